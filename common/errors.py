@@ -1,0 +1,84 @@
+"""What can go wrong, as exceptions that make their own text, and the exit code of each.
+
+TidemarkError                    1  something failed
+├── UsageError                   2  the command line contradicts itself
+├── SettingError                 2  a setting is missing or wrong
+├── ServerError                  1  a server cannot be reached, or refuses us
+├── TableError                   1  one mirrored table stops; the others go on
+│   └── DeletesRefused           4  the delete guard refused
+└── AnotherRun                  75  another run holds the lock
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ends. Where several apply: FAILED before REFUSED before TEST_FAILED."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    TEST_FAILED = 3
+    REFUSED = 4
+    LOCKED = 75
+
+
+class TidemarkError(Exception):
+    """An error told to the user as `subject: problem`, and a hint with the way out."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, subject: str, problem: str, hint: str) -> None:
+        self.subject = subject
+        self.problem = problem
+        self.hint = hint
+        super().__init__(f"{subject}: {problem}\nHINT: {hint}")
+
+
+class UsageError(TidemarkError):
+    """The command line contradicts itself."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SettingError(TidemarkError):
+    """A setting is missing or wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ServerError(TidemarkError):
+    """A server cannot be started or reached, or refuses us."""
+
+
+class TableError(TidemarkError):
+    """One mirrored table cannot be brought up to date; the others go on."""
+
+
+class DeletesRefused(TableError):
+    """More rows would be deleted from a mirrored table than the guard lets through."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, table: str, deletes: int, allowed: int, mirror_rows: int) -> None:
+        self.deletes = deletes
+        self.allowed = allowed
+        super().__init__(
+            table,
+            f"{deletes} of {mirror_rows} mirrored rows are gone at the source, {allowed} may be "
+            "deleted in 24 hours; nothing was changed",
+            f"If they were really deleted, say so once: --accept-deletes {table}={deletes}",
+        )
+
+
+class AnotherRun(TidemarkError):
+    """Another run holds the lock on the warehouse."""
+
+    exit_code = ExitCode.LOCKED
+
+    def __init__(self, warehouse: str) -> None:
+        super().__init__(
+            warehouse,
+            "another run holds the lock",
+            "Wait for it to end; `python run.py status` shows it.",
+        )

@@ -1,0 +1,152 @@
+"""Settings: the environment, a git-ignored `.env`, and files that hold a password."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.errors import SettingError
+
+PROJECT = Path(__file__).resolve().parent.parent
+LOCAL = PROJECT / ".local"
+DBT_PROJECT = PROJECT / "dbt_project"
+
+SETTINGS = {
+    "OPERATIONAL_HOST": "host of the MySQL or MariaDB to mirror; without it, the embedded one",
+    "OPERATIONAL_PORT": "its port, 3306 without it",
+    "OPERATIONAL_USER": "an account there that may SELECT and nothing else",
+    "OPERATIONAL_PASSWORD": "its password (or OPERATIONAL_PASSWORD_FILE: a file that holds it)",
+    "WAREHOUSE_HOST": "host of the PostgreSQL to build in; without it, the embedded one",
+    "WAREHOUSE_PORT": "its port, 5432 without it",
+    "WAREHOUSE_USER": "an account there that may create schemas in the database",
+    "WAREHOUSE_PASSWORD": "its password (or WAREHOUSE_PASSWORD_FILE: a file that holds it)",
+    "WAREHOUSE_DATABASE": "the database, which must exist",
+    "DEMO_DOMAINS": "off: leave out the demo domains, mirror only what you declared yourself",
+    "BACKUP_DIRECTORY": "where backups are written, .local/backups without it",
+}
+"""Every setting and what it means; the README's table is checked against it."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A server and an account on it. `database` is empty for the operational server."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str = ""
+
+    def __str__(self) -> str:
+        tail = f"/{self.database}" if self.database else ""
+        return f"{self.user}@{self.host}:{self.port}{tail}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user has set. An address is None where the embedded server serves."""
+
+    operational: Address | None
+    warehouse: Address | None
+    demo_domains: bool
+    backup_directory: Path
+
+
+def read_settings(
+    environment: Mapping[str, str] = os.environ, dotenv: Path = PROJECT / ".env"
+) -> Settings:
+    """The settings of the environment, and of `.env` for what the environment leaves open.
+
+    Raises SettingError for an unknown name in `.env` and for every value that cannot be right.
+    """
+    values = {**read_dotenv(dotenv), **environment}
+    return Settings(
+        operational=_address(values, "OPERATIONAL", default_port=3306),
+        warehouse=_address(values, "WAREHOUSE", default_port=5432),
+        demo_domains=_switch(values, "DEMO_DOMAINS", default=True),
+        backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
+    )
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The `NAME=value` lines of a `.env` file; an empty dict where there is no file."""
+    if not path.exists():
+        return {}
+    values = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        line = line.strip().removeprefix("export ")
+        if not line or line.startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        name = name.strip()
+        if not separator or name.removesuffix("_FILE") not in SETTINGS:
+            raise SettingError(
+                f"{path.name} line {number}",
+                f'"{name}" is not a setting' if separator else "no NAME=value",
+                f"The settings are {', '.join(SETTINGS)}.",
+            )
+        values[name] = _unquoted(value.strip())
+    return values
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1]
+    return value
+
+
+def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Address | None:
+    host = values.get(f"{prefix}_HOST", "")
+    if not host:
+        for name in SETTINGS:
+            if name.startswith(f"{prefix}_") and (values.get(name) or values.get(f"{name}_FILE")):
+                raise SettingError(
+                    f"{prefix}_HOST",
+                    f"not set, but {name} is",
+                    f"Set {prefix}_HOST too, or none of them to use the embedded server.",
+                )
+        return None
+    return Address(
+        host=host,
+        port=_port(values, f"{prefix}_PORT", default_port),
+        user=_required(values, f"{prefix}_USER"),
+        password=_password(values, f"{prefix}_PASSWORD"),
+        database=_required(values, f"{prefix}_DATABASE") if prefix == "WAREHOUSE" else "",
+    )
+
+
+def _required(values: Mapping[str, str], name: str) -> str:
+    if not values.get(name):
+        raise SettingError(name, "not set", f"Set it: {SETTINGS[name]}.")
+    return values[name]
+
+
+def _port(values: Mapping[str, str], name: str, default: int) -> int:
+    text = values.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise SettingError(name, f'"{text}" is not a port', "Set a number from 1 to 65535.")
+    return int(text)
+
+
+def _switch(values: Mapping[str, str], name: str, default: bool) -> bool:
+    text = values.get(name, "").lower()
+    known = {"": default, "on": True, "true": True, "1": True}
+    known |= {"off": False, "false": False, "0": False}
+    if text not in known:
+        raise SettingError(name, f'"{values[name]}" is neither on nor off', "Set on or off.")
+    return known[text]
+
+
+def _password(values: Mapping[str, str], name: str) -> str:
+    file = values.get(f"{name}_FILE")
+    if values.get(name) and file:
+        raise SettingError(name, f"set, and so is {name}_FILE", "Set one of the two.")
+    if not file:
+        return _required(values, name)
+    try:
+        text = Path(file).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"{name}_FILE", f'"{file}" cannot be read', "Name a file that this account may read."
+        ) from error
+    return text.rstrip("\r\n")
