@@ -56,17 +56,23 @@ class TableError(TidemarkError):
 
 
 class DeletesRefused(TableError):
-    """More rows would be deleted from a mirrored table than the guard lets through."""
+    """More rows would be deleted from a mirrored table than the guard lets through.
+
+    `row_keys` are the first keys that were held back, as the text of a JSON object.
+    """
 
     exit_code = ExitCode.REFUSED
 
-    def __init__(self, table: str, deletes: int, allowed: int, mirror_rows: int) -> None:
+    def __init__(
+        self, table: str, deletes: int, allowed: int, mirror_rows: int, row_keys: list[str]
+    ) -> None:
         self.deletes = deletes
         self.allowed = allowed
+        self.row_keys = row_keys
         super().__init__(
             table,
             f"{deletes} of {mirror_rows} mirrored rows are gone at the source, {allowed} may be "
-            "deleted in 24 hours; nothing was changed",
+            "deleted in a run; nothing was changed",
             f"If they were really deleted, say so once: --accept-deletes {table}={deletes}",
         )
 

@@ -1,1 +1,1 @@
-"""The PostgreSQL side: how it is reached and locked, what is remembered in it, how dbt builds it."""
+"""The PostgreSQL side: how it is reached and locked, what it remembers, how dbt builds it."""

@@ -1,0 +1,164 @@
+"""What the source's catalog says of a table, checked against its declaration."""
+
+from dataclasses import dataclass
+
+from common.errors import TableError
+from extract.declarations import MirroredTable
+from extract.session import Session
+from extract.types import RULE_OF, SourceColumn
+
+BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
+"""Engines that block writers while they are read, or forget their rows."""
+CURSOR_TYPES = {"timestamp", "datetime"}
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """A declared table as the source has it now. `estimated_rows` is the optimizer's guess."""
+
+    declaration: MirroredTable
+    columns: tuple[SourceColumn, ...]
+    estimated_rows: int
+    row_bytes: int
+
+    def column(self, name: str) -> SourceColumn:
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def key_columns(self) -> tuple[SourceColumn, ...]:
+        return tuple(self.column(name) for name in self.declaration.key)
+
+    @property
+    def cursor_column(self) -> SourceColumn | None:
+        cursor = self.declaration.cursor
+        return self.column(cursor) if cursor else None
+
+
+def describe(session: Session, declaration: MirroredTable) -> TableDescription:
+    """The table as it stands. Raises TableError where it cannot be mirrored as declared."""
+    table = session.row(
+        "select table_type, engine, table_rows, avg_row_length from information_schema.tables"
+        " where table_schema = %s and table_name = %s",
+        (declaration.database, declaration.table),
+    )
+    if table is None:
+        raise TableError(
+            declaration.name,
+            f"the source has no table {declaration.source_name} that this account may see",
+            "Correct `operational_table` or `operational_database` in the dbt sources, or grant"
+            f" SELECT on it to {session.address.user}.",
+        )
+    table_type, engine, estimated_rows, row_bytes = table
+    _check_engine(declaration, table_type, engine)
+    columns = _columns(session, declaration)
+    _check_columns(declaration, columns)
+    _check_key(session, declaration, columns)
+    return TableDescription(declaration, columns, int(estimated_rows or 0), int(row_bytes or 0))
+
+
+def _check_engine(declaration: MirroredTable, table_type: str, engine: str | None) -> None:
+    if table_type == "VIEW":
+        raise TableError(
+            declaration.name,
+            f"{declaration.source_name} is a view",
+            "Declare the tables below it; join them in dbt.",
+        )
+    if engine in BLOCKING_ENGINES and declaration.allow_engine != engine:
+        raise TableError(
+            declaration.name,
+            f"{declaration.source_name} is kept by the engine {engine}, which blocks its writers"
+            " while it is read or loses its rows in a restart",
+            f"Set `allow_engine: {engine}` in the dbt sources if that is acceptable.",
+        )
+
+
+def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn, ...]:
+    rows = session.rows(
+        "select column_name, data_type, column_type, numeric_precision, numeric_scale,"
+        " datetime_precision, is_nullable from information_schema.columns"
+        " where table_schema = %s and table_name = %s order by ordinal_position",
+        (declaration.database, declaration.table),
+    )
+    return tuple(
+        SourceColumn(
+            name=name,
+            data_type=data_type.lower(),
+            column_type=column_type.lower(),
+            precision=int(precision or 0),
+            scale=int(scale or 0),
+            datetime_precision=int(datetime_precision or 0),
+            nullable=nullable == "YES",
+        )
+        for name, data_type, column_type, precision, scale, datetime_precision, nullable in rows
+    )
+
+
+def _check_columns(declaration: MirroredTable, columns: tuple[SourceColumn, ...]) -> None:
+    names = [column.name for column in columns]
+    for column in columns:
+        if column.data_type not in RULE_OF:
+            raise TableError(
+                declaration.name,
+                f'column "{column.name}" is of type {column.column_type}, which has no rule',
+                "Add a rule for it to extract/types.py.",
+            )
+        if len(column.name.encode()) > 63:
+            raise TableError(
+                declaration.name,
+                f'column "{column.name}" has a name of more than 63 bytes',
+                "PostgreSQL would cut it; rename it at the source.",
+            )
+    for name in declaration.key:
+        if name not in names:
+            raise TableError(
+                declaration.name,
+                f'key column "{name}" is not in {declaration.source_name}',
+                f"Set `key` in the dbt sources to columns of the table: {', '.join(names)}.",
+            )
+    if not declaration.cursor:
+        return
+    if declaration.cursor not in names:
+        raise TableError(
+            declaration.name,
+            f'cursor column "{declaration.cursor}" is not in {declaration.source_name}',
+            "Set `cursor` in the dbt sources to a column that moves with every change, or leave"
+            f" it out; the table has: {', '.join(names)}.",
+        )
+    cursor = next(column for column in columns if column.name == declaration.cursor)
+    if cursor.data_type not in CURSOR_TYPES:
+        raise TableError(
+            declaration.name,
+            f'cursor column "{cursor.name}" is of type {cursor.column_type}',
+            "Set `cursor` to a TIMESTAMP or DATETIME column, or leave it out.",
+        )
+
+
+def _check_key(
+    session: Session, declaration: MirroredTable, columns: tuple[SourceColumn, ...]
+) -> None:
+    if not declaration.key:
+        raise TableError(
+            declaration.name,
+            "no key is declared",
+            "Give `key` the columns that identify a row.",
+        )
+    nullable = [c.name for c in columns if c.name in declaration.key and c.nullable]
+    indexes: dict[str, set[str]] = {}
+    for index, column in session.rows(
+        "select index_name, column_name from information_schema.statistics as statistics"
+        " where table_schema = %s and table_name = %s and non_unique = 0 and not exists ("
+        "select 1 from information_schema.statistics as part"
+        " where part.table_schema = statistics.table_schema"
+        " and part.table_name = statistics.table_name"
+        " and part.index_name = statistics.index_name and part.sub_part is not null)",
+        (declaration.database, declaration.table),
+    ):
+        indexes.setdefault(index, set()).add(column)
+    if nullable or set(declaration.key) not in indexes.values():
+        unique = sorted(", ".join(sorted(names)) for names in indexes.values())
+        raise TableError(
+            declaration.name,
+            f"key ({', '.join(declaration.key)}) is not a unique, NOT NULL key of"
+            f" {declaration.source_name}",
+            f"Set `key` to a unique key of the table: {' or '.join(unique) or 'it has none'}.",
+        )

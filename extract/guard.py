@@ -1,0 +1,59 @@
+"""The delete guard: a mass delete at the source changes nothing here until somebody says so."""
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from common.errors import DeletesRefused, UsageError
+from extract.mirror import MirrorTable
+
+ALLOWED_ROWS = 1_000
+ALLOWED_SHARE = 0.05
+CANDIDATES_KEPT = 1_000
+
+
+def check_deletes(
+    cursor: Cursor, mirror: MirrorTable, source_rows: int, mirror_rows: int, accepted: int | None
+) -> None:
+    """Raise DeletesRefused when `reconcile_gone` holds more rows than may be deleted in a run."""
+    cursor.execute("select count(*) from reconcile_gone")
+    deletes = cursor.fetchone()[0]
+    allowed = max(ALLOWED_ROWS, int(mirror_rows * ALLOWED_SHARE))
+    if source_rows == 0 and deletes:
+        allowed = 0
+    if deletes <= allowed or deletes == accepted:
+        return
+    cursor.execute(
+        f"select {mirror.row_key('gone')}::text from reconcile_gone as gone"
+        f" order by 1 limit {CANDIDATES_KEPT}"
+    )
+    row_keys = [row_key for (row_key,) in cursor.fetchall()]
+    raise DeletesRefused(mirror.name, deletes, allowed, mirror_rows, row_keys)
+
+
+def note_candidates(
+    connection: Connection, table_name: str, row_keys: list[str], run_id: str
+) -> None:
+    """Keep the first keys that were held back, in place of those of an earlier run."""
+    with connection.cursor() as cursor:
+        cursor.execute("delete from mrr_state.guard_candidate where table_name = %s", (table_name,))
+        for row_key in row_keys:
+            cursor.execute(
+                "insert into mrr_state.guard_candidate (table_name, row_key, run_id)"
+                " values (%s, %s, %s)",
+                (table_name, row_key, run_id),
+            )
+
+
+def parse_accepted(arguments: list[str]) -> dict[str, int]:
+    """`TABLE=COUNT` arguments as a dict. Raises UsageError for anything else."""
+    accepted = {}
+    for argument in arguments:
+        table, separator, count = argument.partition("=")
+        if not separator or not count.isascii() or not count.isdigit():
+            raise UsageError(
+                f"--accept-deletes {argument}",
+                "not TABLE=COUNT",
+                "Give the mirror's table and the exact count the refusal named.",
+            )
+        accepted[table] = int(count)
+    return accepted

@@ -1,0 +1,205 @@
+"""A dlt pipeline that carries CSV files of the source into the schema `mrr_landing`, exactly.
+
+dlt's own Postgres destination reads every empty string of a CSV as NULL and knows no type of ours,
+so a small subclass of it gives each column the exact type of the mirror, and runs our COPY.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
+
+import dlt
+from dlt.common.destination.client import PreparedTableSchema, RunnableLoadJob
+from dlt.common.schema.typing import TColumnSchema
+from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper, postgres
+from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.pipeline.exceptions import PipelineStepFailed
+from psycopg2.extensions import connection as Connection
+
+from common.errors import TableError
+from common.log import get_logger
+from common.settings import Address
+from extract.reader import COPY_FORMAT, Chunk
+from extract.types import quoted_postgres
+
+log = get_logger(__name__)
+
+LANDING_SCHEMA = "mrr_landing"
+POSTGRES_TYPE = "x-postgres-type"
+FILE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class LandingTable:
+    """A table to land: its name, the exact types of its columns c1 … cN, and its files."""
+
+    name: str
+    types: tuple[str, ...]
+    files: tuple[Path, ...]
+    rows: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(f"c{number}" for number in range(1, len(self.types) + 1))
+
+
+class ExactTypes(PostgresTypeMapper):
+    """Gives a column the PostgreSQL type that its hint names."""
+
+    def to_destination_type(self, column: TColumnSchema, table: PreparedTableSchema) -> str:
+        return column.get(POSTGRES_TYPE) or super().to_destination_type(column, table)
+
+
+class ExactCopyJob(RunnableLoadJob):
+    """Copies one CSV file into its landing table, every column as the file has it."""
+
+    def __init__(self, file_path: str) -> None:
+        super().__init__(file_path)
+        self._job_client: ExactClient
+
+    def run(self) -> None:
+        client = self._job_client.sql_client
+        columns = self._job_client.schema.get_table_columns(self.load_table_name)
+        names = ", ".join(quoted_postgres(name) for name in columns)
+        target = client.make_qualified_table_name(self.load_table_name)
+        with (
+            Path(self._file_path).open("rb") as file,
+            client.begin_transaction(),
+            client.native_connection.cursor() as cursor,
+        ):
+            cursor.copy_expert(f"copy {target} ({names}) from stdin with ({COPY_FORMAT})", file)
+
+
+class ExactClient(PostgresClient):
+    """Loads CSV files with ExactCopyJob, into tables without a write-ahead log."""
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> Any:
+        if file_path.endswith(".csv"):
+            return ExactCopyJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def _make_create_table(self, qualified_name: str, table: PreparedTableSchema) -> str:
+        created = super()._make_create_table(qualified_name, table)
+        return created.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1)
+
+
+class exact_postgres(postgres):
+    """dlt's Postgres destination with exact types and our COPY."""
+
+    def _raw_capabilities(self) -> Any:
+        capabilities = super()._raw_capabilities()
+        capabilities.type_mapper = ExactTypes
+        return capabilities
+
+    @property
+    def client_class(self) -> type[ExactClient]:
+        return ExactClient
+
+
+class FileWriter:
+    """Writes the chunks of one table to files of a handy size."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._name = name
+        self._file: BinaryIO | None = None
+        self.files: list[Path] = []
+        self.rows = 0
+
+    def write(self, chunk: Chunk) -> None:
+        if self._file is None or self._file.tell() >= FILE_BYTES:
+            self.close()
+            path = self._folder / f"{self._name}.{len(self.files) + 1:06}.csv"
+            self._file = path.open("wb")
+            self.files.append(path)
+        self._file.write(chunk.data)
+        self._file.write(b"\n")
+        self.rows += chunk.rows
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def clear_landing(connection: Connection, folder: Path) -> None:
+    """Drop what an earlier run landed, and its files; a package of a dead run is never loaded."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with connection.cursor() as cursor:
+        cursor.execute(f"drop schema if exists {LANDING_SCHEMA} cascade")
+
+
+def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[str, TableError]:
+    """Land the tables in one dlt run, or each alone where that fails.
+
+    Returns the errors of the tables that could not be landed, by name.
+    """
+    if not tables:
+        return {}
+    try:
+        _run_pipeline(warehouse, tables, folder / "pipeline")
+        return {}
+    except PipelineStepFailed as error:
+        if len(tables) == 1:
+            return {tables[0].name: _landing_error(tables[0].name, error)}
+        log.warning("landing together failed, landing each table alone: %s", _cause(error))
+    errors: dict[str, TableError] = {}
+    for table in tables:
+        errors |= land(warehouse, [table], folder / table.name)
+    return errors
+
+
+def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) -> None:
+    credentials = PostgresCredentials()
+    credentials.host = warehouse.host
+    credentials.port = warehouse.port
+    credentials.username = warehouse.user
+    credentials.password = warehouse.password
+    credentials.database = warehouse.database
+    credentials.session_timezone = "UTC"
+    started = time.monotonic()
+    pipeline = dlt.pipeline(
+        pipeline_name="landing",
+        destination=exact_postgres(credentials=credentials),
+        dataset_name=LANDING_SCHEMA,
+        pipelines_dir=str(folder),
+    )
+    pipeline.run([_resource(table) for table in tables], loader_file_format="csv")
+    rows = sum(table.rows for table in tables)
+    log.info("landed %s rows in %.2f s", rows, time.monotonic() - started)
+
+
+def _resource(table: LandingTable) -> Any:
+    def files() -> Iterator[Any]:
+        for path in table.files:
+            yield dlt.mark.with_file_import(str(path), "csv", table.rows)
+
+    columns = [
+        {"name": name, "data_type": "text", "nullable": True, POSTGRES_TYPE: kind}
+        for name, kind in zip(table.columns, table.types, strict=True)
+    ]
+    return dlt.resource(files, name=table.name, write_disposition="replace", columns=columns)
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of the innermost cause: the server's own words."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _landing_error(name: str, error: BaseException) -> TableError:
+    return TableError(
+        name, f"could not be landed ({_cause(error)})", "The log file has the details."
+    )

@@ -1,0 +1,249 @@
+"""Rows of the source as CSV that PostgreSQL's COPY parses, written by the source server itself.
+
+The server joins thousands of rows into one value, so Python touches one value per chunk. A chunk
+is accepted only when the server raised no warning over it and dropped no row; otherwise it is
+read in smaller ranges, and at last row by row, escaped here.
+
+The CSV has no header, quotes with ', escapes with a backslash and writes NULL as an unquoted NULL.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+
+from common.log import get_logger
+from extract.catalog import TableDescription
+from extract.session import STATEMENT_CUT, Session, error_number
+from extract.types import RULE_OF, SourceColumn, not_held, quoted_source, source_text
+
+log = get_logger(__name__)
+
+COPY_FORMAT = "format csv, delimiter ',', quote '''', escape '\\', null 'NULL', encoding 'UTF8'"
+"""The options of the COPY that reads what is written here."""
+
+VALUE_BYTES = 4 * 1024 * 1024
+ROWS_PER_VALUE = 10_000
+ROWS_PER_SCAN = 100_000
+SMALLEST_RANGE = 100
+"""Ranges of this many rows or fewer are read row by row when the server cannot join them."""
+
+NUL_PICTURE = "\u2400"
+"""What stands in the mirror for the character NUL, which PostgreSQL cannot store."""
+_QUOTE_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a CSV line: the expression that the server writes, and how.
+
+    `raw` is what the row-wise path asks for; it is text, or the bytes of a binary column.
+    """
+
+    expression: str
+    raw: str
+    quoted: bool
+
+    @property
+    def line(self) -> str:
+        if self.quoted:
+            return f"quote({self.expression})"
+        return f"ifnull({self.expression}, 'NULL')"
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """The keys above `above`, up to and with `up_to`; None is an open end."""
+
+    above: tuple[Any, ...] | None = None
+    up_to: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The CSV of some rows. `rows` is what the server counted in the same statement.
+
+    `where` is the condition the rows met. `suspect` is true where one of them may hold a value
+    that PostgreSQL cannot.
+    """
+
+    data: bytes
+    rows: int
+    where: str
+    suspect: bool
+
+
+class Refused(Exception):
+    """The server could not join the rows of a range into one value."""
+
+
+def column_field(column: SourceColumn) -> Field:
+    """The field that carries a column's value."""
+    rule = RULE_OF[column.data_type]
+    text = source_text(column)
+    raw = quoted_source(column.name) if rule.literal == "binary" else f"concat({text})"
+    if rule.quoted:
+        raw = text
+    return Field(text, raw, rule.quoted)
+
+
+class Reader:
+    """Reads one table of the source in key ranges."""
+
+    def __init__(self, session: Session, table: TableDescription) -> None:
+        self.session = session
+        self.table = table
+        declaration = table.declaration
+        self._from = f"{quoted_source(declaration.database)}.{quoted_source(declaration.table)}"
+        self._keys = [quoted_source(column.name) for column in table.key_columns]
+        self._not_held = " or ".join(filter(None, map(not_held, table.columns))) or "false"
+
+    def read(self, fields: list[Field], condition: str = "true") -> Iterator[Chunk]:
+        """Every row that meets the condition, in ranges of the key."""
+        rows = ROWS_PER_SCAN if condition != "true" else self._rows_per_value()
+        whole = KeyRange()
+        ranges = [whole] if self.table.estimated_rows <= rows else self._split(whole, rows)
+        for key_range in ranges:
+            yield from self._read_range(fields, condition, key_range, rows)
+
+    def read_keys(self, fields: list[Field], keys: list[tuple[Any, ...]]) -> Iterator[Chunk]:
+        """The rows that still have one of the keys; `keys` as `rows_of_keys` gives them."""
+        for start in range(0, len(keys), 1000):
+            condition = " or ".join(self._equals(key) for key in keys[start : start + 1000])
+            yield from self._read_range(fields, f"({condition})", KeyRange(), SMALLEST_RANGE)
+
+    def condition_on(self, column: SourceColumn, lower_bound: str) -> str:
+        """The condition of a window: stamped at or after the bound, or not stamped at all."""
+        name = quoted_source(column.name)
+        return f"({name} >= {self.session.literal(lower_bound)} or {name} is null)"
+
+    def read_where(self, fields: list[Field], where: str) -> Iterator[Chunk]:
+        """The rows that meet a condition that already says the range."""
+        yield from self._read_range(fields, where, KeyRange(), ROWS_PER_VALUE)
+
+    def _rows_per_value(self) -> int:
+        widest = max(self.table.row_bytes * 2, 1)
+        return max(SMALLEST_RANGE, min(ROWS_PER_VALUE, VALUE_BYTES // widest))
+
+    def _read_range(
+        self, fields: list[Field], condition: str, key_range: KeyRange, rows: int
+    ) -> Iterator[Chunk]:
+        where = f"{condition} and {self._within(key_range)}"
+        try:
+            chunk = self._joined(fields, where)
+        except Refused as refusal:
+            log.info("%s: %s, read in smaller ranges", self.table.declaration.name, refusal)
+        else:
+            if chunk.rows:
+                yield chunk
+            return
+        if rows <= SMALLEST_RANGE:
+            yield from self._row_by_row(fields, where)
+            return
+        smaller = max(rows // 10, SMALLEST_RANGE)
+        for part in self._split(key_range, smaller):
+            yield from self._read_range(fields, condition, part, smaller)
+
+    def _joined(self, fields: list[Field], where: str) -> Chunk:
+        line = "concat(" + ", ',', ".join(field.line for field in fields) + ")"
+        sql = (
+            f"select cast(group_concat({line} separator '\\n') as binary), count(*),"
+            f" count({line}), sum({self._not_held}) from {self._from} where {where}"
+        )
+        try:
+            (value, rows, lines, not_held), warnings = self.session.row_with_warnings(sql)
+        except pymysql.err.Error as error:
+            if error_number(error) in STATEMENT_CUT:
+                raise Refused(f"statement cut by the server ({error_number(error)})") from None
+            raise
+        if warnings or lines != rows:
+            raise Refused(f"{warnings} warnings, {rows - lines} rows dropped")
+        data, has_nul = _without_quote_escapes(value or b"")
+        return Chunk(data, rows, where, suspect=bool(not_held) or has_nul)
+
+    def _row_by_row(self, fields: list[Field], where: str) -> Iterator[Chunk]:
+        cursor = self.session.stream(
+            f"select {', '.join(field.raw for field in fields)} from {self._from} where {where}"
+        )
+        try:
+            for row in cursor:
+                yield Chunk(_escaped(row), 1, where, suspect=True)
+        finally:
+            cursor.close()
+
+    def _split(self, key_range: KeyRange, rows: int) -> Iterator[KeyRange]:
+        """The range cut into ranges of that many rows; the last one ends where it ended."""
+        above = key_range.above
+        while True:
+            within = self._within(KeyRange(above, key_range.up_to))
+            boundary = self.session.row(
+                f"select {', '.join(self._keys)} from {self._from} where {within}"
+                f" order by {', '.join(self._keys)} limit 1 offset {rows - 1}"
+            )
+            if boundary is None or boundary == key_range.up_to:
+                yield KeyRange(above, key_range.up_to)
+                return
+            yield KeyRange(above, boundary)
+            above = boundary
+
+    def _within(self, key_range: KeyRange) -> str:
+        conditions = []
+        if key_range.above is not None:
+            conditions.append(self._beyond(key_range.above, ">", ">"))
+        if key_range.up_to is not None:
+            conditions.append(self._beyond(key_range.up_to, "<", "<="))
+        return " and ".join(conditions) or "true"
+
+    def _beyond(self, key: tuple[Any, ...], strict: str, last: str) -> str:
+        """Keys on one side of a key, column by column, so that the index is used."""
+        literals = [self._literal(value) for value in key]
+        steps = []
+        for position, name in enumerate(self._keys):
+            equal = [f"{self._keys[i]} = {literals[i]}" for i in range(position)]
+            operator = last if position == len(key) - 1 else strict
+            steps.append(" and ".join([*equal, f"{name} {operator} {literals[position]}"]))
+        return f"({' or '.join(f'({step})' for step in steps)})"
+
+    def _equals(self, key: tuple[Any, ...]) -> str:
+        pairs = zip(self._keys, key, strict=True)
+        return "(" + " and ".join(f"{name} = {self._literal(value)}" for name, value in pairs) + ")"
+
+    def _literal(self, value: Any) -> str:
+        return self.session.literal(value)
+
+
+def _without_quote_escapes(value: bytes) -> tuple[bytes, bool]:
+    r"""The value with QUOTE()'s escapes that COPY does not know undone: `\Z` and `\0`.
+
+    The second part is true where there was a NUL.
+    """
+    if b"\\Z" not in value and b"\\0" not in value:
+        return value, False
+    nuls = 0
+
+    def undo(match: re.Match[bytes]) -> bytes:
+        nonlocal nuls
+        if match.group(1) == b"Z":
+            return b"\x1a"
+        if match.group(1) == b"0":
+            nuls += 1
+            return NUL_PICTURE.encode()
+        return match.group(0)
+
+    return _QUOTE_ESCAPE.sub(undo, value), nuls > 0
+
+
+def _escaped(row: tuple[Any, ...]) -> bytes:
+    """One row as a CSV line, escaped here: text in quotes, bytes as PostgreSQL's hex."""
+    fields = []
+    for value in row:
+        if value is None:
+            fields.append(b"NULL")
+        elif isinstance(value, bytes):
+            fields.append(b"\\x" + value.hex().encode())
+        else:
+            text = str(value).replace("\0", NUL_PICTURE)
+            fields.append(b"'" + text.replace("\\", "\\\\").replace("'", "\\'").encode() + b"'")
+    return b",".join(fields)

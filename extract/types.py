@@ -1,0 +1,227 @@
+"""The one table of types: how each type of the source is read, kept and compared.
+
+Every value has one canonical text. The source server writes it (`source_text`), PostgreSQL parses
+it into `postgres`, and writes the same text again from what it stored (`mirror_text`). So one
+text serves the landing file and the digests that prove the mirror.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+VALID_DATE = "{c} >= '0001-01-01' and dayofmonth({c}) between 1 and dayofmonth(last_day({c}))"
+"""True where a DATE or DATETIME is a day of the calendar that PostgreSQL can hold."""
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as the source's information_schema describes it."""
+
+    name: str
+    data_type: str
+    column_type: str
+    precision: int
+    scale: int
+    datetime_precision: int
+    nullable: bool
+
+    @property
+    def is_unsigned(self) -> bool:
+        return "unsigned" in self.column_type
+
+
+@dataclass(frozen=True)
+class TypeRule:
+    """How the values of some types travel. `{c}` stands for the quoted column.
+
+    `literal` says how a key value is written back into a WHERE: number, text or binary.
+    `quoted` is true where the text may hold any character. `held` is the predicate that a value
+    can be held as it is, where some cannot: the others become NULL, and an anomaly.
+    """
+
+    data_types: tuple[str, ...]
+    postgres: Callable[[SourceColumn], str]
+    source_text: str
+    mirror_text: str
+    literal: str = "text"
+    quoted: bool = False
+    held: str | None = None
+
+
+def _integer(column: SourceColumn) -> str:
+    signed = {"tinyint": "smallint", "smallint": "smallint", "mediumint": "integer"}
+    signed |= {"int": "integer", "bigint": "bigint", "year": "smallint"}
+    unsigned = {"tinyint": "smallint", "smallint": "integer", "mediumint": "integer"}
+    unsigned |= {"int": "bigint", "bigint": "numeric(20,0)", "year": "smallint"}
+    return (unsigned if column.is_unsigned else signed)[column.data_type]
+
+
+def _fraction(column: SourceColumn) -> str:
+    """The to_char pattern of the fraction of a second, to the column's own digits."""
+    return f".FF{column.datetime_precision}" if column.datetime_precision else ""
+
+
+def _time_fraction(column: SourceColumn) -> int:
+    """How many characters of `.US` a TIME column's text has."""
+    return column.datetime_precision + 1 if column.datetime_precision else 0
+
+
+RULES = (
+    TypeRule(
+        data_types=("tinyint", "smallint", "mediumint", "int", "bigint", "year"),
+        postgres=_integer,
+        # `+ 0` takes off the zeros of ZEROFILL, which are display and not data
+        source_text="{c} + 0",
+        mirror_text="{c}::text",
+        literal="number",
+    ),
+    TypeRule(
+        data_types=("bit",),
+        postgres=lambda column: "numeric(20,0)" if column.precision == 64 else "bigint",
+        source_text="{c} + 0",
+        mirror_text="{c}::text",
+        literal="number",
+    ),
+    TypeRule(
+        data_types=("decimal",),
+        postgres=lambda column: f"numeric({column.precision},{column.scale})",
+        source_text="{c}",
+        mirror_text="{c}::text",
+        literal="number",
+    ),
+    TypeRule(
+        data_types=("float",),
+        postgres=lambda column: "real",
+        # the text of a FLOAT has six digits; that of the same value as a DOUBLE has all
+        source_text="cast({c} as double)",
+        mirror_text="{c}::double precision::text",
+        literal="number",
+    ),
+    TypeRule(
+        data_types=("double",),
+        postgres=lambda column: "double precision",
+        source_text="{c}",
+        mirror_text="{c}::text",
+        literal="number",
+    ),
+    TypeRule(
+        data_types=("date",),
+        postgres=lambda column: "date",
+        source_text=f"case when {VALID_DATE} then {{c}} end",
+        mirror_text="to_char({c}, 'YYYY-MM-DD')",
+        held=VALID_DATE,
+    ),
+    TypeRule(
+        data_types=("datetime",),
+        postgres=lambda column: f"timestamp({column.datetime_precision}) without time zone",
+        source_text=f"case when {VALID_DATE} then {{c}} end",
+        mirror_text="to_char({c}, 'YYYY-MM-DD HH24:MI:SS{fraction}')",
+        held=VALID_DATE,
+    ),
+    TypeRule(
+        data_types=("timestamp",),
+        postgres=lambda column: f"timestamp({column.datetime_precision}) with time zone",
+        source_text="case when {c} <> 0 then {c} end",
+        mirror_text="to_char({c} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS{fraction}')",
+        held="{c} <> 0",
+    ),
+    TypeRule(
+        data_types=("time",),
+        postgres=lambda column: f"interval({column.datetime_precision})",
+        source_text="{c}",
+        mirror_text=(
+            "case when {c} < interval '0' then '-' else '' end"
+            " || to_char(greatest({c}, -{c}), 'HH24:MI:SS')"
+            " || left(to_char(greatest({c}, -{c}), '.US'), {time_fraction})"
+        ),
+    ),
+    TypeRule(
+        data_types=(
+            "char",
+            "varchar",
+            "tinytext",
+            "text",
+            "mediumtext",
+            "longtext",
+            "enum",
+            "set",
+        ),
+        postgres=lambda column: "text",
+        source_text="convert({c} using utf8mb4)",
+        mirror_text="{c}",
+        quoted=True,
+    ),
+    TypeRule(
+        data_types=("json",),
+        postgres=lambda column: "json",
+        source_text="convert(cast({c} as char) using utf8mb4)",
+        mirror_text="{c}::text",
+        quoted=True,
+    ),
+    TypeRule(
+        data_types=("uuid",),
+        postgres=lambda column: "uuid",
+        source_text="cast({c} as char)",
+        mirror_text="{c}::text",
+    ),
+    TypeRule(
+        data_types=("inet4", "inet6"),
+        postgres=lambda column: "text",
+        source_text="cast({c} as char)",
+        mirror_text="{c}",
+    ),
+    TypeRule(
+        data_types=("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
+        postgres=lambda column: "bytea",
+        source_text="concat('\\\\x', lower(hex({c})))",
+        mirror_text="{c}::text",
+        literal="binary",
+    ),
+)
+
+RULE_OF = {name: rule for rule in RULES for name in rule.data_types}
+
+
+def mirror_text(column: SourceColumn) -> str:
+    """The PostgreSQL expression that writes a mirrored value's canonical text."""
+    return RULE_OF[column.data_type].mirror_text.format(
+        c=quoted_postgres(column.name),
+        fraction=_fraction(column),
+        time_fraction=_time_fraction(column),
+    )
+
+
+def source_text(column: SourceColumn) -> str:
+    """The source's expression that writes a value's canonical text."""
+    return RULE_OF[column.data_type].source_text.format(c=quoted_source(column.name))
+
+
+def not_held(column: SourceColumn) -> str | None:
+    """The source's predicate that a value becomes NULL in the mirror, where a type has such."""
+    held = RULE_OF[column.data_type].held
+    if held is None:
+        return None
+    name = quoted_source(column.name)
+    return f"({name} is not null and ifnull(not ({held.format(c=name)}), true))"
+
+
+def postgres_type(column: SourceColumn) -> str:
+    """The type of a mirrored column, spelled as PostgreSQL's format_type spells it."""
+    return RULE_OF[column.data_type].postgres(column)
+
+
+def quoted_source(name: str) -> str:
+    """An identifier for MariaDB or MySQL."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def quoted_postgres(name: str) -> str:
+    """An identifier for PostgreSQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(value: str) -> str:
+    """A literal for either server, of a text without backslashes.
+
+    Statements with the source's names in them take no parameters, since a name may hold a %.
+    """
+    return "'" + value.replace("'", "''") + "'"

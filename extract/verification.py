@@ -1,0 +1,54 @@
+"""`dwh.mirror_verification`: what a comparison of source and mirror found, table by table."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from psycopg2.extensions import cursor as Cursor
+
+from extract.mirror import Applied
+
+
+@dataclass(frozen=True)
+class Verification:
+    """One comparison of a table. `is_equal` speaks of what was compared, after any repair.
+
+    `late_rows` were stamped before the window and still missed by it; `repaired_rows` were
+    brought by the comparison and not by the window. `differences` are the first keys that
+    differed and were left so, as the text of JSON objects.
+    """
+
+    table_name: str
+    source_rows: int
+    mirror_rows: int
+    applied: Applied
+    late_rows: int
+    repaired_rows: int
+    compared_rows: int
+    is_equal: bool
+    checked_from: datetime
+    checked_to: datetime
+    method: str
+    excluded_rows: int = 0
+    different_rows: int = 0
+    differences: list[str] = field(default_factory=list)
+
+
+def write_verification(cursor: Cursor, verification: Verification, run_id: str) -> None:
+    """Write the row of a run and a table."""
+    row = asdict(verification) | asdict(verification.applied) | {"run_id": run_id}
+    cursor.execute(
+        """
+        insert into dwh.mirror_verification (
+            run_id, table_name, source_rows, mirror_rows, inserted, updated, deleted, late_rows,
+            repaired_rows, compared_rows, excluded_rows, is_equal, checked_from, checked_to,
+            oldest_compared_at, method
+        )
+        values (
+            %(run_id)s, %(table_name)s, %(source_rows)s, %(mirror_rows)s, %(inserted)s,
+            %(updated)s, %(deleted)s, %(late_rows)s, %(repaired_rows)s, %(compared_rows)s,
+            %(excluded_rows)s, %(is_equal)s, %(checked_from)s, %(checked_to)s, %(checked_from)s,
+            %(method)s
+        )
+        """,
+        row,
+    )

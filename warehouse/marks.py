@@ -1,0 +1,47 @@
+"""`dwh.high_water_mark`: how far each mirrored table has reached `dwh`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A table's mark. `read_at` is the source's clock at the read that it stands for."""
+
+    table_name: str
+    cursor_column: str | None
+    high_water_mark: str | None
+    read_at: datetime
+
+
+def read_marks(connection: Connection) -> dict[str, Mark]:
+    """The mark of each table that has one, by the mirror's name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select table_name, cursor_column, high_water_mark, read_at from dwh.high_water_mark"
+        )
+        return {row[0]: Mark(*row) for row in cursor.fetchall()}
+
+
+def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:
+    """Move the marks, all or none; a mark never moves back in `read_at`."""
+    with connection.cursor() as cursor:
+        for mark in marks:
+            cursor.execute(
+                """
+                insert into dwh.high_water_mark as known (
+                    table_name, cursor_column, high_water_mark, read_at, run_id
+                )
+                values (%s, %s, %s, %s, %s)
+                on conflict (table_name) do update
+                set
+                    cursor_column = excluded.cursor_column,
+                    high_water_mark = excluded.high_water_mark,
+                    read_at = greatest(known.read_at, excluded.read_at),
+                    run_id = excluded.run_id,
+                    updated_at = clock_timestamp()
+                """,
+                (mark.table_name, mark.cursor_column, mark.high_water_mark, mark.read_at, run_id),
+            )

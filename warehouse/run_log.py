@@ -1,0 +1,96 @@
+"""`dwh.run_log`: a row per run and per step of it, written as it happens."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from psycopg2.extensions import connection as Connection
+
+from common.log import get_logger
+
+log = get_logger(__name__)
+
+ENDED_WITHOUT_A_WORD = "ended without a word"
+
+
+def new_run_id() -> str:
+    """An id that sorts by time: `20260131T235959-1a2b3c`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+class Step:
+    """A step that is running; what it sets here is written when it ends."""
+
+    def __init__(self) -> None:
+        self.status = "success"
+        self.rows: int | None = None
+        self.message: str | None = None
+
+
+class RunLog:
+    """The log of one run, on a connection in autocommit."""
+
+    def __init__(self, connection: Connection, run_id: str) -> None:
+        self._connection = connection
+        self.run_id = run_id
+
+    def close_abandoned(self) -> int:
+        """Mark what killed runs left as running. The caller holds the run lock."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "update dwh.run_log set status = 'error', finished_at = clock_timestamp(),"
+                " error_message = %s where status = 'running' and run_id <> %s",
+                (ENDED_WITHOUT_A_WORD, self.run_id),
+            )
+            return cursor.rowcount
+
+    @contextmanager
+    def step(self, process: str, name: str) -> Iterator[Step]:
+        """Log a step from its start to its end; an exception is logged as its error and goes on."""
+        step = Step()
+        log_id = self._start(process, name)
+        started = time.monotonic()
+        log.info("%s %s: started", process, name)
+        try:
+            yield step
+        except BaseException as error:
+            step.status = "error"
+            step.message = str(error) or type(error).__name__
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            self._finish(log_id, step, seconds)
+            log.info("%s %s: %s in %.2f s", process, name, step.status, seconds)
+
+    def record(
+        self, process: str, name: str, status: str, seconds: float, rows: int, message: str | None
+    ) -> None:
+        """Log a step that has ended just now."""
+        log.info("%s %s: %s in %.2f s %s", process, name, status, seconds, message or "")
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "insert into dwh.run_log (run_id, process, step, status, started_at, finished_at,"
+                " execution_seconds, rows_affected, error_message) values (%s, %s, %s, %s,"
+                " clock_timestamp() - make_interval(secs => %s), clock_timestamp(), %s, %s, %s)",
+                (self.run_id, process, name, status, seconds, round(seconds, 3), rows, message),
+            )
+
+    def _start(self, process: str, name: str) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "insert into dwh.run_log (run_id, process, step, status, started_at)"
+                " values (%s, %s, %s, 'running', clock_timestamp()) returning log_id",
+                (self.run_id, process, name),
+            )
+            return cursor.fetchone()[0]
+
+    def _finish(self, log_id: int, step: Step, seconds: float) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "update dwh.run_log set status = %s, finished_at = clock_timestamp(),"
+                " execution_seconds = %s, rows_affected = %s, error_message = %s"
+                " where log_id = %s",
+                (step.status, round(seconds, 3), step.rows, step.message, log_id),
+            )
