@@ -121,7 +121,7 @@ class Extraction:
     def _read(self, declaration: MirroredTable, mark: Mark | None) -> TableRead:
         """Read a table's window into files."""
         table = describe(self.source, declaration)
-        window = self._window(table, mark)
+        window = window_of(self.source, table, None if self.full_refresh else mark)
         reader = Reader(self.source, table)
         condition = "true"
         if window.bound is not None:
@@ -136,17 +136,6 @@ class Extraction:
         types = tuple(postgres_type(column) for column in table.columns)
         landing = LandingTable(declaration.name, types, tuple(writer.files), writer.rows)
         return TableRead(reader, window, landing, list(dict.fromkeys(suspects)))
-
-    def _window(self, table: TableDescription, mark: Mark | None) -> Window:
-        read_at = self.source.clock()
-        column = table.cursor_column
-        if column is None or mark is None or self.full_refresh:
-            return Window(read_at, None, None)
-        start = mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)
-        # a DATETIME holds the clock of whoever wrote it: the server's own zone, or UTC
-        behind = min(0, self.source.local_offset_seconds) if column.data_type == "datetime" else 0
-        bound = start + timedelta(seconds=behind)
-        return Window(read_at, start, bound.strftime("%Y-%m-%d %H:%M:%S.%f"))
 
     def _apply(self, read: TableRead, mark: Mark | None, started: float) -> TableOutcome:
         name = read.landing.name
@@ -205,7 +194,7 @@ class Extraction:
         )
 
     def _failed(self, name: str, error: Exception, started: float) -> TableOutcome:
-        outcome = TableOutcome(name, time.monotonic() - started, error=_as_table_error(name, error))
+        outcome = TableOutcome(name, time.monotonic() - started, error=as_table_error(name, error))
         self._tell(outcome)
         return outcome
 
@@ -225,7 +214,20 @@ class Extraction:
         self.report(outcome)
 
 
-def _as_table_error(name: str, error: Exception) -> TidemarkError:
+def window_of(source: Session, table: TableDescription, mark: Mark | None) -> Window:
+    """What a run would read of a table now: all of it where it has no cursor or no mark."""
+    read_at = source.clock()
+    column = table.cursor_column
+    if column is None or mark is None:
+        return Window(read_at, None, None)
+    start = mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)
+    # a DATETIME holds the clock of whoever wrote it: the server's own zone, or UTC
+    behind = min(0, source.local_offset_seconds) if column.data_type == "datetime" else 0
+    bound = start + timedelta(seconds=behind)
+    return Window(read_at, start, bound.strftime("%Y-%m-%d %H:%M:%S.%f"))
+
+
+def as_table_error(name: str, error: Exception) -> TidemarkError:
     """An error of a driver as one of the table: the server's words, without the row's values."""
     if isinstance(error, TidemarkError):
         return error

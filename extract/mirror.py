@@ -71,6 +71,9 @@ class MirrorTable:
                 self._check_type(column, existing[column.name])
         return False
 
+    def exists(self, cursor: Cursor) -> bool:
+        return bool(self._existing_types(cursor))
+
     def vanished_columns(self, cursor: Cursor) -> list[str]:
         """Columns of the mirror that the source has dropped: they stay, and are NULL."""
         known = {column.name for column in self.table.columns}

@@ -82,7 +82,7 @@ def reconcile(
 
 
 def verify(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> Verification:
-    """Compare every row and change nothing, in a transaction that the caller rolls back."""
+    """Compare every row and change nothing, in the caller's transaction."""
     checked_from = reader.session.clock()
     source_rows = _compare(cursor, reader, mirror)
     _read_again(cursor, reader, mirror)

@@ -1,0 +1,39 @@
+# make run    operational → mrr → stg → dwh
+# make test   everything that CI runs
+
+PYTHON ?= python3
+
+.PHONY: run test lint lock down
+
+run: .venv
+	.venv/bin/python run.py
+
+test: lint
+	.venv/bin/python -m pytest
+	.venv/bin/python run.py
+	eval "$$(.venv/bin/python run.py env)" \
+		&& dbt build && dbt test && dbt docs generate
+
+lint: .venv
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/sqlfluff lint dbt_project
+
+# made from the lock file, and made anew when that changes; aside first, so that one that was
+# interrupted is never taken for whole
+.venv: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON): older than Python 3.11"; echo "HINT: Name a newer one: make PYTHON=python3.12 run"; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt \
+		|| { rm -rf .venv; exit 1; }
+	touch .venv
+
+lock: .venv
+	.venv/bin/python -m pip install --quiet pip-tools
+	.venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host --output-file requirements.txt requirements.in
+
+down: .venv
+	.venv/bin/python run.py down

@@ -1,0 +1,139 @@
+"""What schemas hold, read through one open transaction: tables, digests, sequences, grants."""
+
+from collections.abc import Sequence as Many
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from backup.manifest import Contents, Mark, Sequence, Table
+
+EXACT_TEXT = """
+    set local search_path = pg_catalog;
+    set local timezone = 'UTC';
+    set local datestyle = 'ISO';
+    set local intervalstyle = 'postgres';
+    set local bytea_output = 'hex';
+    set local extra_float_digits = 1;
+    set local xmloption = 'content';
+    set local row_security = off
+"""
+"""Under these settings a row has one text, whoever reads it; `off` refuses what it cannot see."""
+
+NO_TIME_LIMITS = """
+    select set_config(name, '0', true)
+    from pg_settings
+    where name in (
+        'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout'
+    )
+"""
+
+_RELATIONS = """
+    select relation.relkind::text, namespace.nspname::text, relation.relname::text
+    from pg_class as relation
+    join pg_namespace as namespace on namespace.oid = relation.relnamespace
+    where namespace.nspname = any(%s) and relation.relkind in ('r', 'v', 'm', 'S')
+    order by namespace.nspname, relation.relname
+"""
+
+# A record's text quotes what it must: (,"") is NULL and an empty string. Sums are exact, and see
+# a row that is there twice.
+_DIGEST = sql.SQL("""
+    select
+        count(*),
+        coalesce(sum(('x' || substr(hash, 1, 16))::bit(64)::bigint), 0)
+        || ':' || coalesce(sum(('x' || substr(hash, 17))::bit(64)::bigint), 0)
+    from (select md5(row(held.*)::text) as hash from only {table} as held) as hashed
+""")
+
+_GRANTEES = """
+    with acl (items) as (
+        select nspacl from pg_namespace where nspname = any(%(schemas)s)
+        union all
+        select relacl from pg_class where relnamespace::regnamespace::text = any(%(schemas)s)
+        union all
+        select attribute.attacl
+        from pg_attribute as attribute
+        join pg_class as relation on relation.oid = attribute.attrelid
+        where relation.relnamespace::regnamespace::text = any(%(schemas)s)
+        union all
+        select proacl from pg_proc where pronamespace::regnamespace::text = any(%(schemas)s)
+        union all
+        select typacl from pg_type where typnamespace::regnamespace::text = any(%(schemas)s)
+        union all
+        select defaclacl
+        from pg_default_acl
+        where defaclnamespace::regnamespace::text = any(%(schemas)s)
+    )
+    select distinct role.rolname::text
+    from acl
+    cross join aclexplode(acl.items) as item
+    join pg_roles as role on role.oid = item.grantee
+    order by role.rolname::text
+"""
+
+_MARKS = """
+    select
+        table_name, cursor_column, high_water_mark,
+        to_char(read_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), run_id
+    from dwh.high_water_mark
+    order by table_name
+"""
+
+
+def read_contents(cursor: Cursor, schemas: Many[str]) -> Contents:
+    """What the schemas hold, with a digest of every table: a scan of each."""
+    cursor.execute(EXACT_TEXT)
+    cursor.execute(_RELATIONS, (list(schemas),))
+    found: dict[str, list[tuple[str, str]]] = {"r": [], "v": [], "m": [], "S": []}
+    for kind, schema, name in cursor.fetchall():
+        found[kind].append((schema, name))
+    return Contents(
+        # A sequence stands outside the snapshot: read later, it is never behind the rows.
+        sequences=tuple(read_sequence(cursor, *relation) for relation in found["S"]),
+        tables=tuple(read_table(cursor, *relation) for relation in found["r"]),
+        views=tuple(".".join(relation) for relation in sorted(found["v"] + found["m"])),
+    )
+
+
+def read_table(cursor: Cursor, schema: str, name: str) -> Table:
+    """Count and digest of a table's own rows, not of its children's."""
+    cursor.execute(_DIGEST.format(table=sql.Identifier(schema, name)))
+    rows, digest = cursor.fetchone()
+    return Table(schema, name, rows, digest)
+
+
+def read_sequence(cursor: Cursor, schema: str, name: str) -> Sequence:
+    """The last value of a sequence."""
+    cursor.execute(
+        sql.SQL("select case when is_called then last_value end from {}").format(
+            sql.Identifier(schema, name)
+        )
+    )
+    return Sequence(schema, name, cursor.fetchone()[0])
+
+
+def read_grantees(cursor: Cursor, schemas: Many[str]) -> tuple[str, ...]:
+    """The roles that hold a privilege on something in the schemas."""
+    cursor.execute(_GRANTEES, {"schemas": list(schemas)})
+    return tuple(role for (role,) in cursor.fetchall())
+
+
+def read_marks(cursor: Cursor) -> tuple[Mark, ...]:
+    """The high-water marks; none where there is no warehouse yet."""
+    if not _exists(cursor, "dwh.high_water_mark"):
+        return ()
+    cursor.execute(_MARKS)
+    return tuple(Mark(*row) for row in cursor.fetchall())
+
+
+def read_steps(cursor: Cursor) -> tuple[str, ...]:
+    """The upgrade steps this warehouse has seen; none where there is no warehouse yet."""
+    if not _exists(cursor, "mrr_state.applied_step"):
+        return ()
+    cursor.execute("select name from mrr_state.applied_step order by name")
+    return tuple(name for (name,) in cursor.fetchall())
+
+
+def _exists(cursor: Cursor, relation: str) -> bool:
+    cursor.execute("select to_regclass(%s) is not null", (relation,))
+    return cursor.fetchone()[0]

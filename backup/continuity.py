@@ -1,0 +1,117 @@
+"""What a restore does not take back (the run log), and what it must make others read again."""
+
+from collections.abc import Collection
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from backup.manifest import Mark
+
+
+def carry_on(
+    cursor: Cursor, layers: Collection[str], replaced: Collection[Mark], restored: Collection[Mark]
+) -> bool:
+    """Make marks and positions right where only one of mrr and dwh was restored.
+
+    Returns whether the incremental models read everything in the next build.
+    """
+    if ("mrr" in layers) == ("dwh" in layers):
+        return False
+    let_marks_fall_back(cursor, restored if "mrr" in layers else replaced)
+    # What a model has read of the change log says nothing about the other log or the other model.
+    cursor.execute("delete from mrr_state.model_position")
+    return True
+
+
+def let_marks_fall_back(cursor: Cursor, mirror: Collection[Mark]) -> None:
+    """Leave each table the earlier of its mark and that of the mirror as it is now.
+
+    A table without a mark of its mirror is read from its beginning.
+    """
+    cursor.execute(
+        "delete from dwh.high_water_mark where table_name <> all(%s)",
+        ([mark.table_name for mark in mirror],),
+    )
+    for mark in mirror:
+        cursor.execute(
+            """
+            insert into dwh.high_water_mark as current
+                (table_name, cursor_column, high_water_mark, read_at, run_id)
+            values (%s, %s, %s, %s, %s)
+            on conflict (table_name) do update
+            set
+                cursor_column = excluded.cursor_column,
+                high_water_mark = excluded.high_water_mark,
+                read_at = excluded.read_at,
+                run_id = excluded.run_id,
+                updated_at = clock_timestamp()
+            where current.read_at > excluded.read_at
+            """,
+            (mark.table_name, mark.cursor_column, mark.high_water_mark, mark.read_at, mark.run_id),
+        )
+
+
+def keep_run_log(cursor: Cursor, replaced: str) -> None:
+    """Put the rows of the replaced run log back.
+
+    They win over the backup's rows of the same step, and keep their ids, which their writers
+    know. A row of the backup whose id is taken by another step gets a new one. Of columns, those
+    stay that the restored table has too.
+    """
+    cursor.execute("select to_regclass(%s)", (f"{replaced}.run_log",))
+    if cursor.fetchone()[0] is None:
+        return
+    columns = _common_columns(cursor, replaced, "dwh", "run_log")
+    names = {
+        "current": sql.Identifier(replaced, "run_log"),
+        "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+        "others": sql.SQL(", ").join(sql.Identifier(name) for name in columns if name != "log_id"),
+    }
+    cursor.execute(sql.SQL("lock table {current} in exclusive mode").format(**names))
+    cursor.execute(
+        sql.SQL("""
+            create temporary table restored_run_log on commit drop as
+            select * from dwh.run_log as restored
+            where not exists (
+                select from {current} as current
+                where (current.run_id, current.process, current.step, current.started_at)
+                = (restored.run_id, restored.process, restored.step, restored.started_at)
+            );
+            delete from dwh.run_log;
+            insert into dwh.run_log ({columns}) overriding system value
+            select {columns} from {current};
+            select setval(
+                pg_get_serial_sequence('dwh.run_log', 'log_id'),
+                (
+                    select coalesce(max(log_id), 0) + 1
+                    from (
+                        select log_id from dwh.run_log
+                        union all
+                        select log_id from restored_run_log
+                    ) as ids
+                ),
+                false
+            );
+            insert into dwh.run_log ({columns}) overriding system value
+            select {columns} from restored_run_log
+            where log_id not in (select log_id from {current});
+            insert into dwh.run_log ({others})
+            select {others} from restored_run_log
+            where log_id in (select log_id from {current})
+            order by log_id
+        """).format(**names)
+    )
+
+
+def _common_columns(cursor: Cursor, one: str, other: str, table: str) -> list[str]:
+    cursor.execute(
+        """
+        select attname::text
+        from pg_attribute
+        where attrelid = any(%s::regclass[]) and attnum > 0 and not attisdropped
+        group by attname
+        having count(*) = 2
+        """,
+        ([f"{one}.{table}", f"{other}.{table}"],),
+    )
+    return [name for (name,) in cursor.fetchall()]

@@ -1,0 +1,69 @@
+"""What stands outside some schemas and would fall with them: views, which can be made again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg2.extensions import cursor as Cursor
+
+from common.errors import TidemarkError
+
+# Everything that `drop schema … cascade` would drop: a rule stands for its view. What a relation
+# merely consists of (its row type, its indexes) comes and goes with it.
+_DEPENDENTS = """
+    with recursive fallen (classid, objid, deptype) as (
+        select 'pg_namespace'::regclass::oid, oid, 'n'::"char"
+        from pg_namespace
+        where nspname = any(%(schemas)s)
+        union
+        select
+            case when rule.oid is null then depend.classid else 'pg_class'::regclass::oid end,
+            coalesce(rule.ev_class, depend.objid),
+            depend.deptype
+        from fallen
+        join pg_depend as depend
+            on depend.refclassid = fallen.classid and depend.refobjid = fallen.objid
+        left join pg_rewrite as rule
+            on depend.classid = 'pg_rewrite'::regclass and depend.objid = rule.oid
+    )
+    select distinct outside.type, outside.identity
+    from fallen
+    cross join pg_identify_object(fallen.classid, fallen.objid, 0) as outside
+    cross join pg_identify_object_as_address(fallen.classid, fallen.objid, 0) as address
+    where
+        fallen.deptype <> 'i'
+        and outside.type not in ('index', 'default acl')
+        and (
+            coalesce(outside.schema, address.object_names[1]) <> all(%(schemas)s)
+            or outside.type like 'publication%%'
+        )
+    order by outside.type, outside.identity
+"""
+
+
+class NotRestorable(TidemarkError):
+    """The warehouse or the backup does not let these layers be restored; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Dependent:
+    """A view or materialized view outside the schemas; `identity` is its quoted name."""
+
+    kind: str
+    identity: str
+
+
+def dependents(cursor: Cursor, schemas: Sequence[str]) -> tuple[Dependent, ...]:
+    """The views outside the schemas that read them, directly or through each other.
+
+    Raises NotRestorable for anything else that would fall with the schemas.
+    """
+    cursor.execute(_DEPENDENTS, {"schemas": list(schemas)})
+    found = tuple(Dependent(*row) for row in cursor.fetchall())
+    for other in found:
+        if other.kind not in ("view", "materialized view"):
+            raise NotRestorable(
+                f"{other.kind} {other.identity}",
+                f"depends on {', '.join(schemas)} from outside, and would be lost",
+                "Drop it, and make it again after the restore.",
+            )
+    return found

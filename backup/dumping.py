@@ -1,0 +1,173 @@
+"""A backup: one dump per layer, all under one snapshot, with a manifest."""
+
+import shutil
+import time
+import tomllib
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg2.extensions import cursor as Cursor
+
+from backup import shelf
+from backup.contents import NO_TIME_LIMITS, read_contents, read_grantees, read_marks, read_steps
+from backup.files import sync_folder
+from backup.layers import LAYERS, schemas_of
+from backup.manifest import ROLES, Contents, Manifest, describe_files
+from backup.programs import ProgramFailed, Programs
+from common.errors import TidemarkError, UsageError
+from common.log import get_logger
+from common.settings import PROJECT, Address
+from warehouse.connection import connect, transaction
+
+LOCK_WAIT = "30s"
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A complete backup, and the names of the older ones removed after it."""
+
+    path: Path
+    tables: int
+    rows: int
+    size: int
+    seconds: float
+    warnings: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def dump(
+    warehouse: Address, directory: Path, programs: tuple[Path, ...], run_id: str, keep: int = 7
+) -> Backup:
+    """Back up every layer of the warehouse into a new folder of the directory.
+
+    The folder has its name only once it is complete and on the disk. The newest `keep` backups
+    stay. Raises ShelfInUse, ProgramFailed, and TidemarkError when there is nothing to back up.
+    """
+    if keep < 1:
+        raise UsageError("backup", f"{keep} backups are to be kept", "Keep 1 or more.")
+    started = time.monotonic()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with shelf.locked(directory, exclusive=True) as lock:
+        shelf.clear_leftovers(directory)
+        path = directory / shelf.new_name()
+        partial = path.with_name(path.name + shelf.PARTIAL)
+        partial.mkdir(mode=0o700)
+        try:
+            manifest = _write(partial, Programs(programs, warehouse), run_id, lock)
+            sync_folder(partial)
+            partial.rename(path)
+        except BaseException:
+            shutil.rmtree(partial)
+            raise
+        sync_folder(directory)
+        removed = shelf.clear_old(directory, keep)
+    tables = [table for held in manifest.layers.values() for table in held.tables]
+    backup = Backup(
+        path=path,
+        tables=len(tables),
+        rows=sum(table.rows for table in tables),
+        size=sum(file.size for file in manifest.files.values()),
+        seconds=time.monotonic() - started,
+        warnings=manifest.warnings,
+        removed=tuple(removed),
+    )
+    log.info("%s", backup)
+    return backup
+
+
+def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifest:
+    with (
+        closing(connect(programs.warehouse, application="tidemark backup")) as connection,
+        transaction(connection),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("set transaction isolation level repeatable read, read only")
+        cursor.execute(NO_TIME_LIMITS)
+        cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
+        cursor.execute(
+            "select pg_export_snapshot(), current_setting('server_version'),"
+            """ to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+        )
+        snapshot, server, created_at = cursor.fetchone()
+        steps = _steps(cursor, programs.warehouse)
+        layers = {
+            layer: _dump_layer(cursor, snapshot, layer, partial / layer, programs, lock)
+            for layer in LAYERS
+        }
+        manifest = Manifest(
+            tidemark=_own_version(),
+            created_at=created_at,
+            run_id=run_id,
+            server=server,
+            pg_dump=programs.version("pg_dump"),
+            steps=steps,
+            grantees=read_grantees(cursor, schemas_of(LAYERS)),
+            warnings=_dump_roles(partial / ROLES, programs, lock),
+            marks=read_marks(cursor),
+            layers=layers,
+            files=describe_files(partial),
+        )
+    manifest.write(partial)
+    return manifest
+
+
+def _dump_layer(
+    cursor: Cursor, snapshot: str, layer: str, folder: Path, programs: Programs, lock: int
+) -> Contents:
+    arguments = [
+        "--format=directory",
+        "--compress=1",
+        f"--snapshot={snapshot}",
+        f"--lock-wait-timeout={LOCK_WAIT}",
+        f"--file={folder}",
+        *(f"--schema={schema}" for schema in LAYERS[layer]),
+    ]
+    # Digests keep one core busy while pg_dump keeps the other.
+    with programs.started("pg_dump", *arguments, pass_fds=(lock,)):
+        contents = read_contents(cursor, LAYERS[layer])
+    listing = programs.output("pg_restore", "--list", str(folder))
+    dumped = listing.count(b" TABLE DATA ")
+    if dumped != len(contents.tables):
+        raise TidemarkError(
+            f"dump of {layer}",
+            f"data of {dumped} tables instead of {len(contents.tables)}",
+            "Run it again; with `dbt build` beside it, wait for that to end.",
+        )
+    return contents
+
+
+def _dump_roles(file: Path, programs: Programs, lock: int) -> tuple[str, ...]:
+    """Write the roles; returns a warning where the server does not let them be read."""
+    try:
+        with programs.started(
+            "pg_dumpall",
+            "--roles-only",
+            "--no-role-passwords",
+            f"--database={programs.warehouse.database}",
+            f"--file={file}",
+            pass_fds=(lock,),
+        ):
+            pass
+    except ProgramFailed as failure:
+        file.unlink(missing_ok=True)
+        return (f"no roles saved: {failure.problem}",)
+    return ()
+
+
+def _steps(cursor: Cursor, warehouse: Address) -> tuple[str, ...]:
+    steps = read_steps(cursor)
+    if not steps:
+        raise TidemarkError(
+            f"warehouse {warehouse}",
+            "it holds nothing of Tidemark's",
+            "Run `python run.py` first, or set WAREHOUSE_DATABASE to the one it builds in.",
+        )
+    return steps
+
+
+def _own_version() -> str:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    return project["project"]["version"]

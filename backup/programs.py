@@ -1,0 +1,112 @@
+"""PostgreSQL's own programs, run against one warehouse without its password in sight."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from common.errors import TidemarkError
+from common.log import LOG_FILE, get_logger
+from common.settings import Address
+
+log = get_logger(__name__)
+
+
+class ProgramFailed(TidemarkError):
+    """A program of PostgreSQL ended with an error."""
+
+    def __init__(self, program: str, exit_code: int, messages: str) -> None:
+        self.messages = messages
+        lines = messages.strip().splitlines()
+        super().__init__(
+            program,
+            lines[-1].removeprefix(f"{program}: ") if lines else f"ended with {exit_code}",
+            f"All that it said is in {LOG_FILE}.",
+        )
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs in these folders, else on PATH; connected to the warehouse by environment."""
+
+    folders: tuple[Path, ...]
+    warehouse: Address
+
+    def find(self, program: str) -> str:
+        """The path of a program."""
+        folders = [*map(str, self.folders), os.environ.get("PATH", os.defpath)]
+        path = shutil.which(program, path=os.pathsep.join(folders))
+        if path is None:
+            raise TidemarkError(
+                program,
+                "not found on this machine",
+                "Install the PostgreSQL client programs, of the server's version or newer.",
+            )
+        return path
+
+    def version(self, program: str) -> str:
+        """What the program says of its version."""
+        done = subprocess.run([self.find(program), "--version"], capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    def output(self, program: str, *arguments: str) -> bytes:
+        """Run the program to its end; what it wrote to standard output."""
+        with self.started(program, *arguments, stdout=subprocess.PIPE) as process:
+            return process.stdout.read()
+
+    @contextmanager
+    def started(
+        self,
+        program: str,
+        *arguments: str,
+        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        pass_fds: tuple[int, ...] = (),
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the program beside the block, and wait for it after.
+
+        It is terminated when the block raises. Raises ProgramFailed when it fails.
+        """
+        with TemporaryFile() as messages:
+            process = subprocess.Popen(
+                [self.find(program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=messages,
+                env=self._environment(),
+                umask=0o077,
+                pass_fds=pass_fds,
+            )
+            with process:
+                try:
+                    yield process
+                except BaseException:
+                    process.terminate()
+                    raise
+            messages.seek(0)
+            text = messages.read().decode(errors="replace")
+        if process.returncode != 0:
+            log.error("%s ended with %s: %s", program, process.returncode, text.strip())
+            raise ProgramFailed(program, process.returncode, text)
+
+    def _environment(self) -> Mapping[str, str]:
+        # A service or options of the caller's own would win over the address.
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("PGSERVICE", "PGOPTIONS", "PGHOSTADDR")
+        }
+        return {
+            **inherited,
+            "PGHOST": self.warehouse.host,
+            "PGPORT": str(self.warehouse.port),
+            "PGUSER": self.warehouse.user,
+            "PGPASSWORD": self.warehouse.password,
+            "PGDATABASE": self.warehouse.database,
+            "PGAPPNAME": "tidemark backup",
+            "LC_ALL": "C",
+        }

@@ -1,0 +1,257 @@
+"""A restore: chosen layers of a backup take the place of the present ones, or nothing changes.
+
+The present schemas are renamed aside, the backup is restored and compared beside them, and only
+then do they fall: one transaction, in which readers go on reading the old layers to its end.
+"""
+
+import subprocess
+import time
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from backup import continuity, shelf
+from backup.contents import EXACT_TEXT, NO_TIME_LIMITS, read_marks, read_steps, read_table
+from backup.dependents import Dependent, NotRestorable, dependents
+from backup.layers import chosen_layers, schemas_of
+from backup.manifest import Manifest, Table
+from backup.programs import Programs
+from backup.script import run_data, run_statements
+from common.errors import TidemarkError
+from common.log import get_logger
+from common.settings import Address
+from warehouse.connection import connect, transaction
+from warehouse.upgrade import STEPS
+
+LOCK_WAIT = "30s"
+
+log = get_logger(__name__)
+
+
+class RestoredDiffers(TidemarkError):
+    """A restored table is not what the manifest says; the restore was rolled back."""
+
+    def __init__(self, expected: Table, found: Table) -> None:
+        self.expected = expected
+        self.found = found
+        problem = (
+            f"{found.rows} rows restored, {expected.rows} in the manifest"
+            if found.rows != expected.rows
+            else "its restored rows are not those of the manifest"
+        )
+        super().__init__(
+            str(expected),
+            f"{problem}; nothing was changed",
+            "Restore another backup by its name, and keep this one for an inquiry.",
+        )
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore brought back, and what it changed beside that.
+
+    `marks_moved` names the tables whose high-water mark fell back, `rebuild` says that the
+    incremental models read everything in the next build, `views_recreated` are views outside the
+    restored layers, `roles_created` were missing and cannot log in yet.
+    """
+
+    backup: str
+    layers: tuple[str, ...]
+    tables: int
+    rows: int
+    seconds: float
+    marks_moved: tuple[str, ...]
+    rebuild: bool
+    views_recreated: tuple[str, ...]
+    roles_created: tuple[str, ...]
+
+
+def restore(
+    warehouse: Address,
+    directory: Path,
+    backup_name: str | None,
+    layers: Collection[str] | None,
+    programs: tuple[Path, ...],
+    run_id: str,
+) -> Restored:
+    """Restore layers of a backup (the newest, and all of them, for None) into the warehouse.
+
+    Raises DamagedBackup and NotRestorable before anything is touched; RestoredDiffers and
+    TidemarkError after everything was rolled back.
+    """
+    chosen = chosen_layers(layers)
+    path = shelf.find_backup(directory, backup_name)
+    with shelf.locked(directory, exclusive=False):
+        try:
+            restored = _replace(path, Manifest.read(path), chosen, Programs(programs, warehouse))
+        except psycopg2.Error as error:
+            raise _refusal(path.name, error) from error
+    log.info("run %s: %s", run_id, restored)
+    return restored
+
+
+def _replace(
+    backup: Path, manifest: Manifest, layers: tuple[str, ...], programs: Programs
+) -> Restored:
+    started = time.monotonic()
+    tables = [table for layer in layers for table in manifest.layers[layer].tables]
+    with (
+        closing(connect(programs.warehouse, application="tidemark restore")) as connection,
+        connection.cursor() as cursor,
+    ):
+        _check_steps(cursor, backup.name, manifest, layers)
+        present = _present(cursor, schemas_of(layers))
+        outside = dependents(cursor, present)
+        views = _script_of(outside, programs)
+        with transaction(connection):
+            cursor.execute(NO_TIME_LIMITS)
+            cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
+            marks = read_marks(cursor)
+            roles = _create_missing_roles(cursor, manifest.grantees)
+            _rename_aside(cursor, present)
+            for layer in layers:
+                _restore_layer(cursor, backup / layer, programs)
+            _compare(cursor, tables)
+            rebuild = continuity.carry_on(cursor, layers, replaced=marks, restored=manifest.marks)
+            if "dwh" in present:
+                continuity.keep_run_log(cursor, _aside("dwh"))
+            _drop_aside(cursor, present, outside)
+            _recreate(cursor, views)
+            moved = {mark.table_name for mark in set(marks) ^ set(read_marks(cursor))}
+    return Restored(
+        backup=backup.name,
+        layers=layers,
+        tables=len(tables),
+        rows=sum(table.rows for table in tables),
+        seconds=time.monotonic() - started,
+        marks_moved=tuple(sorted(moved)),
+        rebuild=rebuild,
+        views_recreated=tuple(view.identity for view in outside),
+        roles_created=roles,
+    )
+
+
+def _check_steps(cursor: Cursor, backup: str, manifest: Manifest, layers: tuple[str, ...]) -> None:
+    """Refuse control tables that this version, or the layer that stays, would not fit."""
+    if not {"mrr", "dwh"} & set(layers):
+        return
+    newer = set(manifest.steps) - {path.stem for path in STEPS.glob("[0-9]*.sql")}
+    if newer:
+        raise NotRestorable(
+            f"backup {backup}",
+            f"made by Tidemark {manifest.tidemark}, newer than this one ({min(newer)})",
+            "Restore it with that version.",
+        )
+    if not {"mrr", "dwh"} <= set(layers) and manifest.steps != read_steps(cursor):
+        raise NotRestorable(
+            f"backup {backup}",
+            "its control tables are of another version than those of the warehouse",
+            "Restore mrr and dwh together.",
+        )
+
+
+def _present(cursor: Cursor, schemas: list[str]) -> list[str]:
+    cursor.execute("select nspname::text from pg_namespace where nspname = any(%s)", (schemas,))
+    found = {schema for (schema,) in cursor.fetchall()}
+    return [schema for schema in schemas if schema in found]
+
+
+def _script_of(views: tuple[Dependent, ...], programs: Programs) -> bytes:
+    """What makes the views again, as they are now, with owners, grants and comments."""
+    if not views:
+        return b""
+    return programs.output(
+        "pg_dump", "--strict-names", *(f"--table={view.identity}" for view in views)
+    )
+
+
+def _create_missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
+    """Create, without login, the roles that the backup grants something to."""
+    cursor.execute("select rolname::text from pg_roles where rolname = any(%s)", (list(roles),))
+    known = {role for (role,) in cursor.fetchall()}
+    missing = tuple(role for role in roles if role not in known)
+    for role in missing:
+        cursor.execute(sql.SQL("create role {} nologin").format(sql.Identifier(role)))
+    return missing
+
+
+def _aside(schema: str) -> str:
+    return f"{schema}_replaced"
+
+
+def _rename_aside(cursor: Cursor, schemas: list[str]) -> None:
+    for schema in schemas:
+        cursor.execute(
+            sql.SQL("alter schema {} rename to {}").format(
+                sql.Identifier(schema), sql.Identifier(_aside(schema))
+            )
+        )
+
+
+def _restore_layer(cursor: Cursor, folder: Path, programs: Programs) -> None:
+    script = ("--no-owner", "--no-tablespaces", "--file=-", str(folder))
+    run_statements(cursor, programs.output("pg_restore", "--section=pre-data", *script))
+    with programs.started(
+        "pg_restore", "--section=data", *script, stdout=subprocess.PIPE
+    ) as process:
+        run_data(cursor, process.stdout)
+    run_statements(cursor, programs.output("pg_restore", "--section=post-data", *script))
+
+
+def _compare(cursor: Cursor, tables: list[Table]) -> None:
+    cursor.execute(EXACT_TEXT)
+    for expected in tables:
+        found = read_table(cursor, expected.schema, expected.name)
+        if found != expected:
+            raise RestoredDiffers(expected, found)
+        cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(expected.schema, expected.name)))
+
+
+def _drop_aside(cursor: Cursor, schemas: list[str], outside: tuple[Dependent, ...]) -> None:
+    """Drop the replaced schemas: only from here on do readers of the old layers wait."""
+    if not schemas:
+        return
+    replaced = [_aside(schema) for schema in schemas]
+    if dependents(cursor, replaced) != outside:
+        raise NotRestorable(
+            "views on the restored layers",
+            "some were made or dropped during the restore; nothing was changed",
+            "Run it again.",
+        )
+    names = sql.SQL(", ").join(map(sql.Identifier, replaced))
+    cursor.execute(sql.SQL("drop schema {} cascade").format(names))
+
+
+def _recreate(cursor: Cursor, views: bytes) -> None:
+    try:
+        run_statements(cursor, views)
+    except psycopg2.Error as error:
+        raise NotRestorable(
+            "views on the restored layers",
+            f"{_message(error)}; nothing was changed",
+            "Restore their layer too, or drop the view that does not fit.",
+        ) from error
+    cursor.execute(EXACT_TEXT)
+
+
+def _refusal(backup: str, error: psycopg2.Error) -> TidemarkError:
+    if isinstance(error, psycopg2.errors.LockNotAvailable):
+        return TidemarkError(
+            f"backup {backup}",
+            f"another session has held a table for {LOCK_WAIT}; nothing was changed",
+            "Let its query end (pg_stat_activity shows it), then run it again.",
+        )
+    return TidemarkError(
+        f"backup {backup}",
+        f"{_message(error)}; nothing was changed",
+        "Restore all layers together, or another backup by its name.",
+    )
+
+
+def _message(error: psycopg2.Error) -> str:
+    return error.diag.message_primary or str(error).strip().splitlines()[0]

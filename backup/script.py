@@ -1,0 +1,65 @@
+"""Scripts as pg_dump and pg_restore write them, run in a transaction that is already open."""
+
+import re
+from typing import IO
+
+from psycopg2.extensions import cursor as Cursor
+
+from common.errors import TidemarkError
+
+_READ_SIZE = 1 << 20
+_END_OF_DATA = b"\\.\n"
+
+# For psql alone: between these two it takes no command of its own.
+_RESTRICT = re.compile(rb"^\\(?:un)?restrict \w{63}\n", re.MULTILINE)
+
+# Ours are set already, and servers before 17 do not know the second.
+_TIMEOUTS = re.compile(rb"^SET (?:lock|transaction)_timeout = 0;\n", re.MULTILINE)
+_END_OF_HEADER = b"\n-- Name: "
+
+
+class CopyData:
+    """The lines of a script up to the end of its COPY data, as a file to read."""
+
+    def __init__(self, script: IO[bytes]) -> None:
+        self._script = script
+        self._ended = False
+
+    def read(self, size: int = _READ_SIZE) -> bytes:
+        """Whole lines of about `size` bytes; nothing at the end."""
+        lines: list[bytes] = []
+        length = 0
+        while not self._ended and length < size:
+            line = self._script.readline()
+            if not line:
+                raise TidemarkError(
+                    "pg_restore",
+                    "ended in the midst of a table; nothing was changed",
+                    "Look for the reason in the system's log (memory, disk), then run it again.",
+                )
+            if line == _END_OF_DATA:
+                self._ended = True
+            else:
+                lines.append(line)
+                length += len(line)
+        return b"".join(lines)
+
+
+def run_statements(cursor: Cursor, script: bytes) -> None:
+    """Run a script without data."""
+    header, name, rest = _RESTRICT.sub(b"", script).partition(_END_OF_HEADER)
+    # A statement of our own, since comments alone are no query.
+    cursor.execute(b"set check_function_bodies = off;\n" + _TIMEOUTS.sub(b"", header) + name + rest)
+
+
+def run_data(cursor: Cursor, script: IO[bytes]) -> None:
+    """Run a script of COPY statements and their data as it arrives."""
+    pending = b""
+    for line in script:
+        pending += line
+        if line.endswith(b" FROM stdin;\n"):
+            before, _, copy = pending.partition(b"\nCOPY ")
+            run_statements(cursor, before)
+            cursor.copy_expert(b"COPY " + copy, CopyData(script), size=_READ_SIZE)
+            pending = b""
+    run_statements(cursor, pending)

@@ -1,0 +1,104 @@
+"""The directory of backups: its lock, its names, and what is cleared from it."""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backup.files import sync_folder
+from common.errors import TidemarkError, UsageError
+
+PARTIAL = ".partial"
+VERIFIED = "verified.json"
+"""A backup that holds this file was restored and compared; it is no part of the manifest."""
+
+_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
+
+
+class ShelfInUse(TidemarkError):
+    """Another process writes to the directory of backups, or restores from it."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(
+            f"backup directory {directory}",
+            "another backup or restore is using it",
+            "Wait for it to end; a killed one ends when its pg_dump does.",
+        )
+
+
+@contextmanager
+def locked(directory: Path, exclusive: bool) -> Iterator[int]:
+    """Hold the lock of the directory, to write (exclusive) or to read; yields its descriptor.
+
+    A program that inherits the descriptor holds the lock too, so that the files of a killed
+    backup are not cleared while its pg_dump still writes them.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ShelfInUse(directory) from None
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def complete_backups(directory: Path) -> list[Path]:
+    """The complete backups of the directory, oldest first."""
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if _NAME.fullmatch(path.name))
+
+
+def find_backup(directory: Path, name: str | None) -> Path:
+    """The backup of that name, the newest for None."""
+    backups = complete_backups(directory)
+    if not backups:
+        raise TidemarkError(
+            f"backup directory {directory}",
+            "there is no complete backup",
+            "Make one with `python run.py backup`, or set BACKUP_DIRECTORY.",
+        )
+    if name is None:
+        return backups[-1]
+    for path in backups:
+        if path.name == name:
+            return path
+    raise UsageError(
+        f"backup {name}", f"not in {directory}", f"The newest there is {backups[-1].name}."
+    )
+
+
+def new_name() -> str:
+    """The name of a backup that begins now; names sort by time."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+
+
+def clear_leftovers(directory: Path) -> None:
+    """Remove what killed backups left behind; the caller holds the lock, so none is alive."""
+    for path in directory.glob(f"*{PARTIAL}"):
+        shutil.rmtree(path)
+
+
+def clear_old(directory: Path, keep: int) -> list[str]:
+    """Remove all but the newest `keep` backups; returns the names of what was removed.
+
+    The newest verified backup stays however old it is, and so does every later one.
+    """
+    backups = complete_backups(directory)
+    verified = [path for path in backups if (path / VERIFIED).exists()]
+    removed = []
+    for path in backups[:-keep]:
+        if verified and path >= verified[-1]:
+            break
+        # Renamed first: what is half removed must not look like a backup.
+        leftover = path.rename(path.with_name(path.name + PARTIAL))
+        sync_folder(directory)
+        shutil.rmtree(leftover)
+        removed.append(path.name)
+    return removed

@@ -1,0 +1,162 @@
+"""What the command line shows: results as tables, progress as lines."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich import box
+from rich.table import Table
+
+from commands.doctor import Finding
+from commands.plan import PlannedTable
+from commands.run import RunResult
+from commands.status import Status
+from commands.verify import VerifiedTable
+from extract.extraction import TableOutcome
+from warehouse.build import Node
+
+
+def progress_of_table(outcome: TableOutcome) -> str:
+    """A line for a table that the extract has done."""
+    if outcome.error:
+        return f"{outcome.name}  failed  {outcome.seconds:.1f} s"
+    return (
+        f"{outcome.name}  {outcome.rows_read} rows read, {outcome.applied.rows} applied"
+        f"  {outcome.seconds:.1f} s"
+    )
+
+
+def progress_of_node(node: Node) -> str:
+    """A line for a node that dbt has built."""
+    return f"{node.name}  {node.status}  {node.seconds:.1f} s"
+
+
+def summary_of_run(result: RunResult) -> Table:
+    """The one table at the end of a run."""
+    table = _table("table", "read", "inserted", "updated", "deleted", "rows", "equal", "mark")
+    for outcome in result.tables:
+        checked, applied = outcome.verification, outcome.applied
+        if checked is None:
+            table.add_row(outcome.name, *["-"] * 6, "kept")
+            continue
+        table.add_row(
+            outcome.name,
+            str(outcome.rows_read),
+            str(applied.inserted),
+            str(applied.updated),
+            str(applied.deleted),
+            str(checked.mirror_rows),
+            "yes" if checked.is_equal else "no",
+            "advanced" if outcome.name in result.advanced else "kept",
+        )
+    return table
+
+
+def last_line_of_run(result: RunResult) -> str:
+    """What was applied and built, and how long it took."""
+    built = "nothing built"
+    if result.build:
+        counts = Counter(node.status for node in result.build.nodes)
+        built = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    return (
+        f"run {result.run_id}  {result.rows_applied} rows applied  dbt: {built}"
+        f"  {result.seconds:.1f} s"
+    )
+
+
+def failures_of_run(result: RunResult) -> Iterable[str]:
+    """Each failure of a run, as its error text."""
+    for outcome in result.tables:
+        if outcome.error:
+            yield str(outcome.error)
+    if result.build_error:
+        yield str(result.build_error)
+    if result.build:
+        for node in result.build.failed + result.build.failed_tests:
+            message = " ".join(node.message.split())
+            yield (
+                f"{node.name}: {node.status}: {message}\n"
+                f"HINT: `dbt build --select {node.name}` shows it alone."
+            )
+
+
+def table_of_verify(tables: Iterable[VerifiedTable]) -> Table:
+    """What `verify` found, table by table."""
+    shown = _table("table", "source rows", "mirror rows", "different", "repaired", "equal")
+    for verified in tables:
+        found = verified.verification
+        if found is None:
+            shown.add_row(verified.name, *["-"] * 4, "not compared")
+            continue
+        shown.add_row(
+            verified.name,
+            str(found.source_rows),
+            str(found.mirror_rows),
+            str(found.different_rows),
+            str(found.applied.rows),
+            "yes" if found.is_equal else "no",
+        )
+    return shown
+
+
+def table_of_plan(tables: Iterable[PlannedTable]) -> Table:
+    """What `plan` expects, table by table."""
+    shown = _table("table", "source", "about rows", "reads")
+    for planned in tables:
+        reads = "every row"
+        if planned.error:
+            reads = planned.error.problem
+        elif planned.window_start:
+            reads = f"rows stamped since {planned.window_start:%Y-%m-%d %H:%M:%S} UTC, and all keys"
+        shown.add_row(planned.name, planned.source, str(planned.estimated_rows), reads)
+    return shown
+
+
+def tables_of_status(status: Status) -> list[Table]:
+    """Marks and last runs."""
+    marks = _table("table", "high water mark", "read at (UTC)", "lag", "rows", "equal")
+    for table in status.tables:
+        marks.add_row(
+            table.name,
+            table.high_water_mark or "-",
+            f"{table.read_at:%Y-%m-%d %H:%M:%S}",
+            _duration(table.lag_seconds),
+            "-" if table.mirror_rows is None else str(table.mirror_rows),
+            {True: "yes", False: "no", None: "-"}[table.is_equal],
+        )
+    runs = _table("run", "what", "status", "started (UTC)", "seconds", "rows", "failed")
+    for run in status.runs:
+        runs.add_row(
+            run.run_id,
+            run.process,
+            run.status,
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+            "-" if run.seconds is None else f"{run.seconds:.1f}",
+            "-" if run.rows is None else str(run.rows),
+            (run.message or "").splitlines()[0] if run.message else "",
+        )
+    return [marks, runs]
+
+
+def table_of_findings(findings: Iterable[Finding]) -> Table:
+    """What `doctor` saw, with the remedy beside what is wrong."""
+    shown = _table("", "subject", "seen", "remedy")
+    for finding in findings:
+        mark = "ok" if finding.is_good else "!!"
+        shown.add_row(mark, finding.subject, finding.seen, finding.remedy or "")
+    return shown
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86400
+    if days >= 2:
+        return f"{days:.0f} d"
+    if hours >= 2:
+        return f"{hours:.0f} h"
+    return f"{minutes:.0f} min" if minutes >= 2 else f"{seconds:.0f} s"

@@ -1,0 +1,136 @@
+"""`doctor`: what could keep a run from being right, each finding with its remedy."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg2
+import pymysql
+
+from commands.servers import Connected
+from common.errors import ExitCode, TidemarkError
+from common.settings import LOCAL, Address
+from extract.catalog import describe
+from extract.declarations import MirroredTable
+from extract.extraction import as_table_error
+from extract.session import Session
+from warehouse.connection import connect
+
+FREE_BYTES = 2 * 1024**3
+READING = {"SELECT", "USAGE", "SHOW VIEW"}
+OLDEST_POSTGRESQL = 150_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: what was looked at, what was seen, and the remedy where something is wrong."""
+
+    subject: str
+    seen: str
+    remedy: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.remedy is None
+
+
+def exit_code(findings: list[Finding]) -> ExitCode:
+    return ExitCode.DONE if all(finding.is_good for finding in findings) else ExitCode.FAILED
+
+
+def examine(servers: Connected, tables: list[MirroredTable]) -> Iterator[Finding]:
+    """Check both servers, every declared table and the disk, one after the other."""
+    try:
+        yield from _source(servers.operational, tables)
+    except TidemarkError as error:
+        yield _of_error(error)
+    try:
+        yield from _warehouse(servers.warehouse)
+    except TidemarkError as error:
+        yield _of_error(error)
+    yield _disk()
+
+
+def _source(address: Address, tables: list[MirroredTable]) -> Iterator[Finding]:
+    source = Session(address)
+    try:
+        yield Finding(f"operational {address}", source.version)
+        yield _clock(source)
+        yield _privileges(source)
+        for table in tables:
+            yield _table(source, table)
+    finally:
+        source.close()
+
+
+def _clock(source: Session) -> Finding:
+    zone = source.row("select @@global.time_zone, @@system_time_zone")
+    seen = f"zone {zone[1] if zone[0] == 'SYSTEM' else zone[0]}"
+    offset = source.local_offset_seconds
+    return Finding("operational clock", f"{seen}, {offset / 3600:+.1f} h from UTC")
+
+
+def _privileges(source: Session) -> Finding:
+    subject = f"privileges of {source.address.user}"
+    granted = set()
+    for (grant,) in source.rows("show grants"):
+        match = re.match(r"GRANT (.+?) ON ", grant)
+        if match and "PROXY" not in match.group(1):
+            granted |= {re.sub(r"\s*\(.*\)", "", name).strip() for name in match[1].split(", ")}
+    more = sorted(granted - READING)
+    if more:
+        return Finding(
+            subject,
+            f"may do more than read: {', '.join(more)}",
+            "Give the mirror an account with SELECT alone.",
+        )
+    return Finding(subject, ", ".join(sorted(granted)))
+
+
+def _table(source: Session, table: MirroredTable) -> Finding:
+    try:
+        description = describe(source, table)
+    except (TidemarkError, pymysql.err.Error) as error:
+        return _of_error(as_table_error(table.name, error))
+    return Finding(table.name, f"{table.source_name}, about {description.estimated_rows} rows")
+
+
+def _warehouse(address: Address) -> Iterator[Finding]:
+    connection = connect(address)
+    try:
+        yield from _postgresql(connection, address)
+    finally:
+        connection.close()
+
+
+def _postgresql(connection: psycopg2.extensions.connection, address: Address) -> Iterator[Finding]:
+    subject = f"warehouse {address}"
+    version = connection.server_version
+    remedy = None if version >= OLDEST_POSTGRESQL else "Use PostgreSQL 15 or newer."
+    yield Finding(subject, f"PostgreSQL {version // 10000}.{version % 10000}", remedy)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select has_database_privilege(current_database(), 'create'),"
+            " pg_encoding_to_char(encoding) from pg_database where datname = current_database()"
+        )
+        may_create, encoding = cursor.fetchone()
+    if not may_create:
+        yield Finding(
+            subject,
+            f"{address.user} may not create schemas",
+            f"grant create on database {address.database} to {address.user}",
+        )
+    if encoding != "UTF8":
+        yield Finding(subject, f"encoding {encoding}", "Use a database with encoding UTF8.")
+
+
+def _disk() -> Finding:
+    LOCAL.mkdir(exist_ok=True)
+    free = shutil.disk_usage(LOCAL).free
+    remedy = None if free >= FREE_BYTES else "Make room: landed files and backups are written here."
+    return Finding("disk", f"{free / 1024**3:.1f} GiB free below {LOCAL.name}/", remedy)
+
+
+def _of_error(error: TidemarkError) -> Finding:
+    return Finding(error.subject, error.problem, error.hint)

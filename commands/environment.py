@@ -1,0 +1,39 @@
+"""`env`: what dbt, psql and mariadb need, as lines for `eval`."""
+
+import os
+import shlex
+from pathlib import Path
+
+from commands.servers import Connected
+from common.settings import PROJECT
+from warehouse.build import dbt_environment
+
+
+def export_lines(servers: Connected) -> list[str]:
+    """`export NAME=value` lines, each value quoted for the shell."""
+    operational, warehouse = servers.operational, servers.warehouse
+    values = {
+        "OPERATIONAL_HOST": operational.host,
+        "OPERATIONAL_PORT": str(operational.port),
+        "OPERATIONAL_USER": operational.user,
+        "OPERATIONAL_PASSWORD": operational.password,
+        **dbt_environment(warehouse),
+        "PGHOST": warehouse.host,
+        "PGPORT": str(warehouse.port),
+        "PGUSER": warehouse.user,
+        "PGPASSWORD": warehouse.password,
+        "PGDATABASE": warehouse.database,
+    }
+    folders = [PROJECT / ".venv" / "bin"]
+    if servers.embedded:
+        admin = servers.embedded.operational_admin
+        values["OPERATIONAL_ADMIN_USER"] = admin.user
+        values["OPERATIONAL_ADMIN_PASSWORD"] = admin.password
+        folders += servers.embedded.programs
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    return [*lines, f'export PATH={shlex.quote(_path(folders))}:"$PATH"']
+
+
+def _path(folders: list[Path]) -> str:
+    known = os.environ.get("PATH", "").split(os.pathsep)
+    return os.pathsep.join(str(folder) for folder in folders if str(folder) not in known) or "."

@@ -1,0 +1,191 @@
+"""A run: extract, reconcile, build, advance, told in `dwh.run_log` from its start to its end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from psycopg2.extensions import connection as Connection
+
+from commands.servers import Connected
+from common.errors import DeletesRefused, ExitCode, TidemarkError
+from common.log import get_logger, start_logging
+from common.settings import LOCAL
+from extract.declarations import MirroredTable
+from extract.extraction import Extraction, TableOutcome
+from extract.session import Session
+from warehouse.build import Builder, BuildResult, Node, source_id
+from warehouse.connection import connect, run_lock
+from warehouse.marks import Mark, advance_marks
+from warehouse.positions import forget_read_changes
+from warehouse.run_log import RunLog, new_run_id
+from warehouse.upgrade import upgrade
+
+log = get_logger(__name__)
+
+LANDING_FOLDER = LOCAL / "landing"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run works on. `narrowed` is true where it is not every declared table."""
+
+    tables: list[MirroredTable]
+    narrowed: bool = False
+    full_refresh: bool = False
+    accepted_deletes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run came out. `build` is None where dbt did not get to run."""
+
+    run_id: str
+    seconds: float
+    tables: list[TableOutcome]
+    build: BuildResult | None
+    build_error: TidemarkError | None
+    advanced: list[str]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        errors = [outcome.error for outcome in self.tables if outcome.error]
+        refused = [error for error in errors if isinstance(error, DeletesRefused)]
+        if self.build_error or len(errors) > len(refused) or (self.build and self.build.failed):
+            return ExitCode.FAILED
+        if refused:
+            return ExitCode.REFUSED
+        if self.build and self.build.failed_tests:
+            return ExitCode.TEST_FAILED
+        return ExitCode.DONE
+
+    @property
+    def rows_applied(self) -> int:
+        return sum(outcome.applied.rows for outcome in self.tables)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where progress is told: a table that is done, a node that is built."""
+
+    table: Callable[[TableOutcome], None] = lambda outcome: None
+    node: Callable[[Node], None] = lambda node: None
+
+
+def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
+    """Run once. Raises AnotherRun where a run is under way, and ServerError."""
+    started = time.monotonic()
+    run_id = new_run_id()
+    start_logging(run_id)
+    with run_lock(servers.warehouse):
+        connection = connect(servers.warehouse)
+        upgrade(connection)
+        run_log = RunLog(connection, run_id)
+        run_log.close_abandoned()
+        builder = Builder(servers.warehouse, run_id)
+        try:
+            with run_log.step("run", "run") as step:
+                source = Session(servers.operational)
+                tables = _extract(source, servers, connection, run_log, options, report)
+                result = _build(builder, connection, run_id, options, tables, report, started)
+                step.rows = result.rows_applied
+                step.status = _status(result.exit_code)
+                step.message = _failures(result)
+        finally:
+            builder.close()
+            connection.close()
+    return result
+
+
+def _extract(
+    source: Session,
+    servers: Connected,
+    connection: Connection,
+    run_log: RunLog,
+    options: RunOptions,
+    report: Report,
+) -> list[TableOutcome]:
+    extraction = Extraction(
+        source,
+        servers.warehouse,
+        connection,
+        run_log,
+        LANDING_FOLDER,
+        options.full_refresh,
+        options.accepted_deletes,
+        report.table,
+    )
+    try:
+        return extraction.run(options.tables)
+    finally:
+        source.close()
+
+
+def _build(
+    builder: Builder,
+    connection: Connection,
+    run_id: str,
+    options: RunOptions,
+    outcomes: list[TableOutcome],
+    report: Report,
+    started: float,
+) -> RunResult:
+    """Build what hangs on good tables, and advance the marks of what was built."""
+    domain_of = {table.name: table.domain for table in options.tables}
+    good = [outcome for outcome in outcomes if outcome.error is None]
+    bad = [outcome for outcome in outcomes if outcome.error is not None]
+    select = [f"source:{domain_of[o.name]}.{o.name}+" for o in good] if options.narrowed else []
+    exclude = [f"source:{domain_of[o.name]}.{o.name}+" for o in bad]
+    build, error = None, None
+    if good:
+        try:
+            build = builder.build(select, exclude, report.node)
+        except TidemarkError as caught:
+            error = caught
+    advanced = []
+    if build is not None:
+        advanced = _marks_to_advance(build, domain_of, good, bad)
+        advance_marks(connection, advanced, run_id)
+        forget_read_changes(connection, build.models)
+    return RunResult(
+        run_id,
+        time.monotonic() - started,
+        outcomes,
+        build,
+        error,
+        [mark.table_name for mark in advanced],
+    )
+
+
+def _marks_to_advance(
+    build: BuildResult,
+    domain_of: dict[str, str],
+    good: list[TableOutcome],
+    bad: list[TableOutcome],
+) -> list[Mark]:
+    """The marks of the tables below which nothing errored, was skipped or was left out."""
+
+    def source(outcome: TableOutcome) -> str:
+        return source_id(domain_of[outcome.name], outcome.name)
+
+    unbuilt = build.unbuilt() | build.descendants(source(outcome) for outcome in bad)
+    return [
+        outcome.mark
+        for outcome in good
+        if outcome.mark and not unbuilt & build.descendants([source(outcome)])
+    ]
+
+
+def _status(code: ExitCode) -> str:
+    names = {ExitCode.DONE: "success", ExitCode.TEST_FAILED: "warning"}
+    names |= {ExitCode.REFUSED: "refused"}
+    return names.get(code, "error")
+
+
+def _failures(result: RunResult) -> str | None:
+    """One line that names what failed, None where nothing did."""
+    names = [outcome.name for outcome in result.tables if outcome.error]
+    if result.build:
+        names += [node.name for node in result.build.failed + result.build.failed_tests]
+    if result.build_error:
+        names.append(result.build_error.problem)
+    return ", ".join(names) or None

@@ -1,0 +1,112 @@
+"""`verify`: compare source and mirror, every row, on demand; repair where asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg2
+import pymysql
+
+from commands.servers import Connected
+from common.errors import DeletesRefused, ExitCode, TableError, TidemarkError
+from common.log import start_logging
+from extract.catalog import describe
+from extract.declarations import MirroredTable
+from extract.extraction import as_table_error
+from extract.guard import note_candidates
+from extract.mirror import Applied, MirrorTable
+from extract.reader import Reader
+from extract.reconcile import reconcile, verify
+from extract.session import Session
+from extract.verification import Verification, write_verification
+from warehouse.connection import connect, run_lock, transaction
+from warehouse.run_log import RunLog, new_run_id
+from warehouse.upgrade import upgrade
+
+
+@dataclass(frozen=True)
+class VerifiedTable:
+    """What verifying a table came to."""
+
+    name: str
+    verification: Verification | None = None
+    error: TidemarkError | None = None
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What verifying some tables came to."""
+
+    tables: list[VerifiedTable]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        errors = [table.error for table in self.tables if table.error]
+        if any(not isinstance(error, DeletesRefused) for error in errors):
+            return ExitCode.FAILED
+        if any(t.verification and not t.verification.is_equal for t in self.tables):
+            return ExitCode.FAILED
+        return ExitCode.REFUSED if errors else ExitCode.DONE
+
+
+def verify_tables(
+    servers: Connected,
+    tables: list[MirroredTable],
+    repair: bool,
+    accepted_deletes: dict[str, int],
+    report: Callable[[VerifiedTable], None] = lambda table: None,
+) -> VerifyResult:
+    """Compare the tables under the run's lock. Raises AnotherRun, and ServerError."""
+    run_id = new_run_id()
+    start_logging(run_id)
+    with run_lock(servers.warehouse):
+        connection = connect(servers.warehouse)
+        upgrade(connection)
+        run_log = RunLog(connection, run_id)
+        run_log.close_abandoned()
+        source = Session(servers.operational)
+        found = []
+        try:
+            with run_log.step("verify", "verify") as step:
+                for table in tables:
+                    found.append(
+                        _verify_table(source, connection, run_log, table, repair, accepted_deletes)
+                    )
+                    report(found[-1])
+                result = VerifyResult(found)
+                step.status = "success" if result.exit_code == ExitCode.DONE else "error"
+        finally:
+            source.close()
+            connection.close()
+    return result
+
+
+def _verify_table(
+    source: Session,
+    connection: psycopg2.extensions.connection,
+    run_log: RunLog,
+    declaration: MirroredTable,
+    repair: bool,
+    accepted_deletes: dict[str, int],
+) -> VerifiedTable:
+    name = declaration.name
+    try:
+        table = describe(source, declaration)
+        reader, mirror = Reader(source, table), MirrorTable(table, run_log.run_id)
+        with transaction(connection), connection.cursor() as cursor:
+            if not mirror.exists(cursor):
+                raise TableError(name, "not mirrored yet", "Start a run: python run.py")
+            if repair:
+                mirror.prepare(cursor)
+                accepted = accepted_deletes.get(name)
+                verification = reconcile(
+                    cursor, reader, mirror, Applied(), accepted_deletes=accepted
+                )
+            else:
+                verification = verify(cursor, reader, mirror)
+            write_verification(cursor, verification, run_log.run_id)
+    except DeletesRefused as refusal:
+        note_candidates(connection, name, refusal.row_keys, run_log.run_id)
+        return VerifiedTable(name, error=refusal)
+    except (TidemarkError, pymysql.err.Error, psycopg2.Error) as error:
+        return VerifiedTable(name, error=as_table_error(name, error))
+    return VerifiedTable(name, verification)

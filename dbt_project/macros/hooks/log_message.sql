@@ -1,0 +1,18 @@
+{#- The message of a result without the values of rows: of a test only how many rows failed, of an
+    error of the database neither its details nor the value that it refused. -#}
+{% macro log_message(result) %}
+    {%- if result.node.resource_type == 'unit_test' and result.status == 'fail' -%}
+        {{ return('the rows differ from those expected') }}
+    {%- elif result.failures -%}
+        {{ return(result.failures ~ ' rows fail') }}
+    {%- endif -%}
+    {{ return(_without_values(result.message or '')) }}
+{% endmacro %}
+
+{% macro _without_values(message) %}
+    {%- set readable = message.replace('\x00', '').encode('utf-8', 'replace').decode('utf-8') -%}
+    {%- set kept = modules.re.sub('(?m)^\s*(DETAIL|CONTEXT|LINE \d+):.*\n?(\s*\^\s*\n?)?', '', readable) -%}
+    {{ return(modules.re.sub(
+        '(?m)(invalid [^\n"]*|out of range: |\\bvalue (?="[^\n]*" is out of range))".*"', '\\1"…"', kept
+    )) }}
+{% endmacro %}

@@ -1,0 +1,40 @@
+{% macro start_reading() %}
+create or replace function mrr_state.start_reading(p_model_name text, p_upstream text[])
+    returns void
+    language plpgsql
+    set search_path = pg_catalog
+as $body$
+declare
+    v_reading_to bigint;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('model ' || p_model_name, 0));
+
+    -- change ids are taken before they are committed: wait for writers, so that none of them can
+    -- commit a change below the one we read to. Leaving the block by an error gives up the lock.
+    begin
+        lock table mrr_state.change_log in share mode;
+        select coalesce(max(change_log.change_id), 0)
+        into v_reading_to
+        from mrr_state.change_log;
+        raise exception using errcode = 'TM001';
+    exception
+        when sqlstate 'TM001' then null;
+    end;
+
+    -- a model must not count changes as built that the models above it have not seen
+    select least(v_reading_to, min(coalesce(model_position.built_to, 0)))
+    into v_reading_to
+    from unnest(p_upstream) as upstream (model_name)
+    left join mrr_state.model_position using (model_name);
+
+    insert into mrr_state.model_position as known (model_name, built_to, reading_to)
+    values (p_model_name, -1, v_reading_to)
+    on conflict (model_name) do update set
+        reading_to = excluded.reading_to,
+        updated_at = clock_timestamp();
+end
+$body$;
+
+comment on function mrr_state.start_reading is
+    'Waits for other builds of the model, and fixes how far it reads the change log.';
+{% endmacro %}

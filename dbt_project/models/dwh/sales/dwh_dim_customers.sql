@@ -1,0 +1,65 @@
+-- Cursor: the change log of the customers, by key, as far as their history has been built. Overlap:
+-- none, a position in that log is exact. A late or changed row brings all versions of its customer
+-- anew; a deleted one closes the last version, and stays.
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'changed_rows',
+        unique_key = 'customer_key',
+        indexes = [{'columns': ['customer_id']}],
+        meta = {'changes': {'customer_id': 'mrr_dim_customers'}},
+    )
+}}
+
+with history as (
+
+    {{ checked_customers(
+        ref('dwh_history_customers'), also=['dbt_scd_id', 'dbt_valid_from', 'dbt_valid_to']
+    ) }}
+    {% if is_incremental() -%}
+        where id in (select changed.customer_id from {{ changed_rows() }} as changed)
+    {%- endif %}
+
+),
+
+versions as (
+
+    select
+        {{ surrogate_key('dbt_scd_id') }} as customer_key,
+        customer_id,
+        customer_name,
+        country,
+        dbt_valid_to is null as is_current,
+        dbt_valid_to is not null
+        and row_number() over (partition by customer_id order by dbt_valid_from desc) = 1
+            as is_deleted,
+        dbt_valid_from as valid_from,
+        dbt_valid_to as valid_to
+    from history
+    where rejection_reason is null
+
+),
+
+unknown_member as (
+
+    select
+        -1 as customer_key,
+        null::bigint as customer_id,
+        'unknown customer' as customer_name,
+        'unknown country' as country,
+        true as is_current,
+        false as is_deleted,
+        null::timestamptz as valid_from,
+        null::timestamptz as valid_to
+
+),
+
+members as (
+
+    select * from unknown_member
+    union all
+    select * from versions
+
+)
+
+select * from members

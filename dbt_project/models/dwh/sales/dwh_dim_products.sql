@@ -1,0 +1,65 @@
+-- Cursor: the change log of the products, by key, as far as their history has been built. Overlap:
+-- none, a position in that log is exact. A late or changed row brings all versions of its product
+-- anew; a deleted one closes the last version, and stays.
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'changed_rows',
+        unique_key = 'product_key',
+        indexes = [{'columns': ['product_id']}],
+        meta = {'changes': {'product_id': 'mrr_dim_products'}},
+    )
+}}
+
+with history as (
+
+    {{ checked_products(
+        ref('dwh_history_products'), also=['dbt_scd_id', 'dbt_valid_from', 'dbt_valid_to']
+    ) }}
+    {% if is_incremental() -%}
+        where id in (select changed.product_id from {{ changed_rows() }} as changed)
+    {%- endif %}
+
+),
+
+versions as (
+
+    select
+        {{ surrogate_key('dbt_scd_id') }} as product_key,
+        product_id,
+        product_name,
+        product_group,
+        dbt_valid_to is null as is_current,
+        dbt_valid_to is not null
+        and row_number() over (partition by product_id order by dbt_valid_from desc) = 1
+            as is_deleted,
+        dbt_valid_from as valid_from,
+        dbt_valid_to as valid_to
+    from history
+    where rejection_reason is null
+
+),
+
+unknown_member as (
+
+    select
+        -1 as product_key,
+        null::bigint as product_id,
+        'unknown product' as product_name,
+        'unknown group' as product_group,
+        true as is_current,
+        false as is_deleted,
+        null::timestamptz as valid_from,
+        null::timestamptz as valid_to
+
+),
+
+members as (
+
+    select * from unknown_member
+    union all
+    select * from versions
+
+)
+
+select * from members

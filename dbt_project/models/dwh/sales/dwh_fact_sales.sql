@@ -1,0 +1,80 @@
+-- Cursor: the change log of the sales, and of the customers and products they name, by key, as far
+-- as those dimensions have been built. Overlap: none, a position in that log is exact. A late sale is
+-- read when it arrives; a late customer or product takes over its sales from the unknown member; a
+-- sale that was deleted, or became invalid, leaves.
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'changed_rows',
+        unique_key = 'sale_id',
+        indexes = [{'columns': ['customer_id']}, {'columns': ['product_id']}],
+        meta = {
+            'changes': {
+                'sale_id': 'mrr_fact_sales',
+                'customer_id': 'mrr_dim_customers',
+                'product_id': 'mrr_dim_products',
+            },
+        },
+    )
+}}
+
+with customers as (
+
+    select * from {{ ref('dwh_dim_customers') }}
+
+),
+
+products as (
+
+    select * from {{ ref('dwh_dim_products') }}
+
+),
+
+sales as (
+
+    select * from {{ ref('stg_fact_sales') }}
+    {% if is_incremental() -%}
+        where sale_id in (select changed.sale_id from {{ changed_rows() }} as changed)
+    {%- endif %}
+
+),
+
+customer_periods as (
+
+    {{ version_periods('customers', 'customer_key', 'customer_id', facts='sales') }}
+
+),
+
+product_periods as (
+
+    {{ version_periods('products', 'product_key', 'product_id', facts='sales') }}
+
+),
+
+sales_with_keys as (
+
+    select
+        sales.sale_id::bigint as sale_id,
+        sales.customer_id::bigint as customer_id,
+        sales.product_id::bigint as product_id,
+        coalesce(customer_periods.customer_key, -1) as customer_key,
+        coalesce(product_periods.product_key, -1) as product_key,
+        sales.sale_quantity::bigint as sale_quantity,
+        (sales.created_at at time zone '{{ var("business_time_zone") }}')::date as sold_date,
+        sales.created_at,
+        sales.updated_at
+    from sales
+    left join customer_periods
+        on
+            sales.customer_id = customer_periods.customer_id
+            and coalesce(sales.created_at, '-infinity') >= customer_periods.stands_from
+            and coalesce(sales.created_at, '-infinity') < customer_periods.stands_to
+    left join product_periods
+        on
+            sales.product_id = product_periods.product_id
+            and coalesce(sales.created_at, '-infinity') >= product_periods.stands_from
+            and coalesce(sales.created_at, '-infinity') < product_periods.stands_to
+
+)
+
+select * from sales_with_keys

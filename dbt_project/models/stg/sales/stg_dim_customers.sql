@@ -1,0 +1,20 @@
+with checked as (
+
+    {{ checked_customers(source('sales', 'mrr_dim_customers')) }}
+
+),
+
+valid as (
+
+    select
+        customer_id,
+        customer_name,
+        country,
+        created_at,
+        updated_at
+    from checked
+    where rejection_reason is null
+
+)
+
+select * from valid

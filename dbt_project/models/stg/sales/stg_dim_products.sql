@@ -1,0 +1,20 @@
+with checked as (
+
+    {{ checked_products(source('sales', 'mrr_dim_products')) }}
+
+),
+
+valid as (
+
+    select
+        product_id,
+        product_name,
+        product_group,
+        created_at,
+        updated_at
+    from checked
+    where rejection_reason is null
+
+)
+
+select * from valid

@@ -1,0 +1,21 @@
+with checked as (
+
+    {{ checked_customers(source('sales', 'mrr_dim_customers')) }}
+
+),
+
+rejected as (
+
+    select
+        customer_id,
+        customer_name,
+        country,
+        rejection_reason,
+        created_at,
+        updated_at
+    from checked
+    where rejection_reason is not null
+
+)
+
+select * from rejected

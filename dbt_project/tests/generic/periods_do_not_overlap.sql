@@ -1,0 +1,20 @@
+{#- Of each key, a version begins when or after the one before it ends, and none ends before it begins. -#}
+{% test periods_do_not_overlap(model, key, valid_from, valid_to) %}
+
+with periods as (
+
+    select
+        {{ key }} as version_of,
+        {{ valid_from }} as period_start,
+        coalesce({{ valid_to }}, 'infinity') as period_end,
+        lead({{ valid_from }}, 1, 'infinity') over (
+            partition by {{ key }} order by {{ valid_from }}, {{ valid_to }}
+        ) as next_start
+    from {{ model }}
+
+)
+
+select * from periods
+where period_end > next_start or period_end < period_start
+
+{% endtest %}

@@ -1,0 +1,41 @@
+with mirrored as (
+
+    select
+        id as sale_id,
+        qty as sale_quantity
+    from {{ source('sales', 'mrr_fact_sales') }}
+
+),
+
+warehouse as (
+
+    select
+        sale_id,
+        sale_quantity
+    from {{ ref('dwh_fact_sales') }}
+    union all
+    select
+        sale_id,
+        sale_quantity
+    from {{ ref('stg_rejected_sales') }}
+
+),
+
+differences as (
+
+    select
+        coalesce(mirrored.sale_id, warehouse.sale_id) as sale_id,
+        mirrored.sale_quantity as mirrored_quantity,
+        warehouse.sale_quantity as warehouse_quantity
+    from mirrored
+    full join warehouse
+        on mirrored.sale_id = warehouse.sale_id
+    where
+        mirrored.sale_id is null
+        or warehouse.sale_id is null
+        or mirrored.sale_quantity is distinct from warehouse.sale_quantity
+
+)
+
+select * from differences
+where sale_id not in ({{ pending_keys('mrr_fact_sales', 'dwh_fact_sales') }})

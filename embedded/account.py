@@ -1,0 +1,54 @@
+"""The account that a server runs under: our own, or `nobody` where we are root."""
+
+import os
+import pwd
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import ServerError
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whom a server's files belong to, and what to put before its commands."""
+
+    uid: int
+    gid: int
+    prefix: tuple[str, ...] = ()
+
+    @classmethod
+    def for_folders(cls, folders: Iterable[Path]) -> "Account":
+        """The account for a server whose programs and data are in these folders.
+
+        PostgreSQL refuses to run as root. Where `nobody` may not enter a folder, as below
+        /root, the server is allowed to pass all the same, and no folder's mode is changed.
+        """
+        if os.geteuid() != 0:
+            return cls(os.geteuid(), os.getegid())
+        nobody = pwd.getpwnam("nobody")
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise ServerError(
+                "setpriv",
+                "not found, and as root the embedded servers need it",
+                "Install util-linux, or run as an ordinary user.",
+            )
+        prefix = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}"]
+        prefix += ["--clear-groups", "--no-new-privs"]
+        if not all(_is_open_to_others(folder) for folder in folders):
+            prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+            # Without this bit access(2) disregards the capability, and MariaDB, which asks it
+            # whether Aria's log is there, would begin a new one at every start.
+            prefix += ["--securebits=+no_setuid_fixup"]
+        return cls(nobody.pw_uid, nobody.pw_gid, tuple(prefix))
+
+    def own(self, path: Path) -> None:
+        """Give a new file or folder to the account."""
+        os.chown(path, self.uid, self.gid)
+
+
+def _is_open_to_others(folder: Path) -> bool:
+    resolved = folder.resolve()
+    return all(path.stat().st_mode & 0o001 for path in (resolved, *resolved.parents))

@@ -1,0 +1,118 @@
+"""The private MariaDB, which stands for the operational server of an application."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pymysql
+
+from common.settings import Address
+from embedded.programs import Programs
+from embedded.server import Server
+from embedded.state import State
+
+SETTINGS = [
+    "--bind-address=127.0.0.1",
+    "--socket=",
+    "--skip-name-resolve",
+    "--skip-log-bin",
+    "--character-set-server=utf8mb4",
+    "--local-infile=OFF",
+    "--performance-schema=OFF",
+    "--innodb-log-file-size=48M",
+    "--innodb-buffer-pool-size=256M",
+]
+ROOT, APPLICATION, READER = "root", "application", "tidemark_reader"
+
+
+class MariaDB(Server):
+    """A server with three accounts of 127.0.0.1: root, the application, and one that reads."""
+
+    name = "mariadb"
+    first_port = 33306
+    pid_file = "mariadb.pid"
+    stop_signal = signal.SIGTERM
+
+    def __init__(self, home: Path, state: State, programs: Programs) -> None:
+        self.programs = programs
+        self._files = home / "mariadb.files"
+        super().__init__(home, state, [programs.base, programs.server.parent])
+
+    def address(self, account: str) -> Address:
+        """The server and one of its accounts."""
+        return Address("127.0.0.1", self.port, account, self.state.password(account))
+
+    def make(self, folder: Path, lock: int) -> None:
+        """Make the system tables, and the accounts in place of those they come with."""
+        tables = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        self.run([self.programs.install, *self._base(folder), *tables], lock)
+        accounts = [
+            "delete from mysql.global_priv where user <> 'mariadb.sys';",
+            "delete from mysql.proxies_priv;",
+            "flush privileges;",
+        ]
+        accounts += [
+            f"create user {account}@127.0.0.1 identified by '{self.state.password(account)}';"
+            for account in (ROOT, APPLICATION, READER)
+        ]
+        accounts.append(f"grant all on *.* to {ROOT}@127.0.0.1 with grant option;")
+        self.run(
+            [self.programs.server, *self._base(folder), "--bootstrap"], lock, "\n".join(accounts)
+        )
+
+    def command(self, port: int) -> list[str]:
+        """The server itself; what it may read and write as files is one empty folder."""
+        self._files.mkdir(mode=0o755, exist_ok=True)
+        return [
+            str(self.programs.server),
+            *self._base(self.data),
+            *SETTINGS,
+            f"--port={port}",
+            f"--pid-file={self.data / self.pid_file}",
+            f"--secure-file-priv={self._files}",
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """The libraries that were unpacked with the programs."""
+        libraries = ":".join(map(str, self.programs.libraries))
+        return {"LD_LIBRARY_PATH": libraries} if libraries else {}
+
+    def answer(self) -> str | None:
+        """The data folder, as the server tells it to the reader."""
+        try:
+            with (
+                connection(self.address(READER), connect_timeout=2) as reader,
+                reader.cursor() as cursor,
+            ):
+                cursor.execute("select @@datadir")
+                return cursor.fetchone()[0]
+        except pymysql.MySQLError:
+            return None
+
+    def _base(self, data: Path) -> list[str]:
+        base = self.programs.base
+        options = ["--no-defaults", f"--basedir={base}", f"--datadir={data}"]
+        if self.programs.libraries:
+            options.append(f"--lc-messages-dir={base / 'share' / 'mysql'}")
+            options.append(f"--plugin-dir={base / 'lib' / 'mysql' / 'plugin'}")
+        return options
+
+
+@contextmanager
+def connection(address: Address, connect_timeout: int = 10) -> Iterator[pymysql.Connection]:
+    """A connection with autocommit, closed at the end of the block."""
+    connected = pymysql.connect(
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
+        charset="utf8mb4",
+        autocommit=True,
+        connect_timeout=connect_timeout,
+        read_timeout=60,
+    )
+    try:
+        yield connected
+    finally:
+        connected.close()

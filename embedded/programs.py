@@ -1,0 +1,157 @@
+"""The programs of a MariaDB: those on the machine, or packages unpacked below the checkout."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import ServerError
+
+FOLDERS = ("/usr/sbin", "/usr/bin", "/usr/libexec", "/usr/local/sbin", "/usr/local/bin")
+INSTALL = {
+    "apt-get": "apt-get install mariadb-server",
+    "dnf": "dnf install mariadb-server",
+    "zypper": "zypper install mariadb",
+    "apk": "apk add mariadb mariadb-client",
+    "pacman": "pacman -S mariadb",
+    "brew": "brew install mariadb",
+}
+DOWNLOAD_SECONDS = 600
+CLIENT = """#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")/../root
+for folder in "$root"/lib/*-linux-* "$root"/usr/lib/*-linux-*; do
+    LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+done
+export LD_LIBRARY_PATH
+exec "$root/usr/bin/$(basename "$0")" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """A MariaDB's server, what makes its data folder, its clients, and libraries it brings."""
+
+    base: Path
+    server: Path
+    install: Path
+    clients: Path
+    libraries: tuple[Path, ...] = ()
+
+
+def find_programs(folder: Path) -> Programs | None:
+    """The programs on this machine, or those unpacked in the folder; None without either."""
+    return _installed() or _unpacked(folder)
+
+
+def get_programs(folder: Path) -> Programs:
+    """The programs, downloaded into the folder where the machine has none.
+
+    Raises ServerError with the command to type where that cannot be done.
+    """
+    known = find_programs(folder)
+    if known:
+        return known
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        command = next((INSTALL[tool] for tool in INSTALL if shutil.which(tool)), None)
+        raise _not_found("not found on this machine", command)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _unpacked(folder):
+            _download(folder)
+    return _unpacked(folder)
+
+
+def _installed() -> Programs | None:
+    path = os.pathsep.join([os.environ.get("PATH", ""), *FOLDERS])
+    server = shutil.which("mariadbd", path=path) or shutil.which("mysqld", path=path)
+    install = shutil.which("mariadb-install-db", path=path)
+    install = install or shutil.which("mysql_install_db", path=path)
+    client = shutil.which("mariadb", path=path)
+    if not (server and install and client and shutil.which("my_print_defaults", path=path)):
+        return None
+    version = subprocess.run([server, "--version"], capture_output=True, text=True, check=False)
+    if "MariaDB" not in version.stdout:
+        return None
+    base = Path(install).resolve().parent.parent
+    return Programs(base, Path(server), Path(install), Path(client).parent)
+
+
+def _unpacked(folder: Path) -> Programs | None:
+    root = folder / "mariadb" / "root"
+    if not root.exists():
+        return None
+    base = root / "usr"
+    libraries = (*root.glob("lib/*-linux-*"), *root.glob("usr/lib/*-linux-*"))
+    return Programs(
+        base,
+        base / "sbin" / "mariadbd",
+        base / "bin" / "mariadb-install-db",
+        folder / "mariadb" / "bin",
+        libraries,
+    )
+
+
+def _download(folder: Path) -> None:
+    """Let apt resolve and fetch the packages with lists and cache of its own, and unpack them."""
+    aside = folder / "mariadb.new"
+    shutil.rmtree(aside, ignore_errors=True)
+    lists, archives = aside / "apt" / "lists", aside / "apt" / "archives"
+    for needed in (lists / "partial", archives / "partial", aside / "bin"):
+        needed.mkdir(parents=True)
+    options = [
+        f"Dir::State::Lists={lists}",
+        f"Dir::Cache={aside / 'apt'}",
+        f"Dir::Cache::archives={archives}",
+        "APT::Sandbox::User=root",
+        "Debug::NoLocking=1",
+        "Acquire::Retries=2",
+        "Acquire::http::Timeout=30",
+    ]
+    apt = [part for option in options for part in ("-o", option)]
+    _run(["apt-get", *apt, "-qq", "update"])
+    # Some releases carry the version in the name: mariadb-server-core-10.6.
+    names = _run(["apt-cache", *apt, "pkgnames", "mariadb-server-core"]).split()
+    if not names:
+        raise _not_found("no package mariadb-server-core in apt's sources", INSTALL["apt-get"])
+    server = min(names, key=lambda name: (len(name), name))
+    client = server.replace("server", "client")
+    fetch = ["install", "--download-only", "--reinstall", "--no-install-recommends"]
+    _run(["apt-get", *apt, "-qq", "-y", *fetch, server, client])
+    for package in sorted(archives.glob("*.deb")):
+        _run(["dpkg-deb", "-x", str(package), str(aside / "root")])
+    for program in (aside / "root" / "usr" / "bin").iterdir():
+        wrapper = aside / "bin" / program.name
+        wrapper.write_text(CLIENT, encoding="utf-8")
+        wrapper.chmod(0o755)
+    shutil.rmtree(aside / "apt")
+    aside.rename(folder / "mariadb")
+
+
+def _run(command: list[str]) -> str:
+    """The output of apt or dpkg-deb; ServerError with the end of what it complained of."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+            timeout=DOWNLOAD_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"{command[0]} took more than {DOWNLOAD_SECONDS} s"
+        raise _not_found(problem, INSTALL["apt-get"]) from None
+    if done.returncode != 0:
+        end = "\n".join(done.stderr.strip().splitlines()[-5:])
+        raise _not_found(f"{command[0]} failed while it was fetched:\n{end}", INSTALL["apt-get"])
+    return done.stdout
+
+
+def _not_found(problem: str, command: str | None) -> ServerError:
+    install = f"Install it with `{command}` as root" if command else "Install MariaDB"
+    return ServerError(
+        "MariaDB", problem, f"{install}, or set OPERATIONAL_HOST to a server of your own."
+    )

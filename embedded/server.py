@@ -1,0 +1,215 @@
+"""A private server: made aside, started on a free port, known by the lock that it holds."""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+from common.errors import ServerError
+from embedded.account import Account
+from embedded.state import State
+
+LAUNCHES = 10
+START_SECONDS = 60
+STOP_SECONDS = 60
+PORT_TAKEN = "Address already in use"
+
+
+class Server(ABC):
+    """One server of a home: its data folder, its log, and the file whose lock it holds.
+
+    Whether it lives is asked of that lock, which it and its children inherit and no reboot
+    leaves behind: a pid file may be stale, and a zombie still has a pid.
+    """
+
+    name: ClassVar[str]
+    first_port: ClassVar[int]
+    pid_file: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals]
+
+    def __init__(self, home: Path, state: State, programs: Sequence[Path]) -> None:
+        self.home = home
+        self.state = state
+        self.account = Account.for_folders([home, *programs])
+        self.data = home / self.name
+        self.log = home / f"{self.name}.log"
+        self._lock_file = home / f"{self.name}.lock"
+
+    @abstractmethod
+    def make(self, folder: Path, lock: int) -> None:
+        """Make the data in an empty folder, accounts included."""
+
+    @abstractmethod
+    def command(self, port: int) -> list[str]:
+        """The command that serves the data folder on the port."""
+
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """What the server's programs find in their environment beside PATH and locale."""
+
+    @abstractmethod
+    def answer(self) -> str | None:
+        """The data folder that the server on our port names to our password, None if it won't."""
+
+    @property
+    def port(self) -> int:
+        """The port that it has, or will try first."""
+        return self.state.port(self.name, self.first_port)
+
+    def start(self) -> None:
+        """Start it where it is not up; raises ServerError with the end of its log."""
+        if self._is_alive() and self._comes_up():
+            return
+        if self._is_alive():
+            self.stop()
+        for _ in range(LAUNCHES):
+            with self._lock_file.open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not self.data.exists():
+                    self._make_aside(lock.fileno())
+                (self.data / self.pid_file).unlink(missing_ok=True)
+                self.state.set_port(self.name, _free_port(self.port))
+                self._launch(lock.fileno())
+            if self._comes_up():
+                return
+            if PORT_TAKEN not in self._end_of_log():
+                raise self._error("ended while it started", "Mend what its log says.")
+        raise self._error("found no free port", f"Free a port from {self.first_port} on.")
+
+    def stop(self) -> bool:
+        """Stop it and wait until it is gone; False where it was not running."""
+        deadline = time.monotonic() + STOP_SECONDS
+        pid = None
+        while self._is_alive():
+            if pid is None and (pid := self._pid()) is not None:
+                os.kill(pid, self.stop_signal)
+            if time.monotonic() > deadline:
+                raise self._error(
+                    f"does not stop within {STOP_SECONDS} s",
+                    "Look into its log; end the process that holds "
+                    f"{self._lock_file} if it is stuck.",
+                )
+            time.sleep(0.02)
+        return pid is not None
+
+    def run(self, command: Sequence[str | Path], lock: int, text: str = "") -> None:
+        """Run one of its programs to the end, under its account; `text` is what it reads.
+
+        The program holds the lock too, so that the next start waits for one whose parent died.
+        """
+        with self._open_log() as output:
+            done = subprocess.run(
+                [*self.account.prefix, *map(str, command)],
+                input=text.encode(),
+                stdout=output,
+                stderr=output,
+                env=self._environment(),
+                cwd="/",
+                pass_fds=[lock],
+            )
+        if done.returncode != 0:
+            program = Path(command[0]).name
+            raise self._error(f"{program} ended with {done.returncode}", "Mend what its log says.")
+
+    def _make_aside(self, lock: int) -> None:
+        aside = self.home / f"{self.name}.new"
+        if aside.exists():
+            shutil.rmtree(aside)
+        aside.mkdir(mode=0o700)
+        self.account.own(aside)
+        self.make(aside, lock)
+        aside.rename(self.data)
+
+    def _launch(self, lock: int) -> None:
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self._open_log() as output:
+            # The shell ends at once: the server is nobody's child here, and no zombie of ours.
+            subprocess.run(
+                ["sh", "-c", 'exec "$@" &', "sh", *self.account.prefix, *self.command(self.port)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment(),
+                cwd="/",
+                pass_fds=[lock],
+                start_new_session=True,
+                check=True,
+            )
+
+    def _comes_up(self) -> bool:
+        """Wait until our server answers; False when it ended, or another one has the port."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            alive = self._is_alive()
+            folder = self.answer() if alive else None
+            if folder is not None:
+                return Path(folder).exists() and self.data.samefile(folder)
+            if not alive:
+                return False
+            time.sleep(0.02)
+        raise self._error(
+            f"runs, but does not answer within {START_SECONDS} s",
+            "It may be recovering what a crash left: wait, then try again.",
+        )
+
+    def _is_alive(self) -> bool:
+        with self._lock_file.open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _pid(self) -> int | None:
+        """The pid in its pid file, where that process works in its data folder."""
+        path = self.data / self.pid_file
+        lines = path.read_text().splitlines() if path.exists() else []
+        if not lines or not lines[0].strip().isdigit():
+            return None
+        working_folder = Path(f"/proc/{lines[0].strip()}/cwd")
+        if Path("/proc/self/cwd").exists() and not (
+            working_folder.exists() and working_folder.samefile(self.data)
+        ):
+            return None
+        return int(lines[0])
+
+    def _environment(self) -> dict[str, str]:
+        path = os.environ.get("PATH", "/usr/bin:/bin")
+        return {"PATH": path, "LC_ALL": "C", "TZ": "UTC", **self.environment()}
+
+    def _open_log(self) -> BinaryIO:
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.fdopen(descriptor, "ab")
+
+    def _end_of_log(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return self.state.without_passwords("\n".join(lines[-15:]))
+
+    def _error(self, problem: str, hint: str) -> ServerError:
+        log = self._end_of_log()
+        return ServerError(
+            f"embedded {self.name}", f"{problem}; the end of {self.log}:\n{log}", hint
+        )
+
+
+def _free_port(first: int) -> int:
+    """The first port from `first` on that nobody listens on."""
+    for port in range(first, min(first + 1000, 65536)):
+        with socket.socket() as candidate:
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                candidate.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ServerError(
+        "embedded servers", f"no free port from {first} on", "Stop something that listens there."
+    )

@@ -1,0 +1,109 @@
+"""Both servers of a home together: started, stopped, and where they are reached."""
+
+import fcntl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import ServerError
+from common.settings import LOCAL, Address
+from embedded.mariadb import APPLICATION, READER, ROOT, MariaDB, connection
+from embedded.postgresql import PostgreSQL
+from embedded.programs import find_programs, get_programs
+from embedded.state import State, make_state, read_state
+
+HOME = LOCAL / "servers"
+PROGRAMS = LOCAL / "programs"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The addresses of both embedded servers, and the folders of their own programs."""
+
+    operational: Address
+    operational_admin: Address
+    operational_root: Address
+    warehouse: Address
+    programs: tuple[Path, ...]
+
+
+def start(home: Path = HOME, programs: Path = PROGRAMS) -> Servers:
+    """Start what is not running, and make what is not there.
+
+    Raises ServerError with the end of a server's log, or the command that installs MariaDB.
+    """
+    home = home.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    with _locked(home), ThreadPoolExecutor(max_workers=2) as threads:
+        state = read_state(home) or _new_state(home)
+        postgresql = PostgreSQL(home, state)
+        warehouse = threads.submit(postgresql.start)
+        mariadb = MariaDB(home, state, get_programs(programs.absolute()))
+        mariadb.start()
+        warehouse.result()
+        return _addresses(mariadb, postgresql)
+
+
+def stop(home: Path = HOME, programs: Path = PROGRAMS) -> list[str]:
+    """Stop what is running; the names of what was stopped."""
+    home = home.absolute()
+    if not home.exists():
+        return []
+    with _locked(home):
+        return [server.name for server in _servers(home, programs) if server.stop()]
+
+
+def known(home: Path = HOME, programs: Path = PROGRAMS) -> Servers | None:
+    """The addresses of servers that were started here once, None if they never were."""
+    servers = _servers(home.absolute(), programs)
+    if not servers or not all(server.data.exists() for server in servers):
+        return None
+    return _addresses(*servers)
+
+
+def create_database(servers: Servers, name: str) -> None:
+    """A database that the application owns and the reader may read; one that is there stays."""
+    database = "`" + name.replace("`", "``") + "`"
+    # In a grant, _ and % are patterns.
+    pattern = database.replace("_", r"\_").replace("%", r"\%")
+    with connection(servers.operational_root) as root, root.cursor() as cursor:
+        cursor.execute(f"create database if not exists {database} character set utf8mb4")
+        cursor.execute(f"grant all on {pattern}.* to {APPLICATION}@127.0.0.1")
+        cursor.execute(f"grant select on {pattern}.* to {READER}@127.0.0.1")
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    with (home / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _new_state(home: Path) -> State:
+    if any((home / server.name).exists() for server in (MariaDB, PostgreSQL)):
+        raise ServerError(
+            f"embedded servers in {home}",
+            "their data is there, the file with their passwords is not",
+            f"Put servers.json back, or remove {home} and all data of its servers with it.",
+        )
+    return make_state(home)
+
+
+def _servers(home: Path, programs: Path) -> tuple[MariaDB, PostgreSQL] | tuple[()]:
+    state = read_state(home)
+    found = find_programs(programs.absolute())
+    if state is None or found is None:
+        return ()
+    return MariaDB(home, state, found), PostgreSQL(home, state)
+
+
+def _addresses(mariadb: MariaDB, postgresql: PostgreSQL) -> Servers:
+    return Servers(
+        operational=mariadb.address(READER),
+        operational_admin=mariadb.address(APPLICATION),
+        operational_root=mariadb.address(ROOT),
+        warehouse=postgresql.warehouse,
+        programs=(postgresql.programs, mariadb.programs.clients),
+    )

@@ -1,0 +1,90 @@
+"""What a home remembers: ports and passwords, in one file that only its owner may read."""
+
+import json
+import os
+import secrets
+import string
+from pathlib import Path
+from threading import Lock
+
+from common.errors import ServerError
+
+ACCOUNTS = ("root", "application", "tidemark_reader", "tidemark")
+FILE = "servers.json"
+
+
+class State:
+    """The ports and passwords of a home; a port is on disk before a server uses it."""
+
+    def __init__(self, path: Path, ports: dict[str, int], passwords: dict[str, str]) -> None:
+        self._path = path
+        self._ports = ports
+        self._passwords = passwords
+        self._lock = Lock()
+
+    def password(self, account: str) -> str:
+        """The password of one of ACCOUNTS."""
+        return self._passwords[account]
+
+    def without_passwords(self, text: str) -> str:
+        """The text with *** for each password in it."""
+        for password in self._passwords.values():
+            text = text.replace(password, "***")
+        return text
+
+    def port(self, server: str, default: int) -> int:
+        """The port that the server had last."""
+        return self._ports.get(server, default)
+
+    def set_port(self, server: str, port: int) -> None:
+        """Remember the port, on disk too."""
+        with self._lock:
+            if self._ports.get(server) == port:
+                return
+            self._ports[server] = port
+            self._write()
+
+    def _write(self) -> None:
+        aside = self._path.with_name(f"{FILE}.new")
+        aside.unlink(missing_ok=True)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"ports": self._ports, "passwords": self._passwords}, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(self._path)
+
+
+def read_state(home: Path) -> State | None:
+    """The state of a home, None where there is none yet. Raises ServerError if it is not ours."""
+    path = home / FILE
+    try:
+        owner = path.stat().st_uid
+        if owner != os.geteuid():
+            raise ServerError(
+                f"embedded servers in {home}",
+                f"they belong to the user with id {owner}",
+                "Run as that user, or use a checkout of your own.",
+            )
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return State(path, facts["ports"], {name: facts["passwords"][name] for name in ACCOUNTS})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ServerError(
+            str(path),
+            f"cannot be read ({type(error).__name__}: {error})",
+            f"Restore it, or remove {home} and all data of its servers with it.",
+        ) from error
+
+
+def make_state(home: Path) -> State:
+    """The state of a new home, with passwords made at random."""
+    state = State(home / FILE, {}, {account: _random_password() for account in ACCOUNTS})
+    state._write()
+    return state
+
+
+def _random_password() -> str:
+    """24 letters and digits: no shell, URL or SQL needs to quote them."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(24))

@@ -1,0 +1,34 @@
+"""Connections to the embedded operational server, and to no other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pymysql
+
+from common.errors import ServerError
+from common.settings import Address
+
+
+@contextmanager
+def connection(address: Address, database: str | None = None) -> Iterator[pymysql.Connection]:
+    """A connection in UTC without autocommit. Raises ServerError for a server that is not ours."""
+    if address.host != "127.0.0.1":
+        raise ServerError(
+            f"operational server {address}",
+            "not the embedded one, and only that one is ever written to",
+            "Unset OPERATIONAL_HOST to work on the embedded server.",
+        )
+    connected = pymysql.connect(
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
+        database=database,
+        charset="utf8mb4",
+        init_command="set time_zone = '+00:00'",
+        read_timeout=60,
+    )
+    try:
+        yield connected
+    finally:
+        connected.close()

@@ -1,0 +1,1 @@
+"""The domain `sales`: customers, products, and sales that may name neither."""

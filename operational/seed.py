@@ -1,0 +1,68 @@
+"""Sample data: makes the tables of each domain that are not there, and fills those alone.
+
+A domain is a folder, named as its database: `schema.sql`, and a CSV file for each table whose
+first line names the columns it fills. An empty field is NULL.
+"""
+
+import csv
+from pathlib import Path
+
+from pymysql.cursors import Cursor
+
+from embedded import Servers, create_database
+from operational.connection import connection
+
+DOMAINS = Path(__file__).parent
+
+
+def seed(servers: Servers) -> list[str]:
+    """Make and fill the tables that are missing; their names, as `database.table`.
+
+    New tables are filled aside and appear complete, all of a domain at once.
+    """
+    made = []
+    for schema in sorted(DOMAINS.glob("*/schema.sql")):
+        made += _seed_domain(servers, schema)
+    return made
+
+
+def _seed_domain(servers: Servers, schema: Path) -> list[str]:
+    domain = schema.parent.name
+    create_database(servers, domain)
+    tables = {path.stem: path for path in sorted(schema.parent.glob("*.csv"))}
+    with connection(servers.operational_root) as root, root.cursor() as cursor:
+        missing = sorted(tables.keys() - _tables(cursor, domain))
+        if not missing:
+            return []
+        aside = f"{domain}_seed"
+        cursor.execute(f"drop database if exists `{aside}`")
+        cursor.execute(f"create database `{aside}` character set utf8mb4")
+        cursor.execute(f"use `{aside}`")
+        for statement in schema.read_text(encoding="utf-8").split(";\n"):
+            if statement.strip():
+                cursor.execute(statement)
+        for table in missing:
+            _fill(cursor, table, tables[table])
+        root.commit()
+        moves = (f"`{aside}`.`{table}` to `{domain}`.`{table}`" for table in missing)
+        cursor.execute(f"rename table {', '.join(moves)}")
+        cursor.execute(f"drop database `{aside}`")
+    return [f"{domain}.{table}" for table in missing]
+
+
+def _tables(cursor: Cursor, database: str) -> set[str]:
+    cursor.execute(
+        "select table_name from information_schema.tables where table_schema = %s", (database,)
+    )
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _fill(cursor: Cursor, table: str, path: Path) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        columns, *rows = csv.reader(file)
+    names = ", ".join(f"`{column}`" for column in columns)
+    places = ", ".join(["%s"] * len(columns))
+    cursor.executemany(
+        f"insert into `{table}` ({names}) values ({places})",
+        [[field or None for field in row] for row in rows],
+    )

@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+"""Tidemark: operational → mrr → stg → dwh, and the proof that the mirror is right.
+
+Without a command it runs everything: reads what changed at the source, makes the mirror equal to
+it, builds the warehouse with dbt, and logs each step.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent
+VENV_PYTHON = PROJECT / ".venv" / "bin" / "python"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; its exit code."""
+    options = build_parser().parse_args(arguments)
+    from common.errors import TidemarkError
+
+    try:
+        return int(options.command(options))
+    except TidemarkError as error:
+        print(error, file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("stopped\nHINT: The next run goes on where this one was.", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command and option of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python run.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="exit codes: 0 done, 1 something failed, 2 wrong usage or settings,"
+        " 3 loaded but a data test failed, 4 the delete guard refused, 75 another run holds the lock",
+    )
+    _add_choice(parser)
+    _add_run_options(parser)
+    parser.set_defaults(command=run_command)
+    commands = parser.add_subparsers(title="commands", metavar="")
+
+    def add(name: str, command: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    add("env", env_command, "print export lines for both servers, for eval")
+    add("up", up_command, "start the embedded servers")
+    add("down", down_command, "stop the embedded servers")
+    add("status", status_command, "marks, lag, last runs and verifications")
+    add("doctor", doctor_command, "check settings, servers, privileges, tables and disk")
+    plan = add("plan", plan_command, "what a run would do, without doing it")
+    _add_choice(plan)
+    plan.add_argument("--full-refresh", action="store_true", help="as the run would")
+    verify = add("verify", verify_command, "compare source and mirror, every row")
+    _add_choice(verify)
+    verify.add_argument("--repair", action="store_true", help="repair what differs")
+    _add_accept(verify)
+    simulate = add("simulate", simulate_command, "write life to the embedded operational database")
+    simulate.add_argument("--operations", type=_count, default=100, metavar="N", help="how many")
+    simulate.add_argument("--seed", type=int, metavar="N", help="for the same life again")
+    simulate.add_argument("--domain", default="sales", metavar="NAME", help="where; sales")
+    add("backup", backup_command, "dump every layer under one snapshot, with a manifest")
+    restore = add("restore", restore_command, "bring a backup back")
+    restore.add_argument("--backup", metavar="NAME", help="which one; the newest without it")
+    restore.add_argument(
+        "--layer", action="append", choices=["mrr", "stg", "dwh"], help="only this one; repeatable"
+    )
+    return parser
+
+
+def run_command(options: argparse.Namespace) -> int:
+    from commands import console
+    from commands.run import Report, RunOptions, run
+    from common.errors import UsageError
+    from extract.guard import parse_accepted
+
+    accepted = parse_accepted(options.accept_deletes)
+    tables = _chosen_tables(options)
+    for name in accepted:
+        if name not in [table.name for table in tables]:
+            raise UsageError(
+                f"--accept-deletes {name}", "not a table of this run", "Name a mirrored table."
+            )
+    say = _progress()
+    report = Report(
+        table=lambda outcome: say(console.progress_of_table(outcome)),
+        node=lambda node: say(console.progress_of_node(node)) if node.is_worth_telling else None,
+    )
+    narrowed = options.domain is not None or options.table is not None
+    result = run(
+        _connected(), RunOptions(tables, narrowed, options.full_refresh, accepted), report
+    )
+    _show(console.summary_of_run(result))
+    print(console.last_line_of_run(result))
+    for failure in console.failures_of_run(result):
+        print(failure, file=sys.stderr)
+    return result.exit_code
+
+
+def env_command(options: argparse.Namespace) -> int:
+    from commands.environment import export_lines
+
+    print("\n".join(export_lines(_connected())))
+    return 0
+
+
+def up_command(options: argparse.Namespace) -> int:
+    import embedded
+    from operational.seed import seed
+
+    servers = embedded.start()
+    seed(servers)
+    print(f"operational  {servers.operational}")
+    print(f"warehouse    {servers.warehouse}")
+    return 0
+
+
+def down_command(options: argparse.Namespace) -> int:
+    import embedded
+
+    stopped = embedded.stop()
+    print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+    return 0
+
+
+def status_command(options: argparse.Namespace) -> int:
+    from commands import console
+    from commands.status import status
+
+    found = status(_connected().warehouse)
+    if not found.runs:
+        print("nothing has run yet\nHINT: Start with `python run.py`.")
+        return 0
+    for table in console.tables_of_status(found):
+        _show(table)
+    backup = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
+    print(f"last backup  {backup}")
+    return 0
+
+
+def doctor_command(options: argparse.Namespace) -> int:
+    from commands import console, doctor
+
+    findings = list(doctor.examine(_connected(), _chosen_tables(options)))
+    _show(console.table_of_findings(findings))
+    return doctor.exit_code(findings)
+
+
+def plan_command(options: argparse.Namespace) -> int:
+    from commands import console
+    from commands.plan import plan
+
+    planned = plan(_connected(), _chosen_tables(options), options.full_refresh)
+    _show(console.table_of_plan(planned))
+    return 0 if not any(table.error for table in planned) else 1
+
+
+def verify_command(options: argparse.Namespace) -> int:
+    from commands import console
+    from commands.verify import verify_tables
+    from common.errors import UsageError
+    from extract.guard import parse_accepted
+
+    accepted = parse_accepted(options.accept_deletes)
+    if accepted and not options.repair:
+        raise UsageError(
+            "--accept-deletes", "nothing is deleted without --repair", "Give both, or neither."
+        )
+    result = verify_tables(_connected(), _chosen_tables(options), options.repair, accepted)
+    _show(console.table_of_verify(result.tables))
+    for table in result.tables:
+        if table.error:
+            print(table.error, file=sys.stderr)
+        elif table.verification and table.verification.differences:
+            keys = " ".join(table.verification.differences)
+            print(f"{table.name}: differs at {keys}", file=sys.stderr)
+            print("HINT: `python run.py verify --repair` repairs it.", file=sys.stderr)
+    return result.exit_code
+
+
+def simulate_command(options: argparse.Namespace) -> int:
+    from common.errors import UsageError
+    from operational.simulate import simulate
+
+    servers = _connected().embedded
+    if servers is None:
+        raise UsageError(
+            "simulate", "the operational server is not the embedded one", "It writes to no other."
+        )
+    done = simulate(servers, options.operations, options.seed, options.domain)
+    print(
+        f"{done.inserts} inserts, {done.updates} updates, {done.deletes} deletes,"
+        f" {done.late} of them late  (--seed {done.seed})"
+    )
+    return 0
+
+
+def backup_command(options: argparse.Namespace) -> int:
+    from commands.backups import back_up
+
+    print(back_up(_settings(), _connected()))
+    return 0
+
+
+def restore_command(options: argparse.Namespace) -> int:
+    from commands.backups import bring_back
+
+    print(bring_back(_settings(), _connected(), options.backup, options.layer))
+    return 0
+
+
+def _settings():  # noqa: ANN202
+    from common.settings import read_settings
+
+    return read_settings()
+
+
+def _connected():  # noqa: ANN202
+    from commands.servers import connect_servers
+
+    return connect_servers(_settings())
+
+
+def _chosen_tables(options: argparse.Namespace):  # noqa: ANN202
+    from extract.declarations import chosen_tables, declared_tables
+
+    return chosen_tables(
+        declared_tables(),
+        _settings().demo_domains,
+        getattr(options, "domain", None),
+        getattr(options, "table", None),
+    )
+
+
+def _show(table) -> None:  # noqa: ANN001
+    from rich.console import Console
+
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)
+
+
+def _progress():  # noqa: ANN202
+    """Lines on the error stream: faint on a terminal, plain elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    return lambda line: console.print(line, style="dim", markup=False)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--domain", metavar="NAME", help="only this domain")
+    parser.add_argument("--table", metavar="NAME", help="only this table, mrr_fact_sales for one")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--full-refresh", action="store_true", help="read every row anew, not what changed"
+    )
+    _add_accept(parser)
+
+
+def _add_accept(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accept-deletes",
+        action="append",
+        default=[],
+        metavar="TABLE=COUNT",
+        help="let this many deletes through the guard, once",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a count; give 1 or more")
+    return int(text)
+
+
+def _use_venv() -> None:
+    """Go on in the project's own Python, or say in one line how to make it."""
+    if Path(sys.prefix).resolve() == (PROJECT / ".venv").resolve():
+        return
+    if not VENV_PYTHON.exists():
+        print(".venv: not there\nHINT: Make it with `make .venv`.", file=sys.stderr)
+        raise SystemExit(2)
+    os.execv(VENV_PYTHON, [str(VENV_PYTHON), __file__, *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    _use_venv()
+    raise SystemExit(main(sys.argv[1:]))

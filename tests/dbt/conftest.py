@@ -1,0 +1,152 @@
+"""A warehouse with a mirror that tests change by hand, built by the real dbt."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+import embedded
+from common.settings import PROJECT, Address
+from warehouse.build import dbt_environment
+from warehouse.connection import connect, transaction
+from warehouse.upgrade import upgrade
+
+SAMPLES = PROJECT / "operational" / "sales"
+STAMPS = '"created_at" timestamptz(6) default now(), "updated_at" timestamptz(6) default now()'
+MIRROR = {
+    "mrr_dim_customers": ("customers", f'"id" integer primary key, "name" text, "country" text, {STAMPS}'),
+    "mrr_dim_products": ("products", f'"id" integer primary key, "name" text, "groupname" text, {STAMPS}'),
+    "mrr_fact_sales": (
+        "sales",
+        '"id" integer primary key, "customerId" integer, "productId" integer, "qty" integer,'
+        f" {STAMPS}",
+    ),
+}
+
+
+class Warehouse:
+    """A database with a mirror of the sample sales, and dbt to build from it."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.connection: Connection = connect(address)
+
+    def query(self, statement: str, *values: Any) -> list[tuple]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str, *values: Any) -> Any:
+        return self.query(statement, *values)[0][0]
+
+    def make_mirror(self) -> None:
+        upgrade(self.connection)
+        for table, (sample, columns) in MIRROR.items():
+            self.query(f"create table mrr.{table} ({columns})")
+            with (SAMPLES / f"{sample}.csv").open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    self.insert(table, **row)
+
+    def insert(self, table: str, **row: Any) -> None:
+        names = sql.SQL(", ").join(map(sql.Identifier, row))
+        holes = sql.SQL(", ").join(sql.Placeholder() * len(row))
+        statement = sql.SQL("insert into mrr.{} ({}) values ({})")
+        self._apply(
+            table,
+            row["id"],
+            "insert",
+            statement.format(sql.Identifier(table), names, holes),
+            list(row.values()),
+        )
+
+    def update(self, table: str, key: int, **row: Any) -> None:
+        sets = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in row)
+        statement = sql.SQL("update mrr.{} set {} where id = %s")
+        self._apply(
+            table,
+            key,
+            "update",
+            statement.format(sql.Identifier(table), sets),
+            [*row.values(), key],
+        )
+
+    def delete(self, table: str, key: int) -> None:
+        statement = sql.SQL("delete from mrr.{} where id = %s").format(sql.Identifier(table))
+        self._apply(table, key, "delete", statement, [key])
+
+    def _apply(
+        self, table: str, key: Any, operation: str, statement: sql.Composed, values: list[Any]
+    ) -> None:
+        with transaction(self.connection), self.connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            cursor.execute(
+                "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+                " values (%s, %s, %s, 'test')",
+                (table, json.dumps({"id": int(key)}), operation),
+            )
+
+    def start_dbt(self, *arguments: str, folder: Path = PROJECT) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("dbt")), *arguments],
+            env={**os.environ, **dbt_environment(self.address), "DBT_USE_COLORS": "false"},
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def dbt(self, *arguments: str, folder: Path = PROJECT, code: int = 0) -> str:
+        """Run dbt; its output. It must end with the code."""
+        process = self.start_dbt(*arguments, folder=folder)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == code, output
+        return output
+
+    def table(self, name: str) -> list[tuple]:
+        return self.query(f"select * from dwh.{name} order by 1")
+
+    def position(self, model: str) -> int:
+        return self.value(
+            "select built_to from mrr_state.model_position where model_name = %s", model
+        )
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    home = tmp_path_factory.mktemp("home") / "servers"
+    yield embedded.start(home).warehouse
+    embedded.stop(home)
+
+
+@pytest.fixture(scope="session")
+def built(server: Address) -> Address:
+    """A warehouse that was built once; tests work on copies of it."""
+    warehouse = Warehouse(server)
+    warehouse.make_mirror()
+    warehouse.dbt("build")
+    warehouse.connection.close()
+    return server
+
+
+@pytest.fixture
+def warehouse(built: Address, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    name = f"copy_{abs(hash(request.node.nodeid)):x}"
+    address = Address(built.host, built.port, built.user, built.password, name)
+    admin = connect(Address(built.host, built.port, built.user, built.password, "postgres"))
+    with admin.cursor() as cursor:
+        cursor.execute(f"create database {name} template {built.database}")
+    copy = Warehouse(address)
+    yield copy
+    copy.connection.close()
+    with admin.cursor() as cursor:
+        cursor.execute(f"drop database {name} with (force)")
+    admin.close()
+
