@@ -80,18 +80,12 @@ def keep_run_log(cursor: Cursor, replaced: str) -> None:
             delete from dwh.run_log;
             insert into dwh.run_log ({columns}) overriding system value
             select {columns} from {current};
-            select setval(
-                pg_get_serial_sequence('dwh.run_log', 'log_id'),
-                (
-                    select coalesce(max(log_id), 0) + 1
-                    from (
-                        select log_id from dwh.run_log
-                        union all
-                        select log_id from restored_run_log
-                    ) as ids
-                ),
-                false
-            );
+            select setval(pg_get_serial_sequence('dwh.run_log', 'log_id'), max(log_id))
+            from (
+                select log_id from dwh.run_log
+                union all
+                select log_id from restored_run_log
+            ) as ids;
             insert into dwh.run_log ({columns}) overriding system value
             select {columns} from restored_run_log
             where log_id not in (select log_id from {current});

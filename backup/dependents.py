@@ -40,6 +40,9 @@ _DEPENDENTS = """
 """
 
 
+_REMAKEABLE = ("view", "materialized view")
+
+
 class NotRestorable(TidemarkError):
     """The warehouse or the backup does not let these layers be restored; nothing was changed."""
 
@@ -59,11 +62,11 @@ def dependents(cursor: Cursor, schemas: Sequence[str]) -> tuple[Dependent, ...]:
     """
     cursor.execute(_DEPENDENTS, {"schemas": list(schemas)})
     found = tuple(Dependent(*row) for row in cursor.fetchall())
-    for other in found:
-        if other.kind not in ("view", "materialized view"):
-            raise NotRestorable(
-                f"{other.kind} {other.identity}",
-                f"depends on {', '.join(schemas)} from outside, and would be lost",
-                "Drop it, and make it again after the restore.",
-            )
+    lost = [f"{other.kind} {other.identity}" for other in found if other.kind not in _REMAKEABLE]
+    if lost:
+        raise NotRestorable(
+            f"schema {', '.join(schemas)}",
+            f"{', '.join(lost)} would be lost with it",
+            "Drop them or move them elsewhere, and make them again after the restore.",
+        )
     return found

@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from backup import shelf
 from backup.contents import NO_TIME_LIMITS, read_contents, read_grantees, read_marks, read_steps
+from backup.failures import LOCK_WAIT, told
 from backup.files import sync_folder
 from backup.layers import LAYERS, schemas_of
 from backup.manifest import ROLES, Contents, Manifest, describe_files
@@ -19,8 +20,6 @@ from common.errors import TidemarkError, UsageError
 from common.log import get_logger
 from common.settings import PROJECT, Address
 from warehouse.connection import connect, transaction
-
-LOCK_WAIT = "30s"
 
 log = get_logger(__name__)
 
@@ -49,21 +48,13 @@ def dump(
     if keep < 1:
         raise UsageError("backup", f"{keep} backups are to be kept", "Keep 1 or more.")
     started = time.monotonic()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with shelf.locked(directory, exclusive=True) as lock:
-        shelf.clear_leftovers(directory)
-        path = directory / shelf.new_name()
-        partial = path.with_name(path.name + shelf.PARTIAL)
-        partial.mkdir(mode=0o700)
-        try:
-            manifest = _write(partial, Programs(programs, warehouse), run_id, lock)
-            sync_folder(partial)
-            partial.rename(path)
-        except BaseException:
-            shutil.rmtree(partial)
-            raise
-        sync_folder(directory)
-        removed = shelf.clear_old(directory, keep)
+    with told(f"backup into {directory}"):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with shelf.locked(directory, exclusive=True) as lock:
+            shelf.clear_leftovers(directory)
+            path = directory / shelf.new_name()
+            manifest = _make(path, Programs(programs, warehouse), run_id, lock)
+            removed = shelf.clear_old(directory, keep)
     tables = [table for held in manifest.layers.values() for table in held.tables]
     backup = Backup(
         path=path,
@@ -76,6 +67,21 @@ def dump(
     )
     log.info("%s", backup)
     return backup
+
+
+def _make(path: Path, programs: Programs, run_id: str, lock: int) -> Manifest:
+    """Write the backup aside, and give it its name once it is complete and on the disk."""
+    partial = path.with_name(path.name + shelf.PARTIAL)
+    partial.mkdir(mode=0o700)
+    try:
+        manifest = _write(partial, programs, run_id, lock)
+        sync_folder(partial)
+        partial.rename(path)
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+    sync_folder(path.parent)
+    return manifest
 
 
 def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifest:

@@ -115,7 +115,7 @@ class Manifest:
     @classmethod
     def _parse(cls, backup: Path, data: bytes) -> Self:
         facts: dict[str, Any] = json.loads(data)
-        if facts.pop("format") != FORMAT:
+        if facts.pop("format", None) != FORMAT:
             raise DamagedBackup(backup, MANIFEST, f"its format is not {FORMAT}, the one known here")
         facts["marks"] = tuple(Mark(**mark) for mark in facts["marks"])
         facts["files"] = {name: File(**file) for name, file in facts["files"].items()}

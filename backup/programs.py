@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,11 +24,13 @@ class ProgramFailed(TidemarkError):
     def __init__(self, program: str, exit_code: int, messages: str) -> None:
         self.messages = messages
         lines = messages.strip().splitlines()
-        super().__init__(
-            program,
-            lines[-1].removeprefix(f"{program}: ") if lines else f"ended with {exit_code}",
-            f"All that it said is in {LOG_FILE}.",
-        )
+        if exit_code < 0:
+            problem = f"killed by {signal.Signals(-exit_code).name}"
+        elif lines:
+            problem = lines[-1].removeprefix(f"{program}: ")
+        else:
+            problem = f"ended with {exit_code}"
+        super().__init__(program, problem, f"All that it said is in {LOG_FILE}.")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from backup import continuity, shelf
 from backup.contents import EXACT_TEXT, NO_TIME_LIMITS, read_marks, read_steps, read_table
 from backup.dependents import Dependent, NotRestorable, dependents
+from backup.failures import LOCK_WAIT, message_of, told
 from backup.layers import chosen_layers, schemas_of
 from backup.manifest import Manifest, Table
 from backup.programs import Programs
@@ -27,8 +28,6 @@ from common.log import get_logger
 from common.settings import Address
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import STEPS
-
-LOCK_WAIT = "30s"
 
 log = get_logger(__name__)
 
@@ -86,11 +85,8 @@ def restore(
     """
     chosen = chosen_layers(layers)
     path = shelf.find_backup(directory, backup_name)
-    with shelf.locked(directory, exclusive=False):
-        try:
-            restored = _replace(path, Manifest.read(path), chosen, Programs(programs, warehouse))
-        except psycopg2.Error as error:
-            raise _refusal(path.name, error) from error
+    with told(f"restore of {path.name}"), shelf.locked(directory, exclusive=False):
+        restored = _replace(path, Manifest.read(path), chosen, Programs(programs, warehouse))
     log.info("run %s: %s", run_id, restored)
     return restored
 
@@ -233,25 +229,7 @@ def _recreate(cursor: Cursor, views: bytes) -> None:
     except psycopg2.Error as error:
         raise NotRestorable(
             "views on the restored layers",
-            f"{_message(error)}; nothing was changed",
+            f"{message_of(error)}; nothing was changed",
             "Restore their layer too, or drop the view that does not fit.",
         ) from error
     cursor.execute(EXACT_TEXT)
-
-
-def _refusal(backup: str, error: psycopg2.Error) -> TidemarkError:
-    if isinstance(error, psycopg2.errors.LockNotAvailable):
-        return TidemarkError(
-            f"backup {backup}",
-            f"another session has held a table for {LOCK_WAIT}; nothing was changed",
-            "Let its query end (pg_stat_activity shows it), then run it again.",
-        )
-    return TidemarkError(
-        f"backup {backup}",
-        f"{_message(error)}; nothing was changed",
-        "Restore all layers together, or another backup by its name.",
-    )
-
-
-def _message(error: psycopg2.Error) -> str:
-    return error.diag.message_primary or str(error).strip().splitlines()[0]

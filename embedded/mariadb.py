@@ -20,7 +20,6 @@ SETTINGS = [
     "--character-set-server=utf8mb4",
     "--local-infile=OFF",
     "--performance-schema=OFF",
-    "--innodb-log-file-size=48M",
     "--innodb-buffer-pool-size=256M",
 ]
 ROOT, APPLICATION, READER = "root", "application", "tidemark_reader"
@@ -82,7 +81,7 @@ class MariaDB(Server):
         """The data folder, as the server tells it to the reader."""
         try:
             with (
-                connection(self.address(READER), connect_timeout=2) as reader,
+                connection(self.address(READER), seconds=2) as reader,
                 reader.cursor() as cursor,
             ):
                 cursor.execute("select @@datadir")
@@ -93,6 +92,7 @@ class MariaDB(Server):
     def _base(self, data: Path) -> list[str]:
         base = self.programs.base
         options = ["--no-defaults", f"--basedir={base}", f"--datadir={data}"]
+        options.append("--innodb-log-file-size=48M")
         if self.programs.libraries:
             options.append(f"--lc-messages-dir={base / 'share' / 'mysql'}")
             options.append(f"--plugin-dir={base / 'lib' / 'mysql' / 'plugin'}")
@@ -100,8 +100,8 @@ class MariaDB(Server):
 
 
 @contextmanager
-def connection(address: Address, connect_timeout: int = 10) -> Iterator[pymysql.Connection]:
-    """A connection with autocommit, closed at the end of the block."""
+def connection(address: Address, seconds: int = 60) -> Iterator[pymysql.Connection]:
+    """A connection with autocommit, closed at the end; no answer is waited for longer."""
     connected = pymysql.connect(
         host=address.host,
         port=address.port,
@@ -109,8 +109,8 @@ def connection(address: Address, connect_timeout: int = 10) -> Iterator[pymysql.
         password=address.password,
         charset="utf8mb4",
         autocommit=True,
-        connect_timeout=connect_timeout,
-        read_timeout=60,
+        connect_timeout=seconds,
+        read_timeout=seconds,
     )
     try:
         yield connected

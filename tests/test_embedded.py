@@ -105,12 +105,13 @@ def test_second_start_changes_nothing_and_is_quick(home: Path, servers: Servers)
     assert pids(home) == before
 
 
-def test_known_tells_addresses_without_starting(new_home: Path) -> None:
+def test_known_tells_addresses_without_starting(
+    home: Path, servers: Servers, new_home: Path
+) -> None:
+    assert embedded.stop(home) == ["mariadb", "postgresql"]
+    assert embedded.known(home) == servers
+    assert embedded.stop(home) == []
     assert embedded.known(new_home) is None
-    servers = embedded.start(new_home)
-    assert embedded.stop(new_home) == ["mariadb", "postgresql"]
-    assert embedded.known(new_home) == servers
-    assert embedded.stop(new_home) == []
 
 
 def test_stopped_servers_start_again_within_a_second(home: Path, servers: Servers) -> None:
@@ -196,7 +197,9 @@ def test_copied_home_gets_servers_of_its_own(home: Path, new_home: Path) -> None
     assert answers(servers)
 
 
-def test_servers_of_a_moved_home_are_started_where_it_is_now(new_home: Path) -> None:
+def test_servers_of_a_moved_home_are_started_where_it_is_now(home: Path, new_home: Path) -> None:
+    embedded.stop(home)
+    subprocess.run(["cp", "-a", home, new_home], check=True)
     embedded.start(new_home)
     moved = new_home.rename(new_home.with_name("moved"))
     try:

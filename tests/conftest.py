@@ -1,0 +1,150 @@
+"""The servers of the tests: real ones, of their own, beside those of the checkout."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pymysql
+import pytest
+
+import embedded
+from commands.servers import Connected
+from common.settings import LOCAL, PROJECT, Address
+from operational.connection import connection as operational_connection
+from operational.seed import seed
+from warehouse.build import dbt_environment
+from warehouse.connection import connect
+
+TEST_SERVERS = LOCAL / "test-servers"
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[embedded.Servers]:
+    """An embedded MariaDB and PostgreSQL for the tests, with the sample databases."""
+    started = embedded.start(TEST_SERVERS)
+    seed(started)
+    yield started
+    embedded.stop(TEST_SERVERS)
+
+
+@pytest.fixture
+def warehouse(servers: embedded.Servers) -> Iterator[Address]:
+    """An empty warehouse database."""
+    name = f"test_{secrets.token_hex(4)}"
+    admin = connect(servers.warehouse)
+    with admin.cursor() as cursor:
+        cursor.execute(f"create database {name}")
+    yield Address(**{**vars(servers.warehouse), "database": name})
+    with admin.cursor() as cursor:
+        cursor.execute(f"drop database {name} with (force)")
+    admin.close()
+
+
+@dataclass
+class OperationalDatabase:
+    """An operational database of a test, written to as its application does."""
+
+    name: str
+    connection: pymysql.Connection
+
+    def execute(self, sql: str, parameters: tuple = ()) -> list[tuple]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            rows = list(cursor.fetchall())
+        self.connection.commit()
+        return rows
+
+
+@pytest.fixture
+def operational(servers: embedded.Servers) -> Iterator[OperationalDatabase]:
+    """An empty operational database that the application owns and the reader may read."""
+    name = f"test_{secrets.token_hex(4)}"
+    embedded.create_database(servers, name)
+    with operational_connection(servers.operational_root, name) as connection:
+        database = OperationalDatabase(name, connection)
+        yield database
+        database.execute(f"drop database {name}")
+
+
+@pytest.fixture
+def query(warehouse: Address) -> Iterator[Callable[..., list[tuple]]]:
+    """Runs SQL in the test's warehouse, on a connection apart from the code's own."""
+    connection = psycopg2.connect(
+        host=warehouse.host,
+        port=warehouse.port,
+        user=warehouse.user,
+        password=warehouse.password,
+        dbname=warehouse.database,
+        options="-c timezone=UTC",
+    )
+    connection.autocommit = True
+
+    def run(sql: str, parameters: tuple = ()) -> list[tuple]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    yield run
+    connection.close()
+
+
+@pytest.fixture
+def connected(servers: embedded.Servers, warehouse: Address) -> Connected:
+    """What a command works on: the test's MariaDB, and its own warehouse."""
+    return Connected(servers.operational, warehouse, None)
+
+
+class CommandLine:
+    """run.py and dbt of a project folder, as a user starts them."""
+
+    def __init__(self, folder: Path, operational: Address, warehouse: Address) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            **dbt_environment(warehouse),
+            "OPERATIONAL_HOST": operational.host,
+            "OPERATIONAL_PORT": str(operational.port),
+            "OPERATIONAL_USER": operational.user,
+            "OPERATIONAL_PASSWORD": operational.password,
+            "DBT_PROJECT_DIR": str(folder / "dbt_project"),
+            "DBT_PROFILES_DIR": str(folder),
+        }
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self._call([sys.executable, str(self.folder / "run.py"), *arguments], environment)
+
+    def dbt(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        dbt = Path(sys.executable).parent / "dbt"
+        return self._call([str(dbt), *arguments], environment)
+
+    def _call(
+        self, command: list[str], environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+
+@pytest.fixture
+def command_line(servers: embedded.Servers, warehouse: Address, tmp_path: Path) -> CommandLine:
+    """A copy of the project, so that a test may break a model of it, on the test's servers."""
+    folder = tmp_path / "project"
+    shutil.copytree(
+        PROJECT,
+        folder,
+        ignore=shutil.ignore_patterns(".git", ".local", ".venv", "target", "logs", ".env"),
+    )
+    (folder / ".venv").symlink_to(PROJECT / ".venv")
+    return CommandLine(folder, servers.operational, warehouse)
