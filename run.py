@@ -92,9 +92,7 @@ def run_command(options: argparse.Namespace) -> int:
         node=lambda node: say(console.progress_of_node(node)) if node.is_worth_telling else None,
     )
     narrowed = options.domain is not None or options.table is not None
-    result = run(
-        _connected(), RunOptions(tables, narrowed, options.full_refresh, accepted), report
-    )
+    result = run(_connected(), RunOptions(tables, narrowed, options.full_refresh, accepted), report)
     _show(console.summary_of_run(result))
     print(console.last_line_of_run(result))
     for failure in console.failures_of_run(result):

@@ -3,12 +3,13 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pymysql
 
 from common.settings import Address
-from embedded.programs import Programs
+from embedded.programs import Programs, get_programs
 from embedded.server import Server
 from embedded.state import State
 
@@ -31,12 +32,23 @@ class MariaDB(Server):
     name = "mariadb"
     first_port = 33306
     pid_file = "mariadb.pid"
+    program_names = ("mariadbd", "mysqld")
     stop_signal = signal.SIGTERM
 
-    def __init__(self, home: Path, state: State, programs: Programs) -> None:
-        self.programs = programs
+    def __init__(self, home: Path, state: State, downloads: Path) -> None:
+        super().__init__(home, state)
+        self._downloads = downloads
         self._files = home / "mariadb.files"
-        super().__init__(home, state, [programs.base, programs.server.parent])
+
+    @cached_property
+    def programs(self) -> Programs:
+        """Its programs, downloaded the first time that they are needed and not there."""
+        return get_programs(self._downloads)
+
+    @property
+    def program_folders(self) -> tuple[Path, ...]:
+        """The folders of its programs."""
+        return self.programs.base, self.programs.server.parent
 
     def address(self, account: str) -> Address:
         """The server and one of its accounts."""

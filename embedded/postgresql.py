@@ -15,6 +15,7 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "lc_messages": "C",
+    "log_checkpoints": "off",
     "log_timezone": "UTC",
     "timezone": "UTC",
     "shared_buffers": "256MB",
@@ -32,17 +33,23 @@ class PostgreSQL(Server):
     name = "postgresql"
     first_port = 55432
     pid_file = "postmaster.pid"
+    program_names = ("postgres",)
     stop_signal = signal.SIGINT
 
     def __init__(self, home: Path, state: State) -> None:
+        super().__init__(home, state)
         self.programs = programs()
-        super().__init__(home, state, [self.programs])
 
     @property
     def warehouse(self) -> Address:
         """The warehouse and the account that owns it."""
         password = self.state.password("tidemark")
         return Address("127.0.0.1", self.port, "tidemark", password, "warehouse")
+
+    @property
+    def program_folders(self) -> tuple[Path, ...]:
+        """The folder of its programs."""
+        return (self.programs,)
 
     def make(self, folder: Path, lock: int) -> None:
         """Make the cluster, the account `tidemark` and its database."""

@@ -9,6 +9,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -32,15 +33,20 @@ class Server(ABC):
     name: ClassVar[str]
     first_port: ClassVar[int]
     pid_file: ClassVar[str]
+    program_names: ClassVar[tuple[str, ...]]
     stop_signal: ClassVar[signal.Signals]
 
-    def __init__(self, home: Path, state: State, programs: Sequence[Path]) -> None:
+    def __init__(self, home: Path, state: State) -> None:
         self.home = home
         self.state = state
-        self.account = Account.for_folders([home, *programs])
         self.data = home / self.name
         self.log = home / f"{self.name}.log"
         self._lock_file = home / f"{self.name}.lock"
+
+    @property
+    @abstractmethod
+    def program_folders(self) -> tuple[Path, ...]:
+        """The folders that its account must be able to enter."""
 
     @abstractmethod
     def make(self, folder: Path, lock: int) -> None:
@@ -57,6 +63,11 @@ class Server(ABC):
     @abstractmethod
     def answer(self) -> str | None:
         """The data folder that the server on our port names to our password, None if it won't."""
+
+    @cached_property
+    def account(self) -> Account:
+        """The account that it runs under."""
+        return Account.for_folders([self.home, *self.program_folders])
 
     @property
     def port(self) -> int:
@@ -169,17 +180,20 @@ class Server(ABC):
         return False
 
     def _pid(self) -> int | None:
-        """The pid in its pid file, where that process works in its data folder."""
+        """The pid in its pid file, where that process runs its program."""
         path = self.data / self.pid_file
         lines = path.read_text().splitlines() if path.exists() else []
         if not lines or not lines[0].strip().isdigit():
             return None
-        working_folder = Path(f"/proc/{lines[0].strip()}/cwd")
-        if Path("/proc/self/cwd").exists() and not (
-            working_folder.exists() and working_folder.samefile(self.data)
+        pid = int(lines[0])
+        # In another container's pid namespace the number may be somebody else's.
+        command = Path(f"/proc/{pid}/cmdline")
+        if Path("/proc/self").exists() and (
+            not command.exists()
+            or Path(command.read_text().split("\0")[0]).name not in self.program_names
         ):
             return None
-        return int(lines[0])
+        return pid
 
     def _environment(self) -> dict[str, str]:
         path = os.environ.get("PATH", "/usr/bin:/bin")

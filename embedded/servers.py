@@ -11,7 +11,7 @@ from common.errors import ServerError
 from common.settings import LOCAL, Address
 from embedded.mariadb import APPLICATION, READER, ROOT, MariaDB, connection
 from embedded.postgresql import PostgreSQL
-from embedded.programs import find_programs, get_programs
+from embedded.programs import find_programs
 from embedded.state import State, make_state, read_state
 
 HOME = LOCAL / "servers"
@@ -36,11 +36,9 @@ def start(home: Path = HOME, programs: Path = PROGRAMS) -> Servers:
     """
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
-    with _locked(home), ThreadPoolExecutor(max_workers=2) as threads:
-        state = read_state(home) or _new_state(home)
-        postgresql = PostgreSQL(home, state)
-        warehouse = threads.submit(postgresql.start)
-        mariadb = MariaDB(home, state, get_programs(programs.absolute()))
+    with _locked(home), ThreadPoolExecutor(max_workers=1) as thread:
+        mariadb, postgresql = _servers(home, programs, read_state(home) or _new_state(home))
+        warehouse = thread.submit(postgresql.start)
         mariadb.start()
         warehouse.result()
         return _addresses(mariadb, postgresql)
@@ -52,15 +50,19 @@ def stop(home: Path = HOME, programs: Path = PROGRAMS) -> list[str]:
     if not home.exists():
         return []
     with _locked(home):
-        return [server.name for server in _servers(home, programs) if server.stop()]
+        state = read_state(home)
+        servers = _servers(home, programs, state) if state else ()
+        return [server.name for server in servers if server.stop()]
 
 
 def known(home: Path = HOME, programs: Path = PROGRAMS) -> Servers | None:
     """The addresses of servers that were started here once, None if they never were."""
-    servers = _servers(home.absolute(), programs)
-    if not servers or not all(server.data.exists() for server in servers):
+    home = home.absolute()
+    state = read_state(home)
+    if state is None or find_programs(programs.absolute()) is None:
         return None
-    return _addresses(*servers)
+    servers = _servers(home, programs, state)
+    return _addresses(*servers) if all(server.data.exists() for server in servers) else None
 
 
 def create_database(servers: Servers, name: str) -> None:
@@ -91,12 +93,8 @@ def _new_state(home: Path) -> State:
     return make_state(home)
 
 
-def _servers(home: Path, programs: Path) -> tuple[MariaDB, PostgreSQL] | tuple[()]:
-    state = read_state(home)
-    found = find_programs(programs.absolute())
-    if state is None or found is None:
-        return ()
-    return MariaDB(home, state, found), PostgreSQL(home, state)
+def _servers(home: Path, programs: Path, state: State) -> tuple[MariaDB, PostgreSQL]:
+    return MariaDB(home, state, programs.absolute()), PostgreSQL(home, state)
 
 
 def _addresses(mariadb: MariaDB, postgresql: PostgreSQL) -> Servers:

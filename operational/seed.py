@@ -28,9 +28,9 @@ def seed(servers: Servers) -> list[str]:
 
 def _seed_domain(servers: Servers, schema: Path) -> list[str]:
     domain = schema.parent.name
-    create_database(servers, domain)
     tables = {path.stem: path for path in sorted(schema.parent.glob("*.csv"))}
     with connection(servers.operational_root) as root, root.cursor() as cursor:
+        create_database(servers, domain)
         missing = sorted(tables.keys() - _tables(cursor, domain))
         if not missing:
             return []

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def servers() -> Iterator[embedded.Servers]:
     embedded.stop(TEST_SERVERS)
 
 
-@pytest.fixture
-def warehouse(servers: embedded.Servers) -> Iterator[Address]:
-    """An empty warehouse database."""
+@contextmanager
+def new_warehouse(servers: embedded.Servers) -> Iterator[Address]:
+    """An empty warehouse database, dropped afterwards."""
     name = f"test_{secrets.token_hex(4)}"
     admin = connect(servers.warehouse)
     with admin.cursor() as cursor:
@@ -44,6 +45,13 @@ def warehouse(servers: embedded.Servers) -> Iterator[Address]:
     with admin.cursor() as cursor:
         cursor.execute(f"drop database {name} with (force)")
     admin.close()
+
+
+@pytest.fixture
+def warehouse(servers: embedded.Servers) -> Iterator[Address]:
+    """An empty warehouse database."""
+    with new_warehouse(servers) as address:
+        yield address
 
 
 @dataclass
@@ -61,9 +69,9 @@ class OperationalDatabase:
         return rows
 
 
-@pytest.fixture
-def operational(servers: embedded.Servers) -> Iterator[OperationalDatabase]:
-    """An empty operational database that the application owns and the reader may read."""
+@contextmanager
+def new_operational(servers: embedded.Servers) -> Iterator[OperationalDatabase]:
+    """An empty operational database, dropped afterwards."""
     name = f"test_{secrets.token_hex(4)}"
     embedded.create_database(servers, name)
     with operational_connection(servers.operational_root, name) as connection:
@@ -73,8 +81,15 @@ def operational(servers: embedded.Servers) -> Iterator[OperationalDatabase]:
 
 
 @pytest.fixture
-def query(warehouse: Address) -> Iterator[Callable[..., list[tuple]]]:
-    """Runs SQL in the test's warehouse, on a connection apart from the code's own."""
+def operational(servers: embedded.Servers) -> Iterator[OperationalDatabase]:
+    """An empty operational database that the application owns and the reader may read."""
+    with new_operational(servers) as database:
+        yield database
+
+
+@contextmanager
+def querying(warehouse: Address) -> Iterator[Callable[..., list[tuple]]]:
+    """Runs SQL in a warehouse, on a connection apart from the code's own."""
     connection = psycopg2.connect(
         host=warehouse.host,
         port=warehouse.port,
@@ -92,6 +107,13 @@ def query(warehouse: Address) -> Iterator[Callable[..., list[tuple]]]:
 
     yield run
     connection.close()
+
+
+@pytest.fixture
+def query(warehouse: Address) -> Iterator[Callable[..., list[tuple]]]:
+    """Runs SQL in the test's warehouse."""
+    with querying(warehouse) as run:
+        yield run
 
 
 @pytest.fixture
@@ -137,14 +159,15 @@ class CommandLine:
         )
 
 
+def copy_of_project(folder: Path) -> Path:
+    """A copy of the project without its state, so that a test may break a model of it."""
+    left_out = (".git", ".local", ".venv", "target", "logs", ".env", "__pycache__")
+    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*left_out))
+    (folder / ".venv").symlink_to(PROJECT / ".venv")
+    return folder
+
+
 @pytest.fixture
 def command_line(servers: embedded.Servers, warehouse: Address, tmp_path: Path) -> CommandLine:
-    """A copy of the project, so that a test may break a model of it, on the test's servers."""
-    folder = tmp_path / "project"
-    shutil.copytree(
-        PROJECT,
-        folder,
-        ignore=shutil.ignore_patterns(".git", ".local", ".venv", "target", "logs", ".env"),
-    )
-    (folder / ".venv").symlink_to(PROJECT / ".venv")
-    return CommandLine(folder, servers.operational, warehouse)
+    """A copy of the project on the test's servers."""
+    return CommandLine(copy_of_project(tmp_path / "project"), servers.operational, warehouse)

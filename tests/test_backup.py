@@ -14,14 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
-from itertools import count
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
 
-import embedded
 from backup import LAYERS, Backup, Restored, complete_backups, dump, restore, restoring, shelf
 from backup.contents import EXACT_TEXT, read_contents, read_table
 from backup.dependents import NotRestorable
@@ -79,35 +77,24 @@ DUMP = "import pickle, sys; from backup import dump; dump(*pickle.load(sys.stdin
 Ask = Callable[..., list[tuple]]
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    home = tmp_path_factory.mktemp("home") / "servers"
-    yield embedded.start(home)
-    embedded.stop(home)
-
-
 @pytest.fixture
-def new_database(servers: Servers) -> Callable[[], Address]:
-    """Makes an empty database on the embedded server."""
-    numbers = count()
-
-    def create() -> Address:
-        with closing(connect(servers.warehouse)) as connection, connection.cursor() as cursor:
-            name = f"warehouse_{time.time_ns()}_{next(numbers)}"
-            cursor.execute(f"create database {name}")
-        return replace(servers.warehouse, database=name)
-
-    return create
-
-
-@pytest.fixture
-def warehouse(new_database: Callable[[], Address]) -> Address:
+def warehouse(warehouse: Address) -> Address:
     """A warehouse with something of every kind in it."""
-    address = new_database()
-    with closing(connect(address)) as connection, connection.cursor() as cursor:
+    with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
         upgrade(connection)
         cursor.execute(SAMPLE)
-    return address
+    return warehouse
+
+
+@pytest.fixture
+def new_database(warehouse: Address) -> Iterator[Address]:
+    """An empty database beside the warehouse."""
+    other = replace(warehouse, database=f"{warehouse.database}_other")
+    with closing(connect(warehouse)) as connection:
+        ask = asker(connection)
+        ask(f"create database {other.database}")
+        yield other
+        ask(f"drop database {other.database} with (force)")
 
 
 @pytest.fixture
@@ -219,9 +206,8 @@ def test_emptied_database_is_equal_after_a_restore(warehouse, save, bring_back):
 
 def test_new_database_is_equal_after_a_restore(warehouse, new_database, save, bring_back):
     save()
-    other = new_database()
-    bring_back(into=other)
-    assert state_of(other) == state_of(warehouse)
+    bring_back(into=new_database)
+    assert state_of(new_database) == state_of(warehouse)
 
 
 def test_changed_warehouse_is_as_it_was_after_a_restore(warehouse, ask, save, bring_back):
@@ -497,8 +483,7 @@ def test_run_log_of_a_new_warehouse_keeps_its_ids_and_gains_the_backups_rows(
     new_database, save, bring_back
 ):
     save()
-    other = new_database()
-    with closing(connect(other)) as connection:
+    with closing(connect(new_database)) as connection:
         upgrade(connection)
         ask = asker(connection)
         insert = (
@@ -506,7 +491,7 @@ def test_run_log_of_a_new_warehouse_keeps_its_ids_and_gains_the_backups_rows(
             " values ('run-9', 'restore', 'restore', 'running', now()) returning log_id"
         )
         taken = ask(insert)
-        bring_back(into=other)
+        bring_back(into=new_database)
         assert ask("select log_id from dwh.run_log where run_id = 'run-9'") == taken
         assert ask("select run_id from dwh.run_log order by 1") == [
             ("run-2",),
@@ -578,16 +563,15 @@ def test_row_inserted_during_the_dump_is_in_no_layer(
 ):
     before = state_of(warehouse)[0].tables
     with ThreadPoolExecutor() as threads:
-        with table_locked(warehouse, "dwh.procedure_errors"):
+        with table_locked(warehouse, "mrr.mrr_fact_sales"):
             running = threads.submit(save)
-            wait_for(lambda: pg_dump_waits(warehouse), "pg_dump reaches dwh")
-            ask("insert into mrr.mrr_fact_sales values (1000, 1, 'late')")
+            wait_for(lambda: pg_dump_waits(warehouse), "pg_dump reaches mrr")
+            ask("""insert into mrr."odd "".t" select * from mrr."odd "".t" """)
             ask("insert into dwh.dwh_fact_sales values (1000, 1)")
         saved = running.result()
     layers = Manifest.read(saved.path).layers.values()
-    other = new_database()
-    bring_back(into=other)
-    assert state_of(other)[0].tables == before
+    bring_back(into=new_database)
+    assert state_of(new_database)[0].tables == before
     assert sorted(before, key=str) == sorted(
         (table for layer in layers for table in layer.tables), key=str
     )
@@ -754,7 +738,7 @@ def test_directory_without_a_backup_is_told(directory, bring_back):
 
 def test_warehouse_without_control_tables_is_not_backed_up(new_database, directory, servers):
     with pytest.raises(TidemarkError, match="it holds nothing of Tidemark's"):
-        dump(new_database(), directory, servers.programs, "run-3")
+        dump(new_database, directory, servers.programs, "run-3")
     assert list(directory.iterdir()) == []
 
 

@@ -6,9 +6,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing import get_context
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import psycopg2
@@ -84,9 +85,9 @@ def pids(home: Path) -> list[int]:
     return [int(file.read_text().splitlines()[0]) for file in files]
 
 
-def process(function: Callable[[], object]):
+def process(function: Callable[[], object]) -> ForkProcess:
     """A process that has begun to run the function; its exit code is 0 if that returned."""
-    started = get_context("fork").Process(target=function)
+    started = ForkProcess(target=function)
     started.start()
     return started
 
@@ -177,23 +178,17 @@ def test_port_taken_between_test_and_start_is_stepped_over(
             listener.close()
 
 
-def test_homes_do_not_touch_each_other(home: Path, servers: Servers, new_home: Path) -> None:
-    before = pids(home)
-    other = embedded.start(new_home)
-    assert other.operational.port != servers.operational.port
-    assert other.warehouse.password != servers.warehouse.password
-    embedded.stop(new_home)
-    assert pids(home) == before
-    assert answers(servers)
-
-
 def test_copied_home_gets_servers_of_its_own(home: Path, new_home: Path) -> None:
     embedded.stop(home)
     subprocess.run(["cp", "-a", home, new_home], check=True)
     servers = embedded.start(home)
+    before = pids(home)
     copy = embedded.start(new_home)
     assert copy.warehouse.port != servers.warehouse.port
+    assert copy.operational.port != servers.operational.port
     assert warehouse(copy.warehouse, "show data_directory") == [(str(new_home / "postgresql"),)]
+    embedded.stop(new_home)
+    assert pids(home) == before
     assert answers(servers)
 
 
@@ -221,12 +216,18 @@ def test_first_start_killed_half_way_is_begun_anew(new_home: Path, half_made: st
     assert not (new_home / half_made).exists()
 
 
-def test_two_starts_at_once_give_the_same_servers(new_home: Path) -> None:
+def test_two_starts_at_once_in_a_new_home_give_the_same_servers(
+    servers: Servers, new_home: Path
+) -> None:
     starts = [process(lambda: embedded.start(new_home)) for _ in range(2)]
     for start in starts:
         start.join()
     assert [start.exitcode for start in starts] == [0, 0]
-    assert answers(embedded.known(new_home))
+    others = embedded.known(new_home)
+    assert answers(others)
+    assert answers(servers)
+    assert others.warehouse.password != servers.warehouse.password
+    assert others.operational.password != servers.operational.password
 
 
 def test_only_our_accounts_exist_and_each_has_a_password(servers: Servers) -> None:
@@ -291,9 +292,8 @@ def test_root_runs_servers_as_nobody_below_a_private_folder(home: Path, servers:
 
 
 @as_root
-def test_ordinary_user_needs_no_root(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = Path("/var/tmp") / f"tidemark-{os.getpid()}"
-    folder.mkdir()
+def test_ordinary_user_needs_no_root() -> None:
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
     os.chown(folder, ORDINARY_USER, ORDINARY_USER)
 
     def start_and_stop() -> None:
@@ -363,7 +363,11 @@ def test_machine_without_mariadb_and_apt_is_told_what_to_do(
         programs.get_programs(tmp_path / "programs")
 
 
-def test_unpacked_client_runs_without_settings(servers: Servers) -> None:
+def test_servers_are_stopped_when_their_programs_are_gone(home: Path, servers: Servers) -> None:
+    assert embedded.stop(home, programs=home / "nowhere") == ["mariadb", "postgresql"]
+
+
+def test_client_runs_without_settings(servers: Servers) -> None:
     address = servers.operational
     client = servers.programs[1] / "mariadb"
     done = subprocess.run(

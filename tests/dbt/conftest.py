@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dbt.cli.main import dbtRunner
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
@@ -22,8 +24,14 @@ from warehouse.upgrade import upgrade
 SAMPLES = PROJECT / "operational" / "sales"
 STAMPS = '"created_at" timestamptz(6) default now(), "updated_at" timestamptz(6) default now()'
 MIRROR = {
-    "mrr_dim_customers": ("customers", f'"id" integer primary key, "name" text, "country" text, {STAMPS}'),
-    "mrr_dim_products": ("products", f'"id" integer primary key, "name" text, "groupname" text, {STAMPS}'),
+    "mrr_dim_customers": (
+        "customers",
+        f'"id" integer primary key, "name" text, "country" text, {STAMPS}',
+    ),
+    "mrr_dim_products": (
+        "products",
+        f'"id" integer primary key, "name" text, "groupname" text, {STAMPS}',
+    ),
     "mrr_fact_sales": (
         "sales",
         '"id" integer primary key, "customerId" integer, "productId" integer, "qty" integer,'
@@ -96,19 +104,22 @@ class Warehouse:
     def start_dbt(self, *arguments: str, folder: Path = PROJECT) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(Path(sys.executable).with_name("dbt")), *arguments],
-            env={**os.environ, **dbt_environment(self.address), "DBT_USE_COLORS": "false"},
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def dbt(self, *arguments: str, folder: Path = PROJECT, code: int = 0) -> str:
-        """Run dbt; its output. It must end with the code."""
-        process = self.start_dbt(*arguments, folder=folder)
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == code, output
-        return output
+    def dbt(self, *arguments: str, succeeds: bool = True) -> None:
+        """Run dbt in this process; it must succeed, or must not."""
+        outcome = dbtRunner().invoke(["--quiet", *arguments])
+        assert outcome.exception is None, outcome.exception
+        messages = [f"{result.node.name}: {result.message}" for result in outcome.result.results]
+        assert outcome.success is succeeds, "\n".join(messages)
+
+    def build(self, succeeds: bool = True) -> None:
+        """Build everything, without the tests."""
+        self.dbt("build", "--exclude-resource-types", "test", "unit_test", succeeds=succeeds)
 
     def table(self, name: str) -> list[tuple]:
         return self.query(f"select * from dwh.{name} order by 1")
@@ -127,26 +138,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
 
 
 @pytest.fixture(scope="session")
-def built(server: Address) -> Address:
-    """A warehouse that was built once; tests work on copies of it."""
+def template(server: Address, tmp_path_factory: pytest.TempPathFactory) -> Address:
+    """The server with a database that was built once, for tests to work on copies of it."""
+    for name, value in dbt_environment(server).items():
+        os.environ[name] = value
+    os.environ["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("target"))
+    os.environ["DBT_LOG_PATH"] = str(tmp_path_factory.mktemp("logs"))
     warehouse = Warehouse(server)
     warehouse.make_mirror()
     warehouse.dbt("build")
     warehouse.connection.close()
+    administer(server, f"alter database {server.database} rename to template_built")
     return server
 
 
 @pytest.fixture
-def warehouse(built: Address, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
-    name = f"copy_{abs(hash(request.node.nodeid)):x}"
-    address = Address(built.host, built.port, built.user, built.password, name)
-    admin = connect(Address(built.host, built.port, built.user, built.password, "postgres"))
-    with admin.cursor() as cursor:
-        cursor.execute(f"create database {name} template {built.database}")
-    copy = Warehouse(address)
+def warehouse(template: Address) -> Iterator[Warehouse]:
+    administer(template, f"create database {template.database} template template_built")
+    copy = Warehouse(template)
     yield copy
     copy.connection.close()
-    with admin.cursor() as cursor:
-        cursor.execute(f"drop database {name} with (force)")
-    admin.close()
+    administer(template, f"drop database {template.database} with (force)")
 
+
+def administer(server: Address, statement: str) -> None:
+    connection = connect(replace(server, database="postgres"))
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()

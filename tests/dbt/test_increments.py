@@ -30,7 +30,7 @@ def test_changed_deleted_and_invalid_sales_reach_the_fact(warehouse) -> None:
     warehouse.delete("mrr_fact_sales", 2)
     warehouse.update("mrr_fact_sales", 3, qty=0)
     warehouse.insert("mrr_fact_sales", id=31, customerId=1, productId=1, qty=2)
-    warehouse.dbt("build")
+    warehouse.build()
     assert warehouse.query(
         "select sale_id, sale_quantity from dwh.dwh_fact_sales"
         " where sale_id in (1, 2, 3, 31) order by 1"
@@ -45,16 +45,16 @@ def test_a_late_customer_takes_over_its_sales_from_the_unknown_one(warehouse) ->
     known = "select customer_key > 0 from dwh.dwh_fact_sales where customer_id = 21"
     assert warehouse.value(known) is False
     warehouse.insert("mrr_dim_customers", id=21, name="Late Lee", country="Peru")
-    warehouse.dbt("build")
+    warehouse.build()
     assert warehouse.value(known) is True
     assert_equal_to_a_full_refresh(warehouse)
 
 
 def test_a_customer_that_moved_keeps_old_sales_in_the_old_country(warehouse) -> None:
     warehouse.update("mrr_dim_customers", 1, country="Peru")
-    warehouse.dbt("build")
+    warehouse.build()
     warehouse.insert("mrr_fact_sales", id=31, customerId=1, productId=1, qty=2)
-    warehouse.dbt("build")
+    warehouse.build()
     assert warehouse.query(
         "select sales.sale_id, customers.country from dwh.dwh_fact_sales as sales"
         " join dwh.dwh_dim_customers as customers using (customer_key)"
@@ -68,10 +68,10 @@ def test_a_deleted_customer_stays_and_opens_again_when_it_returns(warehouse) -> 
         " where customer_id = 1 order by valid_from"
     )
     warehouse.delete("mrr_dim_customers", 1)
-    warehouse.dbt("build")
+    warehouse.build()
     assert warehouse.query(states) == [(False, True)]
     warehouse.insert("mrr_dim_customers", id=1, name="John Doe", country="USA")
-    warehouse.dbt("build")
+    warehouse.build()
     assert warehouse.query(states) == [(False, False), (True, False)]
     assert_equal_to_a_full_refresh(warehouse)
 
@@ -83,7 +83,7 @@ def test_random_changes_end_where_a_full_refresh_ends(warehouse) -> None:
     for _ in range(3):
         for _ in range(60):
             change_something(warehouse, chance)
-        warehouse.dbt("build")
+        warehouse.build()
     assert_equal_to_a_full_refresh(warehouse)
 
 
@@ -108,27 +108,21 @@ def change_something(warehouse, chance: random.Random) -> None:
 
 def test_a_failed_model_has_read_nothing(warehouse) -> None:
     before = {model: warehouse.position(model) for model in MODELS}
-    warehouse.query(
-        "alter table dwh.dwh_fact_sales add constraint few check (sale_quantity < 100)"
-    )
+    warehouse.query("alter table dwh.dwh_fact_sales add constraint few check (sale_quantity < 100)")
     warehouse.update("mrr_fact_sales", 1, qty=100)
-    warehouse.dbt("build", code=1)
+    warehouse.build(succeeds=False)
     assert warehouse.position("dwh_dim_customers") > before["dwh_dim_customers"]
     assert warehouse.position("dwh_fact_sales") == before["dwh_fact_sales"]
     warehouse.query("alter table dwh.dwh_fact_sales drop constraint few")
-    warehouse.dbt("build")
-    assert (
-        warehouse.value("select sale_quantity from dwh.dwh_fact_sales where sale_id = 1") == 100
-    )
+    warehouse.build()
+    assert warehouse.value("select sale_quantity from dwh.dwh_fact_sales where sale_id = 1") == 100
 
 
 def test_a_model_built_alone_does_not_skip_what_its_dimensions_have_not_read(warehouse) -> None:
     warehouse.insert("mrr_dim_customers", id=21, name="Late Lee", country="Peru")
     warehouse.dbt("run", "--select", "dwh_fact_sales")
-    warehouse.dbt("build")
-    assert warehouse.value(
-        "select customer_key > 0 from dwh.dwh_fact_sales where customer_id = 21"
-    )
+    warehouse.build()
+    assert warehouse.value("select customer_key > 0 from dwh.dwh_fact_sales where customer_id = 21")
 
 
 def test_a_model_whose_position_is_lost_reads_everything(warehouse) -> None:
@@ -136,7 +130,7 @@ def test_a_model_whose_position_is_lost_reads_everything(warehouse) -> None:
     warehouse.query("delete from mrr.mrr_fact_sales where id = 1")
     warehouse.query("update mrr.mrr_fact_sales set qty = 77 where id = 2")
     warehouse.query("update mrr.mrr_dim_products set name = 'new' where id = 1")
-    warehouse.dbt("build")
+    warehouse.build()
     assert warehouse.query(
         "select sale_id, sale_quantity from dwh.dwh_fact_sales where sale_id < 3"
     ) == [(2, 77)]
@@ -173,11 +167,11 @@ def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
         "insert into mrr.mrr_dim_customers (id, name) select id, 'n' from generate_series(100, 5099) as id"
     )
     log_all_customers(warehouse)
-    warehouse.dbt("build")
+    warehouse.build()
     for turn in range(3):
         warehouse.query("update mrr.mrr_dim_customers set country = %s", f"country {turn}")
         log_all_customers(warehouse)
-        builds = [warehouse.start_dbt("build") for _ in range(2)]
+        builds = [warehouse.start_dbt("build", "--fail-fast") for _ in range(2)]
         outputs = [build.communicate(timeout=120)[0] for build in builds]
         assert [build.returncode for build in builds] == [0, 0], "\n".join(outputs)
     assert warehouse.query(

@@ -10,9 +10,9 @@
 {% endmacro %}
 
 {% macro _without_values(message) %}
-    {%- set readable = message.replace('\x00', '').encode('utf-8', 'replace').decode('utf-8') -%}
-    {%- set kept = modules.re.sub('(?m)^\s*(DETAIL|CONTEXT|LINE \d+):.*\n?(\s*\^\s*\n?)?', '', readable) -%}
-    {{ return(modules.re.sub(
-        '(?m)(invalid [^\n"]*|out of range: |\\bvalue (?="[^\n]*" is out of range))".*"', '\\1"…"', kept
-    )) }}
+    {%- set message = message.replace('\x00', '').encode('utf-8', 'replace').decode('utf-8') -%}
+    {%- set details = '(?m)^ *(DETAIL|CONTEXT|LINE [0-9]+):.*(\n *\\^ *$)?' -%}
+    {%- set refused = '(invalid [^\n"]*|out of range: |\\bvalue (?="[^\n]*" is out of range))".*"' -%}
+    {%- set message = modules.re.sub(details, '', message) -%}
+    {{ return(modules.re.sub(refused, '\\1"…"', message).strip()) }}
 {% endmacro %}

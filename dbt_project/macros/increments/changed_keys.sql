@@ -1,5 +1,5 @@
-{#- A query for the keys of a mirrored table that changed since a model was built, as far as the
-    model reads now, typed as the mirror types them. -#}
+{#- A query for the keys of a mirrored table that changed since a model was built, as the mirror types
+    them. The model reads them; its tests leave them out, so that a mirror that moves on is no failure. -#}
 {% macro changed_keys(table, model_name, column) -%}
     {%- set mirrored = mirrored_table(table) -%}
     select
@@ -8,9 +8,7 @@
         ).{{ adapter.quote(mirrored.key) }} as {{ column }}
     from {{ source('state', 'change_log') }} as change_log
     inner join {{ source('state', 'model_position') }} as model_position
-        on
-            change_log.change_id > model_position.built_to
-            and change_log.change_id <= model_position.reading_to
+        on change_log.change_id > model_position.built_to
     where
         change_log.table_name = '{{ table }}'
         and model_position.model_name = '{{ model_name }}'

@@ -7,10 +7,8 @@ as $body$
 declare
     v_reading_to bigint;
 begin
-    perform pg_advisory_xact_lock(hashtextextended('model ' || p_model_name, 0));
-
     -- change ids are taken before they are committed: wait for writers, so that none of them can
-    -- commit a change below the one we read to. Leaving the block by an error gives up the lock.
+    -- commit a change below the last one. Leaving the block by an error gives up the lock.
     begin
         lock table mrr_state.change_log in share mode;
         select coalesce(max(change_log.change_id), 0)
@@ -21,7 +19,7 @@ begin
         when sqlstate 'TM001' then null;
     end;
 
-    -- a model must not count changes as built that the models above it have not seen
+    -- what the models above have not built does not count as built here: it is read again
     select least(v_reading_to, min(coalesce(model_position.built_to, 0)))
     into v_reading_to
     from unnest(p_upstream) as upstream (model_name)
@@ -36,5 +34,5 @@ end
 $body$;
 
 comment on function mrr_state.start_reading is
-    'Waits for other builds of the model, and fixes how far it reads the change log.';
+    'Fixes which changes count as built once a model is built: those that it is sure to see.';
 {% endmacro %}

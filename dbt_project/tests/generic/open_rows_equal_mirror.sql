@@ -26,6 +26,8 @@ differences as (
 )
 
 select * from differences
-where {{ mirrored.key }} not in ({{ pending_keys(table, model.identifier) }})
+where {{ mirrored.key }} not in (
+    {{ changed_keys(table, model.identifier, mirrored.key) | indent(4) }}
+)
 
 {% endtest %}

@@ -38,4 +38,6 @@ differences as (
 )
 
 select * from differences
-where sale_id not in ({{ pending_keys('mrr_fact_sales', 'dwh_fact_sales') }})
+where sale_id not in (
+    {{ changed_keys('mrr_fact_sales', 'dwh_fact_sales', 'sale_id') | indent(4) }}
+)

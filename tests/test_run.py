@@ -1,0 +1,233 @@
+"""The main job from end to end, as a user starts it: `python run.py` and what it leaves behind."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import embedded
+from common.settings import Address
+from operational.connection import connection as operational_connection
+from operational.seed import seed
+from operational.simulate import simulate
+from tests.conftest import CommandLine, copy_of_project, new_warehouse, querying
+from warehouse.connection import run_lock
+
+Query = Callable[..., list[tuple]]
+
+
+@pytest.fixture(scope="module")
+def sales(servers: embedded.Servers) -> Iterator[Callable[[str], list[tuple]]]:
+    """SQL on the operational database `sales`, which has just been made."""
+    with operational_connection(servers.operational_root) as connection:
+        cursor = connection.cursor()
+        cursor.execute("drop database if exists sales")
+        seed(servers)
+        cursor.execute("use sales")
+
+        def execute(sql: str) -> list[tuple]:
+            cursor.execute(sql)
+            rows = list(cursor.fetchall())
+            connection.commit()
+            return rows
+
+        yield execute
+
+
+@pytest.fixture(scope="module")
+def warehouse(servers: embedded.Servers) -> Iterator[Address]:
+    with new_warehouse(servers) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def query(warehouse: Address) -> Iterator[Query]:
+    with querying(warehouse) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def tidemark(
+    servers: embedded.Servers,
+    warehouse: Address,
+    sales: Callable[[str], list[tuple]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> CommandLine:
+    """A copy of the project whose warehouse has been built once."""
+    folder = copy_of_project(tmp_path_factory.mktemp("run") / "project")
+    made = CommandLine(folder, servers.operational, warehouse)
+    first = made.run()
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "70 rows applied" in first.stdout
+    return made
+
+
+def check_mirror_equals_source(sales: Callable[[str], list[tuple]], query: Query) -> None:
+    """Compare all three tables value by value, by SELECTs that share no code with the extract."""
+    for table, mirrored in [
+        ("sales", "mrr_fact_sales"),
+        ("customers", "mrr_dim_customers"),
+        ("products", "mrr_dim_products"),
+    ]:
+        source = sales(f"select * from {table} order by id")
+        naive = [
+            tuple(v.replace(tzinfo=None) if hasattr(v, "tzinfo") else v for v in row)
+            for row in query(f"select * from mrr.{mirrored} order by id")
+        ]
+        assert naive == source
+
+
+def test_every_sale_is_in_the_warehouse_with_its_quantity(
+    tidemark: CommandLine, sales: Callable[[str], list[tuple]], query: Query
+) -> None:
+    assert query("select count(*), sum(sale_quantity) from dwh.dwh_fact_sales") == [
+        sales("select count(*), sum(qty) from sales")[0]
+    ]
+    assert query("select count(*) from dwh.dwh_fact_sales") == [(30,)]
+
+
+def test_unknown_member_carries_what_has_no_dimension_row(
+    tidemark: CommandLine, query: Query
+) -> None:
+    assert query(
+        "select count(*) filter (where customer_key = -1),"
+        " count(*) filter (where product_key = -1) from dwh.dwh_fact_sales"
+    ) == [(10, 30)]
+
+
+def test_most_popular_product_is_the_unknown_103(tidemark: CommandLine, query: Query) -> None:
+    assert query("select dwh.most_popular_product()") == [("unknown product 103",)]
+    assert query("select sum(sale_quantity) from dwh.dwh_fact_sales where product_id = 103") == [
+        (41,)
+    ]
+
+
+def test_every_node_of_dbt_is_in_the_run_log(tidemark: CommandLine, query: Query) -> None:
+    logged = dict(query("select step, status from dwh.run_log where process = 'dbt'"))
+    assert logged["dwh_fact_sales"] == "success"
+    assert logged["dwh_history_customers"] == "success"
+    assert set(logged.values()) == {"success"}
+    assert query(
+        "select status, rows_affected from dwh.run_log where process = 'run' order by log_id"
+    )[0] == ("success", 70)
+
+
+def test_run_without_changes_applies_nothing(tidemark: CommandLine) -> None:
+    again = tidemark.run()
+    assert again.returncode == 0, again.stderr
+    assert " 0 rows applied" in again.stdout
+
+
+def test_five_hundred_operations_later_mirror_and_warehouse_equal_the_source(
+    tidemark: CommandLine,
+    servers: embedded.Servers,
+    sales: Callable[[str], list[tuple]],
+    query: Query,
+) -> None:
+    simulate(servers, 500, seed=7)
+    after = tidemark.run()
+    assert after.returncode == 0, after.stdout + after.stderr
+    check_mirror_equals_source(sales, query)
+    assert query(
+        "select sale_id, customer_id, product_id, sale_quantity from dwh.dwh_fact_sales order by 1"
+    ) == list(sales("select id, customerId, productId, qty from sales order by id"))
+    assert " 0 rows applied" in tidemark.run().stdout
+    assert tidemark.run("verify").returncode == 0
+
+
+def test_customer_who_moves_has_two_periods_and_a_deleted_one_is_closed(
+    tidemark: CommandLine, sales: Callable[[str], list[tuple]], query: Query
+) -> None:
+    sales(
+        "insert into customers (id, name, country) values (901, 'Moves', 'UK'), (902, 'Goes', 'UK')"
+    )
+    assert tidemark.run().returncode == 0
+    sales("update customers set country = 'Spain' where id = 901")
+    sales("delete from customers where id = 902")
+    assert tidemark.run().returncode == 0
+    assert query(
+        "select id, country, dbt_valid_to is null from dwh.dwh_history_customers"
+        " where id in (901, 902) order by id, dbt_valid_from"
+    ) == [(901, "UK", False), (901, "Spain", True), (902, "UK", False)]
+    assert query(
+        "select customer_id, country, is_current, is_deleted from dwh.dwh_dim_customers"
+        " where customer_id in (901, 902) order by customer_id, valid_from"
+    ) == [(901, "UK", False, False), (901, "Spain", True, False), (902, "UK", False, True)]
+
+
+def test_broken_model_keeps_the_mark_of_its_table_alone(
+    tidemark: CommandLine, sales: Callable[[str], list[tuple]], query: Query
+) -> None:
+    marks = dict(query("select table_name, read_at from dwh.high_water_mark"))
+    path = tidemark.folder / "dbt_project/models/dwh/sales/dwh_dim_products.sql"
+    good = path.read_text(encoding="utf-8")
+    path.write_text(good + "\nwhere 'it''s' = 1 / 0\n", encoding="utf-8")
+    sales("insert into products (id, name, groupname) values (801, 'Late', 'Group X')")
+    broken = tidemark.run()
+    assert broken.returncode == 1
+    assert "dwh_dim_products: error:" in broken.stderr
+    assert "Traceback" not in broken.stdout + broken.stderr
+    ((status, message),) = query(
+        "select status, error_message from dwh.run_log"
+        " where process = 'dbt' and step = 'dwh_dim_products' order by log_id desc limit 1"
+    )
+    assert status == "error"
+    assert "it's" in message or "division" in message or "integer" in message
+    moved = dict(query("select table_name, read_at from dwh.high_water_mark"))
+    assert moved["mrr_dim_products"] == marks["mrr_dim_products"]
+    assert moved["mrr_dim_customers"] > marks["mrr_dim_customers"]
+    path.write_text(good, encoding="utf-8")
+    mended = tidemark.run()
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    caught_up = dict(query("select table_name, read_at from dwh.high_water_mark"))
+    assert caught_up["mrr_dim_products"] > moved["mrr_dim_customers"]
+    assert query("select product_name from dwh.dwh_dim_products where product_id = 801") == [
+        ("Late",)
+    ]
+
+
+def test_second_run_at_once_is_turned_away(tidemark: CommandLine, warehouse: Address) -> None:
+    with run_lock(warehouse):
+        second = tidemark.run()
+    assert second.returncode == 75
+    assert "another run holds the lock\nHINT: " in second.stderr
+
+
+def test_run_that_was_killed_is_marked_by_the_next(tidemark: CommandLine, query: Query) -> None:
+    query(
+        "insert into dwh.run_log (run_id, process, step, status, started_at)"
+        " values ('dead', 'run', 'run', 'running', now())"
+    )
+    assert tidemark.run("--table", "mrr_dim_products").returncode == 0
+    assert query("select status, error_message from dwh.run_log where run_id = 'dead'") == [
+        ("error", "ended without a word")
+    ]
+
+
+def test_failed_data_test_is_exit_code_3(
+    tidemark: CommandLine, sales: Callable[[str], list[tuple]]
+) -> None:
+    path = tidemark.folder / "dbt_project/tests/assert_it_fails.sql"
+    path.write_text("select 1 as row from {{ source('sales', 'mrr_fact_sales') }}", "utf-8")
+    failed = tidemark.run("--table", "mrr_fact_sales")
+    path.unlink()
+    assert failed.returncode == 3, failed.stdout + failed.stderr
+    assert "assert_it_fails: fail:" in failed.stderr
+
+
+def test_full_refresh_reads_every_row_and_changes_nothing(tidemark: CommandLine) -> None:
+    refreshed = tidemark.run("--full-refresh", "--table", "mrr_dim_customers")
+    assert refreshed.returncode == 0, refreshed.stderr
+    assert " 0 rows applied" in refreshed.stdout
+
+
+def test_analysts_use_dbt_as_they_know_it(tidemark: CommandLine, tmp_path: Path) -> None:
+    for arguments in (["build"], ["test"], ["docs", "generate"]):
+        done = tidemark.dbt(*arguments)
+        assert done.returncode == 0, done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_dbt_without_the_environment_names_the_missing_variable(tidemark: CommandLine) -> None:
+    without = tidemark.dbt("build", WAREHOUSE_HOST="")
+    assert without.returncode != 0
