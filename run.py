@@ -199,32 +199,38 @@ def simulate_command(options: argparse.Namespace) -> int:
 
 
 def backup_command(options: argparse.Namespace) -> int:
+    from commands import console
     from commands.backups import back_up
 
-    print(back_up(_settings(), _connected()))
+    done = back_up(_settings(), _connected())
+    print(console.line_of_backup(done))
+    for warning in done.warnings:
+        print(warning, file=sys.stderr)
     return 0
 
 
 def restore_command(options: argparse.Namespace) -> int:
+    from commands import console
     from commands.backups import bring_back
 
-    print(bring_back(_settings(), _connected(), options.backup, options.layer))
+    done = bring_back(_settings(), _connected(), options.backup, options.layer)
+    print("\n".join(console.lines_of_restore(done)))
     return 0
 
 
-def _settings():  # noqa: ANN202
+def _settings():
     from common.settings import read_settings
 
     return read_settings()
 
 
-def _connected():  # noqa: ANN202
+def _connected():
     from commands.servers import connect_servers
 
     return connect_servers(_settings())
 
 
-def _chosen_tables(options: argparse.Namespace):  # noqa: ANN202
+def _chosen_tables(options: argparse.Namespace):
     from extract.declarations import chosen_tables, declared_tables
 
     return chosen_tables(
@@ -235,14 +241,14 @@ def _chosen_tables(options: argparse.Namespace):  # noqa: ANN202
     )
 
 
-def _show(table) -> None:  # noqa: ANN001
+def _show(table) -> None:
     from rich.console import Console
 
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table)
 
 
-def _progress():  # noqa: ANN202
+def _progress():
     """Lines on the error stream: faint on a terminal, plain elsewhere."""
     from rich.console import Console
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from rich import box
 from rich.table import Table
 
+from backup import Backup, Restored
 from commands.doctor import Finding
 from commands.plan import PlannedTable
 from commands.run import RunResult
@@ -144,6 +145,31 @@ def table_of_findings(findings: Iterable[Finding]) -> Table:
         mark = "ok" if finding.is_good else "!!"
         shown.add_row(mark, finding.subject, finding.seen, finding.remedy or "")
     return shown
+
+
+def line_of_backup(done: Backup) -> str:
+    """What was saved, and where."""
+    megabytes = done.size / 1_000_000
+    return (
+        f"{done.path}  {done.tables} tables, {done.rows} rows, {megabytes:.1f} MB"
+        f"  {done.seconds:.1f} s"
+    )
+
+
+def lines_of_restore(done: Restored) -> Iterable[str]:
+    """What came back, and what else changed with it."""
+    yield (
+        f"{done.backup}  {', '.join(done.layers)}: {done.tables} tables, {done.rows} rows"
+        f"  {done.seconds:.1f} s"
+    )
+    if done.marks_moved:
+        yield f"marks moved back: {', '.join(done.marks_moved)}; the next run reads from there"
+    if done.rebuild:
+        yield "the next dbt build reads everything anew"
+    if done.views_recreated:
+        yield f"views made again: {', '.join(done.views_recreated)}"
+    if done.roles_created:
+        yield f"roles made without login: {', '.join(done.roles_created)}"
 
 
 def _table(*columns: str) -> Table:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -100,7 +101,8 @@ class Server(ABC):
         pid = None
         while self._is_alive():
             if pid is None and (pid := self._pid()) is not None:
-                os.kill(pid, self.stop_signal)
+                with suppress(ProcessLookupError):  # it may have ended just now
+                    os.kill(pid, self.stop_signal)
             if time.monotonic() > deadline:
                 raise self._error(
                     f"does not stop within {STOP_SECONDS} s",

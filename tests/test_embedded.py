@@ -20,6 +20,7 @@ import embedded
 from common.errors import ServerError
 from common.settings import Address
 from embedded import Servers, programs, server
+from embedded.account import Account
 from embedded.state import FILE, read_state
 
 ORDINARY_USER = pwd.getpwnam("daemon").pw_uid
@@ -135,9 +136,16 @@ def test_killed_servers_come_back_with_their_data(home: Path, servers: Servers) 
 
 def test_pid_file_that_names_a_living_stranger_does_not_stop_a_start(home: Path) -> None:
     embedded.stop(home)
-    (home / "postgresql" / "postmaster.pid").write_text(f"{os.getppid()}\n")
-    (home / "mariadb" / "mariadb.pid").write_text(f"{os.getppid()}\n")
-    assert answers(embedded.start(home))
+    stranger = subprocess.Popen([*Account.for_folders([]).prefix, "sleep", "60"])
+    (home / "postgresql" / "postmaster.pid").write_text(f"{stranger.pid}\n")
+    (home / "mariadb" / "mariadb.pid").write_text(f"{stranger.pid}\n")
+    try:
+        assert embedded.stop(home) == []
+        assert answers(embedded.start(home))
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_ports_taken_by_others_are_stepped_over(home: Path, servers: Servers) -> None:

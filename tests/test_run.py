@@ -158,29 +158,36 @@ def test_customer_who_moves_has_two_periods_and_a_deleted_one_is_closed(
 def test_broken_model_keeps_the_mark_of_its_table_alone(
     tidemark: CommandLine, sales: Callable[[str], list[tuple]], query: Query
 ) -> None:
-    marks = dict(query("select table_name, read_at from dwh.high_water_mark"))
-    path = tidemark.folder / "dbt_project/models/dwh/sales/dwh_dim_products.sql"
-    good = path.read_text(encoding="utf-8")
-    path.write_text(good + "\nwhere 'it''s' = 1 / 0\n", encoding="utf-8")
+    def marks() -> dict:
+        return dict(query("select table_name, read_at from dwh.high_water_mark"))
+
+    before = marks()
+    path = tidemark.folder / "dbt_project/models/stg/sales/stg_broken_products.sql"
+    broken_model = "select 'it''s $$ 50%' || (1 / (product_id - product_id)) as broken from "
+    path.write_text(
+        "{{ config(materialized='table') }}" + broken_model + "{{ ref('stg_dim_products') }}",
+        encoding="utf-8",
+    )
     sales("insert into products (id, name, groupname) values (801, 'Late', 'Group X')")
     broken = tidemark.run()
     assert broken.returncode == 1
-    assert "dwh_dim_products: error:" in broken.stderr
+    assert "stg_broken_products: error:" in broken.stderr
+    assert "division by zero" in broken.stderr
     assert "Traceback" not in broken.stdout + broken.stderr
     ((status, message),) = query(
         "select status, error_message from dwh.run_log"
-        " where process = 'dbt' and step = 'dwh_dim_products' order by log_id desc limit 1"
+        " where process = 'dbt' and step = 'stg_broken_products'"
     )
     assert status == "error"
-    assert "it's" in message or "division" in message or "integer" in message
-    moved = dict(query("select table_name, read_at from dwh.high_water_mark"))
-    assert moved["mrr_dim_products"] == marks["mrr_dim_products"]
-    assert moved["mrr_dim_customers"] > marks["mrr_dim_customers"]
-    path.write_text(good, encoding="utf-8")
+    assert "division by zero" in message
+    held = marks()
+    assert held["mrr_dim_products"] == before["mrr_dim_products"]
+    assert held["mrr_dim_customers"] > before["mrr_dim_customers"]
+    assert held["mrr_fact_sales"] > before["mrr_fact_sales"]
+    path.unlink()
     mended = tidemark.run()
     assert mended.returncode == 0, mended.stdout + mended.stderr
-    caught_up = dict(query("select table_name, read_at from dwh.high_water_mark"))
-    assert caught_up["mrr_dim_products"] > moved["mrr_dim_customers"]
+    assert marks()["mrr_dim_products"] > held["mrr_dim_customers"]
     assert query("select product_name from dwh.dwh_dim_products where product_id = 801") == [
         ("Late",)
     ]

@@ -1,9 +1,12 @@
-"""dbt in this process: parse early, build once, and tell how each node came out."""
+"""dbt beside the run: parsed early, built once, and how each node came out."""
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 from common.errors import TidemarkError
@@ -77,13 +80,15 @@ class DbtError(TidemarkError):
 
 
 class Builder:
-    """dbt, loaded and parsing beside other work from the moment this is made."""
+    """dbt in a process of its own, which loads and parses while others work, then builds once."""
 
     def __init__(self, warehouse: Address, run_id: str) -> None:
-        os.environ.update(dbt_environment(warehouse))
-        os.environ["TIDEMARK_RUN_ID"] = run_id
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dbt")
-        self._manifest: Future[Any] = self._threads.submit(_parse)
+        spawn = get_context("spawn")
+        environment = {**dbt_environment(warehouse), "TIDEMARK_RUN_ID": run_id}
+        self._pipe, other_end = spawn.Pipe()
+        self._process = spawn.Process(target=_serve, args=(other_end, environment), daemon=True)
+        self._process.start()
+        other_end.close()
 
     def build(
         self,
@@ -92,38 +97,22 @@ class Builder:
         report: Callable[[Node], None] = lambda node: None,
     ) -> BuildResult:
         """Build the selected nodes, all of them where none is named. Raises DbtError."""
-        from dbt.cli.main import dbtRunner
-
-        manifest = self._manifest.result()
-
-        def tell(event: Any) -> None:
-            if event.info.name == "NodeFinished":
-                report(_node_of_event(event))
-
-        arguments = [*_arguments(), "build"]
-        arguments += ["--select", *select] if select else []
-        arguments += ["--exclude", *exclude] if exclude else []
-        outcome = dbtRunner(manifest=manifest, callbacks=[tell]).invoke(arguments)
-        if outcome.exception is not None:
-            raise DbtError(_first_line(outcome.exception))
-        nodes = tuple(
-            Node(
-                result.node.unique_id,
-                str(result.status),
-                result.message or "",
-                result.execution_time,
-            )
-            for result in outcome.result.results
-        )
-        models = {
-            node.name
-            for node in manifest.nodes.values()
-            if node.resource_type in ("model", "snapshot")
-        }
-        return BuildResult(nodes, _children(manifest), models)
+        try:
+            self._pipe.send((select, exclude))
+            while True:
+                answer = self._pipe.recv()
+                if isinstance(answer, BuildResult):
+                    return answer
+                if isinstance(answer, str):
+                    raise DbtError(answer)
+                report(answer)
+        except (EOFError, OSError):
+            raise DbtError("its process ended without a word") from None
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True)
+        """End the process, in the middle of a parse where no build was asked for."""
+        self._pipe.close()
+        self._process.join()
 
 
 def source_id(domain: str, table: str) -> str:
@@ -144,17 +133,60 @@ def dbt_environment(warehouse: Address) -> dict[str, str]:
     }
 
 
-def _arguments() -> list[str]:
-    return ["--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors"]
+QUIETLY = ("--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors")
 
 
-def _parse() -> Any:
+def _serve(pipe: Connection, environment: dict[str, str]) -> None:
+    """The other process: parse, wait for what to build, tell each node, and the result."""
+    os.environ.update(environment)
+    order: Queue[tuple[list[str], list[str]]] = Queue()
+    Thread(target=_listen, args=(pipe, order), daemon=True).start()
+
     from dbt.cli.main import dbtRunner
 
-    outcome = dbtRunner().invoke([*_arguments(), "parse"])
-    if outcome.exception is not None:
-        raise DbtError(_first_line(outcome.exception))
-    return outcome.result
+    parsed = dbtRunner().invoke([*QUIETLY, "parse"])
+    select, exclude = order.get()
+    if parsed.exception is not None:
+        pipe.send(_first_lines(parsed.exception))
+        return
+
+    def tell(event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            pipe.send(_node_of_event(event))
+
+    arguments = [*QUIETLY, "build"]
+    arguments += ["--select", *select] if select else []
+    arguments += ["--exclude", *exclude] if exclude else []
+    built = dbtRunner(manifest=parsed.result, callbacks=[tell]).invoke(arguments)
+    if built.exception is not None:
+        pipe.send(_first_lines(built.exception))
+    else:
+        pipe.send(_build_result(built.result.results, parsed.result))
+
+
+def _listen(pipe: Connection, order: "Queue[tuple[list[str], list[str]]]") -> None:
+    """Hand on the order; when the run is gone, end at once: its lock is gone too."""
+    try:
+        while True:
+            order.put(pipe.recv())
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _build_result(results: Any, manifest: Any) -> BuildResult:
+    nodes = tuple(
+        Node(
+            result.node.unique_id,
+            str(result.status),
+            result.message or "",
+            result.execution_time,
+        )
+        for result in results
+    )
+    models = {
+        node.name for node in manifest.nodes.values() if node.resource_type in ("model", "snapshot")
+    }
+    return BuildResult(nodes, _children(manifest), models)
 
 
 def _children(manifest: Any) -> dict[str, tuple[str, ...]]:
@@ -172,6 +204,6 @@ def _node_of_event(event: Any) -> Node:
     return Node(info.unique_id, info.node_status, result.message, result.execution_time)
 
 
-def _first_line(error: BaseException) -> str:
+def _first_lines(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2]) if lines else type(error).__name__

@@ -3,7 +3,6 @@
 import random
 import time
 
-
 MODELS = ["dwh_dim_customers", "dwh_dim_products", "dwh_fact_sales"]
 
 

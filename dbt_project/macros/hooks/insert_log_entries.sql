@@ -1,5 +1,6 @@
-{#- A statement that writes entries to dwh.run_log, and warns where it cannot: a good run does not fail
-    for its log. The tag of the quotes is new in each invocation, so that no message can end them. -#}
+{#- A statement that writes entries to dwh.run_log, and warns where it cannot: a good run does not
+    fail for its log. The tag of the quotes is new in each invocation, so that no message can end
+    them. -#}
 {% macro insert_log_entries(entries, run_id) %}
     {%- set tag = invocation_id | replace('-', '') -%}
     do $do_{{ tag }}$
@@ -19,8 +20,9 @@
             entries.execution_seconds,
             entries.rows_affected,
             entries.error_message
-        from jsonb_to_record($json_{{ tag }}${{ tojson({'run_id': run_id, 'entries': entries}) }}$json_{{ tag }}$)
-            as logged (run_id text, entries jsonb)
+        from jsonb_to_record(
+            $json_{{ tag }}${{ tojson({'run_id': run_id, 'entries': entries}) }}$json_{{ tag }}$
+        ) as logged (run_id text, entries jsonb)
         cross join lateral jsonb_to_recordset(logged.entries) as entries (
             step text,
             status text,

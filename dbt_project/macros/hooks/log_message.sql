@@ -10,9 +10,12 @@
 {% endmacro %}
 
 {% macro _without_values(message) %}
-    {%- set message = message.replace('\x00', '').encode('utf-8', 'replace').decode('utf-8') -%}
+    {%- set storable = message.replace('\x00', '').encode('utf-8', 'replace').decode('utf-8') -%}
     {%- set details = '(?m)^ *(DETAIL|CONTEXT|LINE [0-9]+):.*(\n *\\^ *$)?' -%}
-    {%- set refused = '(invalid [^\n"]*|out of range: |\\bvalue (?="[^\n]*" is out of range))".*"' -%}
-    {%- set message = modules.re.sub(details, '', message) -%}
-    {{ return(modules.re.sub(refused, '\\1"…"', message).strip()) }}
+    {%- set refused =
+        '(invalid [^\n"]*|out of range: |\\bvalue (?="[^\n]*" is out of range))".*"'
+    -%}
+    {{ return(
+        modules.re.sub(refused, '\\1"…"', modules.re.sub(details, '', storable)).strip()
+    ) }}
 {% endmacro %}

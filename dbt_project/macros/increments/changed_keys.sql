@@ -1,5 +1,6 @@
-{#- A query for the keys of a mirrored table that changed since a model was built, as the mirror types
-    them. The model reads them; its tests leave them out, so that a mirror that moves on is no failure. -#}
+{#- A query for the keys of a mirrored table that changed since a model was built, as the mirror
+    types them. The model reads them; its tests leave them out, so that a mirror that moves on is
+    no failure. -#}
 {% macro changed_keys(table, model_name, column) -%}
     {%- set mirrored = mirrored_table(table) -%}
     select

@@ -1,11 +1,11 @@
-{#- Fills changed_rows. `config.meta.changes` maps columns of the model to the mirrored tables whose
-    key they hold; the first is the one the model is built by:
+{#- Fills changed_rows. `config.meta.changes` maps columns of the model to the mirrored tables
+    whose key they hold; the first is the one the model is built by:
 
         changes: {sale_id: mrr_fact_sales, customer_id: mrr_dim_customers}
 
-    Rows of the model that hold a changed key in another column are found through the model itself.
-    A model without a position (-1) is built anew in full. The analyze tells the planner that the
-    table is small, or empty: without it, it reads the whole mirror. -#}
+    Rows of the model that hold a changed key in another column are found through the model
+    itself. A model without a position (-1) is built anew in full. The analyze tells the planner
+    that the table is small, or empty: without it, it reads the whole mirror. -#}
 {% macro collect_changed_rows() %}
     {%- set changes = model.config.meta.changes -%}
     {%- set row_key, own_table = (changes.items() | list)[0] -%}

@@ -1,5 +1,5 @@
-{#- The strategy `changed_rows`: of the rows that were built anew, those that are no longer there are
-    deleted, those that differ are updated, new ones are inserted; the others are not touched. -#}
+{#- The strategy `changed_rows`: of the rows that were built anew, those that are no longer there
+    are deleted, those that differ are updated, new ones are inserted; others are not touched. -#}
 {% macro get_incremental_changed_rows_sql(arg_dict) %}
     {%- set row_key = model.config.meta.changes | first -%}
     {%- set unique_key = arg_dict.unique_key -%}

@@ -1,13 +1,13 @@
-{#- The relation of a mirrored table and the name of its key, from its declaration as a source. Before
-    all declarations have been read, an empty one. -#}
+{#- The relation of a mirrored table and the name of its key, from its declaration as a source.
+    Before all declarations have been read, an empty one. -#}
 {% macro mirrored_table(table) %}
     {%- if not execute -%}
         {{ return({'relation': '', 'key': ''}) }}
     {%- endif -%}
-    {%- for declared in graph.sources.values() if declared.schema == 'mrr' and declared.name == table -%}
+    {%- for source in graph.sources.values() if (source.schema, source.name) == ('mrr', table) -%}
         {{ return({
-            'relation': api.Relation.create(declared.database, declared.schema, declared.identifier),
-            'key': declared.config.meta.key[0],
+            'relation': api.Relation.create(source.database, source.schema, source.identifier),
+            'key': source.config.meta.key[0],
         }) }}
     {%- endfor -%}
     {{ exceptions.raise_compiler_error(

@@ -87,5 +87,5 @@ end
 $body$;
 
 comment on procedure dwh.insert_procedure_info is
-    'Copies the routines of this database into dwh.stored_routines, errors into dwh.procedure_errors.';
+    'Copies the routines of this database into stored_routines, and errors into procedure_errors.';
 {% endmacro %}

@@ -1,5 +1,5 @@
-{#- A query for customers, mirrored or from their history, under the names of the warehouse, with the
-    reason of invalid ones. `also` names further columns of the relation to hand on. -#}
+{#- A query for customers, mirrored or from their history, under the names of the warehouse, with
+    the reason of invalid ones. `also` names further columns of the relation to hand on. -#}
 {% macro checked_customers(relation, also=['created_at', 'updated_at']) -%}
     select
         -- keys

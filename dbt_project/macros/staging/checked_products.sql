@@ -1,5 +1,5 @@
-{#- A query for products, mirrored or from their history, under the names of the warehouse, with the
-    reason of invalid ones. `also` names further columns of the relation to hand on. -#}
+{#- A query for products, mirrored or from their history, under the names of the warehouse, with
+    the reason of invalid ones. `also` names further columns of the relation to hand on. -#}
 {% macro checked_products(relation, also=['created_at', 'updated_at']) -%}
     select
         -- keys

@@ -1,4 +1,4 @@
-{#- A query for mirrored sales under the names of the warehouse, with the reason of invalid ones. -#}
+{#- A query for mirrored sales under the warehouse's names, with the reason of invalid ones. -#}
 {% macro checked_sales(relation) -%}
     select
         -- keys

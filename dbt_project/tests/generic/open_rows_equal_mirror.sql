@@ -1,7 +1,8 @@
 {#- The open rows of a history are the rows of its mirrored table, as far as it has been read. -#}
 {% test open_rows_equal_mirror(model, table) %}
 {%- set mirrored = mirrored_table(table) -%}
-{%- set columns = adapter.get_columns_in_relation(mirrored.relation) | map(attribute='quoted') | join(', ') -%}
+{%- set mirrored_columns = adapter.get_columns_in_relation(mirrored.relation) -%}
+{%- set columns = mirrored_columns | map(attribute='quoted') | join(', ') -%}
 
 with mirror_rows as (
 

@@ -1,4 +1,5 @@
-{#- Of each key, a version begins when or after the one before it ends, and none ends before it begins. -#}
+{#- Of each key, a version begins no sooner than the one before it ends, nor ends before it
+    begins. -#}
 {% test periods_do_not_overlap(model, key, valid_from, valid_to) %}
 
 with periods as (

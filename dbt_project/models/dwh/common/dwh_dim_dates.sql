@@ -1,13 +1,13 @@
 with days as (
 
-    select days.day_start::date as calendar_date
+    select calendar.day_start::date as calendar_date
     from
         generate_series(
             '{{ var("calendar_start") }}'::timestamp,
             date_trunc('year', now() at time zone '{{ var("business_time_zone") }}')
             + interval '2 years - 1 day',
             interval '1 day'
-        ) as days (day_start)
+        ) as calendar (day_start)
 
 ),
 

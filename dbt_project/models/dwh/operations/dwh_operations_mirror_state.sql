@@ -20,7 +20,7 @@ last_verification as (
         repaired_rows,
         is_equal
     from mirror_verification
-    order by table_name, checked_to desc
+    order by table_name asc, checked_to desc
 
 ),
 

@@ -16,9 +16,9 @@ with history as (
     {{ checked_customers(
         ref('dwh_history_customers'), also=['dbt_scd_id', 'dbt_valid_from', 'dbt_valid_to']
     ) }}
-    {% if is_incremental() -%}
-        where id in (select changed.customer_id from {{ changed_rows() }} as changed)
-    {%- endif %}
+    {% if is_incremental() %}
+    where id in (select changed.customer_id from {{ changed_rows() }} as changed)
+    {% endif %}
 
 ),
 

@@ -16,9 +16,9 @@ with history as (
     {{ checked_products(
         ref('dwh_history_products'), also=['dbt_scd_id', 'dbt_valid_from', 'dbt_valid_to']
     ) }}
-    {% if is_incremental() -%}
-        where id in (select changed.product_id from {{ changed_rows() }} as changed)
-    {%- endif %}
+    {% if is_incremental() %}
+    where id in (select changed.product_id from {{ changed_rows() }} as changed)
+    {% endif %}
 
 ),
 

@@ -1,7 +1,7 @@
 -- Cursor: the change log of the sales, and of the customers and products they name, by key, as far
--- as those dimensions have been built. Overlap: none, a position in that log is exact. A late sale is
--- read when it arrives; a late customer or product takes over its sales from the unknown member; a
--- sale that was deleted, or became invalid, leaves.
+-- as those dimensions have been built. Overlap: none, a position in that log is exact. A late sale
+-- is read when it arrives; a late customer or product takes over its sales from the unknown member;
+-- a sale that was deleted, or became invalid, leaves.
 {{
     config(
         materialized = 'incremental',
@@ -33,9 +33,9 @@ products as (
 sales as (
 
     select * from {{ ref('stg_fact_sales') }}
-    {% if is_incremental() -%}
-        where sale_id in (select changed.sale_id from {{ changed_rows() }} as changed)
-    {%- endif %}
+    {% if is_incremental() %}
+    where sale_id in (select changed.sale_id from {{ changed_rows() }} as changed)
+    {% endif %}
 
 ),
 
