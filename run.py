@@ -24,6 +24,15 @@ def main(arguments: list[str]) -> int:
     except TidemarkError as error:
         print(error, file=sys.stderr)
         return int(error.exit_code)
+    except Exception as error:
+        from common.log import LOG_FILE, get_logger, start_logging
+
+        start_logging()
+        get_logger("run").exception("unexpected")
+        words = " ".join(str(error).split())
+        print(f"{type(error).__name__}: {words}", file=sys.stderr)
+        print(f"HINT: Nobody foresaw this one; {LOG_FILE} has its traceback.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("stopped\nHINT: The next run goes on where this one was.", file=sys.stderr)
         return 130
@@ -35,8 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python run.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="exit codes: 0 done, 1 something failed, 2 wrong usage or settings,"
-        " 3 loaded but a data test failed, 4 the delete guard refused, 75 another run holds the lock",
+        epilog="exit codes: 0 done, 1 something failed, 2 wrong usage or settings, 3 loaded but a"
+        " data test failed, 4 the delete guard refused, 75 another run holds the lock",
     )
     _add_choice(parser)
     _add_run_options(parser)

@@ -75,9 +75,9 @@ def test_a_deleted_customer_stays_and_opens_again_when_it_returns(warehouse) -> 
     assert_equal_to_a_full_refresh(warehouse)
 
 
-def test_random_changes_end_where_a_full_refresh_ends(warehouse) -> None:
+def test_random_changes_end_where_a_full_refresh_ends(warehouse, record_property) -> None:
     seed = random.randrange(2**32)
-    print(f"seed {seed}")
+    record_property("seed", seed)
     chance = random.Random(seed)
     for _ in range(3):
         for _ in range(60):
@@ -88,8 +88,11 @@ def test_random_changes_end_where_a_full_refresh_ends(warehouse) -> None:
 
 def change_something(warehouse, chance: random.Random) -> None:
     table, texts, top = chance.choice(
-        [("mrr_fact_sales", (), 40), ("mrr_dim_customers", ("name", "country"), 33)]
-        + [("mrr_dim_products", ("name", "groupname"), 107)]
+        [
+            ("mrr_fact_sales", (), 40),
+            ("mrr_dim_customers", ("name", "country"), 33),
+            ("mrr_dim_products", ("name", "groupname"), 107),
+        ]
     )
     key = chance.randint(1, top)
     row = {name: chance.choice(["A", " B ", "", None]) for name in texts} or {
@@ -150,7 +153,8 @@ def test_a_change_that_commits_late_is_not_passed_over(warehouse) -> None:
     build = warehouse.start_dbt("run", "--select", "+dwh_fact_sales")
     wait_for(
         warehouse,
-        "select true from pg_locks where relation = 'mrr_state.change_log'::regclass and not granted",
+        "select true from pg_locks"
+        " where relation = 'mrr_state.change_log'::regclass and not granted",
     )
     late.connection.commit()
     late.connection.close()
@@ -163,21 +167,22 @@ def test_a_change_that_commits_late_is_not_passed_over(warehouse) -> None:
 
 def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
     warehouse.query(
-        "insert into mrr.mrr_dim_customers (id, name) select id, 'n' from generate_series(100, 5099) as id"
+        "insert into mrr.mrr_dim_customers (id, name)"
+        " select id, 'n' from generate_series(100, 5099) as id"
     )
     log_all_customers(warehouse)
     warehouse.build()
-    for turn in range(3):
+    for turn in range(2):
         warehouse.query("update mrr.mrr_dim_customers set country = %s", f"country {turn}")
         log_all_customers(warehouse)
-        builds = [warehouse.start_dbt("build", "--fail-fast") for _ in range(2)]
+        builds = [warehouse.start_dbt("build", "--exclude-resource-types", "test") for _ in range(2)]
         outputs = [build.communicate(timeout=120)[0] for build in builds]
         assert [build.returncode for build in builds] == [0, 0], "\n".join(outputs)
     assert warehouse.query(
         "select count(*), count(distinct id) from dwh.dwh_history_customers"
         " where dbt_valid_to is null"
     ) == [(5020, 5020)]
-    assert warehouse.value("select count(*) from dwh.dwh_history_customers") == 4 * 5020
+    assert warehouse.value("select count(*) from dwh.dwh_history_customers") == 3 * 5020
     warehouse.dbt("test")
 
 

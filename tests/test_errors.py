@@ -1,0 +1,197 @@
+"""Every error a user can make or meet: one line, a HINT, the right exit code, no secret."""
+
+import dataclasses
+import socket
+from pathlib import Path
+
+import pytest
+
+import run
+from common.errors import SettingError
+from common.settings import Address, read_settings
+from tests.conftest import CommandLine
+
+
+def check_told(done, exit_code: int, *parts: str) -> None:
+    """The command ended with the code, said each part and a HINT, and showed no traceback."""
+    said = done.stdout + done.stderr
+    assert done.returncode == exit_code, said
+    for part in parts:
+        assert part in said
+    assert "\nHINT: " in said
+    assert "Traceback" not in said
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+SECRET = "s3cr3t'\"$%:/@"
+
+
+def test_wrong_password_at_the_source_is_told_without_it(command_line: CommandLine, query) -> None:
+    done = command_line.run(OPERATIONAL_PASSWORD=SECRET)
+    check_told(done, 1, 'the account "tidemark_reader" is refused')
+    assert SECRET not in done.stdout + done.stderr
+    assert query("select status from dwh.run_log where process = 'run'") == [("error",)]
+
+
+def test_wrong_password_at_the_warehouse_is_told_without_it(command_line: CommandLine) -> None:
+    done = command_line.run(WAREHOUSE_PASSWORD=SECRET)
+    check_told(done, 1, "warehouse tidemark@127.0.0.1", 'the account "tidemark" is refused')
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("side", ["OPERATIONAL", "WAREHOUSE"])
+def test_server_that_is_down_is_named(command_line: CommandLine, free_port: int, side: str) -> None:
+    done = command_line.run(**{f"{side}_PORT": str(free_port)})
+    check_told(done, 1, f"{side.lower()} ", f"@127.0.0.1:{free_port}", "no connection")
+
+
+def test_missing_warehouse_database_is_named(command_line: CommandLine) -> None:
+    check_told(
+        command_line.run(WAREHOUSE_DATABASE="nowhere"), 1, 'database "nowhere" does not exist'
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "put", "problem"),
+    [
+        (
+            "operational_table: sales",
+            "operational_table: sale",
+            "the source has no table sales.sale",
+        ),
+        ("cursor: updated_at", "cursor: changed_at", 'cursor column "changed_at" is not in'),
+    ],
+    ids=["unknown table", "missing cursor column"],
+)
+def test_wrong_declaration_stops_its_table_and_the_others_go_on(
+    command_line: CommandLine, query, found: str, put: str, problem: str
+) -> None:
+    (path,) = command_line.folder.glob("dbt_project/models/mrr/sales/*.yml")
+    text = path.read_text("utf-8")
+    assert found in text
+    path.write_text(text.replace(found, put, 1), "utf-8")
+    check_told(command_line.run(), 1, problem)
+    assert query(
+        "select status, count(*) from dwh.run_log where process = 'extract' group by 1 order by 1"
+    ) == [
+        ("error", 1),
+        ("success", 2),
+    ]
+    assert query("select count(*) from dwh.high_water_mark") != [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--domain", "nothing"], "domain nothing: not declared"),
+        (["--table", "mrr_nothing"], "table mrr_nothing: not declared"),
+        (["--accept-deletes", "x"], "--accept-deletes x: not TABLE=COUNT"),
+        (["--accept-deletes", "mrr_x=1"], "--accept-deletes mrr_x: not a table of this run"),
+        (["verify", "--accept-deletes", "x=1"], "nothing is deleted without --repair"),
+        (["simulate"], "the operational server is not the embedded one"),
+        (["restore"], "HINT"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_command_line_is_refused(
+    command_line: CommandLine, arguments: list[str], problem: str
+) -> None:
+    expected = 1 if arguments == ["restore"] else 2
+    check_told(command_line.run(*arguments), expected, problem)
+
+
+def test_unknown_option_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run.main(["--unknown"])
+    assert ended.value.code == 2
+
+
+def test_operations_of_simulate_are_a_count(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run.main(["simulate", "--operations", "-5"])
+    assert ended.value.code == 2
+    assert "-5 is not a count" in capsys.readouterr().err
+
+
+FULL = {
+    "OPERATIONAL_HOST": "db",
+    "OPERATIONAL_USER": "reader",
+    "OPERATIONAL_PASSWORD": "p",
+    "WAREHOUSE_HOST": "wh",
+    "WAREHOUSE_USER": "owner",
+    "WAREHOUSE_PASSWORD": "q",
+    "WAREHOUSE_DATABASE": "dw",
+}
+
+
+def test_settings_of_both_servers_are_read(tmp_path: Path) -> None:
+    settings = read_settings(FULL | {"OPERATIONAL_PORT": "3307"}, tmp_path / ".env")
+    assert settings.operational == Address("db", 3307, "reader", "p")
+    assert settings.warehouse == Address("wh", 5432, "owner", "q", "dw")
+
+
+def test_without_settings_the_embedded_servers_serve(tmp_path: Path) -> None:
+    settings = read_settings({}, tmp_path / ".env")
+    assert settings.operational is None
+    assert settings.warehouse is None
+
+
+def test_environment_goes_before_dotenv(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("# mine\nexport OPERATIONAL_USER='other'\nDEMO_DOMAINS=off\n", "utf-8")
+    settings = read_settings(FULL, dotenv)
+    assert settings.operational.user == "reader"
+    assert settings.demo_domains is False
+
+
+def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(" p w \n", "utf-8")
+    values = {**FULL, "OPERATIONAL_PASSWORD_FILE": str(tmp_path / "password")}
+    del values["OPERATIONAL_PASSWORD"]
+    assert read_settings(values, tmp_path / ".env").operational.password == " p w "
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"OPERATIONAL_PORT": "x"}, 'OPERATIONAL_PORT: "x" is not a port'),
+        ({"WAREHOUSE_PORT": "70000"}, 'WAREHOUSE_PORT: "70000" is not a port'),
+        ({"OPERATIONAL_USER": ""}, "OPERATIONAL_USER: not set"),
+        ({"WAREHOUSE_DATABASE": ""}, "WAREHOUSE_DATABASE: not set"),
+        ({"OPERATIONAL_HOST": ""}, "OPERATIONAL_HOST: not set, but OPERATIONAL_USER is"),
+        ({"WAREHOUSE_PASSWORD_FILE": "/x"}, "WAREHOUSE_PASSWORD: set, and so is"),
+        (
+            {"OPERATIONAL_PASSWORD": "", "OPERATIONAL_PASSWORD_FILE": "/no/such"},
+            'OPERATIONAL_PASSWORD_FILE: "/no/such" cannot be read',
+        ),
+        ({"DEMO_DOMAINS": "maybe"}, 'DEMO_DOMAINS: "maybe" is neither on nor off'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_wrong_setting_is_named_with_its_value(
+    tmp_path: Path, changes: dict[str, str], text: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        read_settings(FULL | changes, tmp_path / ".env")
+    assert str(caught.value).startswith(text)
+    assert "\nHINT: " in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["WAREHOUSE_HOTS=x", "just words"], ids=["typo", "no value"])
+def test_odd_line_of_dotenv_is_named_by_its_number(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"\n{line}\n", "utf-8")
+    with pytest.raises(SettingError) as caught:
+        read_settings({}, tmp_path / ".env")
+    assert str(caught.value).startswith(".env line 2: ")
+
+
+def test_no_setting_shows_its_password() -> None:
+    assert SECRET not in repr(Address("h", 1, "u", SECRET)) + str(Address("h", 1, "u", SECRET))
+    assert [field.name for field in dataclasses.fields(Address) if not field.repr] == ["password"]
