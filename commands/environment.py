@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from pathlib import Path
 
 from commands.servers import Connected
 from common.settings import PROJECT
@@ -31,9 +30,6 @@ def export_lines(servers: Connected) -> list[str]:
         values["OPERATIONAL_ADMIN_PASSWORD"] = admin.password
         folders += servers.embedded.programs
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    return [*lines, f'export PATH={shlex.quote(_path(folders))}:"$PATH"']
-
-
-def _path(folders: list[Path]) -> str:
     known = os.environ.get("PATH", "").split(os.pathsep)
-    return os.pathsep.join(str(folder) for folder in folders if str(folder) not in known) or "."
+    new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)
+    return [*lines, f'export PATH={shlex.quote(new)}:"$PATH"'] if new else lines

@@ -17,7 +17,14 @@ import pymysql
 from common.log import get_logger
 from extract.catalog import TableDescription
 from extract.session import STATEMENT_CUT, Session, error_number
-from extract.types import RULE_OF, SourceColumn, not_held, quoted_source, source_text
+from extract.types import (
+    RULE_OF,
+    SourceColumn,
+    key_value,
+    not_held,
+    quoted_source,
+    source_text,
+)
 
 log = get_logger(__name__)
 
@@ -98,6 +105,7 @@ class Reader:
         declaration = table.declaration
         self._from = f"{quoted_source(declaration.database)}.{quoted_source(declaration.table)}"
         self._keys = [quoted_source(column.name) for column in table.key_columns]
+        self._key_list = ", ".join(map(key_value, table.key_columns))
         self._not_held = " or ".join(filter(None, map(not_held, table.columns))) or "false"
 
     def read(self, fields: list[Field], condition: str = "true") -> Iterator[Chunk]:
@@ -164,14 +172,14 @@ class Reader:
         return Chunk(data, rows, where, suspect=bool(not_held) or has_nul)
 
     def _row_by_row(self, fields: list[Field], where: str) -> Iterator[Chunk]:
-        cursor = self.session.stream(
-            f"select {', '.join(field.raw for field in fields)} from {self._from} where {where}"
-        )
-        try:
-            for row in cursor:
+        """A statement for each row, so that neither side holds more than one of them."""
+        columns = ", ".join(field.raw for field in fields)
+        for key in self.session.rows(f"select {self._key_list} from {self._from} where {where}"):
+            row = self.session.row(
+                f"select {columns} from {self._from} where {self._equals(key)} and ({where})"
+            )
+            if row is not None:
                 yield Chunk(_escaped(row), 1, where, suspect=True)
-        finally:
-            cursor.close()
 
     def _split(self, key_range: KeyRange, rows: int) -> Iterator[KeyRange]:
         """The range cut into ranges of that many rows; the last one ends where it ended."""
@@ -179,7 +187,7 @@ class Reader:
         while True:
             within = self._within(KeyRange(above, key_range.up_to))
             boundary = self.session.row(
-                f"select {', '.join(self._keys)} from {self._from} where {within}"
+                f"select {self._key_list} from {self._from} where {within}"
                 f" order by {', '.join(self._keys)} limit 1 offset {rows - 1}"
             )
             if boundary is None or boundary == key_range.up_to:

@@ -1,5 +1,7 @@
 """A read-only session on the source: set up once, gentle, and never a locking read in it."""
 
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,12 +9,20 @@ import pymysql
 from pymysql.constants import CR, ER
 
 from common.errors import ServerError
+from common.log import get_logger
 from common.settings import Address
+
+log = get_logger(__name__)
 
 STATEMENT_SECONDS = 2
 """No statement of ours may run longer at the source."""
 LOCK_WAIT_SECONDS = 5
 """How long we stand behind somebody's ALTER before the table is left for the next run."""
+
+RETRY_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds to wait before each new connection, when one broke under a statement."""
+CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED}
+"""Error numbers of a connection that is no more; 0 is the driver's own."""
 
 STATEMENT_CUT = {1969, 3024, ER.QUERY_INTERRUPTED}
 """Error numbers of a statement that ran into the limit: MariaDB's, MySQL's, and a KILL QUERY."""
@@ -27,17 +37,18 @@ class Session:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._connection = _connect(address)
-        version = self.row("select version()")[0]
-        self.version: str = version
-        self.is_mariadb = "mariadb" in version.lower()
-        self.local_offset_seconds = int(
-            self.row("select timestampdiff(second, utc_timestamp(), now())")[0]
-        )
+        self._open()
+
+    def _open(self) -> None:
+        self._connection = _connect(self.address)
+        ((self.version,),) = self._fetch("select version()", ())[0]
+        self.is_mariadb = "mariadb" in self.version.lower()
+        ((offset,),) = self._fetch("select timestampdiff(second, utc_timestamp(), now())", ())[0]
+        self.local_offset_seconds = int(offset)
         for statement in self._set_up():
-            self.execute(statement)
-        self.packet_bytes = int(self.row("select @@max_allowed_packet")[0])
-        self.execute("set session group_concat_max_len = %s", (self.packet_bytes,))
+            self._fetch(statement, ())
+        ((packet_bytes,),) = self._fetch("select @@max_allowed_packet", ())[0]
+        self._fetch("set session group_concat_max_len = %s", (packet_bytes,))
 
     def _set_up(self) -> list[str]:
         statements = [
@@ -58,35 +69,45 @@ class Session:
             f"set session max_execution_time = {STATEMENT_SECONDS * 1000}",
         ]
 
-    def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> int:
-        """Run a statement that returns no rows; the number of warnings it raised."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, parameters or None)
-            return cursor.warning_count
-
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         """The first row of a result, or None where there is none."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, parameters or None)
-            return cursor.fetchone()
+        rows = self.rows(sql, parameters)
+        return rows[0] if rows else None
 
     def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Every row of a result."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, parameters or None)
-            return list(cursor.fetchall())
+        return self._repeated(sql, parameters)[0]
 
     def row_with_warnings(self, sql: str) -> tuple[tuple[Any, ...], int]:
         """The only row of a result, and how many warnings the server raised over it."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchone(), cursor.warning_count
+        (row,), warnings = self._repeated(sql, ())
+        return row, warnings
 
-    def stream(self, sql: str) -> Any:
-        """An unbuffered cursor over a result; the caller reads it to its end or closes it."""
-        cursor = self._connection.cursor(pymysql.cursors.SSCursor)
-        cursor.execute(sql)
-        return cursor
+    def _repeated(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
+        """Run a SELECT, again on a new connection where the old one broke under it."""
+        for pause in RETRY_PAUSES:
+            try:
+                return self._fetch(sql, parameters)
+            except pymysql.err.Error as error:
+                if error_number(error) not in CONNECTION_LOST:
+                    raise
+                log.warning("connection lost (%s), again in %s s", error_number(error), pause)
+            time.sleep(pause)
+            self._reopen()
+        return self._fetch(sql, parameters)
+
+    def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            return list(cursor.fetchall()), cursor.warning_count
+
+    def _reopen(self) -> None:
+        self.close()
+        try:
+            self._open()
+        except (ServerError, pymysql.err.Error) as error:
+            # the next attempt, or the statement after the last one, tells
+            log.warning("no new connection: %s", error)
 
     def literal(self, value: Any) -> str:
         """A value as a literal of this server, escaped under this session's sql_mode."""
@@ -97,7 +118,8 @@ class Session:
         return self.row("select utc_timestamp(6)")[0].replace(tzinfo=UTC)
 
     def close(self) -> None:
-        self._connection.close()
+        with suppress(pymysql.err.Error):
+            self._connection.close()
 
 
 def _connect(address: Address) -> pymysql.Connection:

@@ -204,6 +204,14 @@ def not_held(column: SourceColumn) -> str | None:
     return f"({name} is not null and ifnull(not ({held.format(c=name)}), true))"
 
 
+def key_value(column: SourceColumn) -> str:
+    """The source's expression of a key's value as the driver hands it back into a WHERE."""
+    rule, name = RULE_OF[column.data_type], quoted_source(column.name)
+    if rule.literal == "number":
+        return f"{name} + 0"
+    return name if rule.literal == "binary" or rule.quoted else f"cast({name} as char)"
+
+
 def postgres_type(column: SourceColumn) -> str:
     """The type of a mirrored column, spelled as PostgreSQL's format_type spells it."""
     return RULE_OF[column.data_type].postgres(column)

@@ -27,7 +27,9 @@ class Node:
 
     @property
     def name(self) -> str:
-        return self.unique_id.split(".")[2]
+        """Its own name; a unit test's stands behind the name of its model."""
+        kind, _, *names = self.unique_id.split(".")
+        return names[1] if kind == "unit_test" else names[0]
 
     @property
     def is_worth_telling(self) -> bool:

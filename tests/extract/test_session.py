@@ -1,0 +1,73 @@
+"""The session on the source: read-only, gentle, and open again when it breaks."""
+
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+
+import embedded
+from common.errors import ServerError
+from extract.session import Session
+from operational.connection import connection as operational_connection
+from tests.conftest import OperationalDatabase
+
+
+@pytest.fixture
+def session(servers: embedded.Servers) -> Iterator[Session]:
+    made = Session(servers.operational)
+    yield made
+    made.close()
+
+
+def kill(servers: embedded.Servers, session: Session) -> None:
+    """Close the session's connection at the server, as a restart would."""
+    ((number,),) = session.rows("select connection_id()")
+    with operational_connection(servers.operational_root) as root, root.cursor() as cursor:
+        cursor.execute(f"kill connection {number}")
+
+
+def test_session_reads_in_utc_with_limits_and_cannot_write(
+    session: Session, operational: OperationalDatabase
+) -> None:
+    assert session.row(
+        "select @@time_zone, @@max_statement_time, @@lock_wait_timeout, @@tx_read_only,"
+        " @@autocommit"
+    ) == ("+00:00", 2, 5, 1, 1)
+    operational.execute("create table t (id int primary key)")
+    with pytest.raises(pymysql.err.Error):
+        session.rows(f"insert into {operational.name}.t values (1)")
+
+
+def test_statement_is_repeated_on_a_new_connection_with_the_same_settings(
+    servers: embedded.Servers, session: Session
+) -> None:
+    kill(servers, session)
+    assert session.row("select @@time_zone, @@max_statement_time") == ("+00:00", 2)
+
+
+def test_source_that_stays_away_is_given_up(
+    servers: embedded.Servers, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.session.RETRY_PAUSES", (0.0, 0.0))
+    kill(servers, session)
+    session.address = type(session.address)("127.0.0.1", 1, "nobody", "nothing")
+    with pytest.raises(pymysql.err.Error):
+        session.rows("select 1")
+
+
+def test_statement_over_the_limit_is_not_repeated(session: Session) -> None:
+    with pytest.raises(pymysql.err.Error) as caught:
+        session.rows("select sleep(3), 1 from information_schema.engines")
+    assert caught.value.args[0] == 1969
+
+
+def test_account_that_is_unknown_is_refused_without_its_password(
+    servers: embedded.Servers,
+) -> None:
+    address = type(servers.operational)(
+        servers.operational.host, servers.operational.port, "stranger", "s3cr3t"
+    )
+    with pytest.raises(ServerError) as caught:
+        Session(address)
+    assert "stranger" in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
