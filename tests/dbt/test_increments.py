@@ -129,6 +129,7 @@ def test_a_model_built_alone_does_not_skip_what_its_dimensions_have_not_read(war
 
 def test_a_model_whose_position_is_lost_reads_everything(warehouse) -> None:
     warehouse.query("delete from mrr_state.model_position")
+    warehouse.query("delete from mrr_state.change_log")
     warehouse.query("delete from mrr.mrr_fact_sales where id = 1")
     warehouse.query("update mrr.mrr_fact_sales set qty = 77 where id = 2")
     warehouse.query("update mrr.mrr_dim_products set name = 'new' where id = 1")
@@ -136,7 +137,12 @@ def test_a_model_whose_position_is_lost_reads_everything(warehouse) -> None:
     assert warehouse.query(
         "select sale_id, sale_quantity from dwh.dwh_fact_sales where sale_id < 3"
     ) == [(2, 77)]
-    assert warehouse.value("select max(product_name) from dwh.dwh_dim_products where product_id=1")
+    assert (
+        warehouse.value(
+            "select product_name from dwh.dwh_dim_products where product_id = 1 and is_current"
+        )
+        == "new"
+    )
     assert_equal_to_a_full_refresh(warehouse)
 
 
@@ -165,6 +171,25 @@ def test_a_change_that_commits_late_is_not_passed_over(warehouse) -> None:
     ) == [(60,), (70,)]
 
 
+def test_a_wider_type_is_followed_by_history_dimension_and_fact(warehouse) -> None:
+    large = 3_000_000_000
+    for table, view, column in [
+        ("mrr_dim_customers", "customers", "id"),
+        ("mrr_fact_sales", "sales", "customerId"),
+        ("mrr_fact_sales", "sales", "qty"),
+    ]:
+        layer = table.removeprefix("mrr_")
+        warehouse.query(f"drop view if exists stg.stg_{layer}, stg.stg_rejected_{view}")
+        warehouse.query(f'alter table mrr.{table} alter column "{column}" type bigint')
+    warehouse.insert("mrr_dim_customers", id=large, name="Large Lee", country="Peru")
+    warehouse.insert("mrr_fact_sales", id=31, customerId=large, productId=1, qty=large)
+    warehouse.dbt("build")
+    assert warehouse.query(
+        "select sales.sale_quantity, customers.customer_name from dwh.dwh_fact_sales as sales"
+        " join dwh.dwh_dim_customers as customers using (customer_key) where sales.sale_id = 31"
+    ) == [(large, "Large Lee")]
+
+
 def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
     warehouse.query(
         "insert into mrr.mrr_dim_customers (id, name)"
@@ -175,7 +200,9 @@ def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
     for turn in range(2):
         warehouse.query("update mrr.mrr_dim_customers set country = %s", f"country {turn}")
         log_all_customers(warehouse)
-        builds = [warehouse.start_dbt("build", "--exclude-resource-types", "test") for _ in range(2)]
+        builds = [
+            warehouse.start_dbt("build", "--exclude-resource-types", "test") for _ in range(2)
+        ]
         outputs = [build.communicate(timeout=120)[0] for build in builds]
         assert [build.returncode for build in builds] == [0, 0], "\n".join(outputs)
     assert warehouse.query(
@@ -184,6 +211,22 @@ def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
     ) == [(5020, 5020)]
     assert warehouse.value("select count(*) from dwh.dwh_history_customers") == 3 * 5020
     warehouse.dbt("test")
+
+
+def test_a_build_that_waited_opens_no_version_before_the_one_it_closes(warehouse) -> None:
+    key = """hashtextextended('"warehouse"."dwh"."dwh_history_customers"', 0)"""
+    warehouse.query(f"select pg_advisory_lock({key})")
+    build = warehouse.start_dbt("snapshot")
+    wait_for(warehouse, "select true from pg_locks where locktype = 'advisory' and not granted")
+    warehouse.query("update dwh.dwh_history_customers set dbt_valid_from = clock_timestamp()")
+    warehouse.update("mrr_dim_customers", 1, country="Peru")
+    warehouse.query(f"select pg_advisory_unlock({key})")
+    output, _ = build.communicate(timeout=60)
+    assert build.returncode == 0, output
+    assert warehouse.query(
+        "select dbt_valid_to > dbt_valid_from from dwh.dwh_history_customers"
+        " where id = 1 and dbt_valid_to is not null"
+    ) == [(True,)]
 
 
 def log_all_customers(warehouse) -> None:

@@ -1,0 +1,28 @@
+with sales as (
+
+    select
+        count(*) as sale_count,
+        sum(sale_quantity) as sale_quantity
+    from {{ ref('dwh_fact_sales') }}
+
+),
+
+counted as (
+
+    select
+        sum(sale_count) as sale_count,
+        sum(sale_quantity) as sale_quantity
+    from {{ ref('dwh_mart_daily_sales') }}
+
+)
+
+select
+    sales.sale_count,
+    counted.sale_count as counted_sales,
+    sales.sale_quantity,
+    counted.sale_quantity as counted_quantity
+from sales
+cross join counted
+where
+    sales.sale_count is distinct from coalesce(counted.sale_count, 0)
+    or sales.sale_quantity is distinct from counted.sale_quantity

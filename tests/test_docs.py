@@ -1,0 +1,110 @@
+"""The documents say what the code does: commands, settings, exit codes, links, paths, version."""
+
+import argparse
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import run
+from common.errors import ExitCode
+from common.settings import PROJECT, SETTINGS
+from tests.test_layout import FILES, relative
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PAGES = [path for path in FILES if path.suffix == ".md" and "dbt_project" not in path.parts]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Every command of the command line; the run's own name is empty."""
+    parser = run.build_parser()
+    found = {"": parser}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= action.choices
+    return found
+
+
+def rows_of_table(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading of the README, without its head."""
+    section = README.split(f"\n{heading}\n", 1)[1]
+    section = re.split(r"\n#+ ", section, maxsplit=1)[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    options = {option for action in parser._actions for option in action.option_strings}
+    return {option for option in options if option.startswith("--")} - {"--help"}
+
+
+@pytest.mark.parametrize("name", commands(), ids=lambda name: name or "run")
+def test_command_and_its_options_stand_in_the_readme(name: str) -> None:
+    rows = {row[0]: " ".join(row) for row in rows_of_table("### Commands")}
+    shown = f"`python run.py {name}`".replace(" `", "`")
+    assert shown in rows
+    assert set(re.findall(r"--[a-z-]+", rows[shown])) == options_of(commands()[name])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_command_line_of_a_page_is_one_that_runs(page: Path) -> None:
+    for arguments in re.findall(r"run\.py((?: [\w.=-]+)*)", page.read_text(encoding="utf-8")):
+        run.build_parser().parse_args(arguments.split())
+
+
+def test_settings_of_the_readme_are_the_settings() -> None:
+    named = [row[0].strip("`") for row in rows_of_table("### Settings")]
+    assert named == list(SETTINGS)
+
+
+def test_exit_codes_of_the_readme_are_the_exit_codes() -> None:
+    named = [int(row[0]) for row in rows_of_table("### Exit codes")]
+    assert named == [*ExitCode, 130]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if not re.match(r"[a-z]+:", target):
+            path, _, anchor = target.partition("#")
+            linked = (page.parent / path) if path else page
+            assert linked.exists(), target
+            assert not anchor or anchor in anchors(linked), target
+
+
+def anchors(page: Path) -> Iterator[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    for heading in re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_path_of_the_readme_tree_exists() -> None:
+    tree = re.search(r"```\n(run\.py.+?)```", README, re.DOTALL)
+    assert tree
+    paths = [name for line in tree[1].splitlines() for name in re.split(r"\s{2,}", line)[0].split()]
+    assert len(paths) > 10
+    for path in paths:
+        assert (PROJECT / path).exists(), path
+
+
+@pytest.mark.parametrize("heading", ["Installation", "Execution"])
+def test_readme_has_the_heading(heading: str) -> None:
+    assert re.search(rf"^#+ {heading}$", README, re.MULTILINE)
+
+
+def test_changelog_has_the_version() -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\n## {version}\n" in (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_decision_is_numbered_without_a_gap_and_has_its_four_parts() -> None:
+    decisions = sorted((PROJECT / "docs" / "decisions").glob("*.md"))
+    for number, path in enumerate(decisions, start=1):
+        assert path.name.startswith(f"{number:04}-")
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(f"# {number}. ")
+        for part in ("Context", "Choice", "Cost", "What would change our mind"):
+            assert f"\n**{part}.** " in text, f"{relative(path)}: {part}"

@@ -1,0 +1,183 @@
+"""The layout: names and folders, the size of modules, who imports whom, what is described."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from common.settings import DBT_PROJECT, PROJECT
+
+MODELS = DBT_PROJECT / "models"
+MODULE_LINES = 450
+YAML_FILES = 2
+
+MAY_IMPORT = {
+    "common": set(),
+    "embedded": {"common"},
+    "warehouse": {"common"},
+    "backup": {"common", "warehouse"},
+    "extract": {"common", "warehouse"},
+    "operational": {"common", "embedded"},
+    "commands": {"common", "embedded", "warehouse", "backup", "extract", "operational"},
+    "run": {"common", "embedded", "extract", "operational", "commands"},
+}
+"""The packages that each package may import: every arrow points down."""
+
+NAMES = {
+    "mrr": r"mrr_(fact|dim)_",
+    "stg": r"stg_(fact|dim|rejected)_",
+    "dwh": r"dwh_(fact|dim|mart)_",
+    "snapshots": r"dwh_history_",
+}
+"""How the name of a table begins in each layer, before its domain and its entity."""
+REFERENCE_DOMAINS = {"sales", "common"}
+"""The folders whose names carry no domain."""
+
+NOT_OURS = {"__pycache__", "target", "logs"}
+REGISTRY_HOST = re.compile(
+    r"(?:index|find-links|registry)[-_ ]?(?:url)?\W{1,4}https?://|"
+    r"\b(?:pypi|pythonhosted|npmjs|artifactory|nexus|devpi)[\w-]*\.[a-z]{2,}\b",
+    re.IGNORECASE,
+)
+MACHINE_PATH = re.compile(r"(?<![\w./$}>])/(?:home|root|Users|work|tmp)/\w")
+
+
+def project_files() -> list[Path]:
+    """Every file of the project, hidden folders and what is generated left out."""
+    return sorted(path for path in PROJECT.iterdir() if path.is_file() and path.name != ".env") + [
+        path
+        for folder in sorted(PROJECT.iterdir())
+        if folder.is_dir() and (not folder.name.startswith(".") or folder.name == ".ci")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not NOT_OURS & set(path.relative_to(PROJECT).parts)
+    ]
+
+
+FILES = project_files()
+MODULES = [path for path in FILES if path.suffix == ".py" and "tests" not in path.parts]
+SQL_MODELS = sorted(MODELS.glob("*/*/*.sql"))
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(PROJECT))
+
+
+def described_in(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """The entries of a kind (`models`, `snapshots`, `sources`) in the YAML below a folder."""
+    for path in sorted(folder.rglob("*.yml")):
+        yield from (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(kind) or []
+
+
+def check_name(name: str, layer: str, folder: str) -> None:
+    prefix = NAMES[layer]
+    if folder not in REFERENCE_DOMAINS:
+        prefix = r"dwh_operations_" if folder == "operations" else rf"{prefix}{folder}_"
+    assert re.match(prefix, name), f"{name}: not a name of {layer}/{folder}, which wants {prefix}"
+
+
+@pytest.mark.parametrize("path", SQL_MODELS, ids=lambda path: path.stem)
+def test_model_is_named_for_its_layer_and_domain(path: Path) -> None:
+    check_name(path.stem, path.parts[-3], path.parts[-2])
+
+
+def test_mirrored_table_is_named_for_its_domain() -> None:
+    for source in described_in(MODELS / "mrr", "sources"):
+        if source["schema"] == "mrr":
+            for table in source["tables"]:
+                check_name(table["name"], "mrr", source["name"])
+
+
+def test_snapshot_is_named_for_its_domain() -> None:
+    for folder in sorted((DBT_PROJECT / "snapshots").iterdir()):
+        for snapshot in described_in(folder, "snapshots"):
+            check_name(snapshot["name"], "snapshots", folder.name)
+
+
+def test_models_lie_two_folders_deep() -> None:
+    assert sorted(MODELS.rglob("*.sql")) == SQL_MODELS
+    assert {path.parts[-3] for path in SQL_MODELS} <= {"stg", "dwh"}
+
+
+def test_folder_has_at_most_two_yaml_files_that_sort_first() -> None:
+    folders: dict[Path, list[Path]] = {}
+    for root in (MODELS, DBT_PROJECT / "snapshots"):
+        for path in sorted(root.rglob("*.y*ml")):
+            folders.setdefault(path.parent, []).append(path)
+    for folder, paths in folders.items():
+        assert len(paths) <= YAML_FILES, relative(folder)
+        for path in paths:
+            assert path.name.startswith("_") and path.suffix == ".yml", relative(path)
+
+
+def test_macro_file_is_named_for_its_public_macro() -> None:
+    for path in sorted((DBT_PROJECT / "macros").rglob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        macros = re.findall(r"{%-? *macro +(\w+)", text)
+        public = [name.removeprefix("postgres__") for name in macros if not name.startswith("_")]
+        assert public == [path.stem], relative(path)
+
+
+@pytest.mark.parametrize("layer", ["stg", "dwh"])
+def test_every_published_column_is_described(layer: str) -> None:
+    models = {model["name"]: model for model in described_in(MODELS / layer, "models")}
+    assert set(models) == {path.stem for path in SQL_MODELS if path.parts[-3] == layer}
+    missing = [name for name, model in models.items() if not model.get("description")]
+    for name, model in models.items():
+        assert model["columns"], name
+        missing += [
+            f"{name}.{column['name']}"
+            for column in model["columns"]
+            if not column.get("description")
+        ]
+    assert not missing
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_module_is_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MODULE_LINES
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_package_imports_only_what_is_below_it(package: str) -> None:
+    wrong = {
+        f"{relative(path)} imports {name}"
+        for path in MODULES
+        if path.relative_to(PROJECT).parts[0].removesuffix(".py") == package
+        for name in imported_packages(path)
+        if name in MAY_IMPORT and name not in MAY_IMPORT[package] | {package}
+    }
+    assert not wrong
+
+
+def test_every_package_has_its_place_among_the_imports() -> None:
+    packages = {path.parent.name for path in PROJECT.glob("*/__init__.py")} - {"tests"}
+    assert packages | {"run"} == set(MAY_IMPORT)
+
+
+def test_imports_make_no_circle() -> None:
+    left = dict(MAY_IMPORT)
+    while left:
+        lowest = {package for package, below in left.items() if not below & set(left)}
+        assert lowest, f"a circle among {sorted(left)}"
+        left = {package: below for package, below in left.items() if package not in lowest}
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_file_names_no_registry_and_no_path_of_a_machine(path: Path) -> None:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        found = REGISTRY_HOST.search(line) or MACHINE_PATH.search(line)
+        assert not found, f"{relative(path)}:{number}: {found[0]}"
+
+
+def imported_packages(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
