@@ -86,6 +86,7 @@ def run_command(options: argparse.Namespace) -> int:
     from commands import console
     from commands.run import Report, RunOptions, run
     from common.errors import UsageError
+    from extract.declarations import declared_tables
     from extract.guard import parse_accepted
 
     accepted = parse_accepted(options.accept_deletes)
@@ -101,7 +102,9 @@ def run_command(options: argparse.Namespace) -> int:
         node=lambda node: say(console.progress_of_node(node)) if node.is_worth_telling else None,
     )
     narrowed = options.domain is not None or options.table is not None
-    result = run(_connected(), RunOptions(tables, narrowed, options.full_refresh, accepted), report)
+    left_out = [] if _settings().demo_domains else [t for t in declared_tables() if t.demo]
+    what = RunOptions(tables, narrowed, left_out, options.full_refresh, accepted)
+    result = run(_connected(), what, report)
     _show(console.summary_of_run(result))
     print(console.last_line_of_run(result))
     for failure in console.failures_of_run(result):

@@ -27,10 +27,14 @@ LANDING_FOLDER = LOCAL / "landing"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run works on. `narrowed` is true where it is not every declared table."""
+    """What a run works on. `narrowed` is true where it is not every table it could be.
+
+    `left_out` are declared tables that no run works on: the demo's, where that is switched off.
+    """
 
     tables: list[MirroredTable]
     narrowed: bool = False
+    left_out: list[MirroredTable] = field(default_factory=list)
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
 
@@ -135,6 +139,7 @@ def _build(
     bad = [outcome for outcome in outcomes if outcome.error is not None]
     select = [f"source:{domain_of[o.name]}.{o.name}+" for o in good] if options.narrowed else []
     exclude = [f"source:{domain_of[o.name]}.{o.name}+" for o in bad]
+    exclude += [f"source:{table.domain}.{table.name}+" for table in options.left_out]
     build, error = None, None
     if good:
         try:

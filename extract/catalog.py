@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from common.errors import TableError
 from extract.declarations import MirroredTable
 from extract.session import Session
-from extract.types import RULE_OF, SourceColumn
+from extract.types import RULE_OF, SourceColumn, quoted_source
 
 BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
 """Engines that block writers while they are read, or forget their rows."""
@@ -20,6 +20,12 @@ class TableDescription:
     columns: tuple[SourceColumn, ...]
     estimated_rows: int
     row_bytes: int
+
+    @property
+    def qualified(self) -> str:
+        """The table's name in the source's SQL."""
+        database, table = self.declaration.database, self.declaration.table
+        return f"{quoted_source(database)}.{quoted_source(table)}"
 
     def column(self, name: str) -> SourceColumn:
         return next(column for column in self.columns if column.name == name)

@@ -10,10 +10,21 @@ from common.errors import SettingError
 from common.settings import DBT_PROJECT
 
 SOURCES = DBT_PROJECT / "models" / "mrr"
-TABLE_META = {"operational_table", "key", "cursor", "overlap_seconds", "allow_engine"}
+TABLE_META = {
+    "operational_table",
+    "key",
+    "cursor",
+    "overlap_seconds",
+    "verify_within_seconds",
+    "allow_engine",
+}
 SOURCE_META = {"operational_database", "demo"}
 OVERLAP_SECONDS = 600
 """How far a window reaches back before the last read, for transactions that commit late."""
+
+
+VERIFY_WITHIN_SECONDS = 24 * 3600
+"""Every row of a large table is compared once in so many seconds, some at each run."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,7 @@ class MirroredTable:
     key: tuple[str, ...]
     cursor: str | None
     overlap_seconds: int = OVERLAP_SECONDS
+    verify_within_seconds: int = VERIFY_WITHIN_SECONDS
     allow_engine: str | None = None
     demo: bool = False
 
@@ -105,13 +117,8 @@ def _mirrored_table(
         raise SettingError(
             f"{name} in {file}", f"key is {key!r}", "Give `key` as a list of columns, [] for none."
         )
-    overlap = meta.get("overlap_seconds", OVERLAP_SECONDS)
-    if not isinstance(overlap, int) or overlap < 2:
-        raise SettingError(
-            f"{name} in {file}",
-            f"overlap_seconds is {overlap!r}",
-            "Give at least 2 seconds: a server may round a stamp by one.",
-        )
+    overlap = _seconds(name, file, meta, "overlap_seconds", OVERLAP_SECONDS, least=2)
+    within = _seconds(name, file, meta, "verify_within_seconds", VERIFY_WITHIN_SECONDS, least=60)
     return MirroredTable(
         domain=domain,
         name=name,
@@ -120,9 +127,21 @@ def _mirrored_table(
         key=tuple(key),
         cursor=meta.get("cursor"),
         overlap_seconds=overlap,
+        verify_within_seconds=within,
         allow_engine=meta.get("allow_engine"),
         demo=bool(source_meta.get("demo", False)),
     )
+
+
+def _seconds(
+    table: str, file: str, meta: dict[str, Any], name: str, default: int, least: int
+) -> int:
+    value = meta.get(name, default)
+    if not isinstance(value, int) or value < least:
+        raise SettingError(
+            f"{table} in {file}", f"{name} is {value!r}", f"Give at least {least} seconds."
+        )
+    return value
 
 
 def _check_names(subject: str, file: str, meta: dict[str, Any], known: set[str]) -> None:

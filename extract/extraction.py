@@ -26,7 +26,7 @@ from extract.guard import note_candidates
 from extract.landing import LANDING_SCHEMA, FileWriter, LandingTable, clear_landing, land
 from extract.mirror import Applied, MirrorTable
 from extract.reader import Reader, column_field
-from extract.reconcile import reconcile
+from extract.reconcile import compare_due, reconcile
 from extract.session import Session, error_number
 from extract.types import postgres_type, quoted_postgres, text_literal
 from extract.verification import Verification, write_verification
@@ -142,17 +142,14 @@ class Extraction:
         try:
             with transaction(self.connection), self.connection.cursor() as cursor:
                 verification, advanced = self._apply_in_transaction(cursor, read, mark)
+            verification = self._compare_due(read, verification)
         except DeletesRefused as refusal:
             note_candidates(self.connection, name, refusal.row_keys, self.run_log.run_id)
             return self._failed(name, refusal, started)
         except (TidemarkError, pymysql.err.Error, psycopg2.Error) as error:
             return self._failed(name, error, started)
         outcome = TableOutcome(
-            name,
-            time.monotonic() - started,
-            read.landing.rows,
-            verification,
-            advanced,
+            name, time.monotonic() - started, read.landing.rows, verification, advanced
         )
         self._tell(outcome)
         return outcome
@@ -173,6 +170,14 @@ class Extraction:
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
         write_verification(cursor, verification, self.run_log.run_id)
         return verification, self._advanced(cursor, read, mark)
+
+    def _compare_due(self, read: TableRead, verification: Verification) -> Verification:
+        """Compare the rows of a large table whose turn it is."""
+        mirror = MirrorTable(read.reader.table, self.run_log.run_id)
+        verification = compare_due(self.connection, read.reader, mirror, verification)
+        with self.connection.cursor() as cursor:
+            write_verification(cursor, verification, self.run_log.run_id)
+        return verification
 
     def _advanced(self, cursor: Cursor, read: TableRead, mark: Mark | None) -> Mark:
         """Where the table's mark may stand once everything downstream is built."""

@@ -12,13 +12,16 @@ CANDIDATES_KEPT = 1_000
 
 
 def check_deletes(
-    cursor: Cursor, mirror: MirrorTable, source_rows: int, mirror_rows: int, accepted: int | None
+    cursor: Cursor, mirror: MirrorTable, source_rows: int, accepted: int | None
 ) -> None:
     """Raise DeletesRefused when `reconcile_gone` holds more rows than may be deleted in a run."""
     cursor.execute("select count(*) from reconcile_gone")
     deletes = cursor.fetchone()[0]
+    if not deletes:
+        return
+    mirror_rows = mirror.count(cursor)
     allowed = max(ALLOWED_ROWS, int(mirror_rows * ALLOWED_SHARE))
-    if source_rows == 0 and deletes:
+    if source_rows == 0:
         allowed = 0
     if deletes <= allowed or deletes == accepted:
         return

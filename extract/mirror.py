@@ -74,6 +74,11 @@ class MirrorTable:
     def exists(self, cursor: Cursor) -> bool:
         return bool(self._existing_types(cursor))
 
+    def count(self, cursor: Cursor) -> int:
+        """How many rows it holds."""
+        cursor.execute(f"select count(*) from {self.qualified}")
+        return cursor.fetchone()[0]
+
     def vanished_columns(self, cursor: Cursor) -> list[str]:
         """Columns of the mirror that the source has dropped: they stay, and are NULL."""
         known = {column.name for column in self.table.columns}

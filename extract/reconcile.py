@@ -1,47 +1,44 @@
-"""Reconcile: compare source and mirror row by row, and bring the mirror to what the source holds.
+"""Reconcile: compare source and mirror, and bring the mirror to what the source holds.
 
-Each row has a digest of its canonical text, made by the source from its columns and by PostgreSQL
-from the values stored. Where the digests of a key differ, the row is read again; what the source
-then returns is stored, what it does not return is deleted. So each key of the mirror equals what
-the source held at some moment of the pass.
+A range whose digests are equal on both sides is equal. One that differs is compared row by row;
+rows that differ are read again; what the source then returns is stored, what it does not return
+is deleted. So each key of the mirror equals what the source held at some moment of the pass.
+
+Small tables, and those whose key the two servers order differently, are compared whole in every
+run. Of a large table every run compares all keys, exactly, and a share of the rows, so that each
+range has its turn within `verify_within`.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from io import BytesIO
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
+from typing import TypeVar
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from common.errors import TableError
-from extract.anomalies import note_anomalies
-from extract.catalog import TableDescription
-from extract.guard import check_deletes
-from extract.mirror import Applied, MirrorTable, comparable
-from extract.reader import COPY_FORMAT, Chunk, Field, Reader, column_field
-from extract.types import (
-    RULE_OF,
-    SourceColumn,
-    mirror_text,
-    postgres_type,
-    quoted_postgres,
-    source_text,
-)
+from extract.digests import mirror_digest, source_digest
+from extract.findings import Findings
+from extract.keysets import difference, has_integer_key, mirror_bitmaps, source_bitmaps
+from extract.mirror import Applied, MirrorTable
+from extract.ranges import WHOLE, KeyRange, can_be_ranged
+from extract.reader import Reader
+from extract.stored_ranges import StoredRange, StoredRanges
 from extract.verification import Verification
+from warehouse.connection import transaction
 
+RANGES_COMPARED_WHOLE = 10
+"""A table of no more ranges is compared whole in every run."""
+RANGES_PER_KEY_SCAN = 10
+RANGES_PER_BATCH = 100
+"""How many ranges are compared and settled in one transaction."""
 
-@dataclass(frozen=True)
-class Copied:
-    """A chunk that is in its table now."""
-
-    rows: int
-    where: str
-    suspect: bool
-
-
-METHOD = "digest of every row"
-DIFFERENCES_NAMED = 20
+EVERY_ROW = "every row"
+EVERY_KEY = "every key"
+Side = TypeVar("Side")
 
 
 def reconcile(
@@ -54,222 +51,243 @@ def reconcile(
 ) -> Verification:
     """Make the mirror equal to the source, within the delete guard, in the caller's transaction.
 
+    Of a large table with an integer key, this compares the keys; compare_due does the rows.
     `applied` is what the run's window brought already. Rows stamped before `late_before`, the
     window's lower bound, count as late. Raises DeletesRefused.
     """
     checked_from = reader.session.clock()
-    source_rows = _compare(cursor, reader, mirror)
-    suspects = _read_again(cursor, reader, mirror)
-    late_rows = _late_rows(cursor, mirror, late_before)
-    check_deletes(cursor, mirror, source_rows, _count(cursor, mirror.qualified), accepted_deletes)
-    columns = tuple(mirror.columns)
-    brought = mirror.upsert(cursor, "reconcile_landed", columns)
-    note_anomalies(cursor, reader, mirror, "reconcile_landed", columns, suspects)
-    removed = mirror.delete(cursor, "reconcile_gone")
+    findings = Findings(cursor, reader, mirror)
+    ranges = _ranges(cursor, mirror)
+    if is_large(ranges, mirror):
+        method, counted = EVERY_KEY, _compare_keys(cursor, reader, mirror, ranges, findings)
+    else:
+        method, counted = EVERY_ROW, _compare_rows(cursor, reader, mirror, ranges, findings)
+    settled = findings.settle(counted.source, late_before, accepted_deletes)
     return Verification(
         table_name=mirror.name,
-        source_rows=source_rows,
-        mirror_rows=_count(cursor, mirror.qualified),
-        applied=applied + brought + removed,
-        late_rows=late_rows,
-        repaired_rows=brought.rows,
-        compared_rows=source_rows,
+        source_rows=counted.source,
+        mirror_rows=counted.mirror + settled.applied.inserted - settled.applied.deleted,
+        applied=applied + settled.applied,
+        late_rows=settled.late_rows,
+        repaired_rows=settled.applied.inserted + settled.applied.updated,
+        compared_rows=counted.source if method == EVERY_ROW else 0,
         is_equal=True,
         checked_from=checked_from,
         checked_to=reader.session.clock(),
-        method=METHOD,
+        oldest_compared_at=checked_from if method == EVERY_ROW else _oldest(ranges),
+        method=method,
     )
 
 
 def verify(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> Verification:
-    """Compare every row and change nothing, in the caller's transaction."""
+    """Compare every row of the table and change nothing."""
     checked_from = reader.session.clock()
-    source_rows = _compare(cursor, reader, mirror)
-    _read_again(cursor, reader, mirror)
-    cursor.execute(
-        f"""
-        create temporary table reconcile_found on commit drop as
-        select {_all_of("landed", mirror.keys)}
-        from reconcile_landed as landed {_differs_from_mirror(mirror)}
-        union all
-        select {", ".join(mirror.keys)} from reconcile_gone
-        """
-    )
-    different_rows = _count(cursor, "reconcile_found")
-    cursor.execute(
-        f"select {mirror.row_key('found')}::text from reconcile_found as found"
-        f" order by 1 limit {DIFFERENCES_NAMED}"
-    )
+    findings = Findings(cursor, reader, mirror)
+    counted = _compare_rows(cursor, reader, mirror, _ranges(cursor, mirror), findings)
+    different_rows, differences = findings.name_differences()
     return Verification(
         table_name=mirror.name,
-        source_rows=source_rows,
-        mirror_rows=_count(cursor, mirror.qualified),
+        source_rows=counted.source,
+        mirror_rows=counted.mirror,
         applied=Applied(),
         late_rows=0,
         repaired_rows=0,
-        compared_rows=source_rows,
+        compared_rows=counted.source,
         is_equal=different_rows == 0,
         checked_from=checked_from,
         checked_to=reader.session.clock(),
-        method=METHOD,
+        oldest_compared_at=checked_from,
+        method=EVERY_ROW,
         different_rows=different_rows,
-        differences=[row_key for (row_key,) in cursor.fetchall()],
+        differences=differences,
     )
 
 
-def source_digest(columns: Iterable[SourceColumn]) -> str:
-    """The source's expression of a row's digest: MD5 of a text from which the row can be told."""
-    return f"md5(concat({', '.join(_source_part(column) for column in columns)}))"
+def compare_due(
+    connection: Connection,
+    reader: Reader,
+    mirror: MirrorTable,
+    verification: Verification,
+    everything: bool = False,
+) -> Verification:
+    """Compare the rows of the ranges of a large table whose turn it is, and bring them right.
 
-
-def mirror_digest(columns: Iterable[SourceColumn]) -> str:
-    """PostgreSQL's expression of the same digest, over what is stored."""
-    return f"md5({' || '.join(_mirror_part(column) for column in columns)})"
-
-
-def _source_part(column: SourceColumn) -> str:
-    text = source_text(column)
-    if RULE_OF[column.data_type].quoted:
-        return f"ifnull(concat('V', octet_length({text}), ':', {text}), 'N')"
-    return f"ifnull({text}, 'N'), ','"
-
-
-def _mirror_part(column: SourceColumn) -> str:
-    text = mirror_text(column)
-    if RULE_OF[column.data_type].quoted:
-        return f"coalesce('V' || octet_length({text}) || ':' || ({text}), 'N')"
-    return f"coalesce({text}, 'N') || ','"
-
-
-def _compare(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> int:
-    """Find the keys that are gone and those that differ; the number of rows at the source.
-
-    They stand in the temporary tables `reconcile_gone` and `reconcile_differing`.
+    Each batch is a transaction, so an interrupted pass goes on where it was. Returns the run's
+    verification with what this adds to it. Raises DeletesRefused.
     """
-    table = reader.table
-    keys = list(table.key_columns)
-    digest = source_digest(table.columns)
-    _temporary_table(cursor, "reconcile_source", keys, "digest text")
-    fields = [*map(column_field, keys), Field(digest, digest, quoted=False)]
-    chunks = _copy(cursor, "reconcile_source", reader.read(fields))
-    names = ", ".join(mirror.keys)
-    cursor.execute("drop table if exists reconcile_gone, reconcile_differing")
-    cursor.execute(
-        f"""
-        create temporary table reconcile_gone on commit drop as
-        select {names} from {mirror.qualified}
-        except select {names} from reconcile_source
-        """
+    with connection.cursor() as cursor:
+        ranges = _ranges(cursor, mirror)
+        if not is_large(ranges, mirror):
+            return verification
+        due = ranges if everything else _due(cursor, mirror, ranges, reader.session.clock())
+        for batch in _batches(due, RANGES_PER_BATCH):
+            with transaction(connection):
+                verification = _compare_batch(cursor, reader, mirror, batch, verification)
+        ranges = _ranges(cursor, mirror)
+    return replace(
+        verification,
+        checked_to=reader.session.clock(),
+        oldest_compared_at=_oldest(ranges),
+        method=f"{EVERY_KEY}, and the rows of {len(due)} of {len(ranges)} ranges",
     )
-    vanished = "".join(f" or mirror.{name} is not null" for name in mirror.vanished_columns(cursor))
-    cursor.execute(
-        f"""
-        create temporary table reconcile_differing on commit drop as
-        select {_all_of("source", mirror.keys)}
-        from reconcile_source as source
-        left join {mirror.qualified} as mirror using ({names})
-        where mirror.{mirror.keys[0]} is null
-            or source.digest is distinct from {_digest_of_mirror(table)}{vanished}
-        """
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The rows of each side, as they were when compared."""
+
+    source: int
+    mirror: int
+
+
+def is_large(ranges: list[StoredRange], mirror: MirrorTable) -> bool:
+    """True where a run compares every key, and of the rows a share."""
+    return len(ranges) > RANGES_COMPARED_WHOLE and has_integer_key(mirror.table)
+
+
+def _ranges(cursor: Cursor, mirror: MirrorTable) -> list[StoredRange]:
+    """The table's ranges, cut the first time it is large enough."""
+    if not can_be_ranged(mirror.table.key_columns):
+        return [StoredRange(0, WHOLE, None)]
+    stored = StoredRanges(cursor, mirror)
+    ranges = stored.read()
+    if len(ranges) > 1:
+        return ranges
+    stored.cut(ranges)
+    return stored.read()
+
+
+def _compare_keys(
+    cursor: Cursor,
+    reader: Reader,
+    mirror: MirrorTable,
+    ranges: list[StoredRange],
+    findings: Findings,
+) -> Counted:
+    """Compare the keys of all ranges, some neighbours at a time."""
+    stored = StoredRanges(cursor, mirror)
+    source_rows = mirror_rows = 0
+    scans = [
+        (group, KeyRange(group[0].keys.above, group[-1].keys.up_to))
+        for group in _batches(ranges, RANGES_PER_KEY_SCAN)
+    ]
+    pairs = _side_by_side(
+        [keys for _, keys in scans],
+        lambda keys: source_bitmaps(reader.session, mirror.table, keys),
+        lambda keys: mirror_bitmaps(cursor, mirror.table, mirror.qualified, keys),
     )
-    return sum(chunk.rows for chunk in chunks)
+    grown = []
+    for (group, _), (source, mirrored) in zip(scans, pairs, strict=True):
+        found = difference(source, mirrored)
+        findings.add(found.gone, found.missing)
+        source_rows += found.source_rows
+        mirror_rows += found.mirror_rows
+        if stored.has_grown(group, found.mirror_rows):
+            grown += group
+    stored.cut(grown)
+    return Counted(source_rows, mirror_rows)
 
 
-def _read_again(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> list[str]:
-    """Read the differing rows again into `reconcile_landed`; one that is no more counts as gone.
+def _compare_rows(
+    cursor: Cursor,
+    reader: Reader,
+    mirror: MirrorTable,
+    ranges: list[StoredRange],
+    findings: Findings,
+) -> Counted:
+    """Compare the rows of some ranges: by a digest of the range, and by row where that differs."""
+    if not can_be_ranged(mirror.table.key_columns):
+        return Counted(findings.compare_rows(WHOLE), mirror.count(cursor))
+    source_rows = mirror_rows = 0
+    keys = [stored.keys for stored in ranges]
+    vanished = mirror.vanished_columns(cursor)
+    pairs = _side_by_side(
+        keys,
+        lambda key_range: source_digest(reader.session, mirror.table, key_range),
+        lambda key_range: mirror_digest(
+            cursor, mirror.table, mirror.qualified, key_range, vanished
+        ),
+    )
+    grown = []
+    for stored, (source, mirrored) in zip(ranges, pairs, strict=True):
+        source_rows += source.rows
+        mirror_rows += mirrored.rows
+        if source.md5 is None or source != mirrored:
+            findings.compare_rows(stored.keys)
+        if StoredRanges(cursor, mirror).has_grown([stored], mirrored.rows):
+            grown.append(stored)
+    StoredRanges(cursor, mirror).cut(grown)
+    return Counted(source_rows, mirror_rows)
 
-    Returns the conditions of the chunks that may hold a value PostgreSQL cannot.
+
+def _compare_batch(
+    cursor: Cursor,
+    reader: Reader,
+    mirror: MirrorTable,
+    batch: list[StoredRange],
+    verification: Verification,
+) -> Verification:
+    compared_at = reader.session.clock()
+    findings = Findings(cursor, reader, mirror)
+    counted = _compare_rows(cursor, reader, mirror, batch, findings)
+    settled = findings.settle(verification.source_rows, None, None)
+    StoredRanges(cursor, mirror).mark_compared(batch, compared_at)
+    return replace(
+        verification,
+        applied=verification.applied + settled.applied,
+        repaired_rows=verification.repaired_rows
+        + settled.applied.inserted
+        + settled.applied.updated,
+        compared_rows=verification.compared_rows + counted.source,
+        mirror_rows=verification.mirror_rows + settled.applied.inserted - settled.applied.deleted,
+    )
+
+
+def _due(
+    cursor: Cursor, mirror: MirrorTable, ranges: list[StoredRange], now: datetime
+) -> list[StoredRange]:
+    """The ranges whose turn it is: as many as the time since the last run asks for, oldest first.
+
+    With a run every so often, each range is compared once in `verify_within`.
     """
-    table = reader.table
-    names = ", ".join(mirror.keys)
-    cursor.execute(f"select {_key_values(table)} from reconcile_differing")
-    keys = [tuple(map(_driver_value, key)) for key in cursor.fetchall()]
-    _temporary_table(cursor, "reconcile_landed", list(table.columns))
-    fields = [column_field(column) for column in table.columns]
-    chunks = _copy(cursor, "reconcile_landed", reader.read_keys(fields, keys))
+    within = timedelta(seconds=mirror.table.declaration.verify_within_seconds)
     cursor.execute(
-        f"""
-        insert into reconcile_gone
-        select {names} from {mirror.qualified}
-        where ({names}) in (select {names} from reconcile_differing)
-        except select {names} from reconcile_landed
-        """
+        "select max(checked_to) from dwh.mirror_verification"
+        " where table_name = %s and run_id <> %s",
+        (mirror.name, mirror.run_id),
     )
-    return list(dict.fromkeys(chunk.where for chunk in chunks if chunk.suspect))
-
-
-def _late_rows(cursor: Cursor, mirror: MirrorTable, late_before: datetime | None) -> int:
-    """How many rows that differ carry a stamp that an earlier window should have seen."""
-    column = mirror.table.cursor_column
-    if column is None or late_before is None:
-        return 0
-    cursor.execute(
-        f"""
-        select count(*) from reconcile_landed as landed {_differs_from_mirror(mirror)}
-            and landed.{quoted_postgres(column.name)} < '{late_before.isoformat()}'
-        """
+    (last,) = cursor.fetchone()
+    elapsed = min(now - last, within) if last else within
+    never = [stored for stored in ranges if stored.compared_at is None]
+    known = sorted(
+        (stored for stored in ranges if stored.compared_at), key=lambda stored: stored.compared_at
     )
-    return cursor.fetchone()[0]
+    share = ceil(len(ranges) * (elapsed / within))
+    overdue = sum(stored.compared_at <= now + elapsed - within for stored in known)
+    return never + known[: max(share - len(never), overdue, 0)]
 
 
-def _differs_from_mirror(mirror: MirrorTable) -> str:
-    """Joins `landed` with the mirror and keeps the rows that are missing there or differ."""
-    landed = ", ".join(comparable("landed", column) for column in mirror.table.columns)
-    stored = ", ".join(comparable("mirror", column) for column in mirror.table.columns)
-    return (
-        f"left join {mirror.qualified} as mirror using ({', '.join(mirror.keys)})"
-        f" where (mirror.{mirror.keys[0]} is null or row({landed}) is distinct from row({stored}))"
-    )
+def _oldest(ranges: list[StoredRange]) -> datetime | None:
+    """When the range that waits longest was compared; None where one never was."""
+    times = [stored.compared_at for stored in ranges]
+    return None if None in times else min(times)
 
 
-def _temporary_table(cursor: Cursor, name: str, columns: list[SourceColumn], *more: str) -> None:
-    definitions = [f"{quoted_postgres(column.name)} {postgres_type(column)}" for column in columns]
-    cursor.execute(f"drop table if exists {name}")
-    cursor.execute(
-        f"create temporary table {name} ({', '.join([*definitions, *more])}) on commit drop"
-    )
+def _batches(ranges: list[StoredRange], size: int) -> Iterator[list[StoredRange]]:
+    for start in range(0, len(ranges), size):
+        yield ranges[start : start + size]
 
 
-def _copy(cursor: Cursor, target: str, chunks: Iterable[Chunk]) -> list[Copied]:
-    copied = []
-    for chunk in chunks:
-        cursor.copy_expert(f"copy {target} from stdin with ({COPY_FORMAT})", BytesIO(chunk.data))
-        if cursor.rowcount != chunk.rows:
-            raise TableError(
-                target,
-                f"{chunk.rows} rows were read, {cursor.rowcount} were copied",
-                "Nothing was applied; run again, and report it if it comes back.",
-            )
-        copied.append(Copied(chunk.rows, chunk.where, chunk.suspect))
-    cursor.execute(f"analyze {target}")
-    return copied
-
-
-def _digest_of_mirror(table: TableDescription) -> str:
-    """The digest over the mirror's columns in a join where they need their relation's name."""
-    columns = ", ".join(f"mirror.{quoted_postgres(column.name)}" for column in table.columns)
-    names = ", ".join(quoted_postgres(column.name) for column in table.columns)
-    return f"(select {mirror_digest(table.columns)} from (select {columns}) as stored ({names}))"
-
-
-def _key_values(table: TableDescription) -> str:
-    """Keys as the source's driver takes them: numbers and text, not PostgreSQL's own types."""
-    values = []
-    for column in table.key_columns:
-        literal = RULE_OF[column.data_type].literal
-        name = quoted_postgres(column.name)
-        values.append(f"({mirror_text(column)})" if literal == "text" else name)
-    return ", ".join(values)
-
-
-def _driver_value(value: Any) -> Any:
-    return bytes(value) if isinstance(value, memoryview) else value
-
-
-def _all_of(relation: str, names: list[str]) -> str:
-    return ", ".join(f"{relation}.{name}" for name in names)
-
-
-def _count(cursor: Cursor, relation: str) -> int:
-    cursor.execute(f"select count(*) from {relation}")
-    return cursor.fetchone()[0]
+def _side_by_side(
+    ranges: list[KeyRange],
+    at_source: Callable[[KeyRange], Side],
+    in_mirror: Callable[[KeyRange], Side],
+) -> Iterator[tuple[Side, Side]]:
+    """Ask both servers about each range, the source one range ahead, so that both work at once."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        ahead: deque[Future[Side]] = deque()
+        for position, key_range in enumerate(ranges):
+            while len(ahead) < 2 and position + len(ahead) < len(ranges):
+                ahead.append(thread.submit(at_source, ranges[position + len(ahead)]))
+            mirrored = in_mirror(key_range)
+            yield ahead.popleft().result(), mirrored

@@ -33,7 +33,8 @@ class SourceColumn:
 class TypeRule:
     """How the values of some types travel. `{c}` stands for the quoted column.
 
-    `literal` says how a key value is written back into a WHERE: number, text or binary.
+    `literal` says how a key value is written back into a WHERE, and ordered: number, time, binary,
+    text or float.
     `quoted` is true where the text may hold any character. `held` is the predicate that a value
     can be held as it is, where some cannot: the others become NULL, and an anomaly.
     """
@@ -94,14 +95,14 @@ RULES = (
         # the text of a FLOAT has six digits; that of the same value as a DOUBLE has all
         source_text="cast({c} as double)",
         mirror_text="{c}::double precision::text",
-        literal="number",
+        literal="float",
     ),
     TypeRule(
         data_types=("double",),
         postgres=lambda column: "double precision",
         source_text="{c}",
         mirror_text="{c}::text",
-        literal="number",
+        literal="float",
     ),
     TypeRule(
         data_types=("date",),
@@ -109,6 +110,7 @@ RULES = (
         source_text=f"case when {VALID_DATE} then {{c}} end",
         mirror_text="to_char({c}, 'YYYY-MM-DD')",
         held=VALID_DATE,
+        literal="time",
     ),
     TypeRule(
         data_types=("datetime",),
@@ -116,6 +118,7 @@ RULES = (
         source_text=f"case when {VALID_DATE} then {{c}} end",
         mirror_text="to_char({c}, 'YYYY-MM-DD HH24:MI:SS{fraction}')",
         held=VALID_DATE,
+        literal="time",
     ),
     TypeRule(
         data_types=("timestamp",),
@@ -123,6 +126,7 @@ RULES = (
         source_text="case when {c} <> 0 then {c} end",
         mirror_text="to_char({c} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS{fraction}')",
         held="{c} <> 0",
+        literal="time",
     ),
     TypeRule(
         data_types=("time",),
@@ -133,6 +137,7 @@ RULES = (
             " || to_char(greatest({c}, -{c}), 'HH24:MI:SS')"
             " || left(to_char(greatest({c}, -{c}), '.US'), {time_fraction})"
         ),
+        literal="time",
     ),
     TypeRule(
         data_types=(

@@ -27,6 +27,7 @@ class Verification:
     is_equal: bool
     checked_from: datetime
     checked_to: datetime
+    oldest_compared_at: datetime | None
     method: str
     excluded_rows: int = 0
     different_rows: int = 0
@@ -34,7 +35,7 @@ class Verification:
 
 
 def write_verification(cursor: Cursor, verification: Verification, run_id: str) -> None:
-    """Write the row of a run and a table."""
+    """Write the row of a run and a table, in place of what the run wrote of it before."""
     row = asdict(verification) | asdict(verification.applied) | {"run_id": run_id}
     cursor.execute(
         """
@@ -46,9 +47,23 @@ def write_verification(cursor: Cursor, verification: Verification, run_id: str) 
         values (
             %(run_id)s, %(table_name)s, %(source_rows)s, %(mirror_rows)s, %(inserted)s,
             %(updated)s, %(deleted)s, %(late_rows)s, %(repaired_rows)s, %(compared_rows)s,
-            %(excluded_rows)s, %(is_equal)s, %(checked_from)s, %(checked_to)s, %(checked_from)s,
-            %(method)s
+            %(excluded_rows)s, %(is_equal)s, %(checked_from)s, %(checked_to)s,
+            %(oldest_compared_at)s, %(method)s
         )
+        on conflict (run_id, table_name) do update
+        set
+            source_rows = excluded.source_rows,
+            mirror_rows = excluded.mirror_rows,
+            inserted = excluded.inserted,
+            updated = excluded.updated,
+            deleted = excluded.deleted,
+            late_rows = excluded.late_rows,
+            repaired_rows = excluded.repaired_rows,
+            compared_rows = excluded.compared_rows,
+            is_equal = excluded.is_equal,
+            checked_to = excluded.checked_to,
+            oldest_compared_at = excluded.oldest_compared_at,
+            method = excluded.method
         """,
         row,
     )

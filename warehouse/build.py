@@ -1,15 +1,17 @@
 """dbt beside the run: parsed early, built once, and how each node came out."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from queue import Queue
 from threading import Thread
 from typing import Any
 
 from common.errors import TidemarkError
+from common.log import LOG_FILE
 from common.settings import DBT_PROJECT, PROJECT, Address
 
 FAILED_NODE = {"error", "runtime error", "partial success"}
@@ -85,11 +87,19 @@ class Builder:
     """dbt in a process of its own, which loads and parses while others work, then builds once."""
 
     def __init__(self, warehouse: Address, run_id: str) -> None:
-        spawn = get_context("spawn")
+        self._pipe, other_end = Pipe()
         environment = {**dbt_environment(warehouse), "TIDEMARK_RUN_ID": run_id}
-        self._pipe, other_end = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(other_end, environment), daemon=True)
-        self._process.start()
+        command = [sys.executable, "-m", "warehouse.build", str(other_end.fileno())]
+        with LOG_FILE.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[other_end.fileno()],
+            )
         other_end.close()
 
     def build(
@@ -114,7 +124,7 @@ class Builder:
     def close(self) -> None:
         """End the process, in the middle of a parse where no build was asked for."""
         self._pipe.close()
-        self._process.join()
+        self._process.wait()
 
 
 def source_id(domain: str, table: str) -> str:
@@ -138,9 +148,8 @@ def dbt_environment(warehouse: Address) -> dict[str, str]:
 QUIETLY = ("--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors")
 
 
-def _serve(pipe: Connection, environment: dict[str, str]) -> None:
+def _serve(pipe: Connection) -> None:
     """The other process: parse, wait for what to build, tell each node, and the result."""
-    os.environ.update(environment)
     order: Queue[tuple[list[str], list[str]]] = Queue()
     Thread(target=_listen, args=(pipe, order), daemon=True).start()
 
@@ -209,3 +218,10 @@ def _node_of_event(event: Any) -> Node:
 def _first_lines(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2]) if lines else type(error).__name__
+
+
+if __name__ == "__main__":
+    # classes of this module travel through the pipe, by the name it is imported by
+    from warehouse import build as imported
+
+    imported._serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,86 @@
+"""Digests: MD5 of a text from which every row can be told, made by each server of what it holds.
+
+The text of a row has a part for each column: a text value as its length and itself, any other as
+its canonical text and a comma, NULL as N. So two texts are equal only where all values are, NULL
+and the empty string kept apart. The text of a range is its rows one after the other, by key.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg2.extensions import cursor as Cursor
+
+from extract.catalog import TableDescription
+from extract.ranges import KeyRange, mirror_condition, source_condition
+from extract.session import Session
+from extract.types import (
+    RULE_OF,
+    SourceColumn,
+    mirror_text,
+    quoted_postgres,
+    source_text,
+)
+
+
+def source_row_text(columns: Iterable[SourceColumn]) -> str:
+    """The source's expression of a row's text."""
+    return f"concat({', '.join(_source_part(column) for column in columns)})"
+
+
+def mirror_row_text(columns: Iterable[SourceColumn]) -> str:
+    """PostgreSQL's expression of the same text, from the values it stores."""
+    return " || ".join(_mirror_part(column) for column in columns)
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What one side holds of a range; `md5` is None where the server could not make it whole."""
+
+    md5: str | None
+    rows: int
+
+
+def source_digest(session: Session, table: TableDescription, key_range: KeyRange) -> Digest:
+    """The digest of a range at the source."""
+    (md5, rows), warnings = session.row_with_warnings(
+        f"select md5(ifnull(group_concat({source_row_text(table.columns)} separator ''), '')),"
+        f" count(*) from {table.qualified}"
+        f" where {source_condition(table.key_columns, key_range)}"
+    )
+    return Digest(None if warnings else md5, rows)
+
+
+def mirror_digest(
+    cursor: Cursor,
+    table: TableDescription,
+    relation: str,
+    key_range: KeyRange,
+    vanished: list[str],
+) -> Digest:
+    """The digest of a range of the mirror.
+
+    A value in one of the `vanished` columns, which the source has dropped, makes it another one.
+    """
+    text = mirror_row_text(table.columns)
+    for name in vanished:
+        text += f" || case when {name} is not null then 'vanished' else '' end"
+    keys = ", ".join(quoted_postgres(column.name) for column in table.key_columns)
+    cursor.execute(
+        f"select md5(coalesce(string_agg({text}, '' order by {keys}), '')),"
+        f" count(*) from {relation} where {mirror_condition(table.key_columns, key_range)}"
+    )
+    return Digest(*cursor.fetchone())
+
+
+def _source_part(column: SourceColumn) -> str:
+    text = source_text(column)
+    if RULE_OF[column.data_type].quoted:
+        return f"ifnull(concat('V', octet_length({text}), ':', {text}), 'N')"
+    return f"ifnull({text}, 'N'), ','"
+
+
+def _mirror_part(column: SourceColumn) -> str:
+    text = mirror_text(column)
+    if RULE_OF[column.data_type].quoted:
+        return f"coalesce('V' || octet_length({text}) || ':' || ({text}), 'N')"
+    return f"coalesce({text}, 'N') || ','"

@@ -1,0 +1,206 @@
+"""What a comparison of source and mirror found, key by key, and bringing the mirror right.
+
+The keys stand in two temporary tables of the caller's transaction: `reconcile_gone`, which the
+source does not have, and `reconcile_differing`, which the mirror lacks or holds otherwise.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
+
+from common.errors import TableError
+from extract.anomalies import note_anomalies
+from extract.digests import mirror_row_text, source_row_text
+from extract.guard import check_deletes
+from extract.mirror import Applied, MirrorTable, comparable
+from extract.ranges import KeyRange, mirror_condition, source_condition
+from extract.reader import COPY_FORMAT, Chunk, Field, Reader, column_field
+from extract.stored_ranges import driver_key, key_value_in_mirror
+from extract.types import SourceColumn, postgres_type, quoted_postgres
+
+DIFFERENCES_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What bringing the mirror right came to."""
+
+    applied: Applied
+    late_rows: int
+
+
+class Findings:
+    """The keys that were found to differ, in one table."""
+
+    def __init__(self, cursor: Cursor, reader: Reader, mirror: MirrorTable) -> None:
+        self._cursor = cursor
+        self._reader = reader
+        self._mirror = mirror
+        self._table = reader.table
+        self._names = ", ".join(mirror.keys)
+        for name in ("reconcile_gone", "reconcile_differing"):
+            self._temporary_table(name, list(self._table.key_columns))
+
+    def add(self, gone: Iterable[int], missing: Iterable[int]) -> None:
+        """Keys of one integer column that only one side has."""
+        for table, keys in (("reconcile_gone", gone), ("reconcile_differing", missing)):
+            execute_values(
+                self._cursor,
+                f"insert into {table} values %s".replace("%%", "%"),
+                [(key,) for key in keys],
+            )
+
+    def compare_rows(self, key_range: KeyRange) -> int:
+        """Compare a range row by row, by a digest of each; the number of rows at the source."""
+        keys = self._table.key_columns
+        self._temporary_table("reconcile_source", list(keys), "digest text")
+        digest = f"md5({source_row_text(self._table.columns)})"
+        fields = [*map(column_field, keys), Field(digest, digest, quoted=False)]
+        chunks = self._copy(
+            "reconcile_source", self._reader.read_where(fields, source_condition(keys, key_range))
+        )
+        within = mirror_condition(keys, key_range)
+        mirrored = f"(select * from {self._mirror.qualified} where {within})"
+        self._cursor.execute(
+            f"insert into reconcile_gone select {self._names} from {mirrored} as mirror"
+            f" except select {self._names} from reconcile_source"
+        )
+        vanished = "".join(
+            f" or mirror.{name} is not null" for name in self._mirror.vanished_columns(self._cursor)
+        )
+        self._cursor.execute(
+            f"""
+            insert into reconcile_differing
+            select {_all_of("source", self._mirror.keys)}
+            from reconcile_source as source
+            left join {mirrored} as mirror using ({self._names})
+            where mirror.{self._mirror.keys[0]} is null
+                or source.digest is distinct from {self._mirror_digest()}{vanished}
+            """
+        )
+        return sum(chunk.rows for chunk in chunks)
+
+    def name_differences(self) -> tuple[int, list[str]]:
+        """Read the differing rows again: how many rows really differ, and the first keys."""
+        self._read_again()
+        self._temporary_table("reconcile_found", list(self._table.key_columns))
+        self._cursor.execute(
+            f"insert into reconcile_found select {_all_of('landed', self._mirror.keys)}"
+            f" from reconcile_landed as landed {self._differs_from_mirror()}"
+            f" union all select {self._names} from reconcile_gone"
+        )
+        self._cursor.execute(
+            f"select count(*) over (), {self._mirror.row_key('found')}::text"
+            f" from reconcile_found as found order by 2 limit {DIFFERENCES_NAMED}"
+        )
+        rows = self._cursor.fetchall()
+        return (rows[0][0] if rows else 0), [row_key for _, row_key in rows]
+
+    def settle(
+        self, source_rows: int, late_before: datetime | None, accepted_deletes: int | None
+    ) -> Settled:
+        """Read the differing rows again, store what the source returns and delete the rest.
+
+        `source_rows` tells the guard whether the source is empty. Raises DeletesRefused.
+        """
+        suspects = self._read_again()
+        late_rows = self._late_rows(late_before)
+        check_deletes(self._cursor, self._mirror, source_rows, accepted_deletes)
+        columns = tuple(self._mirror.columns)
+        brought = self._mirror.upsert(self._cursor, "reconcile_landed", columns)
+        note_anomalies(
+            self._cursor, self._reader, self._mirror, "reconcile_landed", columns, suspects
+        )
+        removed = self._mirror.delete(self._cursor, "reconcile_gone")
+        return Settled(brought + removed, late_rows)
+
+    def _read_again(self) -> list[str]:
+        """Read the differing rows again into `reconcile_landed`; one that is no more is gone.
+
+        Returns the conditions of the chunks that may hold a value PostgreSQL cannot.
+        """
+        values = ", ".join(key_value_in_mirror(column) for column in self._table.key_columns)
+        self._cursor.execute(f"select {values} from reconcile_differing")
+        keys = [driver_key(key) for key in self._cursor.fetchall()]
+        self._temporary_table("reconcile_landed", list(self._table.columns))
+        fields = [column_field(column) for column in self._table.columns]
+        chunks = self._copy("reconcile_landed", self._reader.read_keys(fields, keys))
+        self._cursor.execute(
+            f"""
+            insert into reconcile_gone
+            select {self._names} from {self._mirror.qualified}
+            where ({self._names}) in (select {self._names} from reconcile_differing)
+            except select {self._names} from reconcile_landed
+            """
+        )
+        return list(dict.fromkeys(chunk.where for chunk in chunks if chunk.suspect))
+
+    def _late_rows(self, late_before: datetime | None) -> int:
+        """How many rows that differ carry a stamp that an earlier window should have seen."""
+        column = self._table.cursor_column
+        if column is None or late_before is None:
+            return 0
+        self._cursor.execute(
+            f"select count(*) from reconcile_landed as landed {self._differs_from_mirror()}"
+            f" and landed.{quoted_postgres(column.name)} < '{late_before.isoformat()}'"
+        )
+        return self._cursor.fetchone()[0]
+
+    def _differs_from_mirror(self) -> str:
+        """Joins `landed` with the mirror and keeps the rows that are missing there or differ."""
+        landed = ", ".join(comparable("landed", column) for column in self._table.columns)
+        stored = ", ".join(comparable("mirror", column) for column in self._table.columns)
+        return (
+            f"left join {self._mirror.qualified} as mirror using ({self._names})"
+            f" where (mirror.{self._mirror.keys[0]} is null"
+            f" or row({landed}) is distinct from row({stored}))"
+        )
+
+    def _mirror_digest(self) -> str:
+        """A row's digest in a join, where its columns need their relation's name."""
+        columns = ", ".join(
+            _all_of("mirror", [quoted_postgres(c.name)]) for c in self._table.columns
+        )
+        names = ", ".join(quoted_postgres(column.name) for column in self._table.columns)
+        text = mirror_row_text(self._table.columns)
+        return f"(select md5({text}) from (select {columns}) as stored ({names}))"
+
+    def _temporary_table(self, name: str, columns: list[SourceColumn], *more: str) -> None:
+        types = [f"{quoted_postgres(column.name)} {postgres_type(column)}" for column in columns]
+        self._cursor.execute(f"drop table if exists {name}")
+        self._cursor.execute(
+            f"create temporary table {name} ({', '.join([*types, *more])}) on commit drop"
+        )
+
+    def _copy(self, target: str, chunks: Iterable[Chunk]) -> list["Copied"]:
+        copied = []
+        for chunk in chunks:
+            self._cursor.copy_expert(
+                f"copy {target} from stdin with ({COPY_FORMAT})", BytesIO(chunk.data)
+            )
+            if self._cursor.rowcount != chunk.rows:
+                raise TableError(
+                    self._mirror.name,
+                    f"{chunk.rows} rows were read, {self._cursor.rowcount} were copied",
+                    "Nothing was applied; run again, and report it if it comes back.",
+                )
+            copied.append(Copied(chunk.rows, chunk.where, chunk.suspect))
+        self._cursor.execute(f"analyze {target}")
+        return copied
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A chunk that is in its table now."""
+
+    rows: int
+    where: str
+    suspect: bool
+
+
+def _all_of(relation: str, names: list[str]) -> str:
+    return ", ".join(f"{relation}.{name}" for name in names)

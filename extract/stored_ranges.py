@@ -1,0 +1,140 @@
+"""The ranges of a large table, kept in `mrr_state.key_range` with when each was compared last."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
+
+from extract.mirror import MirrorTable
+from extract.ranges import WHOLE, Key, KeyRange, mirror_condition
+from extract.types import RULE_OF, SourceColumn, mirror_text, quoted_postgres
+
+RANGE_ROWS = 10_000
+RANGE_BYTES = 4 * 1024 * 1024
+GROWN = 2
+"""A range that has grown to this many times its size is cut anew."""
+
+
+@dataclass(frozen=True)
+class StoredRange:
+    """A range, its row of `mrr_state.key_range`, and when it was last compared, None for never."""
+
+    range_id: int
+    keys: KeyRange
+    compared_at: datetime | None
+
+
+class StoredRanges:
+    """The ranges of one table, in the order of the key."""
+
+    def __init__(self, cursor: Cursor, mirror: MirrorTable) -> None:
+        self._cursor = cursor
+        self._mirror = mirror
+        self._key = mirror.table.key_columns
+        widest = max(mirror.table.row_bytes * 2, 1)
+        self._rows = max(100, min(RANGE_ROWS, RANGE_BYTES // widest))
+
+    def read(self) -> list[StoredRange]:
+        """The ranges as they are kept; a single one without ends for a table that has none."""
+        self._cursor.execute(
+            "select range_id, above, up_to, compared_at from mrr_state.key_range"
+            " where table_name = %s",
+            (self._mirror.name,),
+        )
+        ranges = [
+            StoredRange(number, KeyRange(self._key_of(above), self._key_of(up_to)), at)
+            for number, above, up_to, at in self._cursor.fetchall()
+        ]
+        return sorted(ranges, key=_position) or [StoredRange(0, WHOLE, None)]
+
+    def cut(self, ranges: list[StoredRange]) -> None:
+        """Cut those of the ranges that have grown, the whole table where it has none yet."""
+        for stored in ranges:
+            if self._count(stored.keys) >= GROWN * self._rows:
+                self._replace(stored)
+
+    def has_grown(self, ranges: list[StoredRange], rows: int) -> bool:
+        """True where some neighbouring ranges hold so many rows together that one should be cut."""
+        return rows >= (len(ranges) + 1) * self._rows
+
+    def mark_compared(self, ranges: list[StoredRange], at: datetime) -> None:
+        """Keep when the ranges were found equal, or made so."""
+        self._cursor.execute(
+            "update mrr_state.key_range set compared_at = %s where range_id = any(%s)",
+            (at, [stored.range_id for stored in ranges]),
+        )
+
+    def _count(self, keys: KeyRange) -> int:
+        self._cursor.execute(
+            f"select count(*) from {self._mirror.qualified}"
+            f" where {mirror_condition(self._key, keys)}"
+        )
+        return self._cursor.fetchone()[0]
+
+    def _replace(self, stored: StoredRange) -> None:
+        ends = self._ends_within(stored.keys)
+        lowers = [stored.keys.above, *ends]
+        uppers = [*ends, stored.keys.up_to]
+        self._cursor.execute(
+            "delete from mrr_state.key_range where range_id = %s", (stored.range_id,)
+        )
+        execute_values(
+            self._cursor,
+            "insert into mrr_state.key_range (table_name, above, up_to, compared_at) values %s",
+            [
+                (self._mirror.name, _texts(above), _texts(up_to), stored.compared_at)
+                for above, up_to in zip(lowers, uppers, strict=True)
+            ],
+        )
+
+    def _ends_within(self, keys: KeyRange) -> list[Key]:
+        """The key of every so many rows of a range of the mirror, but for a short rest."""
+        names = ", ".join(quoted_postgres(column.name) for column in self._key)
+        values = ", ".join(key_value_in_mirror(column) for column in self._key)
+        self._cursor.execute(
+            f"select {values} from (select {names}, row_number() over (order by {names}) as row,"
+            f" count(*) over () as rows from {self._mirror.qualified}"
+            f" where {mirror_condition(self._key, keys)}) as numbered"
+            f" where row % {self._rows} = 0 and rows - row >= {self._rows} order by row"
+        )
+        return [driver_key(row) for row in self._cursor.fetchall()]
+
+    def _key_of(self, texts: list[str] | None) -> Key | None:
+        if texts is None:
+            return None
+        return tuple(
+            _from_text(text, RULE_OF[column.data_type].literal)
+            for text, column in zip(texts, self._key, strict=True)
+        )
+
+
+def key_value_in_mirror(column: SourceColumn) -> str:
+    """PostgreSQL's expression of a key's value as the source's driver takes it."""
+    if RULE_OF[column.data_type].literal in ("number", "binary"):
+        return quoted_postgres(column.name)
+    return f"({mirror_text(column)})"
+
+
+def driver_key(row: tuple) -> Key:
+    """A key as PostgreSQL's driver gives it, as the source's takes it."""
+    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+
+
+def _position(stored: StoredRange) -> tuple:
+    return (stored.keys.above is not None, stored.keys.above or ())
+
+
+def _texts(key: Key | None) -> list[str] | None:
+    if key is None:
+        return None
+    return [value.hex() if isinstance(value, bytes) else str(value) for value in key]
+
+
+def _from_text(text: str, literal: str) -> object:
+    if literal == "binary":
+        return bytes.fromhex(text)
+    if literal == "number":
+        return int(text) if "." not in text else Decimal(text)
+    return text

@@ -1,0 +1,198 @@
+"""Comparing a large table in ranges: every key at every run, every row in its turn."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from common.errors import DeletesRefused
+from extract import stored_ranges
+from extract.keysets import difference
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+
+Query = Callable[..., list[tuple]]
+ROWS = 2_500
+
+
+@pytest.fixture
+def large(
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> Mirror:
+    """A mirrored table `items` of 25 ranges, stamped long ago."""
+    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    operational.execute(
+        "create table items (id bigint primary key, name varchar(40), updated_at timestamp(6))"
+    )
+    operational.execute(
+        f"insert into items select seq, concat('item ', seq), '2020-01-01' from seq_1_to_{ROWS}"
+    )
+    mirror.extract_one(mirror.table("items"))
+    return mirror
+
+
+def check_equal(operational: OperationalDatabase, query: Query) -> None:
+    source = operational.execute("select id, name from items order by id")
+    assert query("select id, name from mrr.items order by id") == source
+
+
+def ranges(query: Query) -> int:
+    return query("select count(*) from mrr_state.key_range")[0][0]
+
+
+def test_large_table_is_cut_into_ranges_with_open_ends(large: Mirror, query: Query) -> None:
+    assert ranges(query) == 25
+    assert query(
+        "select count(*) filter (where above is null), count(*) filter (where up_to is null)"
+        " from mrr_state.key_range"
+    ) == [(1, 1)]
+
+
+def test_keys_are_compared_at_every_run_wherever_they_lie(
+    large: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("delete from items where id in (1, 64, 1000, 2499, 2500)")
+    operational.execute(
+        "insert into items values (-70, 'below', '2020-01-01'), (64, 'again', '2020-01-01'),"
+        " (999999999999, 'above', '2020-01-01')"
+    )
+    operational.execute("update items set id = 5000 where id = 7")
+    outcome = large.extract_one(large.table("items"))
+    assert outcome.rows_read == 0
+    assert outcome.applied.deleted == 5
+    operational.execute("update items set name = 'item 64' where id = 64")
+    assert [row[:1] for row in query("select id from mrr.items order by id")] == list(
+        operational.execute("select id from items order by id")
+    )
+
+
+def test_every_row_is_compared_within_its_time(
+    large: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute(
+        "update items set name = 'silent', updated_at = updated_at where id % 500 = 3"
+    )
+    table = large.table("items", verify_within_seconds=10_000_000)
+    large.extract_one(table)
+    query("update mrr_state.key_range set compared_at = now() - interval '1 day'")
+    query("update dwh.mirror_verification set checked_to = now() - interval '10 seconds'")
+    operational.execute("update items set name = 'silent again', updated_at = updated_at")
+    few = large.extract_one(table)
+    assert few.verification.method == "every key, and the rows of 1 of 25 ranges"
+    assert few.verification.compared_rows == few.verification.repaired_rows == 100
+    query("update mrr_state.key_range set compared_at = now() - interval '3 days'")
+    soon = large.table("items", verify_within_seconds=86_400)
+    every = large.extract_one(soon)
+    assert every.verification.method == "every key, and the rows of 25 of 25 ranges"
+    check_equal(operational, query)
+
+
+def test_first_run_over_a_large_table_compares_every_row(large: Mirror, query: Query) -> None:
+    assert query("select compared_rows, source_rows, mirror_rows from dwh.mirror_verification") == [
+        (ROWS, ROWS, ROWS)
+    ]
+
+
+def test_range_that_grows_is_cut(
+    large: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("insert into items select seq, 'new', now() from seq_3001_to_4000")
+    large.extract_one(large.table("items"))
+    assert ranges(query) == 35
+    check_equal(operational, query)
+
+
+def test_refused_deletes_of_a_large_table_change_nothing(
+    large: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("delete from items where id > 1000")
+    (outcome,) = large.extract(large.table("items"))
+    assert isinstance(outcome.error, DeletesRefused)
+    assert query("select count(*) from mrr.items") == [(ROWS,)]
+
+
+@pytest.mark.parametrize(
+    ("ddl", "first", "change"),
+    [
+        (
+            "a int, b smallint unsigned, name text, primary key (a, b)",
+            "select seq % 7, seq, 'x' from seq_1_to_1500",
+            "update items set name = 'y' where b = 777; delete from items where b = 778",
+        ),
+        (
+            "a binary(16) primary key, name text",
+            "select unhex(md5(seq)), 'x' from seq_1_to_1500",
+            "update items set name = 'y' where a = unhex(md5(777));"
+            "delete from items where a = unhex(md5(778))",
+        ),
+        (
+            "a datetime(3) primary key, name text",
+            "select '2020-01-01' + interval seq minute, 'x' from seq_1_to_1500",
+            "update items set name = 'y' where a = '2020-01-01' + interval 777 minute;"
+            "delete from items where a = '2020-01-01' + interval 778 minute",
+        ),
+        (
+            "a decimal(20, 2) primary key, name text",
+            "select seq - 700.5, 'x' from seq_1_to_1500",
+            "update items set name = 'y' where a = 76.5; delete from items where a = 77.5",
+        ),
+        (
+            "a varchar(40) collate utf8mb4_general_ci primary key, name text",
+            "select concat(elt(1 + seq % 4, 'a', 'B', 'é', '_'), seq), 'x' from seq_1_to_1500",
+            "update items set name = 'y' where a = 'B777'; delete from items where a = 'é778'",
+        ),
+        (
+            "a bigint unsigned primary key, name text",
+            "select 18446744073709551615 - seq * 3, 'x' from seq_1_to_1500",
+            "update items set name = 'y' where a = 18446744073709551615 - 2331;"
+            "delete from items where a = 18446744073709551615 - 2334",
+        ),
+    ],
+    ids=["composite", "binary", "datetime", "decimal", "text", "unsigned beyond 2^63"],
+)
+def test_keys_of_every_kind_are_compared_in_ranges(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    ddl: str,
+    first: str,
+    change: str,
+) -> None:
+    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    operational.execute(f"create table items ({ddl})")
+    operational.execute(f"insert into items {first}")
+    key = ("a", "b") if "primary key (a, b)" in ddl else ("a",)
+    table = mirror.table("items", key=key, cursor=None)
+    mirror.extract_one(table)
+    for statement in change.split(";"):
+        operational.execute(statement)
+    outcome = mirror.extract_one(table)
+    assert outcome.verification.late_rows == 0
+    assert (outcome.applied.updated, outcome.applied.deleted) == (1, 1)
+    assert query("select count(*), count(*) filter (where name = 'y') from mrr.items") == [
+        (1499, 1)
+    ]
+
+
+def test_bitmaps_name_the_keys_that_differ() -> None:
+    """Against sets of integers, which need no bits."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    for _ in range(300):
+        keys = [chance.randint(-200, 200) for _ in range(chance.randint(0, 60))]
+        source = {key for key in keys if chance.random() < 0.9}
+        mirrored = {key for key in keys if chance.random() < 0.9}
+        found = difference(bitmaps(source), bitmaps(mirrored))
+        assert set(found.gone) == mirrored - source
+        assert set(found.missing) == source - mirrored
+        assert (found.source_rows, found.mirror_rows) == (len(source), len(mirrored))
+
+
+def bitmaps(keys: set[int]) -> str:
+    sets: dict[int, int] = {}
+    for key in keys:
+        base = key - key % 64
+        sets[base] = sets.get(base, 0) | 1 << key % 64
+    return ",".join(f"{base}:{bits:x}" for base, bits in sorted(sets.items()))
