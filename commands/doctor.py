@@ -13,7 +13,7 @@ from common.errors import ExitCode, TidemarkError
 from common.settings import LOCAL, Address
 from extract.catalog import describe
 from extract.declarations import MirroredTable
-from extract.extraction import as_table_error
+from extract.errors import as_table_error
 from extract.session import Session
 from warehouse.connection import connect
 

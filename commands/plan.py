@@ -10,7 +10,8 @@ from common.errors import TidemarkError
 from common.settings import Address
 from extract.catalog import describe
 from extract.declarations import MirroredTable
-from extract.extraction import as_table_error, window_of
+from extract.errors import as_table_error
+from extract.extraction import window_of
 from extract.session import Session
 from warehouse.connection import connect
 from warehouse.marks import Mark, read_marks

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg2
-import pymysql
 
 from commands.servers import Connected
 from common.errors import DeletesRefused, ExitCode, TableError, TidemarkError
 from common.log import start_logging
 from extract.catalog import describe
 from extract.declarations import MirroredTable
-from extract.extraction import as_table_error
+from extract.errors import DRIVER_ERRORS, as_table_error
 from extract.guard import note_candidates
 from extract.mirror import Applied, MirrorTable
 from extract.reader import Reader
@@ -107,6 +106,6 @@ def _verify_table(
     except DeletesRefused as refusal:
         note_candidates(connection, name, refusal.row_keys, run_log.run_id)
         return VerifiedTable(name, error=refusal)
-    except (TidemarkError, pymysql.err.Error, psycopg2.Error) as error:
+    except DRIVER_ERRORS as error:
         return VerifiedTable(name, error=as_table_error(name, error))
     return VerifiedTable(name, verification)

@@ -72,7 +72,7 @@ class DeletesRefused(TableError):
         super().__init__(
             table,
             f"{deletes} of {mirror_rows} mirrored rows are gone at the source, {allowed} may be "
-            "deleted in a run; nothing was changed",
+            "deleted in 24 hours; nothing was changed",
             f"If they were really deleted, say so once: --accept-deletes {table}={deletes}",
         )
 

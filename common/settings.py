@@ -11,11 +11,15 @@ PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = PROJECT / ".local"
 DBT_PROJECT = PROJECT / "dbt_project"
 
+DUTY = 0.5
+"""The share of time that a session may keep the operational server at work."""
+
 SETTINGS = {
     "OPERATIONAL_HOST": "host of the MySQL or MariaDB to mirror; without it, the embedded one",
     "OPERATIONAL_PORT": "its port, 3306 without it",
     "OPERATIONAL_USER": "an account there that may SELECT and nothing else",
     "OPERATIONAL_PASSWORD": "its password (or OPERATIONAL_PASSWORD_FILE: a file that holds it)",
+    "OPERATIONAL_DUTY": "the share of time, in percent, that we may keep it busy; 50 without it",
     "WAREHOUSE_HOST": "host of the PostgreSQL to build in; without it, the embedded one",
     "WAREHOUSE_PORT": "its port, 5432 without it",
     "WAREHOUSE_USER": "an account there that may create schemas in the database",
@@ -48,6 +52,7 @@ class Settings:
 
     operational: Address | None
     warehouse: Address | None
+    duty: float
     demo_domains: bool
     backup_directory: Path
 
@@ -63,6 +68,7 @@ def read_settings(
     return Settings(
         operational=_address(values, "OPERATIONAL", default_port=3306),
         warehouse=_address(values, "WAREHOUSE", default_port=5432),
+        duty=_percent(values, "OPERATIONAL_DUTY", DUTY),
         demo_domains=_switch(values, "DEMO_DOMAINS", default=True),
         backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
     )
@@ -98,8 +104,9 @@ def _unquoted(value: str) -> str:
 def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Address | None:
     host = values.get(f"{prefix}_HOST", "")
     if not host:
-        for name in SETTINGS:
-            if name.startswith(f"{prefix}_") and (values.get(name) or values.get(f"{name}_FILE")):
+        for part in ("PORT", "USER", "PASSWORD", "DATABASE"):
+            name = f"{prefix}_{part}"
+            if values.get(name) or values.get(f"{name}_FILE"):
                 raise SettingError(
                     f"{prefix}_HOST",
                     f"not set, but {name} is",
@@ -126,6 +133,15 @@ def _port(values: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise SettingError(name, f'"{text}" is not a port', "Set a number from 1 to 65535.")
     return int(text)
+
+
+def _percent(values: Mapping[str, str], name: str, default: float) -> float:
+    text = values.get(name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
+        raise SettingError(name, f'"{text}" is not a percentage', "Set a number from 1 to 100.")
+    return int(text) / 100
 
 
 def _switch(values: Mapping[str, str], name: str, default: bool) -> bool:

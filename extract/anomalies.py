@@ -4,9 +4,14 @@ from io import BytesIO
 
 from psycopg2.extensions import cursor as Cursor
 
+from common.errors import TableError
 from extract.mirror import MirrorTable
+from extract.ranges import source_literal
 from extract.reader import COPY_FORMAT, NUL_PICTURE, Chunk, Field, Reader, column_field
 from extract.types import RULE_OF, SourceColumn, not_held, quoted_source, text_literal
+
+# a name of the source never ends with a space, so these meet no key column
+COLUMN, VALUE, REASON = '"column "', '"value "', '"reason "'
 
 NO_SUCH_DATE = "not a date that PostgreSQL can hold, stored as NULL"
 NUL_CHARACTER = f"holds the character NUL, stored as {NUL_PICTURE}"
@@ -24,8 +29,8 @@ def note_anomalies(
 
     `suspects` are the conditions of the chunks in which the source saw such a value.
     """
-    types = ", ".join(f"{name} text" for name in (*mirror.keys, "column_name", "source_value"))
-    cursor.execute(f"create temporary table found_anomaly ({types}, reason text) on commit drop")
+    types = ", ".join(f"{name} text" for name in (*mirror.keys, COLUMN, VALUE, REASON))
+    cursor.execute(f"create temporary table found_anomaly ({types}) on commit drop")
     for where in suspects:
         for column in reader.table.columns:
             _find(cursor, reader, column, where)
@@ -45,8 +50,16 @@ def _find(cursor: Cursor, reader: Reader, column: SourceColumn, where: str) -> N
         condition, value, reason = f"locate(char(0), {name}) > 0", "null", NUL_CHARACTER
     else:
         return
+    if column in reader.table.key_columns and next(
+        reader.read_where([Field("1", "1", quoted=False)], f"{where} and {condition}"), None
+    ):
+        raise TableError(
+            reader.table.declaration.name,
+            f'key column "{column.name}" holds a value that PostgreSQL cannot: {reason}',
+            "Mend the row at the source, or set `key` to another unique key.",
+        )
     fields = [column_field(key) for key in reader.table.key_columns]
-    for expression in (reader.session.literal(column.name), value, text_literal(reason)):
+    for expression in (source_literal(column.name), value, source_literal(reason)):
         fields.append(Field(expression, expression, quoted=True))
     for chunk in reader.read_where(fields, f"{where} and {condition}"):
         _copy(cursor, chunk)
@@ -65,9 +78,9 @@ def _note(cursor: Cursor, mirror: MirrorTable) -> int:
         )
         select
             {text_literal(mirror.name)}, {mirror.row_key("found", cast=True)}::text,
-            column_name, source_value,
-            case when reason = {text_literal(NUL_CHARACTER)} then {text_literal(NUL_PICTURE)} end,
-            reason
+            {COLUMN}, {VALUE},
+            case when {REASON} = {text_literal(NUL_CHARACTER)} then {text_literal(NUL_PICTURE)} end,
+            {REASON}
         from found_anomaly as found
         on conflict (table_name, row_key, column_name) do update
         set
@@ -98,7 +111,7 @@ def _forget_others(
             and not exists (
                 select from found_anomaly as found
                 where {mirror.row_key("found", cast=True)}::text = anomaly.row_key
-                    and found.column_name = anomaly.column_name
+                    and found.{COLUMN} = anomaly.column_name
             )
         """
     )

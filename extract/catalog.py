@@ -1,6 +1,7 @@
 """What the source's catalog says of a table, checked against its declaration."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from common.errors import TableError
 from extract.declarations import MirroredTable
@@ -9,7 +10,11 @@ from extract.types import RULE_OF, SourceColumn, quoted_source
 
 BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
 """Engines that block writers while they are read, or forget their rows."""
-CURSOR_TYPES = {"timestamp", "datetime"}
+TIME_CURSORS = {"timestamp", "datetime"}
+NUMBER_CURSORS = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal"}
+SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
+"""Names that PostgreSQL keeps for itself in every table."""
+KEY_LITERALS = {"number", "time", "binary", "text"}
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class TableDescription:
     columns: tuple[SourceColumn, ...]
     estimated_rows: int
     row_bytes: int
+    created_at: datetime | None
 
     @property
     def qualified(self) -> str:
@@ -29,6 +35,15 @@ class TableDescription:
 
     def column(self, name: str) -> SourceColumn:
         return next(column for column in self.columns if column.name == name)
+
+    @property
+    def identity(self) -> tuple[datetime | None, tuple[SourceColumn, ...]]:
+        """What changes when the table is truncated, swapped, rebuilt or altered."""
+        return self.created_at, self.columns
+
+    @property
+    def has_numeric_cursor(self) -> bool:
+        return self.cursor_column is not None and self.cursor_column.data_type in NUMBER_CURSORS
 
     @property
     def key_columns(self) -> tuple[SourceColumn, ...]:
@@ -43,7 +58,8 @@ class TableDescription:
 def describe(session: Session, declaration: MirroredTable) -> TableDescription:
     """The table as it stands. Raises TableError where it cannot be mirrored as declared."""
     table = session.row(
-        "select table_type, engine, table_rows, avg_row_length from information_schema.tables"
+        "select table_type, engine, table_rows, avg_row_length, create_time"
+        " from information_schema.tables"
         " where table_schema = %s and table_name = %s",
         (declaration.database, declaration.table),
     )
@@ -54,12 +70,14 @@ def describe(session: Session, declaration: MirroredTable) -> TableDescription:
             "Correct `operational_table` or `operational_database` in the dbt sources, or grant"
             f" SELECT on it to {session.address.user}.",
         )
-    table_type, engine, estimated_rows, row_bytes = table
+    table_type, engine, estimated_rows, row_bytes, created_at = table
     _check_engine(declaration, table_type, engine)
     columns = _columns(session, declaration)
     _check_columns(declaration, columns)
     _check_key(session, declaration, columns)
-    return TableDescription(declaration, columns, int(estimated_rows or 0), int(row_bytes or 0))
+    return TableDescription(
+        declaration, columns, int(estimated_rows or 0), int(row_bytes or 0), created_at
+    )
 
 
 def _check_engine(declaration: MirroredTable, table_type: str, engine: str | None) -> None:
@@ -108,6 +126,12 @@ def _check_columns(declaration: MirroredTable, columns: tuple[SourceColumn, ...]
                 f'column "{column.name}" is of type {column.column_type}, which has no rule',
                 "Add a rule for it to extract/types.py.",
             )
+        if column.name in SYSTEM_COLUMNS:
+            raise TableError(
+                declaration.name,
+                f'column "{column.name}" has a name that PostgreSQL keeps for itself',
+                "It cannot be mirrored under its name; rename it at the source.",
+            )
         if len(column.name.encode()) > 63:
             raise TableError(
                 declaration.name,
@@ -131,11 +155,12 @@ def _check_columns(declaration: MirroredTable, columns: tuple[SourceColumn, ...]
             f" it out; the table has: {', '.join(names)}.",
         )
     cursor = next(column for column in columns if column.name == declaration.cursor)
-    if cursor.data_type not in CURSOR_TYPES:
+    if cursor.data_type not in TIME_CURSORS | NUMBER_CURSORS:
         raise TableError(
             declaration.name,
             f'cursor column "{cursor.name}" is of type {cursor.column_type}',
-            "Set `cursor` to a TIMESTAMP or DATETIME column, or leave it out.",
+            "Set `cursor` to a TIMESTAMP, a DATETIME or a number that grows with every change, or"
+            " leave it out.",
         )
 
 
@@ -148,6 +173,15 @@ def _check_key(
             "no key is declared",
             "Give `key` the columns that identify a row.",
         )
+    for column in columns:
+        literal = RULE_OF[column.data_type].literal
+        if column.name in declaration.key and literal not in KEY_LITERALS:
+            raise TableError(
+                declaration.name,
+                f'key column "{column.name}" is of type {column.column_type}',
+                "A key is compared digit by digit, which a floating point number does not allow;"
+                " set `key` to another unique key.",
+            )
     nullable = [c.name for c in columns if c.name in declaration.key and c.nullable]
     indexes: dict[str, list[tuple[str, bool]]] = {}
     # a flat SELECT: a subquery on information_schema.statistics has crashed MariaDB 10.11

@@ -15,6 +15,7 @@ TABLE_META = {
     "key",
     "cursor",
     "overlap_seconds",
+    "overlap_values",
     "verify_within_seconds",
     "allow_engine",
 }
@@ -23,6 +24,8 @@ OVERLAP_SECONDS = 600
 """How far a window reaches back before the last read, for transactions that commit late."""
 
 
+OVERLAP_VALUES = 1_000
+"""The same for a cursor that is a number: how far below the highest one seen."""
 VERIFY_WITHIN_SECONDS = 24 * 3600
 """Every row of a large table is compared once in so many seconds, some at each run."""
 
@@ -43,6 +46,7 @@ class MirroredTable:
     key: tuple[str, ...]
     cursor: str | None
     overlap_seconds: int = OVERLAP_SECONDS
+    overlap_values: int = OVERLAP_VALUES
     verify_within_seconds: int = VERIFY_WITHIN_SECONDS
     allow_engine: str | None = None
     demo: bool = False
@@ -56,9 +60,8 @@ class MirroredTable:
 def declared_tables(folder: Path = SOURCES) -> list[MirroredTable]:
     """Every declared table, in the order of the files. Raises SettingError for a bad entry."""
     tables = []
-    for path in sorted(folder.rglob("*.yml")):
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
-        for source in content.get("sources") or []:
+    for path in sorted([*folder.rglob("*.yml"), *folder.rglob("*.yaml")]):
+        for source in _sources_in(path):
             tables += _tables_of(source, path.name)
     names = [table.name for table in tables]
     for name in names:
@@ -96,20 +99,39 @@ def _check_choice(kind: str, value: str | None, known: list[str]) -> None:
         )
 
 
+def _sources_in(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise SettingError(
+            f"{path.name}{where}",
+            f"not YAML ({getattr(error, 'problem', None) or 'cannot be read'})",
+            "Mend the line; `dbt parse` reads the same file.",
+        ) from None
+    sources = content.get("sources") if isinstance(content, dict) else None
+    return [source for source in sources or [] if isinstance(source, dict)]
+
+
 def _tables_of(source: dict[str, Any], file: str) -> list[MirroredTable]:
     meta = (source.get("config") or {}).get("meta") or {}
-    if "operational_database" not in meta:
+    if "operational_database" not in meta or not source.get("name"):
         return []
     _check_names(source["name"], file, meta, SOURCE_META)
     return [
-        _mirrored_table(source["name"], meta, entry, file) for entry in source.get("tables") or []
+        _mirrored_table(source["name"], meta, entry, file)
+        for entry in source.get("tables") or []
+        if (entry.get("config") or {}).get("enabled", True)
     ]
 
 
 def _mirrored_table(
     domain: str, source_meta: dict[str, Any], entry: dict[str, Any], file: str
 ) -> MirroredTable:
-    name = entry["name"]
+    name = entry.get("name")
+    if not isinstance(name, str):
+        raise SettingError(f"{domain} in {file}", "a table has no name", "Give each a `name`.")
     meta = (entry.get("config") or {}).get("meta") or {}
     _check_names(name, file, meta, TABLE_META)
     key = meta.get("key")
@@ -117,8 +139,10 @@ def _mirrored_table(
         raise SettingError(
             f"{name} in {file}", f"key is {key!r}", "Give `key` as a list of columns, [] for none."
         )
-    overlap = _seconds(name, file, meta, "overlap_seconds", OVERLAP_SECONDS, least=2)
-    within = _seconds(name, file, meta, "verify_within_seconds", VERIFY_WITHIN_SECONDS, least=60)
+    # a server may round a stamp by a second
+    overlap = _number(name, file, meta, "overlap_seconds", OVERLAP_SECONDS, least=2)
+    values = _number(name, file, meta, "overlap_values", OVERLAP_VALUES, least=0)
+    within = _number(name, file, meta, "verify_within_seconds", VERIFY_WITHIN_SECONDS, least=60)
     return MirroredTable(
         domain=domain,
         name=name,
@@ -127,19 +151,20 @@ def _mirrored_table(
         key=tuple(key),
         cursor=meta.get("cursor"),
         overlap_seconds=overlap,
+        overlap_values=values,
         verify_within_seconds=within,
         allow_engine=meta.get("allow_engine"),
         demo=bool(source_meta.get("demo", False)),
     )
 
 
-def _seconds(
+def _number(
     table: str, file: str, meta: dict[str, Any], name: str, default: int, least: int
 ) -> int:
     value = meta.get(name, default)
     if not isinstance(value, int) or value < least:
         raise SettingError(
-            f"{table} in {file}", f"{name} is {value!r}", f"Give at least {least} seconds."
+            f"{table} in {file}", f"{name} is {value!r}", f"Give a number, {least} or more."
         )
     return value
 

@@ -5,30 +5,31 @@ table's failure stops that table and nothing else.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
-import psycopg2
-import pymysql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
-from pymysql.constants import ER
 
-from common.errors import DeletesRefused, TableError, TidemarkError
+from common.errors import DeletesRefused, TidemarkError
 from common.log import get_logger
+from common.pause import pause_point
 from common.settings import Address
 from extract.anomalies import note_anomalies
 from extract.catalog import TableDescription, describe
 from extract.declarations import MirroredTable
-from extract.guard import note_candidates
-from extract.landing import LANDING_SCHEMA, FileWriter, LandingTable, clear_landing, land
+from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error, connection_lost
+from extract.guard import note_accepted, note_candidates
+from extract.landing import FileWriter, LandingTable, land, landing_folder
 from extract.mirror import Applied, MirrorTable
 from extract.reader import Reader, column_field
 from extract.reconcile import compare_due, reconcile
-from extract.session import Session, error_number
-from extract.types import postgres_type, quoted_postgres, text_literal
+from extract.session import Session
+from extract.types import postgres_type, text_literal
 from extract.verification import Verification, write_verification
 from warehouse.connection import transaction
 from warehouse.marks import Mark, read_marks
@@ -36,23 +37,18 @@ from warehouse.run_log import RunLog
 
 log = get_logger(__name__)
 
-HINTS = {
-    ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
-    ER.LOCK_WAIT_TIMEOUT: "Somebody holds a lock on the table; the next run tries again.",
-}
-
 
 @dataclass(frozen=True)
 class Window:
-    """What is read of a table: the rows stamped at or after `start`, all of them without one.
+    """What is read of a table: the rows stamped at or after `bound`, all of them without one.
 
-    `read_at` is the source's clock before the first row was read; `bound` is `start` as the
-    cursor column's own clock writes it.
+    `read_at` is the source's clock before the first row was read. `start` is the bound as a time,
+    where the cursor is one; `bound` is it as the cursor column's own clock, or number, writes it.
     """
 
     read_at: datetime
-    start: datetime | None
-    bound: str | None
+    start: datetime | None = None
+    bound: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,10 @@ class TableOutcome:
 
 @dataclass
 class Extraction:
-    """One extract of some tables into the warehouse."""
+    """One extract of some tables into the warehouse.
+
+    `check_lock` raises when the run's lock is gone; it is asked before each commit.
+    """
 
     source: Session
     warehouse: Address
@@ -93,32 +92,49 @@ class Extraction:
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     report: Callable[[TableOutcome], None] = lambda outcome: None
+    check_lock: Callable[[], None] = lambda: None
 
     def run(self, tables: list[MirroredTable]) -> list[TableOutcome]:
-        """Bring the tables up to date; an outcome for each, in the order given."""
-        clear_landing(self.connection, self.folder)
-        marks = read_marks(self.connection)
-        outcomes: dict[str, TableOutcome] = {}
-        reads: dict[str, TableRead] = {}
-        seconds: dict[str, float] = {}
+        """Bring the tables up to date; an outcome for each, in the order given.
+
+        A table that was rebuilt while it was read is read once more.
+        """
+        outcomes = self._extract(tables)
+        again = [t for t in tables if isinstance(outcomes[t.name].error, TableChanged)]
+        if again:
+            outcomes |= self._extract(again)
         for table in tables:
-            started = time.monotonic()
-            try:
-                reads[table.name] = self._read(table, marks.get(table.name))
-            except (TidemarkError, pymysql.err.Error) as error:
-                outcomes[table.name] = self._failed(table.name, error, started)
-            seconds[table.name] = time.monotonic() - started
-        landings = [read.landing for read in reads.values() if read.landing.rows]
-        errors = land(self.warehouse, landings, self.folder)
-        for name, read in reads.items():
-            started = time.monotonic() - seconds[name]
-            if name in errors:
-                outcomes[name] = self._failed(name, errors[name], started)
-            else:
-                outcomes[name] = self._apply(read, marks.get(name), started)
+            self._tell(outcomes[table.name])
         return [outcomes[table.name] for table in tables]
 
-    def _read(self, declaration: MirroredTable, mark: Mark | None) -> TableRead:
+    def _extract(self, tables: list[MirroredTable]) -> dict[str, TableOutcome]:
+        marks = read_marks(self.connection)
+        outcomes: dict[str, TableOutcome] = {}
+        reads: dict[str, tuple[TableRead, float]] = {}
+        with landing_folder(self.connection, self.folder) as folder:
+            for number, table in enumerate(tables):
+                started = time.monotonic()
+                try:
+                    read = self._read(table, marks.get(table.name), number, folder)
+                except DRIVER_ERRORS as error:
+                    outcomes[table.name] = self._failed(table.name, error, started)
+                else:
+                    reads[table.name] = read, time.monotonic() - started
+            pause_point("read")
+            landings = [read.landing for read, _ in reads.values() if read.landing.rows]
+            errors = land(self.warehouse, landings, folder)
+            pause_point("landed")
+            for name, (read, seconds) in reads.items():
+                started = time.monotonic() - seconds
+                if name in errors:
+                    outcomes[name] = self._failed(name, errors[name], started)
+                else:
+                    outcomes[name] = self._bring(read, marks.get(name), started)
+        return outcomes
+
+    def _read(
+        self, declaration: MirroredTable, mark: Mark | None, number: int, folder: Path
+    ) -> TableRead:
         """Read a table's window into files."""
         table = describe(self.source, declaration)
         window = window_of(self.source, table, None if self.full_refresh else mark)
@@ -126,7 +142,7 @@ class Extraction:
         condition = "true"
         if window.bound is not None:
             condition = reader.condition_on(table.cursor_column, window.bound)
-        writer = FileWriter(self.folder, declaration.name)
+        writer = FileWriter(folder, number)
         suspects = []
         for chunk in reader.read([column_field(column) for column in table.columns], condition):
             writer.write(chunk)
@@ -134,50 +150,66 @@ class Extraction:
                 suspects.append(chunk.where)
         writer.close()
         types = tuple(postgres_type(column) for column in table.columns)
-        landing = LandingTable(declaration.name, types, tuple(writer.files), writer.rows)
+        landing = LandingTable(declaration.name, number, types, tuple(writer.files))
         return TableRead(reader, window, landing, list(dict.fromkeys(suspects)))
 
-    def _apply(self, read: TableRead, mark: Mark | None, started: float) -> TableOutcome:
+    def _bring(self, read: TableRead, mark: Mark | None, started: float) -> TableOutcome:
+        """Apply what was read of a table, and reconcile it."""
         name = read.landing.name
+        mirror = MirrorTable(read.reader.table, self.run_log.run_id)
         try:
-            with transaction(self.connection), self.connection.cursor() as cursor:
-                verification, advanced = self._apply_in_transaction(cursor, read, mark)
-            verification = self._compare_due(read, verification)
+            with self._committed() as cursor:
+                verification, advanced = self._apply(cursor, read, mirror, mark)
+                self._check_unchanged(read)
+            pause_point("applied")
+            verification = compare_due(
+                self.connection, read.reader, mirror, verification, self.check_lock
+            )
+            self._check_unchanged(read)
+            with self._committed() as cursor:
+                write_verification(cursor, verification, self.run_log.run_id)
         except DeletesRefused as refusal:
             note_candidates(self.connection, name, refusal.row_keys, self.run_log.run_id)
             return self._failed(name, refusal, started)
-        except (TidemarkError, pymysql.err.Error, psycopg2.Error) as error:
+        except DRIVER_ERRORS as error:
             return self._failed(name, error, started)
-        outcome = TableOutcome(
-            name, time.monotonic() - started, read.landing.rows, verification, advanced
-        )
-        self._tell(outcome)
-        return outcome
+        seconds = time.monotonic() - started
+        return TableOutcome(name, seconds, read.landing.rows, verification, advanced)
 
-    def _apply_in_transaction(
-        self, cursor: Cursor, read: TableRead, mark: Mark | None
+    def _apply(
+        self, cursor: Cursor, read: TableRead, mirror: MirrorTable, mark: Mark | None
     ) -> tuple[Verification, Mark]:
-        mirror = MirrorTable(read.reader.table, self.run_log.run_id)
         mirror.prepare(cursor)
         landing = read.landing
         applied = Applied()
         if landing.rows:
-            landed = f"{LANDING_SCHEMA}.{quoted_postgres(landing.name)}"
-            mirror.check_landed(cursor, landed, landing.columns, landing.rows)
-            applied = mirror.upsert(cursor, landed, landing.columns)
-            note_anomalies(cursor, read.reader, mirror, landed, landing.columns, read.suspects)
+            note_anomalies(
+                cursor, read.reader, mirror, landing.relation, landing.columns, read.suspects
+            )
+            mirror.check_landed(cursor, landing.relation, landing.columns, landing.rows)
+            applied = mirror.upsert(cursor, landing.relation, landing.columns)
+        pause_point("upserted")
         accepted = self.accepted_deletes.get(mirror.name)
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
+        note_candidates(self.connection, mirror.name, [], self.run_log.run_id)
+        if accepted is not None and accepted == verification.applied.deleted:
+            note_accepted(cursor, mirror.name, accepted, self.run_log.run_id)
         write_verification(cursor, verification, self.run_log.run_id)
+        pause_point("reconciled")
         return verification, self._advanced(cursor, read, mark)
 
-    def _compare_due(self, read: TableRead, verification: Verification) -> Verification:
-        """Compare the rows of a large table whose turn it is."""
-        mirror = MirrorTable(read.reader.table, self.run_log.run_id)
-        verification = compare_due(self.connection, read.reader, mirror, verification)
-        with self.connection.cursor() as cursor:
-            write_verification(cursor, verification, self.run_log.run_id)
-        return verification
+    def _check_unchanged(self, read: TableRead) -> None:
+        """Raise TableChanged where the table is no longer the one that was described."""
+        table = read.reader.table
+        if describe(self.source, table.declaration).identity != table.identity:
+            raise TableChanged(table.declaration.name)
+
+    @contextmanager
+    def _committed(self) -> Iterator[Cursor]:
+        """A transaction that commits only while the run's lock is held."""
+        with transaction(self.connection), self.connection.cursor() as cursor:
+            yield cursor
+            self.check_lock()
 
     def _advanced(self, cursor: Cursor, read: TableRead, mark: Mark | None) -> Mark:
         """Where the table's mark may stand once everything downstream is built."""
@@ -185,13 +217,11 @@ class Extraction:
         column = table.cursor_column
         value = mark.high_water_mark if mark else None
         if column is not None and read.landing.rows:
-            position = table.columns.index(column)
             kind = postgres_type(column)
             known = f"{text_literal(value)}::{kind}" if value else "null"
-            landed = f"{LANDING_SCHEMA}.{quoted_postgres(table.declaration.name)}"
+            landed = read.landing.columns[table.columns.index(column)]
             cursor.execute(
-                f"select greatest({known}, max({read.landing.columns[position]}))::text"
-                f" from {landed}"
+                f"select greatest({known}, max({landed}))::text from {read.landing.relation}"
             )
             value = cursor.fetchone()[0]
         return Mark(
@@ -199,9 +229,10 @@ class Extraction:
         )
 
     def _failed(self, name: str, error: Exception, started: float) -> TableOutcome:
-        outcome = TableOutcome(name, time.monotonic() - started, error=as_table_error(name, error))
-        self._tell(outcome)
-        return outcome
+        if self.connection.closed:
+            raise connection_lost(self.warehouse) from error
+        log.warning("%s: %s", name, type(error).__name__, exc_info=error)
+        return TableOutcome(name, time.monotonic() - started, error=as_table_error(name, error))
 
     def _tell(self, outcome: TableOutcome) -> None:
         error = outcome.error
@@ -223,28 +254,15 @@ def window_of(source: Session, table: TableDescription, mark: Mark | None) -> Wi
     """What a run would read of a table now: all of it where it has no cursor or no mark."""
     read_at = source.clock()
     column = table.cursor_column
-    if column is None or mark is None:
-        return Window(read_at, None, None)
+    if column is None or mark is None or mark.cursor_column != column.name:
+        return Window(read_at)
+    if table.has_numeric_cursor:
+        if mark.high_water_mark is None:
+            return Window(read_at)
+        bound = Decimal(mark.high_water_mark) - table.declaration.overlap_values
+        return Window(read_at, bound=str(bound))
     start = mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)
     # a DATETIME holds the clock of whoever wrote it: the server's own zone, or UTC
     behind = min(0, source.local_offset_seconds) if column.data_type == "datetime" else 0
     bound = start + timedelta(seconds=behind)
     return Window(read_at, start, bound.strftime("%Y-%m-%d %H:%M:%S.%f"))
-
-
-def as_table_error(name: str, error: Exception) -> TidemarkError:
-    """An error of a driver as one of the table: the server's words, without the row's values."""
-    if isinstance(error, TidemarkError):
-        return error
-    if isinstance(error, pymysql.err.Error):
-        number = error_number(error)
-        words = error.args[1] if len(error.args) > 1 else type(error).__name__
-        return TableError(
-            name, f"the source says {number}: {words}", HINTS.get(number, "Run again.")
-        )
-    primary = getattr(getattr(error, "diag", None), "message_primary", None)
-    return TableError(
-        name,
-        f"the warehouse says: {primary or str(error).strip().splitlines()[0]}",
-        "Nothing of this table was applied; the next run reads the same window again.",
-    )

@@ -4,7 +4,7 @@ The keys stand in two temporary tables of the caller's transaction: `reconcile_g
 source does not have, and `reconcile_differing`, which the mirror lacks or holds otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -17,12 +17,24 @@ from extract.anomalies import note_anomalies
 from extract.digests import mirror_row_text, source_row_text
 from extract.guard import check_deletes
 from extract.mirror import Applied, MirrorTable, comparable
-from extract.ranges import KeyRange, mirror_condition, source_condition
-from extract.reader import COPY_FORMAT, Chunk, Field, Reader, column_field
+from extract.ranges import Key, KeyRange, mirror_condition, source_condition
+from extract.reader import COPY_FORMAT, KEYS_PER_STATEMENT, Chunk, Field, Reader, column_field
 from extract.stored_ranges import driver_key, key_value_in_mirror
 from extract.types import SourceColumn, postgres_type, quoted_postgres
 
 DIFFERENCES_NAMED = 20
+BULK_SHARE = 0.05
+"""Where more of the rows differ than this, their ranges are read instead of their keys."""
+DIGEST = '"digest "'
+"""A name that no key column can have: those of the source never end with a space."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The rows of each side, as they were when compared."""
+
+    source: int
+    mirror: int
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Settled:
 
     applied: Applied
     late_rows: int
+    is_equal: bool
 
 
 class Findings:
@@ -42,6 +55,7 @@ class Findings:
         self._mirror = mirror
         self._table = reader.table
         self._names = ", ".join(mirror.keys)
+        self._ranges: list[KeyRange] = []
         for name in ("reconcile_gone", "reconcile_differing"):
             self._temporary_table(name, list(self._table.key_columns))
 
@@ -57,7 +71,8 @@ class Findings:
     def compare_rows(self, key_range: KeyRange) -> int:
         """Compare a range row by row, by a digest of each; the number of rows at the source."""
         keys = self._table.key_columns
-        self._temporary_table("reconcile_source", list(keys), "digest text")
+        self._ranges.append(key_range)
+        self._temporary_table("reconcile_source", list(keys), f"{DIGEST} text")
         digest = f"md5({source_row_text(self._table.columns)})"
         fields = [*map(column_field, keys), Field(digest, digest, quoted=False)]
         chunks = self._copy(
@@ -79,14 +94,14 @@ class Findings:
             from reconcile_source as source
             left join {mirrored} as mirror using ({self._names})
             where mirror.{self._mirror.keys[0]} is null
-                or source.digest is distinct from {self._mirror_digest()}{vanished}
+                or source.{DIGEST} is distinct from {self._mirror_digest()}{vanished}
             """
         )
         return sum(chunk.rows for chunk in chunks)
 
-    def name_differences(self) -> tuple[int, list[str]]:
+    def name_differences(self, source_rows: int) -> tuple[int, list[str]]:
         """Read the differing rows again: how many rows really differ, and the first keys."""
-        self._read_again()
+        self._read_again(source_rows)
         self._temporary_table("reconcile_found", list(self._table.key_columns))
         self._cursor.execute(
             f"insert into reconcile_found select {_all_of('landed', self._mirror.keys)}"
@@ -101,24 +116,42 @@ class Findings:
         return (rows[0][0] if rows else 0), [row_key for _, row_key in rows]
 
     def settle(
-        self, source_rows: int, late_before: datetime | None, accepted_deletes: int | None
+        self, counted: Counted, late_before: datetime | None, accepted_deletes: int | None
     ) -> Settled:
         """Read the differing rows again, store what the source returns and delete the rest.
 
-        `source_rows` tells the guard whether the source is empty. Raises DeletesRefused.
+        `counted` are the rows of what was compared; a source without any is refused. Raises
+        DeletesRefused.
         """
-        suspects = self._read_again()
+        suspects = self._read_again(counted.source)
+        unreturned = self._unreturned()
         late_rows = self._late_rows(late_before)
-        check_deletes(self._cursor, self._mirror, source_rows, accepted_deletes)
+        check_deletes(self._cursor, self._mirror, counted.source, accepted_deletes)
         columns = tuple(self._mirror.columns)
-        brought = self._mirror.upsert(self._cursor, "reconcile_landed", columns)
         note_anomalies(
             self._cursor, self._reader, self._mirror, "reconcile_landed", columns, suspects
         )
+        brought = self._mirror.upsert(self._cursor, "reconcile_landed", columns)
         removed = self._mirror.delete(self._cursor, "reconcile_gone")
-        return Settled(brought + removed, late_rows)
+        applied = brought + removed
+        mirror_rows = counted.mirror + applied.inserted - applied.deleted
+        still_different = self._count_where(f"landed {self._differs_from_mirror()}")
+        is_equal = still_different == 0 and mirror_rows == counted.source - unreturned
+        return Settled(applied, late_rows, is_equal)
 
-    def _read_again(self) -> list[str]:
+    def _unreturned(self) -> int:
+        """How many rows the source had when they were compared, and not when read again."""
+        self._cursor.execute(
+            f"select count(*) from (select {self._names} from reconcile_differing"
+            f" except select {self._names} from reconcile_landed) as unreturned"
+        )
+        return self._cursor.fetchone()[0]
+
+    def _count_where(self, landed: str) -> int:
+        self._cursor.execute(f"select count(*) from reconcile_landed as {landed}")
+        return self._cursor.fetchone()[0]
+
+    def _read_again(self, source_rows: int) -> list[str]:
         """Read the differing rows again into `reconcile_landed`; one that is no more is gone.
 
         Returns the conditions of the chunks that may hold a value PostgreSQL cannot.
@@ -128,7 +161,7 @@ class Findings:
         keys = [driver_key(key) for key in self._cursor.fetchall()]
         self._temporary_table("reconcile_landed", list(self._table.columns))
         fields = [column_field(column) for column in self._table.columns]
-        chunks = self._copy("reconcile_landed", self._reader.read_keys(fields, keys))
+        chunks = self._copy("reconcile_landed", self._rows_again(fields, keys, source_rows))
         self._cursor.execute(
             f"""
             insert into reconcile_gone
@@ -139,16 +172,25 @@ class Findings:
         )
         return list(dict.fromkeys(chunk.where for chunk in chunks if chunk.suspect))
 
+    def _rows_again(
+        self, fields: list[Field], keys: list[Key], source_rows: int
+    ) -> Iterator[Chunk]:
+        if self._ranges and len(keys) > max(source_rows * BULK_SHARE, KEYS_PER_STATEMENT):
+            for key_range in self._ranges:
+                condition = source_condition(self._table.key_columns, key_range)
+                yield from self._reader.read_where(fields, condition)
+        else:
+            yield from self._reader.read_keys(fields, keys)
+
     def _late_rows(self, late_before: datetime | None) -> int:
         """How many rows that differ carry a stamp that an earlier window should have seen."""
         column = self._table.cursor_column
         if column is None or late_before is None:
             return 0
-        self._cursor.execute(
-            f"select count(*) from reconcile_landed as landed {self._differs_from_mirror()}"
+        return self._count_where(
+            f"landed {self._differs_from_mirror()}"
             f" and landed.{quoted_postgres(column.name)} < '{late_before.isoformat()}'"
         )
-        return self._cursor.fetchone()[0]
 
     def _differs_from_mirror(self) -> str:
         """Joins `landed` with the mirror and keeps the rows that are missing there or differ."""

@@ -14,13 +14,17 @@ CANDIDATES_KEPT = 1_000
 def check_deletes(
     cursor: Cursor, mirror: MirrorTable, source_rows: int, accepted: int | None
 ) -> None:
-    """Raise DeletesRefused when `reconcile_gone` holds more rows than may be deleted in a run."""
+    """Raise DeletesRefused when `reconcile_gone` holds more rows than may be deleted now.
+
+    The measure is 24 hours, so that a mass delete in small steps is seen too.
+    """
     cursor.execute("select count(*) from reconcile_gone")
     deletes = cursor.fetchone()[0]
     if not deletes:
         return
     mirror_rows = mirror.count(cursor)
     allowed = max(ALLOWED_ROWS, int(mirror_rows * ALLOWED_SHARE))
+    allowed = max(0, allowed - _deleted_lately(cursor, mirror))
     if source_rows == 0:
         allowed = 0
     if deletes <= allowed or deletes == accepted:
@@ -36,7 +40,7 @@ def check_deletes(
 def note_candidates(
     connection: Connection, table_name: str, row_keys: list[str], run_id: str
 ) -> None:
-    """Keep the first keys that were held back, in place of those of an earlier run."""
+    """Keep the first keys that were held back, in place of those of an earlier run: none, now."""
     with connection.cursor() as cursor:
         cursor.execute("delete from mrr_state.guard_candidate where table_name = %s", (table_name,))
         for row_key in row_keys:
@@ -45,6 +49,27 @@ def note_candidates(
                 " values (%s, %s, %s)",
                 (table_name, row_key, run_id),
             )
+
+
+def note_accepted(cursor: Cursor, table_name: str, deletes: int, run_id: str) -> None:
+    """Keep what somebody let through, so that it does not count against the next 24 hours."""
+    cursor.execute(
+        "insert into mrr_state.accepted_deletes (table_name, run_id, deletes) values (%s, %s, %s)",
+        (table_name, run_id, deletes),
+    )
+
+
+def _deleted_lately(cursor: Cursor, mirror: MirrorTable) -> int:
+    """The rows that were deleted in 24 hours, but for those that somebody let through."""
+    cursor.execute(
+        "select coalesce(sum(verification.deleted - coalesce(accepted.deletes, 0)), 0)"
+        " from dwh.mirror_verification as verification"
+        " left join mrr_state.accepted_deletes as accepted using (table_name, run_id)"
+        " where verification.table_name = %s"
+        " and verification.checked_to > clock_timestamp() - interval '24 hours'",
+        (mirror.name,),
+    )
+    return int(cursor.fetchone()[0])
 
 
 def parse_accepted(arguments: list[str]) -> dict[str, int]:

@@ -4,16 +4,22 @@ dlt's own Postgres destination reads every empty string of a CSV as NULL and kno
 so a small subclass of it gives each column the exact type of the mirror, and runs our COPY.
 """
 
+import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
+# dlt would hold back a Ctrl-C until it is through
+os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"
+os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
 
 import dlt
 from dlt.common.destination.client import PreparedTableSchema, RunnableLoadJob
@@ -38,13 +44,37 @@ FILE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
+class LandedFile:
+    """A CSV file of some rows."""
+
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True)
 class LandingTable:
-    """A table to land: its name, the exact types of its columns c1 … cN, and its files."""
+    """A table to land: the exact types of its columns c1 … cN, and its files.
+
+    It lands as t1, t2, …: dlt would change the names that the source or the user gave.
+    """
 
     name: str
+    number: int
     types: tuple[str, ...]
-    files: tuple[Path, ...]
-    rows: int
+    files: tuple[LandedFile, ...]
+
+    @property
+    def landed_name(self) -> str:
+        return f"t{self.number}"
+
+    @property
+    def relation(self) -> str:
+        """Where it has landed."""
+        return f"{LANDING_SCHEMA}.{self.landed_name}"
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -109,35 +139,68 @@ class exact_postgres(postgres):
 class FileWriter:
     """Writes the chunks of one table to files of a handy size."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, number: int) -> None:
         self._folder = folder
-        self._name = name
+        self._number = number
         self._file: BinaryIO | None = None
-        self.files: list[Path] = []
-        self.rows = 0
+        self._rows = 0
+        self.files: list[LandedFile] = []
 
     def write(self, chunk: Chunk) -> None:
-        if self._file is None or self._file.tell() >= FILE_BYTES:
-            self.close()
-            path = self._folder / f"{self._name}.{len(self.files) + 1:06}.csv"
+        if self._file is None:
+            path = self._folder / f"t{self._number}.{len(self.files) + 1:06}.csv"
             self._file = path.open("wb")
-            self.files.append(path)
         self._file.write(chunk.data)
         self._file.write(b"\n")
-        self.rows += chunk.rows
+        self._rows += chunk.rows
+        if self._file.tell() >= FILE_BYTES:
+            self.close()
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-            self._file = None
+            self.files.append(LandedFile(Path(self._file.name), self._rows))
+            self._file, self._rows = None, 0
 
 
-def clear_landing(connection: Connection, folder: Path) -> None:
-    """Drop what an earlier run landed, and its files; a package of a dead run is never loaded."""
-    shutil.rmtree(folder, ignore_errors=True)
+@contextmanager
+def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
+    """A folder for one run's files, which nobody else may read.
+
+    It goes at the end, with what landed; what a killed run left goes at the start.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.iterdir():
+        if not _is_locked(left):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=parent))
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        _drop_landed(connection)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+        if not connection.closed:
+            _drop_landed(connection)
+
+
+def _drop_landed(connection: Connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"drop schema if exists {LANDING_SCHEMA} cascade")
+
+
+def _is_locked(folder: Path) -> bool:
+    """True for the folder of a run that lives, of this checkout into another warehouse."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[str, TableError]:
@@ -156,7 +219,7 @@ def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[s
         log.warning("landing together failed, landing each table alone: %s", _cause(error))
     errors: dict[str, TableError] = {}
     for table in tables:
-        errors |= land(warehouse, [table], folder / table.name)
+        errors |= land(warehouse, [table], folder / table.landed_name)
     return errors
 
 
@@ -182,21 +245,24 @@ def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) 
 
 def _resource(table: LandingTable) -> Any:
     def files() -> Iterator[Any]:
-        for path in table.files:
-            yield dlt.mark.with_file_import(str(path), "csv", table.rows)
+        for file in table.files:
+            yield dlt.mark.with_file_import(str(file.path), "csv", file.rows)
 
     columns = [
         {"name": name, "data_type": "text", "nullable": True, POSTGRES_TYPE: kind}
         for name, kind in zip(table.columns, table.types, strict=True)
     ]
-    return dlt.resource(files, name=table.name, write_disposition="replace", columns=columns)
+    return dlt.resource(files, name=table.landed_name, write_disposition="replace", columns=columns)
 
 
 def _cause(error: BaseException) -> str:
-    """The first line of the innermost cause: the server's own words."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """The warehouse's own words, which hold no value of a row; else the kind of the error."""
+    words = type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        words = getattr(getattr(cause, "diag", None), "message_primary", None) or words
+        cause = cause.__cause__ or cause.__context__
+    return words
 
 
 def _landing_error(name: str, error: BaseException) -> TableError:

@@ -14,8 +14,17 @@ from typing import Any
 
 import pymysql
 
+from common.errors import TableError
 from common.log import get_logger
 from extract.catalog import TableDescription
+from extract.ranges import (
+    WHOLE,
+    Key,
+    KeyRange,
+    source_condition,
+    source_equality,
+    source_literal,
+)
 from extract.session import STATEMENT_CUT, Session, error_number
 from extract.types import (
     RULE_OF,
@@ -34,6 +43,7 @@ COPY_FORMAT = "format csv, delimiter ',', quote '''', escape '\\', null 'NULL', 
 VALUE_BYTES = 4 * 1024 * 1024
 ROWS_PER_VALUE = 10_000
 ROWS_PER_SCAN = 100_000
+KEYS_PER_STATEMENT = 500
 SMALLEST_RANGE = 100
 """Ranges of this many rows or fewer are read row by row when the server cannot join them."""
 
@@ -58,14 +68,6 @@ class Field:
         if self.quoted:
             return f"quote({self.expression})"
         return f"ifnull({self.expression}, 'NULL')"
-
-
-@dataclass(frozen=True)
-class KeyRange:
-    """The keys above `above`, up to and with `up_to`; None is an open end."""
-
-    above: tuple[Any, ...] | None = None
-    up_to: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,43 +104,43 @@ class Reader:
     def __init__(self, session: Session, table: TableDescription) -> None:
         self.session = session
         self.table = table
-        declaration = table.declaration
-        self._from = f"{quoted_source(declaration.database)}.{quoted_source(declaration.table)}"
-        self._keys = [quoted_source(column.name) for column in table.key_columns]
-        self._key_list = ", ".join(map(key_value, table.key_columns))
+        self._key = table.key_columns
+        self._key_values = ", ".join(map(key_value, self._key))
+        self._key_order = ", ".join(quoted_source(column.name) for column in self._key)
         self._not_held = " or ".join(filter(None, map(not_held, table.columns))) or "false"
 
     def read(self, fields: list[Field], condition: str = "true") -> Iterator[Chunk]:
         """Every row that meets the condition, in ranges of the key."""
         rows = ROWS_PER_SCAN if condition != "true" else self._rows_per_value()
-        whole = KeyRange()
-        ranges = [whole] if self.table.estimated_rows <= rows else self._split(whole, rows)
+        ranges = [WHOLE] if self.table.estimated_rows <= rows else self._split(WHOLE, rows)
         for key_range in ranges:
             yield from self._read_range(fields, condition, key_range, rows)
 
-    def read_keys(self, fields: list[Field], keys: list[tuple[Any, ...]]) -> Iterator[Chunk]:
-        """The rows that still have one of the keys; `keys` as `rows_of_keys` gives them."""
-        for start in range(0, len(keys), 1000):
-            condition = " or ".join(self._equals(key) for key in keys[start : start + 1000])
-            yield from self._read_range(fields, f"({condition})", KeyRange(), SMALLEST_RANGE)
-
-    def condition_on(self, column: SourceColumn, lower_bound: str) -> str:
-        """The condition of a window: stamped at or after the bound, or not stamped at all."""
-        name = quoted_source(column.name)
-        return f"({name} >= {self.session.literal(lower_bound)} or {name} is null)"
-
     def read_where(self, fields: list[Field], where: str) -> Iterator[Chunk]:
         """The rows that meet a condition that already says the range."""
-        yield from self._read_range(fields, where, KeyRange(), ROWS_PER_VALUE)
+        yield from self._read_range(fields, where, WHOLE, ROWS_PER_VALUE)
+
+    def read_keys(self, fields: list[Field], keys: list[Key]) -> Iterator[Chunk]:
+        """The rows that still have one of the keys."""
+        for start in range(0, len(keys), KEYS_PER_STATEMENT):
+            some = keys[start : start + KEYS_PER_STATEMENT]
+            condition = " or ".join(f"({source_equality(self._key, key)})" for key in some)
+            yield from self._read_range(fields, f"({condition})", WHOLE, SMALLEST_RANGE)
+
+    def condition_on(self, column: SourceColumn, bound: str) -> str:
+        """The condition of a window: at or after the bound, or without a value."""
+        name = quoted_source(column.name)
+        literal = bound if RULE_OF[column.data_type].literal == "number" else source_literal(bound)
+        return f"({name} >= {literal} or {name} is null)"
 
     def _rows_per_value(self) -> int:
         widest = max(self.table.row_bytes * 2, 1)
-        return max(SMALLEST_RANGE, min(ROWS_PER_VALUE, VALUE_BYTES // widest))
+        return max(1, min(ROWS_PER_VALUE, VALUE_BYTES // widest))
 
     def _read_range(
         self, fields: list[Field], condition: str, key_range: KeyRange, rows: int
     ) -> Iterator[Chunk]:
-        where = f"{condition} and {self._within(key_range)}"
+        where = f"{condition} and {source_condition(self._key, key_range)}"
         try:
             chunk = self._joined(fields, where)
         except Refused as refusal:
@@ -157,11 +159,11 @@ class Reader:
     def _joined(self, fields: list[Field], where: str) -> Chunk:
         line = "concat(" + ", ',', ".join(field.line for field in fields) + ")"
         sql = (
-            f"select cast(group_concat({line} separator '\\n') as binary), count(*),"
-            f" count({line}), sum({self._not_held}) from {self._from} where {where}"
+            f"select cast(group_concat({line} separator '\n') as binary), count(*),"
+            f" count({line}), sum({self._not_held}) from {self.table.qualified} where {where}"
         )
         try:
-            (value, rows, lines, not_held), warnings = self.session.row_with_warnings(sql)
+            (value, rows, lines, suspects), warnings = self.session.row_with_warnings(sql)
         except pymysql.err.Error as error:
             if error_number(error) in STATEMENT_CUT:
                 raise Refused(f"statement cut by the server ({error_number(error)})") from None
@@ -169,15 +171,15 @@ class Reader:
         if warnings or lines != rows:
             raise Refused(f"{warnings} warnings, {rows - lines} rows dropped")
         data, has_nul = _without_quote_escapes(value or b"")
-        return Chunk(data, rows, where, suspect=bool(not_held) or has_nul)
+        return Chunk(data, rows, where, suspect=bool(suspects) or has_nul)
 
     def _row_by_row(self, fields: list[Field], where: str) -> Iterator[Chunk]:
         """A statement for each row, so that neither side holds more than one of them."""
         columns = ", ".join(field.raw for field in fields)
-        for key in self.session.rows(f"select {self._key_list} from {self._from} where {where}"):
-            row = self.session.row(
-                f"select {columns} from {self._from} where {self._equals(key)} and ({where})"
-            )
+        source = self.table.qualified
+        for key in self.session.rows(f"select {self._key_values} from {source} where {where}"):
+            equal = source_equality(self._key, key)
+            row = self.session.row(f"select {columns} from {source} where {equal} and ({where})")
             if row is not None:
                 yield Chunk(_escaped(row), 1, where, suspect=True)
 
@@ -185,41 +187,22 @@ class Reader:
         """The range cut into ranges of that many rows; the last one ends where it ended."""
         above = key_range.above
         while True:
-            within = self._within(KeyRange(above, key_range.up_to))
+            within = source_condition(self._key, KeyRange(above, key_range.up_to))
             boundary = self.session.row(
-                f"select {self._key_list} from {self._from} where {within}"
-                f" order by {', '.join(self._keys)} limit 1 offset {rows - 1}"
+                f"select {self._key_values} from {self.table.qualified} where {within}"
+                f" order by {self._key_order} limit 1 offset {rows - 1}"
             )
             if boundary is None or boundary == key_range.up_to:
                 yield KeyRange(above, key_range.up_to)
                 return
+            if boundary == above:
+                raise TableError(
+                    self.table.declaration.name,
+                    "its key cannot be walked in order: a boundary came twice",
+                    "Report it, with the table's definition.",
+                )
             yield KeyRange(above, boundary)
             above = boundary
-
-    def _within(self, key_range: KeyRange) -> str:
-        conditions = []
-        if key_range.above is not None:
-            conditions.append(self._beyond(key_range.above, ">", ">"))
-        if key_range.up_to is not None:
-            conditions.append(self._beyond(key_range.up_to, "<", "<="))
-        return " and ".join(conditions) or "true"
-
-    def _beyond(self, key: tuple[Any, ...], strict: str, last: str) -> str:
-        """Keys on one side of a key, column by column, so that the index is used."""
-        literals = [self._literal(value) for value in key]
-        steps = []
-        for position, name in enumerate(self._keys):
-            equal = [f"{self._keys[i]} = {literals[i]}" for i in range(position)]
-            operator = last if position == len(key) - 1 else strict
-            steps.append(" and ".join([*equal, f"{name} {operator} {literals[position]}"]))
-        return f"({' or '.join(f'({step})' for step in steps)})"
-
-    def _equals(self, key: tuple[Any, ...]) -> str:
-        pairs = zip(self._keys, key, strict=True)
-        return "(" + " and ".join(f"{name} = {self._literal(value)}" for name, value in pairs) + ")"
-
-    def _literal(self, value: Any) -> str:
-        return self.session.literal(value)
 
 
 def _without_quote_escapes(value: bytes) -> tuple[bytes, bool]:

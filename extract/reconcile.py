@@ -12,7 +12,7 @@ range has its turn within `verify_within`.
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 from typing import TypeVar
@@ -20,8 +20,9 @@ from typing import TypeVar
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from common.pause import pause_point
 from extract.digests import mirror_digest, source_digest
-from extract.findings import Findings
+from extract.findings import Counted, Findings
 from extract.keysets import difference, has_integer_key, mirror_bitmaps, source_bitmaps
 from extract.mirror import Applied, MirrorTable
 from extract.ranges import WHOLE, KeyRange, can_be_ranged
@@ -62,7 +63,7 @@ def reconcile(
         method, counted = EVERY_KEY, _compare_keys(cursor, reader, mirror, ranges, findings)
     else:
         method, counted = EVERY_ROW, _compare_rows(cursor, reader, mirror, ranges, findings)
-    settled = findings.settle(counted.source, late_before, accepted_deletes)
+    settled = findings.settle(counted, late_before, accepted_deletes)
     return Verification(
         table_name=mirror.name,
         source_rows=counted.source,
@@ -71,7 +72,7 @@ def reconcile(
         late_rows=settled.late_rows,
         repaired_rows=settled.applied.inserted + settled.applied.updated,
         compared_rows=counted.source if method == EVERY_ROW else 0,
-        is_equal=True,
+        is_equal=settled.is_equal,
         checked_from=checked_from,
         checked_to=reader.session.clock(),
         oldest_compared_at=checked_from if method == EVERY_ROW else _oldest(ranges),
@@ -84,7 +85,7 @@ def verify(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> Verification:
     checked_from = reader.session.clock()
     findings = Findings(cursor, reader, mirror)
     counted = _compare_rows(cursor, reader, mirror, _ranges(cursor, mirror), findings)
-    different_rows, differences = findings.name_differences()
+    different_rows, differences = findings.name_differences(counted.source)
     return Verification(
         table_name=mirror.name,
         source_rows=counted.source,
@@ -108,6 +109,7 @@ def compare_due(
     reader: Reader,
     mirror: MirrorTable,
     verification: Verification,
+    check_lock: Callable[[], None] = lambda: None,
     everything: bool = False,
 ) -> Verification:
     """Compare the rows of the ranges of a large table whose turn it is, and bring them right.
@@ -123,6 +125,8 @@ def compare_due(
         for batch in _batches(due, RANGES_PER_BATCH):
             with transaction(connection):
                 verification = _compare_batch(cursor, reader, mirror, batch, verification)
+                check_lock()
+            pause_point("batch compared")
         ranges = _ranges(cursor, mirror)
     return replace(
         verification,
@@ -130,14 +134,6 @@ def compare_due(
         oldest_compared_at=_oldest(ranges),
         method=f"{EVERY_KEY}, and the rows of {len(due)} of {len(ranges)} ranges",
     )
-
-
-@dataclass(frozen=True)
-class Counted:
-    """The rows of each side, as they were when compared."""
-
-    source: int
-    mirror: int
 
 
 def is_large(ranges: list[StoredRange], mirror: MirrorTable) -> bool:
@@ -230,7 +226,7 @@ def _compare_batch(
     compared_at = reader.session.clock()
     findings = Findings(cursor, reader, mirror)
     counted = _compare_rows(cursor, reader, mirror, batch, findings)
-    settled = findings.settle(verification.source_rows, None, None)
+    settled = findings.settle(counted, None, None)
     StoredRanges(cursor, mirror).mark_compared(batch, compared_at)
     return replace(
         verification,
@@ -239,6 +235,7 @@ def _compare_batch(
         + settled.applied.inserted
         + settled.applied.updated,
         compared_rows=verification.compared_rows + counted.source,
+        is_equal=verification.is_equal and settled.is_equal,
         mirror_rows=verification.mirror_rows + settled.applied.inserted - settled.applied.deleted,
     )
 

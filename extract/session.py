@@ -10,7 +10,8 @@ from pymysql.constants import CR, ER
 
 from common.errors import ServerError
 from common.log import get_logger
-from common.settings import Address
+from common.settings import DUTY, Address
+from extract.pace import Pace
 
 log = get_logger(__name__)
 
@@ -35,9 +36,14 @@ class Session:
     lock outlives a statement.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, duty: float = DUTY) -> None:
         self.address = address
+        self._pace = Pace(duty)
         self._open()
+
+    def _threads_running(self) -> int:
+        found, _ = self._fetch("show global status like 'Threads_running'", ())
+        return int(found[0][1]) if found else 0
 
     def _open(self) -> None:
         self._connection = _connect(self.address)
@@ -45,16 +51,28 @@ class Session:
         self.is_mariadb = "mariadb" in self.version.lower()
         ((offset,),) = self._fetch("select timestampdiff(second, utc_timestamp(), now())", ())[0]
         self.local_offset_seconds = int(offset)
+        self.identity = self._identity()
         for statement in self._set_up():
             self._fetch(statement, ())
         ((packet_bytes,),) = self._fetch("select @@max_allowed_packet", ())[0]
         self._fetch("set session group_concat_max_len = %s", (packet_bytes,))
+
+    def _identity(self) -> str:
+        """What tells this server from every other: its own id where it has one."""
+        ((name, port),) = self._fetch("select @@hostname, @@port", ())[0]
+        for variable in ("server_uid", "server_uuid"):
+            found, _ = self._fetch("show global variables like %s", (variable,))
+            if found and found[0][1]:
+                return found[0][1]
+        return f"{name}:{port}"
 
     def _set_up(self) -> list[str]:
         statements = [
             "set session sql_mode = ''",
             "set session time_zone = '+00:00'",
             f"set session lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+            # the session waits while what was read is landed and applied
+            "set session wait_timeout = 28800",
             "set session innodb_lock_wait_timeout = 1",
         ]
         if self.is_mariadb:
@@ -85,9 +103,11 @@ class Session:
 
     def _repeated(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
         """Run a SELECT, again on a new connection where the old one broke under it."""
+        self._pace.wait(self._threads_running)
         for pause in RETRY_PAUSES:
             try:
-                return self._fetch(sql, parameters)
+                with self._pace.working():
+                    return self._fetch(sql, parameters)
             except pymysql.err.Error as error:
                 if error_number(error) not in CONNECTION_LOST:
                     raise
@@ -102,16 +122,16 @@ class Session:
             return list(cursor.fetchall()), cursor.warning_count
 
     def _reopen(self) -> None:
+        before = self.identity
         self.close()
         try:
             self._open()
+            if self.identity != before:
+                self.close()
+                log.warning("another server answers: %s, not %s", self.identity, before)
         except (ServerError, pymysql.err.Error) as error:
             # the next attempt, or the statement after the last one, tells
             log.warning("no new connection: %s", error)
-
-    def literal(self, value: Any) -> str:
-        """A value as a literal of this server, escaped under this session's sql_mode."""
-        return self._connection.escape(value)
 
     def clock(self) -> datetime:
         """The source's own clock, in UTC."""
@@ -128,20 +148,21 @@ def _connect(address: Address) -> pymysql.Connection:
             host=address.host,
             port=address.port,
             user=address.user,
-            password=address.password,
+            # the driver would encode a str as latin-1
+            password=address.password.encode(),
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=10,
             read_timeout=60,
             write_timeout=60,
         )
-    except pymysql.err.OperationalError as error:
+    except (pymysql.err.MySQLError, UnicodeError, OSError, RuntimeError) as error:
         raise _refusal(address, error) from None
 
 
-def _refusal(address: Address, error: pymysql.err.OperationalError) -> ServerError:
+def _refusal(address: Address, error: Exception) -> ServerError:
     subject = f"operational {address}"
-    number = error.args[0]
+    number = error_number(error)
     if number == ER.ACCESS_DENIED_ERROR:
         return ServerError(
             subject,
@@ -149,11 +170,11 @@ def _refusal(address: Address, error: pymysql.err.OperationalError) -> ServerErr
             "Set OPERATIONAL_USER and OPERATIONAL_PASSWORD to an account of that server.",
         )
     hint = "Start the server, or set OPERATIONAL_HOST and OPERATIONAL_PORT to one that runs."
-    if number == CR.CR_CONN_HOST_ERROR:
+    if number in (0, CR.CR_CONN_HOST_ERROR):
         return ServerError(subject, "no connection", hint)
-    return ServerError(subject, f"no connection (error {number})", hint)
+    return ServerError(subject, f"no connection ({number}: {error.args[-1]})", hint)
 
 
-def error_number(error: pymysql.err.Error) -> int:
+def error_number(error: Exception) -> int:
     """The server's or the client's number of an error, 0 where it has none."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0

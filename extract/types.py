@@ -11,6 +11,13 @@ from dataclasses import dataclass
 VALID_DATE = "{c} >= '0001-01-01' and dayofmonth({c}) between 1 and dayofmonth(last_day({c}))"
 """True where a DATE or DATETIME is a day of the calendar that PostgreSQL can hold."""
 
+DOUBLE_TEXT = (
+    "case when {c} = 0 then '0'"
+    " when abs({c}) < 1e-4 and abs({c}) >= 1e-15 then {c}::text::numeric::text"
+    " else replace({c}::text, 'e+', 'e') end"
+)
+"""A double as MariaDB writes it: the same shortest digits, with an exponent at other sizes."""
+
 
 @dataclass(frozen=True)
 class SourceColumn:
@@ -85,7 +92,7 @@ RULES = (
     TypeRule(
         data_types=("decimal",),
         postgres=lambda column: f"numeric({column.precision},{column.scale})",
-        source_text="{c}",
+        source_text="{c} + 0",
         mirror_text="{c}::text",
         literal="number",
     ),
@@ -93,15 +100,16 @@ RULES = (
         data_types=("float",),
         postgres=lambda column: "real",
         # the text of a FLOAT has six digits; that of the same value as a DOUBLE has all
-        source_text="cast({c} as double)",
-        mirror_text="{c}::double precision::text",
+        source_text="cast({c} as double) + 0",
+        mirror_text=DOUBLE_TEXT.format(c="{c}::double precision"),
         literal="float",
     ),
     TypeRule(
         data_types=("double",),
         postgres=lambda column: "double precision",
-        source_text="{c}",
-        mirror_text="{c}::text",
+        # the cast takes off the digits that DOUBLE(M,D) shows, the sum the sign of a zero
+        source_text="cast({c} as double) + 0",
+        mirror_text=DOUBLE_TEXT,
         literal="float",
     ),
     TypeRule(

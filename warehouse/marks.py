@@ -26,12 +26,12 @@ def read_marks(connection: Connection) -> dict[str, Mark]:
 
 
 def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:
-    """Move the marks, all or none; a mark never moves back in `read_at`."""
+    """Move the marks. A mark follows the source's clock, also where that was set back."""
     with connection.cursor() as cursor:
         for mark in marks:
             cursor.execute(
                 """
-                insert into dwh.high_water_mark as known (
+                insert into dwh.high_water_mark (
                     table_name, cursor_column, high_water_mark, read_at, run_id
                 )
                 values (%s, %s, %s, %s, %s)
@@ -39,7 +39,7 @@ def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> Non
                 set
                     cursor_column = excluded.cursor_column,
                     high_water_mark = excluded.high_water_mark,
-                    read_at = greatest(known.read_at, excluded.read_at),
+                    read_at = excluded.read_at,
                     run_id = excluded.run_id,
                     updated_at = clock_timestamp()
                 """,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from psycopg2.extensions import connection as Connection
 
+from common.errors import TidemarkError
 from common.log import get_logger
 
 log = get_logger(__name__)
@@ -57,12 +58,14 @@ class RunLog:
             yield step
         except BaseException as error:
             step.status = "error"
-            step.message = str(error) or type(error).__name__
+            # the text of other errors may hold what no log may: a value, a part of a password
+            step.message = str(error) if isinstance(error, TidemarkError) else type(error).__name__
             raise
         finally:
             seconds = time.monotonic() - started
-            self._finish(log_id, step, seconds)
             log.info("%s %s: %s in %.2f s", process, name, step.status, seconds)
+            if not self._connection.closed:
+                self._finish(log_id, step, seconds)
 
     def record(
         self, process: str, name: str, status: str, seconds: float, rows: int, message: str | None

@@ -1,0 +1,58 @@
+"""Errors of the two drivers as errors of a table: the server's words, never a row's values."""
+
+import psycopg2
+import pymysql
+from pymysql.constants import ER
+
+from common.errors import ServerError, TableError, TidemarkError
+from extract.session import CONNECTION_LOST, STATEMENT_CUT, error_number
+
+DRIVER_ERRORS = (TidemarkError, pymysql.err.MySQLError, psycopg2.Error, OSError)
+"""What stops a table and leaves the others alone."""
+
+AGAIN = "Nothing of this table was applied; the next run reads the same window again."
+HINTS = {
+    ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
+    ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to OPERATIONAL_USER.",
+    ER.LOCK_WAIT_TIMEOUT: "Somebody holds a lock on the table; the next run tries again.",
+    ER.NO_SUCH_TABLE: "It was there a moment ago; the next run looks again.",
+}
+
+
+class TableChanged(TableError):
+    """The source's table was rebuilt, swapped or altered while it was read."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "the source's table was rebuilt while it was read", AGAIN)
+
+
+def as_table_error(name: str, error: Exception) -> TidemarkError:
+    """An error that stopped a table, as one that can be told."""
+    if isinstance(error, TidemarkError):
+        return error
+    if isinstance(error, psycopg2.Error):
+        words = error.diag.message_primary or "the connection is lost"
+        return TableError(name, f"the warehouse says: {words}", AGAIN)
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return TableError(name, f"{error.strerror or type(error).__name__}{where}", AGAIN)
+    number = error_number(error)
+    if number in CONNECTION_LOST:
+        return TableError(name, "the connection to the source is lost", AGAIN)
+    if number in STATEMENT_CUT:
+        return TableError(
+            name,
+            f"the source cut a statement that took too long ({number})",
+            "A single row could not be sent in time; the next run tries again.",
+        )
+    words = error.args[1] if len(error.args) > 1 else type(error).__name__
+    return TableError(name, f"the source says {number}: {words}", HINTS.get(number, AGAIN))
+
+
+def connection_lost(address: object) -> ServerError:
+    """The error of a run whose warehouse went away under it."""
+    return ServerError(
+        f"warehouse {address}",
+        "the connection is lost",
+        "The next run goes on from what was committed; look at the server's log.",
+    )
