@@ -8,9 +8,11 @@ it, builds the warehouse with dbt, and logs each step.
 import argparse
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
+RUN_OPTIONS = ("domain", "table", "full_refresh", "accept_deletes", "accept_source")
 VENV_PYTHON = PROJECT / ".venv" / "bin" / "python"
 
 
@@ -20,6 +22,7 @@ def main(arguments: list[str]) -> int:
     from common.errors import TidemarkError
 
     try:
+        _check_options(options)
         return int(options.command(options))
     except TidemarkError as error:
         print(error, file=sys.stderr)
@@ -48,38 +51,88 @@ def build_parser() -> argparse.ArgumentParser:
         " data test failed, 4 the delete guard refused, 75 another run holds the lock",
     )
     _add_choice(parser)
-    _add_run_options(parser)
-    parser.set_defaults(command=run_command)
+    parser.add_argument(
+        "--full-refresh", action="store_true", help="read every row anew, not what changed"
+    )
+    _add_accept(parser)
+    parser.add_argument(
+        "--accept-source",
+        metavar="IDENTITY",
+        help="mirror this server from now on, in place of the one before",
+    )
+    parser.set_defaults(command=run_command, takes=set(RUN_OPTIONS))
     commands = parser.add_subparsers(title="commands", metavar="")
 
-    def add(name: str, command: object, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=command)
+    def add(name: str, command: object, text: str, takes: str = "") -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=text, description=text, argument_default=argparse.SUPPRESS
+        )
+        sub.set_defaults(command=command, takes=set(takes.split()))
         return sub
 
     add("env", env_command, "print export lines for both servers, for eval")
     add("up", up_command, "start the embedded servers")
     add("down", down_command, "stop the embedded servers")
     add("status", status_command, "marks, lag, last runs and verifications")
-    add("doctor", doctor_command, "check settings, servers, privileges, tables and disk")
-    plan = add("plan", plan_command, "what a run would do, without doing it")
+    doctor = add(
+        "doctor",
+        doctor_command,
+        "check settings, servers, privileges, tables and disk",
+        takes="domain table",
+    )
+    _add_choice(doctor)
+    plan = add(
+        "plan",
+        plan_command,
+        "what a run would do, without doing it",
+        takes="domain table full_refresh",
+    )
     _add_choice(plan)
     plan.add_argument("--full-refresh", action="store_true", help="as the run would")
-    verify = add("verify", verify_command, "compare source and mirror, every row")
+    verify = add(
+        "verify",
+        verify_command,
+        "compare source and mirror, every row",
+        takes="domain table accept_deletes",
+    )
     _add_choice(verify)
-    verify.add_argument("--repair", action="store_true", help="repair what differs")
+    verify.add_argument("--repair", action="store_true", default=False, help="repair what differs")
     _add_accept(verify)
-    simulate = add("simulate", simulate_command, "write life to the embedded operational database")
+    simulate = add(
+        "simulate",
+        simulate_command,
+        "write life to the embedded operational database",
+        takes="domain",
+    )
     simulate.add_argument("--operations", type=_count, default=100, metavar="N", help="how many")
-    simulate.add_argument("--seed", type=int, metavar="N", help="for the same life again")
-    simulate.add_argument("--domain", default="sales", metavar="NAME", help="where; sales")
+    simulate.add_argument("--seed", type=int, default=None, metavar="N", help="the same life again")
+    simulate.add_argument("--domain", metavar="NAME", help="where; sales without it")
     add("backup", backup_command, "dump every layer under one snapshot, with a manifest")
     restore = add("restore", restore_command, "bring a backup back")
-    restore.add_argument("--backup", metavar="NAME", help="which one; the newest without it")
     restore.add_argument(
-        "--layer", action="append", choices=["mrr", "stg", "dwh"], help="only this one; repeatable"
+        "--backup", default=None, metavar="NAME", help="which one; the newest without it"
+    )
+    restore.add_argument(
+        "--layer",
+        action="append",
+        default=None,
+        choices=["mrr", "stg", "dwh"],
+        help="only this one; repeatable",
     )
     return parser
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Refuse an option of the run that stands before a command which does not take it."""
+    from common.errors import UsageError
+
+    for name in RUN_OPTIONS:
+        if getattr(options, name) and name not in options.takes:
+            raise UsageError(
+                f"--{name.replace('_', '-')}",
+                "not an option of this command",
+                "`python run.py COMMAND --help` shows what it takes.",
+            )
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -89,7 +142,7 @@ def run_command(options: argparse.Namespace) -> int:
     from extract.declarations import declared_tables
     from extract.guard import parse_accepted
 
-    accepted = parse_accepted(options.accept_deletes)
+    accepted = parse_accepted(options.accept_deletes or [])
     tables = _chosen_tables(options)
     for name in accepted:
         if name not in [table.name for table in tables]:
@@ -103,7 +156,9 @@ def run_command(options: argparse.Namespace) -> int:
     )
     narrowed = options.domain is not None or options.table is not None
     left_out = [] if _settings().demo_domains else [t for t in declared_tables() if t.demo]
-    what = RunOptions(tables, narrowed, left_out, options.full_refresh, accepted)
+    what = RunOptions(
+        tables, narrowed, left_out, options.full_refresh, accepted, options.accept_source
+    )
     result = run(_connected(), what, report)
     _show(console.summary_of_run(result))
     print(console.last_line_of_run(result))
@@ -176,7 +231,7 @@ def verify_command(options: argparse.Namespace) -> int:
     from common.errors import UsageError
     from extract.guard import parse_accepted
 
-    accepted = parse_accepted(options.accept_deletes)
+    accepted = parse_accepted(options.accept_deletes or [])
     if accepted and not options.repair:
         raise UsageError(
             "--accept-deletes", "nothing is deleted without --repair", "Give both, or neither."
@@ -202,7 +257,7 @@ def simulate_command(options: argparse.Namespace) -> int:
         raise UsageError(
             "simulate", "the operational server is not the embedded one", "It writes to no other."
         )
-    done = simulate(servers, options.operations, options.seed, options.domain)
+    done = simulate(servers, options.operations, options.seed, options.domain or "sales")
     print(
         f"{done.inserts} inserts, {done.updates} updates, {done.deletes} deletes,"
         f" {done.late} of them late  (--seed {done.seed})"
@@ -248,8 +303,8 @@ def _chosen_tables(options: argparse.Namespace):
     return chosen_tables(
         declared_tables(),
         _settings().demo_domains,
-        getattr(options, "domain", None),
-        getattr(options, "table", None),
+        options.domain,
+        options.table,
     )
 
 
@@ -265,7 +320,13 @@ def _progress():
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    return lambda line: console.print(line, style="dim", markup=False)
+
+    def say(line: str) -> None:
+        # whoever read the progress may have gone; the run goes on
+        with suppress(BrokenPipeError):
+            console.print(line, style="dim", markup=False)
+
+    return say
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -273,18 +334,10 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", metavar="NAME", help="only this table, mrr_fact_sales for one")
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--full-refresh", action="store_true", help="read every row anew, not what changed"
-    )
-    _add_accept(parser)
-
-
 def _add_accept(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept-deletes",
         action="append",
-        default=[],
         metavar="TABLE=COUNT",
         help="let this many deletes through the guard, once",
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from backup import Backup, Restored
 from commands.doctor import Finding
@@ -172,8 +173,15 @@ def lines_of_restore(done: Restored) -> Iterable[str]:
         yield f"roles made without login: {', '.join(done.roles_created)}"
 
 
+class PlainTable(Table):
+    """A table whose cells are text, not rich's markup: a name may hold a bracket."""
+
+    def add_row(self, *cells: str) -> None:
+        super().add_row(*map(Text, cells))
+
+
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False)
+    table = PlainTable(box=box.SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

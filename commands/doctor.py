@@ -77,7 +77,8 @@ def _privileges(source: Session) -> Finding:
     for (grant,) in source.rows("show grants"):
         match = re.match(r"GRANT (.+?) ON ", grant)
         if match and "PROXY" not in match.group(1):
-            granted |= {re.sub(r"\s*\(.*\)", "", name).strip() for name in match[1].split(", ")}
+            names = re.sub(r"\([^)]*\)", "", match[1])
+            granted |= {name.strip() for name in names.split(",")}
     more = sorted(granted - READING)
     if more:
         return Finding(
@@ -85,6 +86,8 @@ def _privileges(source: Session) -> Finding:
             f"may do more than read: {', '.join(more)}",
             "Give the mirror an account with SELECT alone.",
         )
+    if "SELECT" not in granted:
+        return Finding(subject, "may not SELECT", "Grant SELECT on the tables to mirror.")
     return Finding(subject, ", ".join(sorted(granted)))
 
 

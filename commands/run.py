@@ -12,9 +12,10 @@ from common.log import get_logger, start_logging
 from common.settings import LOCAL
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
+from extract.identity import check_identity
 from extract.session import Session
 from warehouse.build import Builder, BuildResult, Node, source_id
-from warehouse.connection import connect, run_lock
+from warehouse.connection import RunLock, connect, run_lock
 from warehouse.marks import Mark, advance_marks
 from warehouse.positions import forget_read_changes
 from warehouse.run_log import RunLog, new_run_id
@@ -37,6 +38,7 @@ class RunOptions:
     left_out: list[MirroredTable] = field(default_factory=list)
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
+    accepted_source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
     started = time.monotonic()
     run_id = new_run_id()
     start_logging(run_id)
-    with run_lock(servers.warehouse):
+    with run_lock(servers.warehouse) as lock:
         connection = connect(servers.warehouse)
         upgrade(connection)
         run_log = RunLog(connection, run_id)
@@ -88,9 +90,9 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
         builder = Builder(servers.warehouse, run_id)
         try:
             with run_log.step("run", "run") as step:
-                source = Session(servers.operational)
-                tables = _extract(source, servers, connection, run_log, options, report)
-                result = _build(builder, connection, run_id, options, tables, report, started)
+                tables = _extract(servers, connection, run_log, lock, options, report)
+                lock.check()
+                result = _build(builder, connection, run_id, lock, options, tables, report, started)
                 step.rows = result.rows_applied
                 step.status = _status(result.exit_code)
                 step.message = _failures(result)
@@ -101,13 +103,14 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
 
 
 def _extract(
-    source: Session,
     servers: Connected,
     connection: Connection,
     run_log: RunLog,
+    lock: RunLock,
     options: RunOptions,
     report: Report,
 ) -> list[TableOutcome]:
+    source = Session(servers.operational, servers.duty)
     extraction = Extraction(
         source,
         servers.warehouse,
@@ -117,8 +120,10 @@ def _extract(
         options.full_refresh,
         options.accepted_deletes,
         report.table,
+        lock.check,
     )
     try:
+        check_identity(connection, source, options.accepted_source)
         return extraction.run(options.tables)
     finally:
         source.close()
@@ -128,6 +133,7 @@ def _build(
     builder: Builder,
     connection: Connection,
     run_id: str,
+    lock: RunLock,
     options: RunOptions,
     outcomes: list[TableOutcome],
     report: Report,
@@ -148,6 +154,7 @@ def _build(
             error = caught
     advanced = []
     if build is not None:
+        lock.check()
         advanced = _marks_to_advance(build, domain_of, good, bad)
         advance_marks(connection, advanced, run_id)
         forget_read_changes(connection, build.models)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import embedded
-from common.settings import Address, Settings
+from common.settings import DUTY, Address, Settings
 from operational.seed import seed
 
 
@@ -14,6 +14,7 @@ class Connected:
     operational: Address
     warehouse: Address
     embedded: embedded.Servers | None
+    duty: float = DUTY
 
 
 def connect_servers(settings: Settings) -> Connected:
@@ -22,7 +23,7 @@ def connect_servers(settings: Settings) -> Connected:
     uses_operational = _is_embedded(settings.operational, servers and servers.operational)
     uses_warehouse = _is_embedded(settings.warehouse, servers and servers.warehouse)
     if not uses_operational and not uses_warehouse:
-        return Connected(settings.operational, settings.warehouse, None)
+        return Connected(settings.operational, settings.warehouse, None, settings.duty)
     servers = embedded.start()
     if uses_operational:
         seed(servers)
@@ -30,6 +31,7 @@ def connect_servers(settings: Settings) -> Connected:
         servers.operational if uses_operational else settings.operational,
         servers.warehouse if uses_warehouse else settings.warehouse,
         servers,
+        settings.duty,
     )
 
 

@@ -12,6 +12,7 @@ from extract.catalog import describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, as_table_error
 from extract.guard import note_candidates
+from extract.identity import check_identity
 from extract.mirror import Applied, MirrorTable
 from extract.reader import Reader
 from extract.reconcile import reconcile, verify
@@ -62,9 +63,10 @@ def verify_tables(
         upgrade(connection)
         run_log = RunLog(connection, run_id)
         run_log.close_abandoned()
-        source = Session(servers.operational)
+        source = Session(servers.operational, servers.duty)
         found = []
         try:
+            check_identity(connection, source, None)
             with run_log.step("verify", "verify") as step:
                 for table in tables:
                     found.append(
@@ -101,6 +103,7 @@ def _verify_table(
                     cursor, reader, mirror, Applied(), accepted_deletes=accepted
                 )
             else:
+                mirror.check_columns(cursor)
                 verification = verify(cursor, reader, mirror)
             write_verification(cursor, verification, run_log.run_id)
     except DeletesRefused as refusal:

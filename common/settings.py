@@ -64,7 +64,12 @@ def read_settings(
 
     Raises SettingError for an unknown name in `.env` and for every value that cannot be right.
     """
-    values = {**read_dotenv(dotenv), **environment}
+    values = read_dotenv(dotenv)
+    for name in environment:
+        # what the environment says of a password goes before what the file says, in either form
+        for other in (f"{name}_FILE", name.removesuffix("_FILE")):
+            values.pop(other, None)
+    values |= environment
     return Settings(
         operational=_address(values, "OPERATIONAL", default_port=3306),
         warehouse=_address(values, "WAREHOUSE", default_port=5432),
@@ -165,4 +170,6 @@ def _password(values: Mapping[str, str], name: str) -> str:
         raise SettingError(
             f"{name}_FILE", f'"{file}" cannot be read', "Name a file that this account may read."
         ) from error
+    if not text.strip():
+        raise SettingError(f"{name}_FILE", f'"{file}" is empty', "Write the password into it.")
     return text.rstrip("\r\n")

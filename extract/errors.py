@@ -15,8 +15,9 @@ HINTS = {
     ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
     ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to OPERATIONAL_USER.",
     ER.LOCK_WAIT_TIMEOUT: "Somebody holds a lock on the table; the next run tries again.",
-    ER.NO_SUCH_TABLE: "It was there a moment ago; the next run looks again.",
 }
+TABLE_CHANGED = {ER.BAD_FIELD_ERROR, ER.NO_SUCH_TABLE, ER.TABLE_DEF_CHANGED}
+"""Error numbers of a table that is no longer as it was described a moment ago."""
 
 
 class TableChanged(TableError):
@@ -45,6 +46,8 @@ def as_table_error(name: str, error: Exception) -> TidemarkError:
             f"the source cut a statement that took too long ({number})",
             "A single row could not be sent in time; the next run tries again.",
         )
+    if number in TABLE_CHANGED:
+        return TableChanged(name)
     words = error.args[1] if len(error.args) > 1 else type(error).__name__
     return TableError(name, f"the source says {number}: {words}", HINTS.get(number, AGAIN))
 

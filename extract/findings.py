@@ -116,17 +116,20 @@ class Findings:
         return (rows[0][0] if rows else 0), [row_key for _, row_key in rows]
 
     def settle(
-        self, counted: Counted, late_before: datetime | None, accepted_deletes: int | None
+        self,
+        counted: Counted,
+        source_is_empty: bool,
+        late_before: datetime | None = None,
+        accepted_deletes: int | None = None,
     ) -> Settled:
         """Read the differing rows again, store what the source returns and delete the rest.
 
-        `counted` are the rows of what was compared; a source without any is refused. Raises
-        DeletesRefused.
+        `counted` are the rows of what was compared. Raises DeletesRefused.
         """
         suspects = self._read_again(counted.source)
         unreturned = self._unreturned()
         late_rows = self._late_rows(late_before)
-        check_deletes(self._cursor, self._mirror, counted.source, accepted_deletes)
+        check_deletes(self._cursor, self._mirror, source_is_empty, accepted_deletes)
         columns = tuple(self._mirror.columns)
         note_anomalies(
             self._cursor, self._reader, self._mirror, "reconcile_landed", columns, suspects

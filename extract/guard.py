@@ -12,7 +12,7 @@ CANDIDATES_KEPT = 1_000
 
 
 def check_deletes(
-    cursor: Cursor, mirror: MirrorTable, source_rows: int, accepted: int | None
+    cursor: Cursor, mirror: MirrorTable, source_is_empty: bool, accepted: int | None
 ) -> None:
     """Raise DeletesRefused when `reconcile_gone` holds more rows than may be deleted now.
 
@@ -25,7 +25,7 @@ def check_deletes(
     mirror_rows = mirror.count(cursor)
     allowed = max(ALLOWED_ROWS, int(mirror_rows * ALLOWED_SHARE))
     allowed = max(0, allowed - _deleted_lately(cursor, mirror))
-    if source_rows == 0:
+    if source_is_empty:
         allowed = 0
     if deletes <= allowed or deletes == accepted:
         return

@@ -6,6 +6,7 @@ of a table become visible together or not at all.
 
 from dataclasses import dataclass
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError
@@ -13,6 +14,7 @@ from extract.catalog import TableDescription
 from extract.types import SourceColumn, postgres_type, quoted_postgres, text_literal
 
 MIRROR_SCHEMA = "mrr"
+STAGING_SCHEMA = "stg"
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class MirrorTable:
         self.keys = [quoted_postgres(name) for name in table.declaration.key]
         self.columns = [quoted_postgres(column.name) for column in table.columns]
 
-    def prepare(self, cursor: Cursor) -> bool:
-        """Make the table, or add the source's new columns. True where it was made just now.
+    def prepare(self, cursor: Cursor) -> None:
+        """Make the table, or bring its columns, types and key to the source's.
 
-        Raises TableError where a column's type is not the source's any more.
+        Raises TableError where a view that is not dbt's stands in the way.
         """
         existing = self._existing_types(cursor)
         if not existing:
@@ -60,19 +62,43 @@ class MirrorTable:
             cursor.execute(
                 f"create table {self.qualified} ({columns}, primary key ({', '.join(self.keys)}))"
             )
-            return True
+            return
+        self._follow_key(cursor)
         for column in self.table.columns:
             if column.name not in existing:
                 cursor.execute(
                     f"alter table {self.qualified}"
                     f" add column {quoted_postgres(column.name)} {postgres_type(column)}"
                 )
-            else:
-                self._check_type(column, existing[column.name])
-        return False
+        retyped = [
+            column
+            for column in self.table.columns
+            if existing.get(column.name, postgres_type(column)) != postgres_type(column)
+        ]
+        if retyped:
+            self._drop_views(cursor)
+            for column in retyped:
+                self._retype(cursor, column)
+            # every range has its turn now: a cast need not give the source's own text
+            cursor.execute(
+                "update mrr_state.key_range set compared_at = null where table_name = %s",
+                (self.name,),
+            )
 
     def exists(self, cursor: Cursor) -> bool:
         return bool(self._existing_types(cursor))
+
+    def check_columns(self, cursor: Cursor) -> None:
+        """Raise TableError where the source has columns or types that the mirror lacks."""
+        existing = self._existing_types(cursor)
+        for column in self.table.columns:
+            if existing.get(column.name) != postgres_type(column):
+                raise TableError(
+                    self.name,
+                    f'column "{column.name}" is {postgres_type(column)} at the source,'
+                    f" {existing.get(column.name, 'missing')} in the mirror",
+                    "Start a run, or `verify --repair`: both follow the source.",
+                )
 
     def count(self, cursor: Cursor) -> int:
         """How many rows it holds."""
@@ -170,14 +196,92 @@ class MirrorTable:
         )
         return dict(cursor.fetchall())
 
-    def _check_type(self, column: SourceColumn, existing: str) -> None:
-        wanted = postgres_type(column)
-        if wanted != existing:
+    def _retype(self, cursor: Cursor, column: SourceColumn) -> None:
+        """Change a column's type, with the values where they can be cast, else empty.
+
+        Reconcile then brings what the source holds.
+        """
+        name, kind = quoted_postgres(column.name), postgres_type(column)
+        alter = f"alter table {self.qualified} alter column {name} type {kind}"
+        cursor.execute("savepoint retype")
+        try:
+            cursor.execute(f"{alter} using {name}::text::{kind}")
+        except psycopg2.DataError:
+            cursor.execute("rollback to savepoint retype")
+            if name in self.keys:
+                raise TableError(
+                    self.name,
+                    f"key column {name} is {kind} at the source now, and the mirror's keys are not",
+                    f"Empty the mirror once: drop table {self.qualified} cascade; the history of"
+                    " its rows stays.",
+                ) from None
+            cursor.execute(f"{alter} using null")
+
+    def _drop_views(self, cursor: Cursor) -> None:
+        """Drop the staging views above the table; dbt makes them again in the same run."""
+        cursor.execute(
+            """
+            with recursive above as (
+                select view.oid
+                from pg_depend
+                inner join pg_rewrite on pg_depend.objid = pg_rewrite.oid
+                inner join pg_class as view on pg_rewrite.ev_class = view.oid
+                where pg_depend.refobjid = to_regclass(%s)
+                    and pg_depend.classid = 'pg_rewrite'::regclass
+                union
+                select view.oid
+                from above
+                inner join pg_depend on above.oid = pg_depend.refobjid
+                inner join pg_rewrite on pg_depend.objid = pg_rewrite.oid
+                inner join pg_class as view on pg_rewrite.ev_class = view.oid
+                where pg_depend.classid = 'pg_rewrite'::regclass and view.oid <> above.oid
+            )
+            select pg_namespace.nspname, pg_class.relname
+            from above
+            inner join pg_class using (oid)
+            inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+            """,
+            (self.qualified,),
+        )
+        views = cursor.fetchall()
+        for schema, view in views:
+            if schema != STAGING_SCHEMA:
+                raise TableError(
+                    self.name,
+                    f'a column has another type at the source now, and the view "{schema}.{view}"'
+                    " keeps the mirror from following",
+                    "Drop the view, run, and make it again.",
+                )
+        for schema, view in views:
+            cursor.execute(
+                f"drop view if exists {quoted_postgres(schema)}.{quoted_postgres(view)} cascade"
+            )
+
+    def _follow_key(self, cursor: Cursor) -> None:
+        """Give the table the declared primary key, where it has another one."""
+        cursor.execute(
+            "select conname, (select array_agg(attname::text order by position)"
+            " from unnest(conkey) with ordinality as part (number, position)"
+            " inner join pg_attribute on attrelid = conrelid and attnum = number)"
+            " from pg_constraint where conrelid = to_regclass(%s) and contype = 'p'",
+            (self.qualified,),
+        )
+        name, columns = cursor.fetchone() or (None, [])
+        if columns == list(self.table.declaration.key):
+            return
+        if name:
+            cursor.execute(f"alter table {self.qualified} drop constraint {quoted_postgres(name)}")
+        try:
+            cursor.execute(f"alter table {self.qualified} add primary key ({', '.join(self.keys)})")
+        except psycopg2.Error as error:
             raise TableError(
                 self.name,
-                f'column "{column.name}" is {wanted} at the source now, the mirror has {existing}',
-                f"Drop {self.qualified} to have it read anew.",
-            )
+                f"the mirror cannot take the key ({', '.join(self.table.declaration.key)}):"
+                f" {error.diag.message_primary}",
+                f"Empty the mirror once: drop table {self.qualified} cascade; the history of its"
+                " rows stays.",
+            ) from None
+        cursor.execute("delete from mrr_state.key_range where table_name = %s", (self.name,))
 
     def row_key(self, relation: str, cast: bool = False) -> str:
         """The key of a relation's row as jsonb, from columns of text where `cast` is true."""

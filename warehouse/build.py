@@ -109,17 +109,17 @@ class Builder:
         report: Callable[[Node], None] = lambda node: None,
     ) -> BuildResult:
         """Build the selected nodes, all of them where none is named. Raises DbtError."""
-        try:
-            self._pipe.send((select, exclude))
-            while True:
+        self._pipe.send((select, exclude))
+        while True:
+            try:
                 answer = self._pipe.recv()
-                if isinstance(answer, BuildResult):
-                    return answer
-                if isinstance(answer, str):
-                    raise DbtError(answer)
-                report(answer)
-        except (EOFError, OSError):
-            raise DbtError("its process ended without a word") from None
+            except (EOFError, OSError):
+                raise DbtError("its process ended without a word") from None
+            if isinstance(answer, BuildResult):
+                return answer
+            if isinstance(answer, str):
+                raise DbtError(answer)
+            report(answer)
 
     def close(self) -> None:
         """End the process, in the middle of a parse where no build was asked for."""

@@ -53,8 +53,28 @@ def transaction(connection: Connection) -> Iterator[None]:
             connection.autocommit = True
 
 
+class RunLock:
+    """The lock of a run, on a connection of its own."""
+
+    def __init__(self, address: Address, connection: Connection) -> None:
+        self._address = address
+        self._connection = connection
+
+    def check(self) -> None:
+        """Raise ServerError when the lock is gone, and with it the right to change anything."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("select 1")
+        except psycopg2.Error:
+            raise ServerError(
+                f"warehouse {self._address}",
+                "the connection that holds the run's lock is lost",
+                "Another run may be under way; start again when it has ended.",
+            ) from None
+
+
 @contextmanager
-def run_lock(address: Address) -> Iterator[Connection]:
+def run_lock(address: Address) -> Iterator[RunLock]:
     """Hold the lock of a run on a connection of its own. Raises AnotherRun when it is taken.
 
     The lock belongs to the server session, so it is free as soon as a killed run's
@@ -63,10 +83,11 @@ def run_lock(address: Address) -> Iterator[Connection]:
     connection = connect(address, application="tidemark run lock")
     try:
         with connection.cursor() as cursor:
+            cursor.execute("set idle_session_timeout = 0")
             cursor.execute("select pg_try_advisory_lock(%s)", (RUN_LOCK,))
             if not cursor.fetchone()[0]:
                 raise AnotherRun(f"warehouse {address}")
-        yield connection
+        yield RunLock(address, connection)
     finally:
         connection.close()
 
@@ -86,6 +107,6 @@ def _refusal(address: Address, message: str) -> ServerError:
         )
     return ServerError(
         subject,
-        f"no connection ({last.replace(address.password, '***')})",
+        f"no connection ({last})",
         "Start the server, or set WAREHOUSE_HOST and WAREHOUSE_PORT to one that runs.",
     )

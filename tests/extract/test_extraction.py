@@ -278,9 +278,9 @@ def test_one_bad_table_stops_alone(
             'cursor column "updated_at" is not in',
         ),
         (
-            "create table t (id int primary key, updated_at int)",
+            "create table t (id int primary key, updated_at text)",
             {},
-            'cursor column "updated_at" is of type int(11)',
+            'cursor column "updated_at" is of type text',
         ),
         (
             "create table t (id int primary key)",

@@ -1,0 +1,305 @@
+"""The source's table changes its shape, its key, its server, or its mind while it is read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from common.errors import TableError
+from extract import extraction, findings
+from extract.identity import SourceChanged, check_identity
+from extract.session import Session
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+
+Query = Callable[..., list[tuple]]
+
+
+@pytest.fixture
+def items(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
+    """Three mirrored rows, stamped long ago."""
+    operational.execute(
+        "create table items (id int primary key, v varchar(20), updated_at timestamp(6) null)"
+    )
+    operational.execute(
+        "insert into items values (1, '10', '2020-01-01'), (2, 'x', '2020-01-01'), (3, null, null)"
+    )
+    mirror.extract_one(mirror.table("items"))
+    return mirror
+
+
+@pytest.mark.parametrize(
+    ("ddl", "kind", "values"),
+    [
+        ("modify v text", "text", ["10", "x", None]),
+        ("modify id bigint", "text", ["10", "x", None]),
+        ("modify v varbinary(20)", "bytea", ["\\x3130", "\\x78", None]),
+        ("drop v, add v int default 7", "integer", ["7", "7", "7"]),
+        ("drop v, add v decimal(5,1) default 1", "numeric(5,1)", ["1.0", "1.0", "1.0"]),
+    ],
+    ids=["wider text", "wider key", "text to bytes", "text to number", "text to decimal"],
+)
+def test_type_of_a_column_is_followed(
+    items: Mirror,
+    operational: OperationalDatabase,
+    query: Query,
+    ddl: str,
+    kind: str,
+    values: list,
+) -> None:
+    operational.execute(f"alter table items {ddl}")
+    outcome = items.extract_one(items.table("items"))
+    assert outcome.verification.is_equal
+    assert query(
+        "select format_type(atttypid, atttypmod) from pg_attribute"
+        " where attrelid = 'mrr.items'::regclass and attname = 'v'"
+    ) == [(kind,)]
+    assert query("select v::text from mrr.items order by id") == [(value,) for value in values]
+
+
+def test_type_is_followed_under_the_staging_views(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    query("create view stg.items as select id, v from mrr.items")
+    query("create view stg.more as select * from stg.items")
+    operational.execute("alter table items modify v varbinary(20)")
+    items.extract_one(items.table("items"))
+    assert query("select to_regclass('stg.items'), to_regclass('stg.more')") == [(None, None)]
+
+
+def test_view_of_somebody_else_keeps_its_table_as_it_is(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    query("create schema theirs")
+    query("create view theirs.items as select id, v from mrr.items")
+    operational.execute("alter table items modify v varbinary(20)")
+    (outcome,) = items.extract(items.table("items"))
+    assert 'the view "theirs.items" keeps the mirror from following' in str(outcome.error)
+    assert query("select v from theirs.items order by id") == [("10",), ("x",), (None,)]
+
+
+def test_renamed_column_is_a_new_one_and_the_old_stays_empty(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("alter table items change v w varchar(20)")
+    items.extract_one(items.table("items"))
+    assert query("select v, w from mrr.items order by id") == [
+        (None, "10"),
+        (None, "x"),
+        (None, None),
+    ]
+
+
+def test_declared_key_may_change(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("alter table items add no int not null default 0")
+    operational.execute("update items set no = 10 - id, updated_at = updated_at")
+    operational.execute("alter table items add unique (no)")
+    items.extract_one(items.table("items"))
+    items.extract_one(items.table("items", key=("no",)))
+    operational.execute("update items set id = 77 where no = 8")
+    items.extract_one(items.table("items", key=("no",)))
+    assert query("select id, no from mrr.items order by no") == [(3, 7), (77, 8), (1, 9)]
+
+
+def test_numeric_cursor_reads_from_its_highest_value_less_the_overlap(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute("create table items (id int primary key, version bigint)")
+    operational.execute("insert into items select seq, seq * 10 from seq_1_to_500")
+    table = mirror.table("items", cursor="version", overlap_values=100)
+    mirror.extract_one(table)
+    operational.execute("update items set version = 6000 where id = 3")
+    outcome = mirror.extract_one(table)
+    assert outcome.rows_read == 12
+    assert outcome.applied.updated == 1
+    assert outcome.verification.repaired_rows == 0
+    assert outcome.mark.high_water_mark == "6000"
+
+
+def test_row_without_a_stamp_is_read_in_every_window(items: Mirror) -> None:
+    assert items.extract_one(items.table("items")).rows_read == 1
+
+
+@pytest.mark.parametrize(
+    ("ddl", "value", "told"),
+    [
+        ("varchar(20) primary key", "concat('a', char(0), 'b')", "holds the character NUL"),
+        ("date primary key", "0", "not a date that PostgreSQL can hold"),
+    ],
+    ids=["NUL", "zero date"],
+)
+def test_key_that_postgresql_cannot_hold_stops_the_table_and_says_so(
+    operational: OperationalDatabase, mirror: Mirror, ddl: str, value: str, told: str
+) -> None:
+    operational.execute("set session sql_mode = ''")
+    operational.execute(f"create table items (k {ddl}, v int)")
+    operational.execute(f"insert into items values ({value}, 1)")
+    (outcome,) = mirror.extract(mirror.table("items", key=("k",), cursor=None))
+    assert isinstance(outcome.error, TableError)
+    assert told in str(outcome.error)
+
+
+@pytest.mark.parametrize("kind", ["float", "double"])
+def test_key_of_a_floating_point_number_is_refused(
+    operational: OperationalDatabase, mirror: Mirror, kind: str
+) -> None:
+    operational.execute(f"create table items (k {kind} primary key)")
+    (outcome,) = mirror.extract(mirror.table("items", key=("k",), cursor=None))
+    assert f'key column "k" is of type {kind}' in str(outcome.error)
+
+
+def test_bits_make_a_key(operational: OperationalDatabase, mirror: Mirror, query: Query) -> None:
+    operational.execute("create table items (b bit(8), id int, primary key (b, id))")
+    operational.execute("insert into items select seq % 200, seq from seq_1_to_30000")
+    operational.execute("analyze table items")
+    table = mirror.table("items", key=("b", "id"), cursor=None)
+    mirror.extract_one(table)
+    operational.execute("delete from items where id = 777")
+    assert mirror.extract_one(table).applied.deleted == 1
+    assert query("select count(*), sum(b), sum(id) from mrr.items") == list(
+        operational.execute("select count(*), sum(b + 0), sum(id) from items")
+    )
+
+
+@pytest.mark.parametrize("name", ["digest", "reason", "column_name", "source_value", "row_key"])
+def test_key_may_have_any_name(
+    operational: OperationalDatabase, mirror: Mirror, query: Query, name: str
+) -> None:
+    operational.execute("set session sql_mode = ''")
+    operational.execute(f"create table items (`{name}` int primary key, d date)")
+    operational.execute("insert into items values (1, 0), (2, '2024-01-01')")
+    table = mirror.table("items", key=(name,), cursor=None)
+    mirror.extract_one(table)
+    operational.execute(f"delete from items where `{name}` = 2")
+    mirror.extract_one(table)
+    assert query("select * from mrr.items") == [(1, None)]
+
+
+def test_mirror_may_have_any_name(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute("create table items (id int primary key)")
+    operational.execute("insert into items values (1)")
+    mirror.extract_one(mirror.table("mrr_fact_orderItems__x_", table="items", cursor=None))
+    assert query('select * from mrr."mrr_fact_orderItems__x_"') == [(1,)]
+
+
+def test_column_with_a_name_of_postgresql_itself_is_told(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    operational.execute("create table items (id int primary key, ctid int)")
+    (outcome,) = mirror.extract(mirror.table("items", cursor=None))
+    assert 'column "ctid" has a name that PostgreSQL keeps for itself' in str(outcome.error)
+
+
+def test_table_that_is_rebuilt_while_it_is_read_is_read_again(
+    items: Mirror,
+    operational: OperationalDatabase,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    swaps = []
+
+    def swap(point: str) -> None:
+        if point == "upserted" and not swaps:
+            swaps.append(point)
+            operational.execute("create table other (id int primary key, w int)")
+            operational.execute("insert into other values (8, 8)")
+            operational.execute("rename table items to old, other to items")
+
+    monkeypatch.setattr(extraction, "pause_point", swap)
+    operational.execute("delete from items where id > 1")
+    outcome = items.extract_one(items.table("items", cursor=None))
+    assert swaps == ["upserted"]
+    assert outcome.verification.is_equal
+    assert query("select id, w from mrr.items") == [(8, 8)]
+
+
+def test_mirror_that_is_not_equal_after_all_is_told(
+    items: Mirror, operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement is computed from what is stored, not from what was meant to be."""
+    monkeypatch.setattr(findings.MirrorTable, "delete", lambda *_: extraction.Applied())
+    operational.execute("delete from items where id = 1")
+    (outcome,) = items.extract(items.table("items"))
+    assert outcome.verification.is_equal is False
+
+
+def test_candidates_of_a_refusal_are_forgotten_when_the_table_is_good_again(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("create table kept as select * from items")
+    operational.execute("delete from items")
+    items.extract(items.table("items"))
+    assert query("select count(*) from mrr_state.guard_candidate") == [(3,)]
+    operational.execute("insert into items select * from kept")
+    items.extract_one(items.table("items"))
+    assert query("select count(*) from mrr_state.guard_candidate") == [(0,)]
+
+
+def test_mass_delete_in_small_steps_is_refused_too(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute("create table items (id int primary key)")
+    operational.execute("insert into items select seq from seq_1_to_3000")
+    table = mirror.table("items", cursor=None)
+    mirror.extract_one(table)
+    operational.execute("delete from items where id <= 600")
+    mirror.extract_one(table)
+    operational.execute("delete from items where id <= 1200")
+    (outcome,) = mirror.extract(table)
+    assert "600 of 2400 mirrored rows are gone at the source, 400 may be deleted" in str(
+        outcome.error
+    )
+    mirror.extract_one(table, accepted_deletes={"items": 600})
+    operational.execute("delete from items where id <= 1500")
+    mirror.extract_one(table)
+    assert query("select count(*) from mrr.items") == [(1500,)]
+
+
+def test_another_server_is_not_read(items: Mirror, query: Query) -> None:
+    source = Session(items.connected.operational)
+    query("delete from mrr_state.pinned_source")
+    check_identity(items.connection, source, None)
+    query("update mrr_state.pinned_source set identity = 'the one before'")
+    with pytest.raises(SourceChanged) as caught:
+        check_identity(items.connection, source, "something else")
+    assert f"this is {source.identity}, the warehouse mirrors the one before" in str(caught.value)
+    check_identity(items.connection, source, source.identity)
+    check_identity(items.connection, source, None)
+    source.close()
+
+
+def test_landing_leaves_nothing_behind(items: Mirror, query: Query) -> None:
+    items.extract_one(items.table("items"), full_refresh=True)
+    assert list(Path(items.folder).iterdir()) == []
+    assert query("select to_regnamespace('mrr_landing')") == [(None,)]
+
+
+def test_unchanged_rows_are_not_read_again(
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both sides write the same text of every type, so that equal rows have equal digests."""
+    operational.execute(
+        "create table items (id int primary key, f float, d double, e double(10,2),"
+        " z decimal(8,2) zerofill, t time(3), b bit(9), y year, n float)"
+    )
+    operational.execute(
+        "insert into items values (1, 0.1, 1e15, 12.50, 7.5, '-01:02:03.5', 5, 2024, -0.0),"
+        " (2, 3e38, 1e-7, -0.00, 0, '00:00:00', 0, 1999, 1e-30),"
+        " (3, -1.5e-10, 123456789012345678, 99999999.99, 1, '838:59:59', 511, 0, 16777217),"
+        " (4, 1e6, 1.7976931348623157e308, 0.01, 2, '10:00', 1, 2155, 1e-4),"
+        " (5, 0.00001, 2.2250738585072014e-308, 1, 3, '10:00', 1, 2155, 123456.789)"
+    )
+    mirror.extract_one(mirror.table("items", cursor=None))
+    read_again = []
+    real = findings.Findings.compare_rows
+    monkeypatch.setattr(
+        findings.Findings,
+        "compare_rows",
+        lambda self, key_range: read_again.append(key_range) or real(self, key_range),
+    )
+    mirror.extract_one(mirror.table("items", cursor=None))
+    assert read_again == []
