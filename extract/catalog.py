@@ -14,6 +14,8 @@ TIME_CURSORS = {"timestamp", "datetime"}
 NUMBER_CURSORS = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal"}
 SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 """Names that PostgreSQL keeps for itself in every table."""
+KEYLESS_ROWS = 100_000
+"""A table without a key is mirrored up to about so many rows."""
 KEY_LITERALS = {"number", "time", "binary", "text"}
 
 
@@ -75,6 +77,13 @@ def describe(session: Session, declaration: MirroredTable) -> TableDescription:
     columns = _columns(session, declaration)
     _check_columns(declaration, columns)
     _check_key(session, declaration, columns)
+    if not declaration.key and (estimated_rows or 0) > KEYLESS_ROWS:
+        raise TableError(
+            declaration.name,
+            f"no key is declared, and {declaration.source_name} has about {estimated_rows} rows",
+            f"Give `key` the columns that identify a row; without one, {KEYLESS_ROWS} rows are the"
+            " most, since they are read whole at every run.",
+        )
     return TableDescription(
         declaration, columns, int(estimated_rows or 0), int(row_bytes or 0), created_at
     )
@@ -168,11 +177,7 @@ def _check_key(
     session: Session, declaration: MirroredTable, columns: tuple[SourceColumn, ...]
 ) -> None:
     if not declaration.key:
-        raise TableError(
-            declaration.name,
-            "no key is declared",
-            "Give `key` the columns that identify a row.",
-        )
+        return
     for column in columns:
         literal = RULE_OF[column.data_type].literal
         if column.name in declaration.key and literal not in KEY_LITERALS:

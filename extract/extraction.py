@@ -144,7 +144,9 @@ class Extraction:
             condition = reader.condition_on(table.cursor_column, window.bound)
         writer = FileWriter(folder, number)
         suspects = []
-        for chunk in reader.read([column_field(column) for column in table.columns], condition):
+        fields = [column_field(column) for column in table.columns]
+        # without a key there is nothing to upsert by: reconcile reads such a table itself
+        for chunk in reader.read(fields, condition) if table.key_columns else ():
             writer.write(chunk)
             if chunk.suspect:
                 suspects.append(chunk.where)
@@ -254,7 +256,7 @@ def window_of(source: Session, table: TableDescription, mark: Mark | None) -> Wi
     """What a run would read of a table now: all of it where it has no cursor or no mark."""
     read_at = source.clock()
     column = table.cursor_column
-    if column is None or mark is None or mark.cursor_column != column.name:
+    if column is None or mark is None or mark.cursor_column != column.name or not table.key_columns:
         return Window(read_at)
     if table.has_numeric_cursor:
         if mark.high_water_mark is None:

@@ -22,11 +22,7 @@ def check_deletes(
     deletes = cursor.fetchone()[0]
     if not deletes:
         return
-    mirror_rows = mirror.count(cursor)
-    allowed = max(ALLOWED_ROWS, int(mirror_rows * ALLOWED_SHARE))
-    allowed = max(0, allowed - _deleted_lately(cursor, mirror))
-    if source_is_empty:
-        allowed = 0
+    allowed = allowed_deletes(cursor, mirror, source_is_empty)
     if deletes <= allowed or deletes == accepted:
         return
     cursor.execute(
@@ -34,7 +30,15 @@ def check_deletes(
         f" order by 1 limit {CANDIDATES_KEPT}"
     )
     row_keys = [row_key for (row_key,) in cursor.fetchall()]
-    raise DeletesRefused(mirror.name, deletes, allowed, mirror_rows, row_keys)
+    raise DeletesRefused(mirror.name, deletes, allowed, mirror.count(cursor), row_keys)
+
+
+def allowed_deletes(cursor: Cursor, mirror: MirrorTable, source_is_empty: bool) -> int:
+    """How many rows may be deleted now without anybody's word."""
+    if source_is_empty:
+        return 0
+    allowed = max(ALLOWED_ROWS, int(mirror.count(cursor) * ALLOWED_SHARE))
+    return max(0, allowed - _deleted_lately(cursor, mirror))
 
 
 def note_candidates(

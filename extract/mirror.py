@@ -60,7 +60,8 @@ class MirrorTable:
                 for column in self.table.columns
             )
             cursor.execute(
-                f"create table {self.qualified} ({columns}, primary key ({', '.join(self.keys)}))"
+                f"create table {self.qualified} ({columns}"
+                + (f", primary key ({', '.join(self.keys)}))" if self.keys else ")")
             )
             return
         self._follow_key(cursor)
@@ -271,6 +272,9 @@ class MirrorTable:
             return
         if name:
             cursor.execute(f"alter table {self.qualified} drop constraint {quoted_postgres(name)}")
+        cursor.execute("delete from mrr_state.key_range where table_name = %s", (self.name,))
+        if not self.keys:
+            return
         try:
             cursor.execute(f"alter table {self.qualified} add primary key ({', '.join(self.keys)})")
         except psycopg2.Error as error:
@@ -281,7 +285,6 @@ class MirrorTable:
                 f"Empty the mirror once: drop table {self.qualified} cascade; the history of its"
                 " rows stays.",
             ) from None
-        cursor.execute("delete from mrr_state.key_range where table_name = %s", (self.name,))
 
     def row_key(self, relation: str, cast: bool = False) -> str:
         """The key of a relation's row as jsonb, from columns of text where `cast` is true."""

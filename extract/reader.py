@@ -112,7 +112,8 @@ class Reader:
     def read(self, fields: list[Field], condition: str = "true") -> Iterator[Chunk]:
         """Every row that meets the condition, in ranges of the key."""
         rows = ROWS_PER_SCAN if condition != "true" else self._rows_per_value()
-        ranges = [WHOLE] if self.table.estimated_rows <= rows else self._split(WHOLE, rows)
+        is_small = self.table.estimated_rows <= rows or not self._key
+        ranges = [WHOLE] if is_small else self._split(WHOLE, rows)
         for key_range in ranges:
             yield from self._read_range(fields, condition, key_range, rows)
 
@@ -149,8 +150,11 @@ class Reader:
             if chunk.rows:
                 yield chunk
             return
-        if rows <= SMALLEST_RANGE:
+        if rows <= SMALLEST_RANGE and self._key:
             yield from self._row_by_row(fields, where)
+            return
+        if not self._key:
+            yield from self._all_rows(fields, where)
             return
         smaller = max(rows // 10, SMALLEST_RANGE)
         for part in self._split(key_range, smaller):
@@ -182,6 +186,12 @@ class Reader:
             row = self.session.row(f"select {columns} from {source} where {equal} and ({where})")
             if row is not None:
                 yield Chunk(_escaped(row), 1, where, suspect=True)
+
+    def _all_rows(self, fields: list[Field], where: str) -> Iterator[Chunk]:
+        """The rows of a table without a key, which nothing smaller than itself can name."""
+        columns = ", ".join(field.raw for field in fields)
+        for row in self.session.rows(f"select {columns} from {self.table.qualified} where {where}"):
+            yield Chunk(_escaped(row), 1, where, suspect=True)
 
     def _split(self, key_range: KeyRange, rows: int) -> Iterator[KeyRange]:
         """The range cut into ranges of that many rows; the last one ends where it ended."""

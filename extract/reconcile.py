@@ -23,6 +23,7 @@ from psycopg2.extensions import cursor as Cursor
 from common.pause import pause_point
 from extract.digests import mirror_digest, source_digest
 from extract.findings import Counted, Findings
+from extract.keyless import bring_bag, read_bag, verify_bag
 from extract.keysets import difference, has_integer_key, mirror_bitmaps, source_bitmaps
 from extract.mirror import Applied, MirrorTable
 from extract.ranges import WHOLE, KeyRange, can_be_ranged
@@ -57,6 +58,9 @@ def reconcile(
     window's lower bound, count as late. Raises DeletesRefused.
     """
     checked_from = reader.session.clock()
+    if not mirror.keys:
+        bag = read_bag(cursor, reader)
+        return bring_bag(cursor, mirror, *bag, checked_from, accepted_deletes)
     findings = Findings(cursor, reader, mirror)
     ranges = _ranges(cursor, mirror)
     if is_large(ranges, mirror):
@@ -83,6 +87,9 @@ def reconcile(
 def verify(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> Verification:
     """Compare every row of the table and change nothing."""
     checked_from = reader.session.clock()
+    if not mirror.keys:
+        bag = read_bag(cursor, reader)
+        return verify_bag(cursor, mirror, *bag, checked_from, Applied())
     findings = Findings(cursor, reader, mirror)
     counted = _compare_rows(cursor, reader, mirror, _ranges(cursor, mirror), findings)
     different_rows, differences = findings.name_differences(counted.source)
@@ -117,6 +124,8 @@ def compare_due(
     Each batch is a transaction, so an interrupted pass goes on where it was. Returns the run's
     verification with what this adds to it. Raises DeletesRefused.
     """
+    if not mirror.keys:
+        return verification
     with connection.cursor() as cursor:
         ranges = _ranges(cursor, mirror)
         if not is_large(ranges, mirror):

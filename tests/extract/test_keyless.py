@@ -1,0 +1,78 @@
+"""Tables without a key are kept equal as bags of rows."""
+
+from collections.abc import Callable
+
+import pytest
+
+from common.errors import DeletesRefused
+from extract import catalog
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+
+Query = Callable[..., list[tuple]]
+
+
+@pytest.fixture
+def bag(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
+    """A mirrored table with doubles, NULLs and empty strings."""
+    operational.execute("create table notes (a int, b varchar(20))")
+    operational.execute(
+        "insert into notes"
+        " values (1, 'x'), (1, 'x'), (1, 'x'), (null, ''), (null, null), (2, 'NULL')"
+    )
+    mirror.extract_one(mirror.table("notes", key=(), cursor=None))
+    return mirror
+
+
+def check_equal(operational: OperationalDatabase, query: Query) -> None:
+    order = "order by a is null, a, b is null, b"
+    assert query(f"select a, b from mrr.notes {order}") == list(
+        operational.execute(f"select a, b from notes {order}")
+    )
+
+
+def test_copies_of_a_row_are_counted(
+    bag: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    check_equal(operational, query)
+    operational.execute("delete from notes where a = 1 limit 1")
+    operational.execute("insert into notes values (null, ''), (3, 'new')")
+    operational.execute("update notes set b = null where a = 2")
+    outcome = bag.extract_one(bag.table("notes", key=(), cursor=None))
+    assert (outcome.applied.inserted, outcome.applied.deleted) == (3, 2)
+    assert outcome.verification.is_equal
+    check_equal(operational, query)
+    assert bag.extract_one(bag.table("notes", key=(), cursor=None)).applied.rows == 0
+
+
+def test_emptied_table_without_a_key_is_refused(
+    bag: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("delete from notes")
+    (outcome,) = bag.extract(bag.table("notes", key=(), cursor=None))
+    assert isinstance(outcome.error, DeletesRefused)
+    assert query("select count(*) from mrr.notes") == [(6,)]
+    bag.extract_one(bag.table("notes", key=(), cursor=None), accepted_deletes={"notes": 6})
+    assert query("select count(*) from mrr.notes") == [(0,)]
+
+
+def test_rows_too_wide_to_join_arrive_without_a_key_too(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute("create table wide (v longtext)")
+    operational.execute("insert into wide values (repeat('é', 7000000)), ('small')")
+    mirror.extract_one(mirror.table("wide", key=(), cursor=None))
+    assert query("select md5(v) from mrr.wide order by length(v)") == list(
+        operational.execute("select md5(v) from wide order by length(v)")
+    )
+
+
+def test_large_table_without_a_key_is_refused(
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "KEYLESS_ROWS", 10)
+    operational.execute("create table notes (a int)")
+    operational.execute("insert into notes select seq from seq_1_to_500")
+    operational.execute("analyze table notes")
+    (outcome,) = mirror.extract(mirror.table("notes", key=(), cursor=None))
+    assert "no key is declared, and" in str(outcome.error)
