@@ -54,6 +54,7 @@ class Session:
         self.identity = self._identity()
         for statement in self._set_up():
             self._fetch(statement, ())
+        self._limit_statements()
         ((packet_bytes,),) = self._fetch("select @@max_allowed_packet", ())[0]
         self._fetch("set session group_concat_max_len = %s", (packet_bytes,))
 
@@ -76,16 +77,19 @@ class Session:
             "set session innodb_lock_wait_timeout = 1",
         ]
         if self.is_mariadb:
-            return [
-                *statements,
-                "set session tx_read_only = 1",
-                f"set session max_statement_time = {STATEMENT_SECONDS}",
-            ]
-        return [
-            *statements,
-            "set session transaction read only",
-            f"set session max_execution_time = {STATEMENT_SECONDS * 1000}",
-        ]
+            return [*statements, "set session tx_read_only = 1"]
+        return [*statements, "set session transaction read only"]
+
+    def _limit_statements(self) -> None:
+        limit = f"max_execution_time = {STATEMENT_SECONDS * 1000}"
+        if self.is_mariadb:
+            limit = f"max_statement_time = {STATEMENT_SECONDS}"
+        try:
+            self._fetch(f"set session {limit}", ())
+        except pymysql.err.OperationalError as error:
+            if error_number(error) != ER.UNKNOWN_SYSTEM_VARIABLE:
+                raise
+            log.warning("%s knows no limit on a statement's time", self.version)
 
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         """The first row of a result, or None where there is none."""

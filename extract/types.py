@@ -100,15 +100,15 @@ RULES = (
         data_types=("float",),
         postgres=lambda column: "real",
         # the text of a FLOAT has six digits; that of the same value as a DOUBLE has all
-        source_text="cast({c} as double) + 0",
+        source_text="{c} + 0e0",
         mirror_text=DOUBLE_TEXT.format(c="{c}::double precision"),
         literal="float",
     ),
     TypeRule(
         data_types=("double",),
         postgres=lambda column: "double precision",
-        # the cast takes off the digits that DOUBLE(M,D) shows, the sum the sign of a zero
-        source_text="cast({c} as double) + 0",
+        # the sum takes off the digits that DOUBLE(M,D) shows, and the sign of a zero
+        source_text="{c} + 0e0",
         mirror_text=DOUBLE_TEXT,
         literal="float",
     ),
