@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 import pymysql
@@ -39,6 +40,7 @@ class Session:
     def __init__(self, address: Address, duty: float = DUTY) -> None:
         self.address = address
         self._pace = Pace(duty)
+        self._turn = Lock()
         self._open()
 
     def _threads_running(self) -> int:
@@ -106,19 +108,23 @@ class Session:
         return row, warnings
 
     def _repeated(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
-        """Run a SELECT, again on a new connection where the old one broke under it."""
-        self._pace.wait(self._threads_running)
-        for pause in RETRY_PAUSES:
-            try:
-                with self._pace.working():
-                    return self._fetch(sql, parameters)
-            except pymysql.err.Error as error:
-                if error_number(error) not in CONNECTION_LOST:
-                    raise
-                log.warning("connection lost (%s), again in %s s", error_number(error), pause)
-            time.sleep(pause)
-            self._reopen()
-        return self._fetch(sql, parameters)
+        """Run a SELECT, again on a new connection where the old one broke under it.
+
+        One thread at a time: reconcile asks for the next range beside its other reads.
+        """
+        with self._turn:
+            self._pace.wait(self._threads_running)
+            for pause in RETRY_PAUSES:
+                try:
+                    with self._pace.working():
+                        return self._fetch(sql, parameters)
+                except pymysql.err.Error as error:
+                    if error_number(error) not in CONNECTION_LOST:
+                        raise
+                    log.warning("connection lost (%s), again in %s s", error_number(error), pause)
+                time.sleep(pause)
+                self._reopen()
+            return self._fetch(sql, parameters)
 
     def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
         with self._connection.cursor() as cursor:

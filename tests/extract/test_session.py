@@ -1,6 +1,7 @@
 """The session on the source: read-only, gentle, and open again when it breaks."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
@@ -71,3 +72,11 @@ def test_account_that_is_unknown_is_refused_without_its_password(
         Session(address)
     assert "stranger" in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_two_threads_take_turns(session: Session) -> None:
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        answers = threads.map(
+            lambda number: session.row("select %s, sleep(0.001)", (number,))[0], range(200)
+        )
+        assert list(answers) == list(range(200))

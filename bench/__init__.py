@@ -1,0 +1,1 @@
+"""Measurements: each makes its own data on its own servers and prints figures and ratios."""
