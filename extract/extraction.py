@@ -15,7 +15,7 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from common.errors import DeletesRefused, TidemarkError
+from common.errors import DeletesRefused, TableError, TidemarkError
 from common.log import get_logger
 from common.pause import pause_point
 from common.settings import Address
@@ -23,8 +23,8 @@ from extract.anomalies import note_anomalies
 from extract.catalog import TableDescription, describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error, connection_lost
+from extract.files import FileWriter, LandingTable, landing_folder
 from extract.guard import note_accepted, note_candidates
-from extract.landing import FileWriter, LandingTable, land, landing_folder
 from extract.mirror import Applied, MirrorTable
 from extract.reader import Reader, column_field
 from extract.reconcile import compare_due, reconcile
@@ -122,7 +122,7 @@ class Extraction:
                     reads[table.name] = read, time.monotonic() - started
             pause_point("read")
             landings = [read.landing for read, _ in reads.values() if read.landing.rows]
-            errors = land(self.warehouse, landings, folder)
+            errors = _land(self.warehouse, landings, folder)
             pause_point("landed")
             for name, (read, seconds) in reads.items():
                 started = time.monotonic() - seconds
@@ -250,6 +250,15 @@ class Extraction:
             str(error) if error else None,
         )
         self.report(outcome)
+
+
+def _land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[str, TableError]:
+    if not tables:
+        return {}
+    # dlt takes a third of a second to load, and a run without changes lands nothing
+    from extract.landing import land
+
+    return land(warehouse, tables, folder)
 
 
 def window_of(source: Session, table: TableDescription, mark: Mark | None) -> Window:

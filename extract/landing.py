@@ -1,19 +1,14 @@
-"""A dlt pipeline that carries CSV files of the source into the schema `mrr_landing`, exactly.
+"""A dlt pipeline that carries CSV files of the source into the warehouse, exactly.
 
 dlt's own Postgres destination reads every empty string of a CSV as NULL and knows no type of ours,
 so a small subclass of it gives each column the exact type of the mirror, and runs our COPY.
 """
 
-import fcntl
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
@@ -28,57 +23,17 @@ from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper, postgres
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.pipeline.exceptions import PipelineStepFailed
-from psycopg2.extensions import connection as Connection
 
 from common.errors import TableError
 from common.log import get_logger
 from common.settings import Address
-from extract.reader import COPY_FORMAT, Chunk
+from extract.files import LANDING_SCHEMA, LandingTable
+from extract.reader import COPY_FORMAT
 from extract.types import quoted_postgres
 
 log = get_logger(__name__)
 
-LANDING_SCHEMA = "mrr_landing"
 POSTGRES_TYPE = "x-postgres-type"
-FILE_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A CSV file of some rows."""
-
-    path: Path
-    rows: int
-
-
-@dataclass(frozen=True)
-class LandingTable:
-    """A table to land: the exact types of its columns c1 … cN, and its files.
-
-    It lands as t1, t2, …: dlt would change the names that the source or the user gave.
-    """
-
-    name: str
-    number: int
-    types: tuple[str, ...]
-    files: tuple[LandedFile, ...]
-
-    @property
-    def landed_name(self) -> str:
-        return f"t{self.number}"
-
-    @property
-    def relation(self) -> str:
-        """Where it has landed."""
-        return f"{LANDING_SCHEMA}.{self.landed_name}"
-
-    @property
-    def rows(self) -> int:
-        return sum(file.rows for file in self.files)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(f"c{number}" for number in range(1, len(self.types) + 1))
 
 
 class ExactTypes(PostgresTypeMapper):
@@ -136,73 +91,6 @@ class exact_postgres(postgres):
         return ExactClient
 
 
-class FileWriter:
-    """Writes the chunks of one table to files of a handy size."""
-
-    def __init__(self, folder: Path, number: int) -> None:
-        self._folder = folder
-        self._number = number
-        self._file: BinaryIO | None = None
-        self._rows = 0
-        self.files: list[LandedFile] = []
-
-    def write(self, chunk: Chunk) -> None:
-        if self._file is None:
-            path = self._folder / f"t{self._number}.{len(self.files) + 1:06}.csv"
-            self._file = path.open("wb")
-        self._file.write(chunk.data)
-        self._file.write(b"\n")
-        self._rows += chunk.rows
-        if self._file.tell() >= FILE_BYTES:
-            self.close()
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self.files.append(LandedFile(Path(self._file.name), self._rows))
-            self._file, self._rows = None, 0
-
-
-@contextmanager
-def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
-    """A folder for one run's files, which nobody else may read.
-
-    It goes at the end, with what landed; what a killed run left goes at the start.
-    """
-    parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.iterdir():
-        if not _is_locked(left):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=parent))
-    lock = os.open(folder, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        _drop_landed(connection)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-        if not connection.closed:
-            _drop_landed(connection)
-
-
-def _drop_landed(connection: Connection) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"drop schema if exists {LANDING_SCHEMA} cascade")
-
-
-def _is_locked(folder: Path) -> bool:
-    """True for the folder of a run that lives, of this checkout into another warehouse."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
 def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[str, TableError]:
     """Land the tables in one dlt run, or each alone where that fails.
 
@@ -224,6 +112,7 @@ def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[s
 
 
 def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) -> None:
+    """Land the tables in one run of dlt, whose state lives and dies with the folder."""
     credentials = PostgresCredentials()
     credentials.host = warehouse.host
     credentials.port = warehouse.port

@@ -10,12 +10,16 @@ import pytest
 
 import run
 from common.errors import ExitCode
-from common.settings import PROJECT, SETTINGS
+from common.settings import DBT_PROJECT, PROJECT, SETTINGS
+from docs import generate_types
+from extract.types import RULE_OF
 from tests.test_layout import FILES, relative
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 PAGES = [path for path in FILES if path.suffix == ".md" and "dbt_project" not in path.parts]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+GUARANTEES = (PROJECT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+PROMISES = dict(re.findall(r"^### (.+)\n([^#]+)", GUARANTEES, re.MULTILINE))
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -108,3 +112,37 @@ def test_decision_is_numbered_without_a_gap_and_has_its_four_parts() -> None:
         assert text.startswith(f"# {number}. ")
         for part in ("Context", "Choice", "Cost", "What would change our mind"):
             assert f"\n**{part}.** " in text, f"{relative(path)}: {part}"
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_promise_names_tests_that_exist(promise: str) -> None:
+    _, _, named = PROMISES[promise].partition("\nTests: ")
+    names = re.findall(r"`(\w+)`", named)
+    assert names
+    assert set(names) <= set(names_of_tests())
+
+
+def names_of_tests() -> Iterator[str]:
+    """Every test of pytest and of dbt."""
+    for path in FILES:
+        if path.name.startswith("test_"):
+            yield from re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)
+        elif path.is_relative_to(DBT_PROJECT / "tests"):
+            yield path.stem
+
+
+def test_every_promise_is_found() -> None:
+    """A heading that the pattern does not see would promise without a test."""
+    promised = GUARANTEES.split("\n## What is promised\n")[1].split("\n## ")[0]
+    assert promised.count("\n### ") == promised.count("\nTests: ") == len(PROMISES)
+
+
+def test_page_of_types_is_up_to_date() -> None:
+    """`python -m docs.generate_types` writes it."""
+    assert generate_types.PAGE.read_text(encoding="utf-8") == generate_types.page()
+
+
+def test_page_of_types_has_every_type() -> None:
+    headings = re.findall(r"^## (.+)$", generate_types.page(), re.MULTILINE)
+    named = [name for heading in headings for name in heading.lower().split(", ")]
+    assert named == list(RULE_OF)

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "operational": {"common", "embedded"},
     "commands": {"common", "embedded", "warehouse", "backup", "extract", "operational"},
     "run": {"common", "embedded", "extract", "operational", "commands"},
+    "bench": {"common", "embedded", "warehouse", "extract", "operational"},
 }
 """The packages that each package may import: every arrow points down."""
 
