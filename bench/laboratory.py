@@ -121,6 +121,6 @@ def laboratory(home: Path = HOME) -> Iterator[Laboratory]:
             yield Laboratory(servers, warehouse, operational)
     finally:
         with admin.cursor() as cursor:
-            cursor.execute(f"drop database {name} with (force)")
+            cursor.execute(f"drop database {name}")
         admin.close()
         embedded.stop(home)

@@ -123,7 +123,8 @@ def _extract(
         lock.check,
     )
     try:
-        check_identity(connection, source, options.accepted_source)
+        if not servers.source_is_embedded:
+            check_identity(connection, source, options.accepted_source)
         return extraction.run(options.tables)
     finally:
         source.close()

@@ -16,6 +16,10 @@ class Connected:
     embedded: embedded.Servers | None
     duty: float = DUTY
 
+    @property
+    def source_is_embedded(self) -> bool:
+        return self.embedded is not None and self.operational == self.embedded.operational
+
 
 def connect_servers(settings: Settings) -> Connected:
     """The servers of the settings; the embedded ones are started, and filled when new."""

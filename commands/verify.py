@@ -11,11 +11,11 @@ from common.log import start_logging
 from extract.catalog import describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, as_table_error
-from extract.guard import note_candidates
+from extract.guard import note_accepted, note_candidates
 from extract.identity import check_identity
 from extract.mirror import Applied, MirrorTable
 from extract.reader import Reader
-from extract.reconcile import reconcile, verify
+from extract.reconcile import compare_due, reconcile, verify
 from extract.session import Session
 from extract.verification import Verification, write_verification
 from warehouse.connection import connect, run_lock, transaction
@@ -66,7 +66,8 @@ def verify_tables(
         source = Session(servers.operational, servers.duty)
         found = []
         try:
-            check_identity(connection, source, None)
+            if not servers.source_is_embedded:
+                check_identity(connection, source, None)
             with run_log.step("verify", "verify") as step:
                 for table in tables:
                     found.append(
@@ -96,16 +97,20 @@ def _verify_table(
         with transaction(connection), connection.cursor() as cursor:
             if not mirror.exists(cursor):
                 raise TableError(name, "not mirrored yet", "Start a run: python run.py")
+            accepted = accepted_deletes.get(name)
             if repair:
                 mirror.prepare(cursor)
-                accepted = accepted_deletes.get(name)
                 verification = reconcile(
                     cursor, reader, mirror, Applied(), accepted_deletes=accepted
                 )
+                if accepted == verification.applied.deleted:
+                    note_accepted(cursor, name, accepted, run_log.run_id)
             else:
                 mirror.check_columns(cursor)
                 verification = verify(cursor, reader, mirror)
             write_verification(cursor, verification, run_log.run_id)
+        if repair:
+            verification = compare_due(connection, reader, mirror, verification, everything=True)
     except DeletesRefused as refusal:
         note_candidates(connection, name, refusal.row_keys, run_log.run_id)
         return VerifiedTable(name, error=refusal)

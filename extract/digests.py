@@ -8,11 +8,12 @@ and the empty string kept apart. The text of a range is its rows one after the o
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pymysql
 from psycopg2.extensions import cursor as Cursor
 
 from extract.catalog import TableDescription
 from extract.ranges import KeyRange, mirror_condition, source_condition
-from extract.session import Session
+from extract.session import STATEMENT_CUT, Session, error_number
 from extract.types import (
     RULE_OF,
     SourceColumn,
@@ -42,11 +43,16 @@ class Digest:
 
 def source_digest(session: Session, table: TableDescription, key_range: KeyRange) -> Digest:
     """The digest of a range at the source."""
-    (md5, rows), warnings = session.row_with_warnings(
-        f"select md5(ifnull(group_concat({source_row_text(table.columns)} separator ''), '')),"
-        f" count(*) from {table.qualified}"
-        f" where {source_condition(table.key_columns, key_range)}"
-    )
+    try:
+        (md5, rows), warnings = session.row_with_warnings(
+            f"select md5(ifnull(group_concat({source_row_text(table.columns)} separator ''), '')),"
+            f" count(*) from {table.qualified}"
+            f" where {source_condition(table.key_columns, key_range)}"
+        )
+    except pymysql.err.Error as error:
+        if error_number(error) not in STATEMENT_CUT:
+            raise
+        return Digest(None, 0)
     return Digest(None if warnings else md5, rows)
 
 

@@ -44,7 +44,8 @@ def as_table_error(name: str, error: Exception) -> TidemarkError:
         return TableError(
             name,
             f"the source cut a statement that took too long ({number})",
-            "A single row could not be sent in time; the next run tries again.",
+            "Somebody holds a lock on the table, or a single row is too wide to be sent in time;"
+            " the next run tries again.",
         )
     if number in TABLE_CHANGED:
         return TableChanged(name)

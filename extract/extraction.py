@@ -168,8 +168,6 @@ class Extraction:
                 self.connection, read.reader, mirror, verification, self.check_lock
             )
             self._check_unchanged(read)
-            with self._committed() as cursor:
-                write_verification(cursor, verification, self.run_log.run_id)
         except DeletesRefused as refusal:
             note_candidates(self.connection, name, refusal.row_keys, self.run_log.run_id)
             return self._failed(name, refusal, started)
@@ -194,7 +192,7 @@ class Extraction:
         accepted = self.accepted_deletes.get(mirror.name)
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
         note_candidates(self.connection, mirror.name, [], self.run_log.run_id)
-        if accepted is not None and accepted == verification.applied.deleted:
+        if accepted == verification.applied.deleted:
             note_accepted(cursor, mirror.name, accepted, self.run_log.run_id)
         write_verification(cursor, verification, self.run_log.run_id)
         pause_point("reconciled")

@@ -30,14 +30,6 @@ DIGEST = '"digest "'
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The rows of each side, as they were when compared."""
-
-    source: int
-    mirror: int
-
-
-@dataclass(frozen=True)
 class Settled:
     """What bringing the mirror right came to."""
 
@@ -117,41 +109,44 @@ class Findings:
 
     def settle(
         self,
-        counted: Counted,
+        source_rows: int,
         source_is_empty: bool,
         late_before: datetime | None = None,
         accepted_deletes: int | None = None,
     ) -> Settled:
         """Read the differing rows again, store what the source returns and delete the rest.
 
-        `counted` are the rows of what was compared. Raises DeletesRefused.
+        `source_rows` is how many rows were compared. Raises DeletesRefused.
         """
-        suspects = self._read_again(counted.source)
-        unreturned = self._unreturned()
+        suspects = self._read_again(source_rows)
         late_rows = self._late_rows(late_before)
         check_deletes(self._cursor, self._mirror, source_is_empty, accepted_deletes)
         columns = tuple(self._mirror.columns)
         note_anomalies(
             self._cursor, self._reader, self._mirror, "reconcile_landed", columns, suspects
         )
+        expected = (self._new_rows(), self._rows_to_delete())
         brought = self._mirror.upsert(self._cursor, "reconcile_landed", columns)
         removed = self._mirror.delete(self._cursor, "reconcile_gone")
         applied = brought + removed
-        mirror_rows = counted.mirror + applied.inserted - applied.deleted
-        still_different = self._count_where(f"landed {self._differs_from_mirror()}")
-        is_equal = still_different == 0 and mirror_rows == counted.source - unreturned
+        still_different = self._count(f"reconcile_landed as landed {self._differs_from_mirror()}")
+        is_equal = still_different == 0 and expected == (applied.inserted, applied.deleted)
         return Settled(applied, late_rows, is_equal)
 
-    def _unreturned(self) -> int:
-        """How many rows the source had when they were compared, and not when read again."""
-        self._cursor.execute(
-            f"select count(*) from (select {self._names} from reconcile_differing"
-            f" except select {self._names} from reconcile_landed) as unreturned"
+    def _new_rows(self) -> int:
+        return self._count(
+            f"reconcile_landed as landed left join {self._mirror.qualified} as mirror"
+            f" using ({self._names}) where mirror.{self._mirror.keys[0]} is null"
         )
-        return self._cursor.fetchone()[0]
 
-    def _count_where(self, landed: str) -> int:
-        self._cursor.execute(f"select count(*) from reconcile_landed as {landed}")
+    def _rows_to_delete(self) -> int:
+        return self._count(
+            f"(select distinct {self._names} from reconcile_gone) as gone"
+            f" inner join {self._mirror.qualified} as mirror using ({self._names})"
+        )
+
+    def _count(self, relation: str) -> int:
+        self._cursor.execute(f"select count(*) from {relation}")
         return self._cursor.fetchone()[0]
 
     def _read_again(self, source_rows: int) -> list[str]:
@@ -190,8 +185,8 @@ class Findings:
         column = self._table.cursor_column
         if column is None or late_before is None:
             return 0
-        return self._count_where(
-            f"landed {self._differs_from_mirror()}"
+        return self._count(
+            f"reconcile_landed as landed {self._differs_from_mirror()}"
             f" and landed.{quoted_postgres(column.name)} < '{late_before.isoformat()}'"
         )
 

@@ -28,14 +28,15 @@ def check_identity(connection: Connection, session: Session, accepted: str | Non
     """
     identity = session.identity
     with connection.cursor() as cursor:
-        cursor.execute("select identity from mrr_state.pinned_source")
+        cursor.execute("select source_identity from mrr_state.pinned_source")
         row = cursor.fetchone()
         if row is not None and row[0] != identity and accepted != identity:
             raise SourceChanged(str(session.address), identity, row[0])
         cursor.execute(
-            "insert into mrr_state.pinned_source as pinned (identity, description) values (%s, %s)"
-            " on conflict (is_only) do update set identity = excluded.identity,"
+            "insert into mrr_state.pinned_source as pinned (source_identity, description)"
+            " values (%s, %s) on conflict (is_only) do update set"
+            " source_identity = excluded.source_identity,"
             " description = excluded.description, pinned_at = clock_timestamp()"
-            " where pinned.identity <> excluded.identity",
+            " where pinned.source_identity <> excluded.source_identity",
             (identity, f"{session.version} at {session.address.host}:{session.address.port}"),
         )

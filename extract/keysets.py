@@ -7,11 +7,13 @@ means equal keys, with no chance in it, and where they differ the bits name the 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pymysql
 from psycopg2.extensions import cursor as Cursor
 
 from extract.catalog import TableDescription
 from extract.ranges import KeyRange, mirror_condition, source_condition
-from extract.session import Session
+from extract.reader import Reader, column_field
+from extract.session import STATEMENT_CUT, error_number
 from extract.types import postgres_type, quoted_postgres, quoted_source
 
 INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
@@ -32,8 +34,9 @@ def has_integer_key(table: TableDescription) -> bool:
     return len(table.key_columns) == 1 and table.key_columns[0].data_type in INTEGERS
 
 
-def source_bitmaps(session: Session, table: TableDescription, key_range: KeyRange) -> str:
+def source_bitmaps(reader: Reader, key_range: KeyRange) -> str:
     """The keys of a range at the source, as sorted `base:bits` joined by commas."""
+    table = reader.table
     (key,) = table.key_columns
     name = quoted_source(key.name)
     base = f"{name} - cast({name} & 63 as signed)"
@@ -42,13 +45,29 @@ def source_bitmaps(session: Session, table: TableDescription, key_range: KeyRang
         f" from {table.qualified} where {source_condition(table.key_columns, key_range)}"
         f" group by {base}"
     )
-    (joined,), warnings = session.row_with_warnings(
-        f"select cast(group_concat(base, ':', bits order by base) as char) from ({grouped}) as sets"
-    )
-    if not warnings:
-        return joined or ""
-    rows = session.rows(f"{grouped} order by base")
-    return ",".join(f"{base}:{bits}" for base, bits in rows)
+    try:
+        (joined,), warnings = reader.session.row_with_warnings(
+            "select cast(group_concat(base, ':', bits order by base) as char)"
+            f" from ({grouped}) as sets"
+        )
+    except pymysql.err.Error as error:
+        if error_number(error) not in STATEMENT_CUT:
+            raise
+        warnings = 1
+    return (joined or "") if not warnings else _bitmaps_of_keys(reader, key_range)
+
+
+def _bitmaps_of_keys(reader: Reader, key_range: KeyRange) -> str:
+    """The same from a list of the keys, where the server cannot group so many at once."""
+    sets: dict[int, int] = {}
+    (key,) = reader.table.key_columns
+    where = source_condition(reader.table.key_columns, key_range)
+    for chunk in reader.read_where([column_field(key)], where):
+        for line in chunk.data.split(b"\n"):
+            value = int(line.strip(b"'"))
+            base = value - value % 64
+            sets[base] = sets.get(base, 0) | 1 << value % 64
+    return ",".join(f"{base}:{bits:x}" for base, bits in sorted(sets.items()))
 
 
 def mirror_bitmaps(

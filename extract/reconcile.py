@@ -12,7 +12,7 @@ range has its turn within `verify_within`.
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from typing import TypeVar
@@ -22,14 +22,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from common.pause import pause_point
 from extract.digests import mirror_digest, source_digest
-from extract.findings import Counted, Findings
+from extract.findings import Findings
 from extract.keyless import bring_bag, read_bag, verify_bag
 from extract.keysets import difference, has_integer_key, mirror_bitmaps, source_bitmaps
 from extract.mirror import Applied, MirrorTable
 from extract.ranges import WHOLE, KeyRange, can_be_ranged
 from extract.reader import Reader
 from extract.stored_ranges import StoredRange, StoredRanges
-from extract.verification import Verification
+from extract.verification import Verification, write_verification
 from warehouse.connection import transaction
 
 RANGES_COMPARED_WHOLE = 10
@@ -67,7 +67,7 @@ def reconcile(
         method, counted = EVERY_KEY, _compare_keys(cursor, reader, mirror, ranges, findings)
     else:
         method, counted = EVERY_ROW, _compare_rows(cursor, reader, mirror, ranges, findings)
-    settled = findings.settle(counted, counted.source == 0, late_before, accepted_deletes)
+    settled = findings.settle(counted.source, counted.source == 0, late_before, accepted_deletes)
     return Verification(
         table_name=mirror.name,
         source_rows=counted.source,
@@ -122,7 +122,7 @@ def compare_due(
     """Compare the rows of the ranges of a large table whose turn it is, and bring them right.
 
     Each batch is a transaction, so an interrupted pass goes on where it was. Returns the run's
-    verification with what this adds to it. Raises DeletesRefused.
+    verification with what this adds to it, and writes it. Raises DeletesRefused.
     """
     if not mirror.keys:
         return verification
@@ -134,15 +134,26 @@ def compare_due(
         for batch in _batches(due, RANGES_PER_BATCH):
             with transaction(connection):
                 verification = _compare_batch(cursor, reader, mirror, batch, verification)
+                write_verification(cursor, verification, mirror.run_id)
                 check_lock()
             pause_point("batch compared")
         ranges = _ranges(cursor, mirror)
-    return replace(
-        verification,
-        checked_to=reader.session.clock(),
-        oldest_compared_at=_oldest(ranges),
-        method=f"{EVERY_KEY}, and the rows of {len(due)} of {len(ranges)} ranges",
-    )
+        verification = replace(
+            verification,
+            checked_to=reader.session.clock(),
+            oldest_compared_at=_oldest(ranges),
+            method=f"{EVERY_KEY}, and the rows of {len(due)} of {len(ranges)} ranges",
+        )
+        write_verification(cursor, verification, mirror.run_id)
+    return verification
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The rows of each side, as they were when compared."""
+
+    source: int
+    mirror: int
 
 
 def is_large(ranges: list[StoredRange], mirror: MirrorTable) -> bool:
@@ -178,7 +189,7 @@ def _compare_keys(
     ]
     pairs = _side_by_side(
         [keys for _, keys in scans],
-        lambda keys: source_bitmaps(reader.session, mirror.table, keys),
+        lambda keys: source_bitmaps(reader, keys),
         lambda keys: mirror_bitmaps(cursor, mirror.table, mirror.qualified, keys),
     )
     grown = []
@@ -215,10 +226,11 @@ def _compare_rows(
     )
     grown = []
     for stored, (source, mirrored) in zip(ranges, pairs, strict=True):
-        source_rows += source.rows
         mirror_rows += mirrored.rows
         if source.md5 is None or source != mirrored:
-            findings.compare_rows(stored.keys)
+            source_rows += findings.compare_rows(stored.keys)
+        else:
+            source_rows += source.rows
         if StoredRanges(cursor, mirror).has_grown([stored], mirrored.rows):
             grown.append(stored)
     StoredRanges(cursor, mirror).cut(grown)
@@ -235,7 +247,7 @@ def _compare_batch(
     compared_at = reader.session.clock()
     findings = Findings(cursor, reader, mirror)
     counted = _compare_rows(cursor, reader, mirror, batch, findings)
-    settled = findings.settle(counted, verification.source_rows == 0)
+    settled = findings.settle(counted.source, verification.source_rows == 0)
     StoredRanges(cursor, mirror).mark_compared(batch, compared_at)
     return replace(
         verification,

@@ -62,12 +62,12 @@ class Session:
 
     def _identity(self) -> str:
         """What tells this server from every other: its own id where it has one."""
-        ((name, port),) = self._fetch("select @@hostname, @@port", ())[0]
-        for variable in ("server_uid", "server_uuid"):
-            found, _ = self._fetch("show global variables like %s", (variable,))
-            if found and found[0][1]:
-                return found[0][1]
-        return f"{name}:{port}"
+        found, _ = self._fetch("show global variables like 'server_uuid'", ())
+        if found and found[0][1]:
+            return found[0][1]
+        # MariaDB's server_uid is made of a network card and a port, and moves with them
+        ((host, folder),) = self._fetch("select @@hostname, @@datadir", ())[0]
+        return f"{host}:{folder}"
 
     def _set_up(self) -> list[str]:
         statements = [
@@ -162,6 +162,7 @@ def _connect(address: Address) -> pymysql.Connection:
             password=address.password.encode(),
             charset="utf8mb4",
             autocommit=True,
+            program_name="tidemark",
             connect_timeout=10,
             read_timeout=60,
             write_timeout=60,

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,9 +43,20 @@ def new_warehouse(servers: embedded.Servers) -> Iterator[Address]:
     with admin.cursor() as cursor:
         cursor.execute(f"create database {name}")
     yield Address(**{**vars(servers.warehouse), "database": name})
-    with admin.cursor() as cursor:
-        cursor.execute(f"drop database {name} with (force)")
+    drop_database(admin, name)
     admin.close()
+
+
+def drop_database(admin: psycopg2.extensions.connection, name: str) -> None:
+    """Drop a database with what is connected to it, but for autovacuum, which goes by itself."""
+    with admin.cursor() as cursor:
+        for _ in range(50):
+            try:
+                cursor.execute(f"drop database {name} with (force)")
+                return
+            except psycopg2.errors.InsufficientPrivilege:
+                time.sleep(0.2)
+        cursor.execute(f"drop database {name}")
 
 
 @pytest.fixture

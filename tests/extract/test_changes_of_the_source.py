@@ -263,7 +263,7 @@ def test_another_server_is_not_read(items: Mirror, query: Query) -> None:
     source = Session(items.connected.operational)
     query("delete from mrr_state.pinned_source")
     check_identity(items.connection, source, None)
-    query("update mrr_state.pinned_source set identity = 'the one before'")
+    query("update mrr_state.pinned_source set source_identity = 'the one before'")
     with pytest.raises(SourceChanged) as caught:
         check_identity(items.connection, source, "something else")
     assert f"this is {source.identity}, the warehouse mirrors the one before" in str(caught.value)

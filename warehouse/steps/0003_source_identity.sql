@@ -2,7 +2,7 @@
 
 create table mrr_state.pinned_source (
     is_only boolean primary key default true check (is_only),
-    identity text not null,
+    source_identity text not null,
     description text not null,
     pinned_at timestamptz not null default clock_timestamp()
 );

@@ -1,0 +1,77 @@
+"""A mirror that was damaged behind our back: `verify` names each key, `--repair` mends it."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from commands.servers import Connected
+from commands.verify import VerifyResult, verify_tables
+from common.errors import ExitCode
+from extract import findings, stored_ranges
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+from tests.extract.damage import Saboteur
+from tests.extract.random_tables import KEYS, RandomTable, unlike
+from tests.extract.random_values import KINDS
+
+Query = Callable[..., list[tuple]]
+ROWS = 400
+PLANTS = 200
+"""In each table, whose rows are cut into ranges where the key allows it."""
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    return random.Random(seed)
+
+
+def named(result: VerifyResult) -> dict[str, set[str]]:
+    """The keys that a comparison named, by table."""
+    assert [str(table.error) for table in result.tables if table.error] == []
+    return {table.name: set(table.verification.differences) for table in result.tables}
+
+
+def test_every_planted_damage_is_named_and_mended(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    connected: Connected,
+    query: Query,
+    chance: random.Random,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(findings, "DIFFERENCES_NAMED", 10 * PLANTS)
+    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    tables = [RandomTable(name, KINDS, ROWS) for name in KEYS]
+    for table in tables:
+        table.create(operational, chance)
+    declared = [mirror.table(name, cursor=None) for name in KEYS]
+    mirror.extract(*declared)
+    assert verify_tables(connected, declared, False, {}).exit_code == ExitCode.DONE
+
+    planted: dict[str, dict[str, str]] = {}
+    for table in tables:
+        saboteur = Saboteur(query, chance, table)
+        planted[table.name] = {}
+        while len(planted[table.name]) < PLANTS:
+            planted[table.name] |= saboteur.plant()
+
+    result = verify_tables(connected, declared, False, {})
+    found = named(result)
+    missed = {
+        name: {key: damage for key, damage in damages.items() if key not in found[name]}
+        for name, damages in planted.items()
+    }
+    assert missed == {name: {} for name in KEYS}
+    assert found == {name: set(damages) for name, damages in planted.items()}
+    assert [table.verification.different_rows for table in result.tables] == [
+        len(damages) for damages in planted.values()
+    ]
+    assert result.exit_code == ExitCode.FAILED
+
+    verify_tables(connected, declared, True, {})
+    assert verify_tables(connected, declared, False, {}).exit_code == ExitCode.DONE
+    for table in tables:
+        assert unlike(table, table.at_source(operational), table.in_mirror(query)) == []

@@ -1,0 +1,112 @@
+"""What the source sees of a run, by its own general log: the page for its DBA says the same."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import embedded
+from common.settings import PROJECT
+from extract import findings, stored_ranges
+from operational.connection import connection as operational_connection
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+
+PAGE = (PROJECT / "docs" / "for-your-dba.md").read_text(encoding="utf-8")
+LOCKING = re.compile(r"for update|for share|lock in share mode|lock table|flush", re.IGNORECASE)
+WRITING = re.compile(r"into outfile|into @|create |insert |update |delete |analyze ", re.IGNORECASE)
+FORMS = [
+    r"limit 1 offset \d+$",
+    r"^select cast\(group_concat\(.* where \(`updated_at` >= ",
+    r"bit_or\(",
+    r"^select md5\(ifnull\(group_concat\(",
+    r"where \(\(`id` = \d+\)( or \(`id` = \d+\))*\)",
+    r" where `id` = 9999 and \(",
+    r"cast\(`day` as char\)",
+]
+"""What the run of the test must have sent, so that each form of statement was looked at."""
+
+
+@pytest.fixture
+def statements(servers: embedded.Servers) -> Iterator[Callable[[], list[str]]]:
+    """The statements of the reading account since the test began."""
+    with operational_connection(servers.operational_root) as root, root.cursor() as cursor:
+        cursor.execute("set global log_output = 'TABLE'")
+        cursor.execute("truncate mysql.general_log")
+        cursor.execute("set global general_log = 1")
+
+        def read() -> list[str]:
+            cursor.execute(
+                "select convert(argument using utf8mb4) from mysql.general_log"
+                " where command_type = 'Query' and user_host like %s",
+                (f"{servers.operational.user}[%",),
+            )
+            return [argument for (argument,) in cursor.fetchall()]
+
+        yield read
+        cursor.execute("set global general_log = 0")
+        cursor.execute("truncate mysql.general_log")
+
+
+def test_run_sends_nothing_but_plain_reads(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Callable[..., list[tuple]],
+    statements: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """First load, window, keys, digests, rows read again one by one and in bulk, anomalies."""
+    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    monkeypatch.setattr(findings, "KEYS_PER_STATEMENT", 50)
+    operational.execute("set session sql_mode = ''")
+    operational.execute(
+        "create table items (id int primary key, name longtext, more longtext, day date,"
+        " updated_at timestamp(6))"
+    )
+    operational.execute(
+        "insert into items select seq, concat('item ', seq), '', if(seq = 5, 0, '2020-01-01'),"
+        " '2020-01-01' from seq_1_to_2000"
+    )
+    table = mirror.table("items")
+    mirror.extract_one(table)
+    operational.execute("delete from items where id = 7")
+    operational.execute("update items set name = 'much', updated_at = updated_at where id < 300")
+    query("update mrr_state.key_range set compared_at = null")
+    mirror.extract_one(table)
+    query("update mrr_state.key_range set compared_at = null")
+    operational.execute("update items set name = 'few', updated_at = updated_at where id = 300")
+    operational.execute(
+        "insert into items values (9999, repeat('x', 9000000), repeat('y', 9000000), null, now(6))"
+    )
+    mirror.extract_one(table)
+    sent = statements()
+    for form in FORMS:
+        assert any(re.search(form, statement, re.DOTALL) for statement in sent), form
+    assert {statement.split()[0].lower() for statement in sent} == {"select", "set", "show"}
+    assert [statement for statement in sent if LOCKING.search(statement)] == []
+    assert [statement for statement in sent if WRITING.search(statement)] == []
+
+
+def test_settings_of_the_session_are_those_that_the_page_names(
+    operational: OperationalDatabase, mirror: Mirror, statements: Callable[[], list[str]]
+) -> None:
+    operational.execute("create table items (id int primary key)")
+    mirror.extract_one(mirror.table("items", cursor=None))
+    sets = [statement for statement in statements() if statement.lower().startswith("set ")]
+    assert sets
+    for statement in sets:
+        name = statement.split()[2 if "session" in statement else 1]
+        assert f"`{name.lower()}`" in PAGE, statement
+
+
+def test_catalog_is_read_without_a_join_or_a_subquery(
+    operational: OperationalDatabase, mirror: Mirror, statements: Callable[[], list[str]]
+) -> None:
+    """A subquery on it crashed MariaDB 10.11."""
+    operational.execute("create table items (id int primary key)")
+    mirror.extract_one(mirror.table("items", cursor=None))
+    catalog = [statement for statement in statements() if "information_schema" in statement]
+    assert catalog
+    for statement in catalog:
+        assert statement.lower().count("select") == 1, statement
+        assert " join " not in statement.lower(), statement
