@@ -110,7 +110,6 @@ class Findings:
     def settle(
         self,
         source_rows: int,
-        source_is_empty: bool,
         late_before: datetime | None = None,
         accepted_deletes: int | None = None,
     ) -> Settled:
@@ -120,7 +119,7 @@ class Findings:
         """
         suspects = self._read_again(source_rows)
         late_rows = self._late_rows(late_before)
-        check_deletes(self._cursor, self._mirror, source_is_empty, accepted_deletes)
+        check_deletes(self._cursor, self._mirror, self._reader.is_empty, accepted_deletes)
         columns = tuple(self._mirror.columns)
         note_anomalies(
             self._cursor, self._reader, self._mirror, "reconcile_landed", columns, suspects
@@ -167,6 +166,11 @@ class Findings:
             where ({self._names}) in (select {self._names} from reconcile_differing)
             except select {self._names} from reconcile_landed
             """
+        )
+        # a key that came back meanwhile: the later read holds
+        self._cursor.execute(
+            f"delete from reconcile_gone where ({self._names}) in"
+            f" (select {self._names} from reconcile_landed)"
         )
         return list(dict.fromkeys(chunk.where for chunk in chunks if chunk.suspect))
 

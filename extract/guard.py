@@ -1,5 +1,7 @@
 """The delete guard: a mass delete at the source changes nothing here until somebody says so."""
 
+from collections.abc import Callable
+
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -12,17 +14,18 @@ CANDIDATES_KEPT = 1_000
 
 
 def check_deletes(
-    cursor: Cursor, mirror: MirrorTable, source_is_empty: bool, accepted: int | None
+    cursor: Cursor, mirror: MirrorTable, is_empty: Callable[[], bool], accepted: int | None
 ) -> None:
     """Raise DeletesRefused when `reconcile_gone` holds more rows than may be deleted now.
 
-    The measure is 24 hours, so that a mass delete in small steps is seen too.
+    The measure is 24 hours, so that a mass delete in small steps is seen too. `is_empty` asks
+    the source whether it has any row left.
     """
     cursor.execute("select count(*) from reconcile_gone")
     deletes = cursor.fetchone()[0]
     if not deletes:
         return
-    allowed = allowed_deletes(cursor, mirror, source_is_empty)
+    allowed = allowed_deletes(cursor, mirror, is_empty())
     if deletes <= allowed or deletes == accepted:
         return
     cursor.execute(

@@ -128,6 +128,10 @@ class Reader:
             condition = " or ".join(f"({source_equality(self._key, key)})" for key in some)
             yield from self._read_range(fields, f"({condition})", WHOLE, SMALLEST_RANGE)
 
+    def is_empty(self) -> bool:
+        """True where the table has no row at this moment."""
+        return self.session.row(f"select 1 from {self.table.qualified} limit 1") is None
+
     def condition_on(self, column: SourceColumn, bound: str) -> str:
         """The condition of a window: at or after the bound, or without a value."""
         name = quoted_source(column.name)

@@ -67,7 +67,7 @@ def reconcile(
         method, counted = EVERY_KEY, _compare_keys(cursor, reader, mirror, ranges, findings)
     else:
         method, counted = EVERY_ROW, _compare_rows(cursor, reader, mirror, ranges, findings)
-    settled = findings.settle(counted.source, counted.source == 0, late_before, accepted_deletes)
+    settled = findings.settle(counted.source, late_before, accepted_deletes)
     return Verification(
         table_name=mirror.name,
         source_rows=counted.source,
@@ -247,7 +247,7 @@ def _compare_batch(
     compared_at = reader.session.clock()
     findings = Findings(cursor, reader, mirror)
     counted = _compare_rows(cursor, reader, mirror, batch, findings)
-    settled = findings.settle(counted.source, verification.source_rows == 0)
+    settled = findings.settle(counted.source)
     StoredRanges(cursor, mirror).mark_compared(batch, compared_at)
     return replace(
         verification,

@@ -1,0 +1,307 @@
+"""What decides, broken by mutants: the lock, the guard, the mark, the pace, what is built."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from commands.run import Report, RunOptions, _build, _marks_to_advance
+from common.errors import AnotherRun, DeletesRefused, ServerError, TableError
+from common.settings import Address
+from extract import extraction, guard, pace
+from extract.declarations import MirroredTable
+from extract.extraction import TableOutcome
+from extract.session import Session
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+from tests.extract.core.conftest import OLD, Query
+from warehouse.build import Builder, BuildResult, Node
+from warehouse.connection import run_lock
+from warehouse.marks import Mark, advance_marks, read_marks
+from warehouse.positions import forget_read_changes
+
+
+@pytest.mark.parametrize(
+    "allowed", [0, 1], ids=["at the first commit", "while ranges are compared"]
+)
+def test_run_without_its_lock_commits_nothing_more(
+    large: Mirror, operational: OperationalDatabase, query: Query, allowed: int
+) -> None:
+    asked = []
+
+    def check() -> None:
+        asked.append(None)
+        if len(asked) > allowed:
+            raise ServerError("warehouse", "the lock is lost", "Start again.")
+
+    operational.execute("update items set v = 0, updated_at = updated_at")
+    operational.execute(f"insert into items values (9999, 9999, 1, '{OLD}')")
+    (outcome,) = large.extract(large.table("items", verify_within_seconds=60), check_lock=check)
+    assert "the lock is lost" in str(outcome.error)
+    assert query(
+        "select count(*) filter (where v = 0), count(*) filter (where id = 9999) from mrr.items"
+    ) == [(0, allowed)]
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "ALLOWED_ROWS", 3)
+    monkeypatch.setattr(guard, "ALLOWED_SHARE", 0.2)
+
+
+def ids(operational: OperationalDatabase, mirror: Mirror, rows: int, name: str) -> MirroredTable:
+    """A mirrored table of the ids 1 … rows."""
+    operational.execute(f"create table {name} (id int primary key)")
+    operational.execute(f"insert into {name} select seq from seq_1_to_{rows}")
+    table = mirror.table(name, cursor=None)
+    mirror.extract_one(table)
+    return table
+
+
+@pytest.mark.parametrize(("rows", "limit"), [(10, 3), (30, 6)], ids=["by rows", "by share"])
+def test_deletes_up_to_the_limit_pass(
+    operational: OperationalDatabase, mirror: Mirror, small_limits: None, rows: int, limit: int
+) -> None:
+    table = ids(operational, mirror, rows, "items")
+    operational.execute(f"delete from items where id <= {limit + 1}")
+    (refused,) = mirror.extract(table)
+    assert refused.error.allowed == limit
+    operational.execute(f"insert into items values ({limit + 1})")
+    assert mirror.extract_one(table).applied.deleted == limit
+
+
+def test_accepting_more_than_are_gone_lets_nothing_through(
+    operational: OperationalDatabase, mirror: Mirror, small_limits: None
+) -> None:
+    table = ids(operational, mirror, 10, "items")
+    operational.execute("delete from items where id <= 5")
+    (outcome,) = mirror.extract(table, accepted_deletes={"items": 6})
+    assert isinstance(outcome.error, DeletesRefused)
+
+
+@pytest.mark.parametrize(("hours", "passes"), [(23, False), (25, True)], ids=["23 h", "25 h"])
+def test_deletes_count_for_a_day(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    small_limits: None,
+    hours: int,
+    passes: bool,
+) -> None:
+    table, other = (ids(operational, mirror, 10, name) for name in ("items", "others"))
+    operational.execute("delete from items where id <= 3")
+    mirror.extract_one(table)
+    query(f"update dwh.mirror_verification set checked_to = checked_to - interval '{hours} hours'")
+    operational.execute("delete from items where id <= 6")
+    operational.execute("delete from others where id <= 3")
+    (outcome,) = mirror.extract(table)
+    assert (outcome.error is None) is passes
+    mirror.extract_one(other)
+
+
+def test_mark_is_the_source_s_clock_before_the_read(
+    items: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = [session.clock()]
+    monkeypatch.setattr(
+        extraction,
+        "pause_point",
+        lambda point: clocks.append(session.clock()) if point == "read" else None,
+    )
+    before, read_at, after = (
+        clocks[0],
+        items.extract_one(items.table("items")).mark.read_at,
+        clocks[1],
+    )
+    assert before < read_at < after
+
+
+def test_clock_of_our_own_machine_does_not_matter(
+    items: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = datetime(2001, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(Session, "clock", lambda self: past)
+    assert items.extract_one(items.table("items")).mark.read_at == past
+
+
+def test_full_refresh_reads_every_row(items: Mirror) -> None:
+    assert items.extract_one(items.table("items")).rows_read == 0
+    assert items.extract_one(items.table("items"), full_refresh=True).rows_read == 3
+
+
+def test_one_run_at_a_time_has_the_lock(warehouse: Address) -> None:
+    with run_lock(warehouse), pytest.raises(AnotherRun), run_lock(warehouse):
+        pass
+    with run_lock(warehouse):
+        pass
+
+
+def test_lost_lock_is_noticed(warehouse: Address, query: Query) -> None:
+    with run_lock(warehouse) as lock:
+        lock.check()
+        query(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'tidemark run lock' and datname = current_database()"
+        )
+        with pytest.raises(ServerError, match="the connection that holds the run's lock is lost"):
+            lock.check()
+
+
+def test_mark_follows_a_clock_that_was_set_back(mirror: Mirror) -> None:
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    for read_at in (noon, noon - timedelta(hours=1)):
+        advance_marks(mirror.connection, [Mark("items", None, None, read_at)], "test")
+        assert read_marks(mirror.connection)["items"].read_at == read_at
+
+
+@pytest.mark.parametrize(
+    ("positions", "left"),
+    [
+        ({"fast": 4, "slow": 2}, [3, 4, 5]),
+        ({"fast": 4, "slow": 2, "removed": 1}, [3, 4, 5]),
+        ({"fast": 4, "unbuilt": -1}, [5]),
+        ({}, []),
+    ],
+    ids=["slowest model", "model that is gone", "model never built", "no model"],
+)
+def test_changes_stay_until_every_model_has_read_them(
+    mirror: Mirror, query: Query, positions: dict[str, int], left: list[int]
+) -> None:
+    for number in range(1, 6):
+        query(
+            "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+            f" values ('items', '{{\"id\": {number}}}', 'insert', 'test')"
+        )
+    for name, built_to in positions.items():
+        query(
+            "insert into mrr_state.model_position (model_name, built_to, reading_to)"
+            f" values ('{name}', {built_to}, {built_to})"
+        )
+    forget_read_changes(mirror.connection, {"fast", "slow", "unbuilt"})
+    assert query("select change_id from mrr_state.change_log order by 1") == [(n,) for n in left]
+
+
+def outcome(name: str, error: TableError | None = None) -> TableOutcome:
+    mark = None if error else Mark(name, None, None, datetime(2024, 1, 1, tzinfo=UTC))
+    return TableOutcome(name, 0.0, mark=mark, error=error)
+
+
+REFUSED = TableError("b", "refused", "Look at it.")
+CHILDREN = {
+    "source.tidemark.shop.a": ("stg_a",),
+    "source.tidemark.shop.b": ("stg_b",),
+    "source.tidemark.shop.c": ("stg_c",),
+    "stg_a": ("fact",),
+    "stg_b": ("fact",),
+    "fact": ("mart",),
+}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "bad", "advanced"),
+    [
+        ({}, [], ["a", "b", "c"]),
+        ({"stg_c": "error"}, [], ["a", "b"]),
+        ({"mart": "error"}, [], ["c"]),
+        ({"stg_a": "error", "fact": "skipped"}, [], ["c"]),
+        ({"fact": "fail"}, [], ["a", "b", "c"]),
+        ({}, [outcome("b", REFUSED)], ["c"]),
+    ],
+    ids=["all built", "error", "error far below", "skipped", "failed test", "bad neighbour"],
+)
+def test_mark_moves_only_where_all_below_it_is_built(
+    statuses: dict[str, str], bad: list[TableOutcome], advanced: list[str]
+) -> None:
+    nodes = tuple(Node(name, status, "", 0.0) for name, status in statuses.items())
+    good = [outcome(name) for name in "abc" if name not in {table.name for table in bad}]
+    marks = _marks_to_advance(
+        BuildResult(nodes, CHILDREN, set()), dict.fromkeys("abc", "shop"), good, bad
+    )
+    assert [mark.table_name for mark in marks] == advanced
+
+
+class AskedBuilder(Builder):
+    """Keeps what it was asked to build, and builds nothing."""
+
+    def __init__(self) -> None:
+        self.asked: tuple[list[str], list[str]] | None = None
+
+    def build(self, select: list[str], exclude: list[str], report: object = None) -> BuildResult:
+        self.asked = select, exclude
+        return BuildResult((), {}, set())
+
+
+def test_nothing_is_built_on_a_refused_table(mirror: Mirror, warehouse: Address) -> None:
+    builder = AskedBuilder()
+    tables = [MirroredTable("shop", name, "shop", name, ("id",), None) for name in "ab"]
+    with run_lock(warehouse) as lock:
+        result = _build(
+            builder,
+            mirror.connection,
+            "test",
+            lock,
+            RunOptions(tables),
+            [outcome("a"), outcome("b", REFUSED)],
+            Report(),
+            time.monotonic(),
+        )
+    assert builder.asked == ([], ["source:shop.b+"])
+    assert result.advanced == ["a"]
+
+
+def worked(seconds: float, duty: float) -> pace.Pace:
+    """A pace under which a statement has just taken so long."""
+    kept = pace.Pace(duty)
+    with kept.working():
+        time.sleep(seconds)
+    return kept
+
+
+def time_to_wait(kept: pace.Pace, running: Callable[[], int] = lambda: 1) -> float:
+    started = time.monotonic()
+    kept.wait(running)
+    return time.monotonic() - started
+
+
+def test_work_beyond_the_burst_is_followed_by_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BURST_SECONDS", 0.05)
+    assert time_to_wait(worked(0.15, duty=0.25)) > 0.2
+    assert time_to_wait(worked(0.15, duty=1)) < 0.1
+    assert time_to_wait(worked(0.01, duty=0.25)) < 0.1
+
+
+def test_rest_is_not_saved_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BURST_SECONDS", 0.01)
+    kept = pace.Pace(0.5)
+    time.sleep(0.4)
+    kept.wait(lambda: 1)
+    with kept.working():
+        time.sleep(0.15)
+    assert time_to_wait(kept) > 0.1
+
+
+def test_busy_source_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BUSY_PAUSE_SECONDS", 0.02)
+    asked: list[int] = []
+
+    def running() -> int:
+        asked.append(pace.BUSY_THREADS + 1 if len(asked) < 3 else 1)
+        return asked[-1]
+
+    pace.Pace(0.5).wait(running)
+    assert len(asked) == 4
+
+
+def test_source_that_is_always_busy_is_read_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BUSY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(pace, "BUSY_PATIENCE_SECONDS", 0.05)
+    asked: list[int] = []
+
+    def running() -> int:
+        asked.append(pace.BUSY_THREADS + 1)
+        assert len(asked) < 100
+        return asked[-1]
+
+    pace.Pace(0.5).wait(running)
+    assert len(asked) > 1

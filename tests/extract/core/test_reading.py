@@ -1,0 +1,220 @@
+"""What reads the source, broken by mutants: the session, the catalog and the reader."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import pymysql
+import pytest
+
+import embedded
+from commands.servers import Connected
+from common.errors import TableError
+from extract import reader
+from extract.catalog import describe
+from extract.reader import Chunk, Reader, column_field
+from extract.session import Session
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+from tests.extract.core.conftest import OLD, Query, SetGlobal, described_as_large
+
+
+def keys_read(chunks: Iterator[Chunk]) -> list[int]:
+    """The first field of every line, where no value holds a newline."""
+    keys = []
+    for chunk in chunks:
+        lines = chunk.data.split(b"\n")
+        assert len(lines) == chunk.rows
+        keys += [int(line.split(b",")[0].strip(b"'")) for line in lines]
+    return keys
+
+
+def test_session_of_an_account_that_may_write_cannot(
+    servers: embedded.Servers, operational: OperationalDatabase
+) -> None:
+    operational.execute("create table t (id int primary key)")
+    writer = Session(servers.operational_admin)
+    with pytest.raises(pymysql.err.Error) as caught:
+        writer.rows(f"insert into {operational.name}.t values (1)")
+    writer.close()
+    assert caught.value.args[0] == 1792
+    assert operational.execute("select count(*) from t") == [(0,)]
+
+
+def test_server_is_known_by_its_own_id(session: Session, root: Query) -> None:
+    assert session.identity == root("select @@server_uid")[0][0]
+
+
+def test_stamps_of_a_server_in_another_zone_arrive_in_utc(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    set_global: SetGlobal,
+) -> None:
+    set_global("time_zone", "+05:00")
+    operational.execute("create table items (id int primary key, at timestamp)")
+    operational.execute("insert into items values (1, '2024-01-01 12:00:00')")
+    mirror.extract_one(mirror.table("items", cursor=None))
+    assert query("select at from mrr.items") == [(datetime(2024, 1, 1, 12, tzinfo=UTC),)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "stamp"),
+    [
+        ("-05:00", "utc_timestamp() - interval 5 hour"),
+        ("-05:00", "utc_timestamp()"),
+        ("+05:00", "utc_timestamp() + interval 5 hour"),
+        ("+05:00", "utc_timestamp()"),
+    ],
+    ids=["behind, local", "behind, UTC", "ahead, local", "ahead, UTC"],
+)
+def test_datetime_stamp_is_in_the_window_in_local_time_and_in_utc(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    set_global: SetGlobal,
+    zone: str,
+    stamp: str,
+) -> None:
+    set_global("time_zone", zone)
+    operational.execute("create table items (id int primary key, updated_at datetime)")
+    operational.execute(f"insert into items values (1, '{OLD}')")
+    mirror.extract_one(mirror.table("items"))
+    operational.execute(f"insert into items values (2, {stamp})")
+    outcome = mirror.extract_one(mirror.table("items"))
+    assert (outcome.rows_read, outcome.verification.repaired_rows) == (1, 0)
+
+
+def test_sql_mode_of_the_server_changes_nothing(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    set_global: SetGlobal,
+) -> None:
+    operational.execute("create table items (k varchar(20) primary key, c char(5), n int)")
+    operational.execute(r"insert into items values ('a\\', 'ab', 1), ('\'\\\'', '\\n', 2)")
+    set_global("sql_mode", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH")
+    table = mirror.table("items", key=("k",), cursor=None)
+    mirror.extract_one(table)
+    operational.execute("update items set n = n + 10")
+    mirror.extract_one(table)
+    assert query("select * from mrr.items order by n") == [("a\\", "ab", 11), ("'\\'", "\\n", 12)]
+
+
+def test_warehouse_with_settings_of_its_own_holds_the_same(
+    operational: OperationalDatabase, connected: Connected, query: Query, tmp_path: Path
+) -> None:
+    name = connected.warehouse.database
+    for setting in ("timezone = 'Asia/Tokyo'", "datestyle = 'German'", "intervalstyle = iso_8601"):
+        query(f"alter database {name} set {setting}")
+    mirror = Mirror(connected, operational.name, tmp_path / "landing")
+    operational.execute(
+        "create table items (k time primary key, at timestamp, v int, updated_at timestamp null)"
+    )
+    operational.execute(
+        f"insert into items values ('-01:00:00', '2024-01-01', 1, '{OLD}'),"
+        f" ('30:00:00', '2024-01-02', 1, '{OLD}')"
+    )
+    table = mirror.table("items", key=("k",))
+    assert mirror.extract_one(table).mark.high_water_mark == "2020-01-01 00:00:00+00"
+    operational.execute("update items set v = 2, updated_at = updated_at")
+    outcome = mirror.extract_one(table)
+    assert (outcome.verification.repaired_rows, outcome.verification.is_equal) == (2, True)
+    assert query("select distinct at from mrr.items where k > '0'") == [
+        (datetime(2024, 1, 2, tzinfo=UTC),)
+    ]
+    mirror.connection.close()
+
+
+def test_chunk_that_the_server_cut_is_read_in_smaller_ranges(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 100)
+    monkeypatch.setattr(reader, "SMALLEST_RANGE", 5)
+    operational.execute("create table items (id int primary key, v varchar(60))")
+    operational.execute("insert into items select seq, repeat('v', 50) from seq_1_to_250")
+    session.rows("set session group_concat_max_len = 1024")
+    known = described_as_large(session, mirror.table("items", cursor=None))
+    fields = [column_field(column) for column in known.columns]
+    assert keys_read(Reader(session, known).read(fields)) == list(range(1, 251))
+
+
+def test_row_that_the_server_drops_without_a_warning_is_read_all_the_same(
+    items: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = describe(session, items.table("items"))
+    monkeypatch.setattr(
+        reader.Field, "line", property(lambda field: f"nullif({field.expression}, 2)")
+    )
+    fields = [column_field(known.column("id"))]
+    assert sorted(keys_read(Reader(session, known).read(fields))) == [1, 2, 3]
+
+
+def test_ranges_of_a_composite_key_hold_each_row_once(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 7)
+    operational.execute("create table items (v int, a int, b int, c int, primary key (a, b, c))")
+    operational.execute(
+        "insert into items select seq, seq % 3, seq % 5, seq div 4 from seq_1_to_100"
+    )
+    known = described_as_large(session, mirror.table("items", key=("a", "b", "c"), cursor=None))
+    fields = [column_field(column) for column in known.columns]
+    assert sorted(keys_read(Reader(session, known).read(fields))) == list(range(1, 101))
+
+
+def test_key_that_cannot_be_walked_in_order_is_told(
+    items: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 1)
+    monkeypatch.setattr(reader, "source_condition", lambda *_: "true")
+    known = described_as_large(session, items.table("items"))
+    chunks = Reader(session, known).read([column_field(known.columns[0])])
+    with pytest.raises(TableError, match="cannot be walked in order"):
+        list(islice(chunks, 10))
+
+
+def test_row_deleted_while_it_is_read_row_by_row_is_left_out(
+    items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise reader.Refused("as the test wants it")
+
+    def delete_first(key: tuple, value: tuple) -> str:
+        operational.execute("delete from items where id = 2")
+        return equality(key, value)
+
+    equality = reader.source_equality
+    monkeypatch.setattr(reader.Reader, "_joined", refuse)
+    monkeypatch.setattr(reader, "source_equality", delete_first)
+    items.extract_one(items.table("items"), full_refresh=True)
+    assert query("select id from mrr.items order by id") == [(1,), (3,)]
+
+
+def test_many_missing_rows_of_a_large_table_are_all_brought(
+    large: Mirror, operational: OperationalDatabase
+) -> None:
+    operational.execute(f"insert into items select seq, -seq, 0, '{OLD}' from seq_2001_to_2600")
+    outcome = large.extract_one(large.table("items"))
+    assert (outcome.rows_read, outcome.applied.inserted) == (0, 600)
+
+
+def test_key_that_may_be_null_is_refused(operational: OperationalDatabase, mirror: Mirror) -> None:
+    operational.execute("create table items (no int unique)")
+    (outcome,) = mirror.extract(mirror.table("items", key=("no",), cursor=None))
+    assert "key (no) is not a unique, NOT NULL key" in str(outcome.error)
+
+
+def test_engine_beside_the_one_allowed_is_refused(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    operational.execute("create table items (id int primary key) engine = Aria")
+    (outcome,) = mirror.extract(mirror.table("items", cursor=None, allow_engine="MyISAM"))
+    assert "kept by the engine Aria" in str(outcome.error)
+    mirror.extract_one(mirror.table("items", cursor=None, allow_engine="Aria"))

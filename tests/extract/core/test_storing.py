@@ -1,0 +1,162 @@
+"""What stores, broken by mutants: the landing, the mirror and its anomalies."""
+
+import fcntl
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from commands.verify import verify_tables
+from extract import extraction, types
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+from tests.extract.core.conftest import Query
+
+
+def test_landing_of_a_dead_run_is_cleared_before(items: Mirror, query: Query) -> None:
+    query("create schema mrr_landing")
+    query("create table mrr_landing.t0 (c1 text, c2 integer, left_over text not null)")
+    query("insert into mrr_landing.t0 values ('9', 9, 'dead')")
+    outcome = items.extract_one(items.table("items"), full_refresh=True)
+    assert outcome.verification.source_rows == outcome.verification.mirror_rows == 3
+
+
+def test_files_of_another_living_run_are_left_alone(items: Mirror) -> None:
+    other = Path(items.folder) / "other"
+    other.mkdir()
+    lock = os.open(other, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    items.extract_one(items.table("items"))
+    assert other.exists()
+    os.close(lock)
+    items.extract_one(items.table("items"))
+    assert not other.exists()
+
+
+def test_table_that_cannot_land_leaves_the_others_to_land(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = replace(types.RULE_OF["uuid"], postgres=lambda column: "integer")
+    monkeypatch.setitem(types.RULE_OF, "uuid", rule)
+    operational.execute("create table bad (id int primary key, v uuid)")
+    operational.execute("insert into bad values (1, uuid())")
+    for name in ("good", "fine"):
+        operational.execute(f"create table {name} (id int primary key, v int)")
+        operational.execute(f"insert into {name} values (1, 7)")
+    bad, good, fine = mirror.extract(
+        *(mirror.table(name, cursor=None) for name in ("bad", "good", "fine"))
+    )
+    assert "could not be landed" in str(bad.error)
+    assert (good.error, fine.error) == (None, None)
+    assert query("select * from mrr.good union all select * from mrr.fine") == [(1, 7), (1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        ("delete from mrr_landing.t0 where c1 = 2", "2 landed with 2 different keys"),
+        ("update mrr_landing.t0 set c1 = 1 where c1 = 2", "3 landed with 2 different keys"),
+    ],
+    ids=["row lost", "key twice"],
+)
+def test_landing_that_is_not_what_was_read_is_not_applied(
+    items: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch, harm: str, told: str
+) -> None:
+    query("update mrr.items set a = 'as it was'")
+    monkeypatch.setattr(
+        extraction, "pause_point", lambda point: query(harm) if point == "landed" else None
+    )
+    (outcome,) = items.extract(items.table("items"), full_refresh=True)
+    assert f"3 rows were read, {told}" in str(outcome.error)
+    assert query("select distinct a from mrr.items") == [("as it was",)]
+
+
+def test_null_becomes_a_value_and_a_value_null(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("update items set a = '', n = 0, updated_at = now(6) where id = 2")
+    operational.execute("update items set a = null, n = null, updated_at = now(6) where id = 3")
+    outcome = items.extract_one(items.table("items"))
+    assert (outcome.applied.updated, outcome.verification.repaired_rows) == (2, 0)
+    assert query("select a, n from mrr.items where id > 1 order by id") == [("", 0), (None, None)]
+
+
+def test_delete_takes_the_row_of_its_whole_key(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute("create table items (a int, b int, primary key (a, b))")
+    operational.execute("insert into items values (1, 1), (1, 2), (2, 1)")
+    table = mirror.table("items", key=("a", "b"), cursor=None)
+    mirror.extract_one(table)
+    operational.execute("delete from items where a = 1 and b = 1")
+    mirror.extract_one(table)
+    assert query("select * from mrr.items order by 1") == [(1, 2), (2, 1)]
+
+
+def test_every_row_of_a_large_table_is_compared_after_a_retype(
+    large: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    """1e15 as a text is not the same text on both sides."""
+    operational.execute("update items set v = 1e15, updated_at = now(6) where id = 777")
+    large.extract_one(large.table("items"))
+    operational.execute("alter table items modify v varchar(30)")
+    large.extract_one(large.table("items"))
+    assert query("select v from mrr.items where id = 777") == [("1e15",)]
+
+
+def test_key_of_a_large_table_may_change(large: Mirror, operational: OperationalDatabase) -> None:
+    operational.execute("alter table items add unique (no, id)")
+    outcome = large.extract_one(large.table("items", key=("no", "id")))
+    assert outcome.verification.is_equal
+
+
+def test_verify_after_an_alter_names_the_column(
+    items: Mirror, operational: OperationalDatabase
+) -> None:
+    operational.execute("alter table items modify n bigint")
+    result = verify_tables(items.connected, [items.table("items")], False, {})
+    assert 'column "n" is bigint at the source, integer in the mirror' in str(
+        result.tables[0].error
+    )
+
+
+def bad_dates(operational: OperationalDatabase, name: str) -> None:
+    operational.execute("set session sql_mode = ''")
+    operational.execute(f"create table {name} (id int primary key, d date, e date)")
+    operational.execute("set session sql_mode = 'ALLOW_INVALID_DATES'")
+    operational.execute(f"insert into {name} values (1, '2024-02-30', '2024-02-31')")
+
+
+def noted(query: Query) -> list[tuple]:
+    return query(
+        "select table_name, column_name, source_value from dwh.mirror_anomaly order by 1, 2"
+    )
+
+
+def test_anomalies_of_a_row_are_kept_column_by_column(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    bad_dates(operational, "one")
+    bad_dates(operational, "two")
+    one, two = (mirror.table(name, cursor=None) for name in ("one", "two"))
+    mirror.extract(one, two)
+    operational.execute("update one set d = '2024-04-31', e = '2024-05-01'")
+    mirror.extract_one(one)
+    assert noted(query) == [
+        ("one", "d", "2024-04-31"),
+        ("two", "d", "2024-02-30"),
+        ("two", "e", "2024-02-31"),
+    ]
+
+
+def test_anomaly_that_no_window_sees_is_noted(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("set session sql_mode = ''")
+    operational.execute("update items set d = 0, updated_at = updated_at where id = 2")
+    items.extract_one(items.table("items"))
+    assert noted(query) == [("items", "d", "0000-00-00")]

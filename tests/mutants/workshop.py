@@ -1,0 +1,168 @@
+"""A scratch copy of the checkout in which mutants are tested, with servers of its own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import embedded
+from common.settings import LOCAL, PROJECT
+from tests.mutants.mutants import Mutant
+
+PATIENCE = 3
+"""A mutant's tests may take so many times as long as they take without it."""
+READING, STORING, COMPARING, DECIDING = (
+    f"tests/extract/core/test_{name}.py" for name in ("reading", "storing", "comparing", "deciding")
+)
+FAST_SUITE = (
+    READING,
+    STORING,
+    COMPARING,
+    DECIDING,
+    "tests/extract/test_session.py",
+    "tests/extract/test_reconcile.py",
+    "tests/extract/test_keyless.py",
+    "tests/extract/test_extraction.py",
+    "tests/extract/test_changes_of_the_source.py",
+    "tests/extract/test_round_trip.py",
+)
+FIRST = {
+    "extract/session.py": (READING, "tests/extract/test_session.py"),
+    "extract/catalog.py": (READING, "tests/extract/test_extraction.py"),
+    "extract/reader.py": (READING, "tests/extract/test_round_trip.py"),
+    "extract/types.py": ("tests/extract/test_round_trip.py",),
+    "extract/files.py": (STORING,),
+    "extract/landing.py": (STORING,),
+    "extract/mirror.py": (STORING, "tests/extract/test_extraction.py"),
+    "extract/anomalies.py": (STORING, "tests/extract/test_round_trip.py"),
+    "extract/digests.py": (COMPARING,),
+    "extract/keysets.py": (COMPARING, "tests/extract/test_reconcile.py"),
+    "extract/keyless.py": ("tests/extract/test_keyless.py", COMPARING),
+    "extract/findings.py": (COMPARING, "tests/extract/test_extraction.py"),
+    "extract/stored_ranges.py": ("tests/extract/test_reconcile.py", COMPARING),
+    "extract/reconcile.py": (COMPARING, "tests/extract/test_reconcile.py"),
+    "extract/identity.py": ("tests/extract/test_changes_of_the_source.py",),
+    "extract/guard.py": (DECIDING, "tests/extract/test_extraction.py"),
+    "extract/extraction.py": (DECIDING, "tests/extract/test_extraction.py"),
+    "extract/pace.py": (DECIDING,),
+    "warehouse/connection.py": (DECIDING, READING),
+    "warehouse/marks.py": (DECIDING,),
+    "warehouse/positions.py": (DECIDING,),
+    "warehouse/build.py": (DECIDING,),
+    "commands/run.py": (DECIDING,),
+}
+"""The files of the fast suite that most likely kill a mutant of a module."""
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.*?)(?: - .*)?$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a mutant came out: killed (by which test), survived, timeout, or broken.
+
+    Broken is a mutant of which no test says anything, since the tests do not start with it.
+    """
+
+    mutant: Mutant
+    outcome: str
+    killer: str = ""
+    seconds: float = 0.0
+
+
+class BaselineFailed(Exception):
+    """The fast suite fails without any mutant."""
+
+
+class Workshop:
+    """One copy; it tests one mutant at a time, and leaves its servers running in between."""
+
+    def __init__(self, number: int) -> None:
+        self.folder = LOCAL / "mutants" / str(number)
+        self._servers = self.folder / ".local" / "test-servers"
+        self._seconds: float | None = None
+
+    def furnish(self) -> None:
+        """Copy the checkout as it is now; the servers of an earlier copy stay."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.iterdir():
+            if left.is_dir() and not left.is_symlink() and left.name != ".local":
+                shutil.rmtree(left)
+            elif left.name != ".local":
+                left.unlink()
+        for name in _project_files():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, self.folder / name)
+        (self.folder / ".venv").symlink_to(PROJECT / ".venv")
+        programs = self.folder / ".local" / "programs"
+        if (LOCAL / "programs").exists() and not programs.exists():
+            programs.parent.mkdir(exist_ok=True)
+            programs.symlink_to(LOCAL / "programs")
+
+    def check_baseline(self) -> float:
+        """How many seconds the fast suite takes. Raises BaselineFailed unless it passes."""
+        started = time.monotonic()
+        status, output = self._pytest(FAST_SUITE)
+        if status != 0:
+            raise BaselineFailed(output)
+        return time.monotonic() - started
+
+    def test(self, mutant: Mutant, killer: str, seconds: float) -> Verdict:
+        """Run the test that killed the mutant before, then the fast suite, until one fails.
+
+        `seconds` is what the suite takes without the mutant.
+        """
+        self._seconds = PATIENCE * seconds
+        started = time.monotonic()
+        path = self.folder / mutant.file
+        intact = path.read_text(encoding="utf-8")
+        path.write_text(mutant.apply(self.folder), encoding="utf-8")
+        try:
+            outcome, killed_by = self._outcome(mutant, killer)
+        finally:
+            path.write_text(intact, encoding="utf-8")
+        return Verdict(mutant, outcome, killed_by, time.monotonic() - started)
+
+    def close(self) -> None:
+        """Stop the servers."""
+        embedded.stop(self._servers, self.folder / ".local" / "programs")
+
+    def _outcome(self, mutant: Mutant, killer: str) -> tuple[str, str]:
+        suite = list(dict.fromkeys((*FIRST.get(mutant.file, ()), *FAST_SUITE)))
+        for tests in ([killer], suite) if killer else (suite,):
+            status, output = self._pytest(tests)
+            if status is None:
+                # what a test had set at the servers is still set
+                self.close()
+                return "timeout", ""
+            if status == 1 and (found := FAILED.search(output)):
+                return "killed", found.group(1)
+        return ("survived" if status == 0 else "broken"), ""
+
+    def _pytest(self, tests: Iterable[str]) -> tuple[int | None, str]:
+        """Pytest's exit status, None where it ran out of time, and what it wrote."""
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"]
+        command += ["-p", "no:cacheprovider", "-p", "tests.mutants.kept_servers", *tests]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                # a mutant is written within the second in which the module was compiled
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                capture_output=True,
+                text=True,
+                timeout=self._seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return None, ""
+        return done.returncode, done.stdout + done.stderr
+
+
+def _project_files() -> list[str]:
+    """The files of the checkout, tracked or new, but for what git ignores."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.splitlines() if (PROJECT / name).is_file()]
