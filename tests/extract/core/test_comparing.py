@@ -104,7 +104,7 @@ def test_keys_have_the_same_bitmaps_on_both_sides(
     operational.execute(f"insert into items values {', '.join(f'({key})' for key in keys)}")
     mirror.extract_one(mirror.table("items", cursor=None))
     known = describe(session, mirror.table("items", cursor=None))
-    source = source_bitmaps(session, known, WHOLE)
+    source = source_bitmaps(Reader(session, known), WHOLE)
     with mirror.connection.cursor() as cursor:
         assert mirror_bitmaps(cursor, known, "mrr.items", WHOLE) == source
     assert sorted(difference(source, "").missing) == keys
@@ -117,7 +117,7 @@ def test_keys_beyond_the_limit_of_a_text_are_compared_too(
     operational.execute("insert into items select seq * 64 from seq_1_to_500")
     session.rows("set session group_concat_max_len = 1024")
     known = describe(session, mirror.table("items", cursor=None))
-    found = difference(source_bitmaps(session, known, WHOLE), "")
+    found = difference(source_bitmaps(Reader(session, known), WHOLE), "")
     assert found.missing and sorted(found.missing) == [64 * number for number in range(1, 501)]
 
 
