@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs lock down test-mysql
+.PHONY: run test lint docs lock down test-mysql test-long mutants
 
 run: .venv
 	.venv/bin/python run.py
@@ -36,6 +36,15 @@ docs: .venv
 # a real MySQL, the 5.6 that a registry holds; needs npm
 test-mysql: .venv
 	.venv/bin/python -m pytest tests/on_demand/test_mysql.py
+
+# faults, kills, random life and storms: minutes to hours, by the variables each of them names
+test-long: .venv
+	.venv/bin/python -m pytest tests/on_demand/test_faults.py tests/on_demand/test_kill_points.py \
+		tests/on_demand/test_random_life.py tests/on_demand/test_storm.py
+
+# breaks the mirror's core by hand, one way after the other, and sees that a test fails
+mutants: .venv
+	.venv/bin/python -m tests.mutants
 
 lock: .venv
 	.venv/bin/python -m pip install --quiet pip-tools

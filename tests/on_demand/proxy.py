@@ -1,0 +1,139 @@
+"""A TCP proxy that stands before a server and breaks its connections in the ways networks do."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from common.settings import Address
+
+BLOCK = 16 * 1024
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER of a socket whose close is a reset."""
+
+
+class Fault(Enum):
+    """What happens to a connection: closed, reset, or silent for ever with both ends open."""
+
+    CUT = "cut"
+    RESET = "reset"
+    STALL = "stall"
+
+
+@dataclass
+class Proxy:
+    """Carries connections to a server until a fault is set.
+
+    `left` counts down the bytes that the server may still answer before `fault`, for all
+    connections together; `after_words` breaks the connection that sends these bytes, once the
+    server has them and before its answer. `seconds_per_block` slows every answer. A fault
+    happens once, unless `is_lasting`: then every later connection meets it at its first byte.
+    """
+
+    server: Address
+    left: int | None = None
+    fault: Fault = Fault.CUT
+    after_words: bytes | None = None
+    is_lasting: bool = False
+    seconds_per_block: float = 0.0
+    faults: int = 0
+    carried: int = 0
+    _open: list[socket.socket] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self) -> Address:
+        """The server, as reached through here."""
+        return replace(self.server, port=self._listener.getsockname()[1])
+
+    def close(self) -> None:
+        self._end(self._listener, *self._open)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                try:
+                    server = socket.create_connection((self.server.host, self.server.port))
+                except OSError:
+                    client.close()
+                    continue
+                self._open += [client, server]
+                for carry in (self._questions, self._answers):
+                    threading.Thread(target=carry, args=(client, server), daemon=True).start()
+
+    def _questions(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while block := client.recv(BLOCK):
+                words = self.after_words
+                if words and words in block:
+                    self.after_words = None
+                    self._take_the_answer(client, server, block)
+                    return
+                server.sendall(block)
+        self._end(client, server)
+
+    def _take_the_answer(self, client: socket.socket, server: socket.socket, block: bytes) -> None:
+        """Give the server its question, and let it answer to nobody."""
+        with self._lock:
+            self.faults += 1
+            self._break(client, Fault.CUT)
+            server.sendall(block)
+            server.shutdown(socket.SHUT_WR)
+
+    def _answers(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while block := server.recv(BLOCK):
+                if self.seconds_per_block:
+                    time.sleep(self.seconds_per_block)
+                with self._lock:
+                    passing = self._passing(block)
+                    client.sendall(passing)
+                    self.carried += len(passing)
+                if len(passing) < len(block):
+                    self._break(client, self.fault)
+                    return
+        self._end(client, server)
+
+    def _passing(self, block: bytes) -> bytes:
+        """The part of a block that still passes; shorter than the block where the fault begins."""
+        if self.left is None or len(block) <= self.left:
+            if self.left is not None:
+                self.left -= len(block)
+            return block
+        passing = block[: self.left]
+        self.faults += 1
+        self.left = 0 if self.is_lasting else None
+        return passing
+
+    def _break(self, client: socket.socket, fault: Fault) -> None:
+        if fault is Fault.STALL:
+            return
+        with suppress(OSError):
+            if fault is Fault.RESET:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            # also wakes the thread that reads from it, without which a close has no effect
+            client.shutdown(socket.SHUT_RD if fault is Fault.RESET else socket.SHUT_RDWR)
+        client.close()
+
+    def _end(self, *ends: socket.socket) -> None:
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+@contextmanager
+def proxy(server: Address, **faults: object) -> Iterator[Proxy]:
+    """A proxy before a server, closed afterwards with every connection through it."""
+    made = Proxy(server, **faults)
+    yield made
+    made.close()

@@ -1,0 +1,185 @@
+"""Killed at any moment: our process, the source or the warehouse. The next run converges.
+
+A sample of the moments is tried here; KILL_POINTS=all in the environment tries every one of them.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import embedded
+from commands.servers import Connected
+from embedded.mariadb import MariaDB
+from embedded.postgresql import PostgreSQL
+from extract.declarations import MirroredTable
+from operational.connection import connection as operational_connection
+from tests.conftest import querying
+from tests.on_demand.held_run import READER, RunOfTables
+from warehouse.connection import connect
+from warehouse.upgrade import upgrade
+
+MOMENTS = [
+    "after commands.run:upgrade",
+    "before commands.run:check_identity",
+    "before extract.extraction:describe",
+    "after extract.extraction:window_of",
+    "before extract.reader:Reader._joined",
+    "after extract.landing:FileWriter.write",
+    "read",
+    "before extract.landing:_run_pipeline",
+    "before extract.landing:ExactCopyJob.run",
+    "after extract.landing:ExactCopyJob.run",
+    "landed",
+    "after extract.mirror:MirrorTable.prepare",
+    "before extract.mirror:MirrorTable.check_landed",
+    "upserted",
+    "after extract.reconcile:source_digest",
+    "before extract.findings:Findings.compare_rows",
+    "before extract.findings:Findings._read_again",
+    "before extract.findings:check_deletes",
+    "before extract.mirror:MirrorTable.delete",
+    "after extract.mirror:MirrorTable.delete",
+    "reconciled",
+    "applied",
+    "upserted 2",
+    "after extract.reconcile:source_bitmaps",
+    "reconciled 2",
+    "applied 2",
+    "after extract.stored_ranges:StoredRanges.mark_compared",
+    "batch compared",
+    "before commands.run:advance_marks",
+    "after commands.run:advance_marks",
+]
+VICTIMS = ["run", "mariadb", "postgresql"]
+SAMPLE = [
+    ("landed", "run"),
+    ("after extract.mirror:MirrorTable.delete", "run"),
+    ("applied", "run"),
+    ("before commands.run:advance_marks", "run"),
+    ("read", "mariadb"),
+    ("before extract.findings:Findings._read_again", "mariadb"),
+    ("before extract.landing:ExactCopyJob.run", "postgresql"),
+    ("reconciled", "postgresql"),
+]
+ALL = [(moment, victim) for moment in MOMENTS for victim in VICTIMS]
+CASES = ALL if os.environ.get("KILL_POINTS") == "all" else SAMPLE
+ROWS = {"items": 500, "many": 1_500}
+"""Rows of a table that every run compares whole, and of one that it compares key by key."""
+
+
+class Killed:
+    """Servers of their own, the tables on them, and the runs that bring those up to date."""
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self.home = home
+        self.folder = folder
+        self.start()
+        embedded.create_database(self.servers, "shop")
+
+    def start(self) -> None:
+        """Start what does not run; a port that was taken meanwhile is another one now."""
+        self.servers = embedded.start(self.home)
+        self.runs = RunOfTables(
+            Connected(self.servers.operational, self.servers.warehouse, None),
+            [MirroredTable("shop", name, "shop", name, ("id",), "updated_at") for name in ROWS],
+            self.folder,
+        )
+
+    def write(self, *statements: str) -> None:
+        with operational_connection(self.servers.operational_root, "shop") as application:
+            for statement in statements:
+                application.query(statement)
+            application.commit()
+
+    def read_source(self, sql: str) -> list[tuple]:
+        with operational_connection(self.servers.operational_root, "shop") as application:
+            cursor = application.cursor()
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def read(self, sql: str) -> list[tuple]:
+        with querying(self.servers.warehouse) as run:
+            return run(sql)
+
+    def kill(self, server: type) -> None:
+        pid = int((self.home / server.name / server.pid_file).read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    home = tmp_path_factory.mktemp("servers")
+    made = Killed(home, tmp_path_factory.mktemp("landing"))
+    for name, rows in ROWS.items():
+        made.write(
+            f"create table {name} (id int primary key, name varchar(40), updated_at timestamp(6)"
+            " not null default current_timestamp(6) on update current_timestamp(6))",
+            f"insert into {name} select seq, concat('item ', seq), '2020-01-01'"
+            f" from seq_1_to_{rows}",
+        )
+    with closing(connect(made.servers.warehouse)) as connection:
+        upgrade(connection)
+    made.read(f"insert into mrr_state.model_position values ('{READER}', 0, 0)")
+    assert made.runs.to_the_end() == list(ROWS.values())
+    yield made
+    embedded.stop(home)
+
+
+@pytest.mark.parametrize(
+    ("moment", "victim"), CASES, ids=[f"{victim} {moment}" for moment, victim in CASES]
+)
+def test_run_after_a_kill_converges(killed: Killed, moment: str, victim: str) -> None:
+    for name, rows in ROWS.items():
+        killed.write(
+            f"delete from {name} where id = (select min(id) from {name})",
+            f"insert into {name} (id, name) select max(id) + 1, 'new' from {name}",
+            f"update {name} set name = uuid() where id = {rows - 5}",
+            f"update {name} set name = uuid(), updated_at = '2020-01-01' where id = {rows - 6}",
+        )
+    killed.read("update mrr_state.key_range set compared_at = null")
+    dead = killed.runs.start(moment)
+    dead.wait_until_held()
+    if victim == "run":
+        dead.kill()
+    else:
+        killed.kill({"mariadb": MariaDB, "postgresql": PostgreSQL}[victim])
+        dead.let_go()
+        dead.end(seconds=60)
+        killed.start()
+    killed.runs.to_the_end()
+    check_converged(killed)
+
+
+def check_converged(killed: Killed) -> None:
+    for name in ROWS:
+        mirrored = killed.read(f"select id, name from mrr.{name} order by id")
+        assert mirrored == killed.read_source(f"select id, name from {name} order by id")
+    assert killed.read("select to_regnamespace('mrr_landing')") == [(None,)]
+    assert list(killed.folder.iterdir()) == []
+    assert killed.read(CHANGES_OUT_OF_ORDER) == []
+    assert killed.read("select run_id from dwh.run_log where status = 'running'") == []
+    dead, last = killed.read(
+        "select status, error_message from dwh.run_log where step = 'run'"
+        " order by log_id desc limit 2"
+    )[::-1]
+    assert last == ("success", None)
+    assert dead[0] == "error"
+    assert killed.runs.to_the_end() == [0, 0]
+
+
+CHANGES_OUT_OF_ORDER = """
+    select table_name, row_key, operation, before
+    from (
+        select
+            table_name, row_key, operation,
+            lag(operation, 1, 'delete') over (
+                partition by table_name, row_key order by change_id
+            ) as before
+        from mrr_state.change_log
+    ) as changes
+    where (operation = 'insert') <> (before = 'delete')
+"""
