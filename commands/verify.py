@@ -8,7 +8,7 @@ import psycopg2
 from commands.servers import Connected
 from common.errors import DeletesRefused, ExitCode, TableError, TidemarkError
 from common.log import start_logging
-from extract.catalog import describe
+from extract.catalog import check_dropped, describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, as_table_error
 from extract.guard import note_accepted, note_candidates
@@ -100,6 +100,7 @@ def _verify_table(
             accepted = accepted_deletes.get(name)
             if repair:
                 mirror.prepare(cursor)
+                check_dropped(source, table, mirror.vanished_names(cursor))
                 verification = reconcile(
                     cursor, reader, mirror, Applied(), accepted_deletes=accepted
                 )

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import pymysql
+from pymysql.constants import ER
+
 from common.errors import TableError
 from extract.declarations import MirroredTable
-from extract.session import Session
+from extract.session import Session, error_number
 from extract.types import RULE_OF, SourceColumn, quoted_source
 
 BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
@@ -87,6 +90,19 @@ def describe(session: Session, declaration: MirroredTable) -> TableDescription:
     return TableDescription(
         declaration, columns, int(estimated_rows or 0), int(row_bytes or 0), created_at
     )
+
+
+def check_dropped(session: Session, table: TableDescription, names: list[str]) -> None:
+    """Raise the source's error where a column is not dropped, but may no longer be read.
+
+    The catalog leaves out what an account may not see; such a column must not be emptied.
+    """
+    for name in names:
+        try:
+            session.rows(f"select {quoted_source(name)} from {table.qualified} limit 0")
+        except pymysql.err.Error as error:
+            if error_number(error) != ER.BAD_FIELD_ERROR:
+                raise
 
 
 def _check_engine(declaration: MirroredTable, table_type: str, engine: str | None) -> None:

@@ -20,7 +20,7 @@ from common.log import get_logger
 from common.pause import pause_point
 from common.settings import Address
 from extract.anomalies import note_anomalies
-from extract.catalog import TableDescription, describe
+from extract.catalog import TableDescription, check_dropped, describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error, connection_lost
 from extract.files import FileWriter, LandingTable, landing_folder
@@ -180,6 +180,7 @@ class Extraction:
         self, cursor: Cursor, read: TableRead, mirror: MirrorTable, mark: Mark | None
     ) -> tuple[Verification, Mark]:
         mirror.prepare(cursor)
+        check_dropped(self.source, read.reader.table, mirror.vanished_names(cursor))
         landing = read.landing
         applied = Applied()
         if landing.rows:

@@ -108,8 +108,12 @@ class MirrorTable:
 
     def vanished_columns(self, cursor: Cursor) -> list[str]:
         """Columns of the mirror that the source has dropped: they stay, and are NULL."""
+        return [quoted_postgres(name) for name in self.vanished_names(cursor)]
+
+    def vanished_names(self, cursor: Cursor) -> list[str]:
+        """The same names, as they are."""
         known = {column.name for column in self.table.columns}
-        return [quoted_postgres(name) for name in self._existing_types(cursor) if name not in known]
+        return [name for name in self._existing_types(cursor) if name not in known]
 
     def upsert(self, cursor: Cursor, landed: str, columns: tuple[str, ...]) -> Applied:
         """Insert the landed rows that are new, update those that differ.

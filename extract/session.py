@@ -113,17 +113,20 @@ class Session:
         One thread at a time: reconcile asks for the next range beside its other reads.
         """
         with self._turn:
-            self._pace.wait(self._threads_running)
             for pause in RETRY_PAUSES:
                 try:
-                    with self._pace.working():
-                        return self._fetch(sql, parameters)
+                    return self._paced(sql, parameters)
                 except pymysql.err.Error as error:
                     if error_number(error) not in CONNECTION_LOST:
                         raise
                     log.warning("connection lost (%s), again in %s s", error_number(error), pause)
                 time.sleep(pause)
                 self._reopen()
+            return self._paced(sql, parameters)
+
+    def _paced(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
+        self._pace.wait(self._threads_running)
+        with self._pace.working():
             return self._fetch(sql, parameters)
 
     def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
