@@ -13,7 +13,7 @@ from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, as_table_error
 from extract.guard import note_accepted, note_candidates
 from extract.identity import check_identity
-from extract.mirror import Applied, MirrorTable
+from extract.mirror import MirrorTable
 from extract.reader import Reader
 from extract.reconcile import compare_due, reconcile, verify
 from extract.session import Session
@@ -99,10 +99,10 @@ def _verify_table(
                 raise TableError(name, "not mirrored yet", "Start a run: python run.py")
             accepted = accepted_deletes.get(name)
             if repair:
-                mirror.prepare(cursor)
+                prepared = mirror.prepare(cursor)
                 check_dropped(source, table, mirror.vanished_names(cursor))
                 verification = reconcile(
-                    cursor, reader, mirror, Applied(), accepted_deletes=accepted
+                    cursor, reader, mirror, prepared, accepted_deletes=accepted
                 )
                 if accepted == verification.applied.deleted:
                     note_accepted(cursor, name, accepted, run_log.run_id)

@@ -39,6 +39,7 @@ class MariaDB(Server):
         super().__init__(home, state)
         self._downloads = downloads
         self._files = home / "mariadb.files"
+        self._temporary = home / "mariadb.tmp"
 
     @cached_property
     def programs(self) -> Programs:
@@ -104,6 +105,10 @@ class MariaDB(Server):
     def _base(self, data: Path) -> list[str]:
         base = self.programs.base
         options = ["--no-defaults", f"--basedir={base}", f"--datadir={data}"]
+        # in a folder that it shares, another server that starts deletes its temporary tables
+        self._temporary.mkdir(mode=0o700, exist_ok=True)
+        self.account.own(self._temporary)
+        options.append(f"--tmpdir={self._temporary}")
         options.append("--innodb-log-file-size=48M")
         if self.programs.libraries:
             options.append(f"--lc-messages-dir={base / 'share' / 'mysql'}")

@@ -30,7 +30,7 @@ from extract.reader import Reader, column_field
 from extract.reconcile import compare_due, reconcile
 from extract.session import Session
 from extract.types import postgres_type, text_literal
-from extract.verification import Verification, write_verification
+from extract.verification import Verification, write_verification, written_by
 from warehouse.connection import transaction
 from warehouse.marks import Mark, read_marks
 from warehouse.run_log import RunLog
@@ -179,16 +179,16 @@ class Extraction:
     def _apply(
         self, cursor: Cursor, read: TableRead, mirror: MirrorTable, mark: Mark | None
     ) -> tuple[Verification, Mark]:
-        mirror.prepare(cursor)
+        # a table that was rebuilt while it was read is read once more in the same run
+        applied = written_by(cursor, mirror.name, self.run_log.run_id) + mirror.prepare(cursor)
         check_dropped(self.source, read.reader.table, mirror.vanished_names(cursor))
         landing = read.landing
-        applied = Applied()
         if landing.rows:
             note_anomalies(
                 cursor, read.reader, mirror, landing.relation, landing.columns, read.suspects
             )
             mirror.check_landed(cursor, landing.relation, landing.columns, landing.rows)
-            applied = mirror.upsert(cursor, landing.relation, landing.columns)
+            applied += mirror.upsert(cursor, landing.relation, landing.columns)
         pause_point("upserted")
         accepted = self.accepted_deletes.get(mirror.name)
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
@@ -216,7 +216,9 @@ class Extraction:
         """Where the table's mark may stand once everything downstream is built."""
         table = read.reader.table
         column = table.cursor_column
-        value = mark.high_water_mark if mark else None
+        value = None
+        if mark and column is not None and mark.cursor_column == column.name:
+            value = mark.high_water_mark
         if column is not None and read.landing.rows:
             kind = postgres_type(column)
             known = f"{text_literal(value)}::{kind}" if value else "null"

@@ -15,6 +15,7 @@ from extract.types import SourceColumn, postgres_type, quoted_postgres, text_lit
 
 MIRROR_SCHEMA = "mrr"
 STAGING_SCHEMA = "stg"
+VANISHED = "dropped at the source"
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ class MirrorTable:
         self.keys = [quoted_postgres(name) for name in table.declaration.key]
         self.columns = [quoted_postgres(column.name) for column in table.columns]
 
-    def prepare(self, cursor: Cursor) -> None:
+    def prepare(self, cursor: Cursor) -> Applied:
         """Make the table, or bring its columns, types and key to the source's.
 
+        A new type is an update of every row.
         Raises TableError where a view that is not dbt's stands in the way.
         """
         existing = self._existing_types(cursor)
@@ -63,28 +65,32 @@ class MirrorTable:
                 f"create table {self.qualified} ({columns}"
                 + (f", primary key ({', '.join(self.keys)}))" if self.keys else ")")
             )
-            return
+            return Applied()
         self._follow_key(cursor)
-        for column in self.table.columns:
-            if column.name not in existing:
-                cursor.execute(
-                    f"alter table {self.qualified}"
-                    f" add column {quoted_postgres(column.name)} {postgres_type(column)}"
-                )
+        added = [column for column in self.table.columns if column.name not in existing]
+        for column in added:
+            cursor.execute(
+                f"alter table {self.qualified}"
+                f" add column {quoted_postgres(column.name)} {postgres_type(column)}"
+            )
+        came_or_went = self._mark_vanished(cursor)
         retyped = [
             column
             for column in self.table.columns
             if existing.get(column.name, postgres_type(column)) != postgres_type(column)
         ]
-        if retyped:
-            self._drop_views(cursor)
-            for column in retyped:
-                self._retype(cursor, column)
-            # every range has its turn now: a cast need not give the source's own text
+        if added or came_or_went or retyped:
+            # every range has its turn now: no stamp tells of what an ALTER did
             cursor.execute(
                 "update mrr_state.key_range set compared_at = null where table_name = %s",
                 (self.name,),
             )
+        if retyped:
+            self._drop_views(cursor)
+            for column in retyped:
+                self._retype(cursor, column)
+            return self._log_update_of_all(cursor)
+        return Applied()
 
     def exists(self, cursor: Cursor) -> bool:
         return bool(self._existing_types(cursor))
@@ -221,6 +227,29 @@ class MirrorTable:
                     " its rows stays.",
                 ) from None
             cursor.execute(f"{alter} using null")
+
+    def _mark_vanished(self, cursor: Cursor) -> bool:
+        """Say in its comment that a column is no more at the source; true where that is news."""
+        cursor.execute(
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0"
+            " and not attisdropped and (attname <> all(%s))"
+            " <> (col_description(attrelid, attnum) is not distinct from %s)",
+            (self.qualified, [column.name for column in self.table.columns], VANISHED),
+        )
+        news = [quoted_postgres(name) for (name,) in cursor.fetchall()]
+        vanished = self.vanished_columns(cursor)
+        for name in news:
+            comment = text_literal(VANISHED) if name in vanished else "null"
+            cursor.execute(f"comment on column {self.qualified}.{name} is {comment}")
+        return bool(news)
+
+    def _log_update_of_all(self, cursor: Cursor) -> Applied:
+        cursor.execute(
+            "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+            f" select {text_literal(self.name)}, {self.row_key('mirror')}, 'update',"
+            f" {text_literal(self.run_id)} from {self.qualified} as mirror"
+        )
+        return Applied(updated=cursor.rowcount)
 
     def _drop_views(self, cursor: Cursor) -> None:
         """Drop the staging views above the table; dbt makes them again in the same run."""

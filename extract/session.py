@@ -145,6 +145,8 @@ class Session:
         except (ServerError, pymysql.err.Error) as error:
             # the next attempt, or the statement after the last one, tells
             log.warning("no new connection: %s", error)
+        finally:
+            self.identity = before
 
     def clock(self) -> datetime:
         """The source's own clock, in UTC."""

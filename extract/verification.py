@@ -34,6 +34,16 @@ class Verification:
     differences: list[str] = field(default_factory=list)
 
 
+def written_by(cursor: Cursor, table_name: str, run_id: str) -> Applied:
+    """What a run has brought of a table already."""
+    cursor.execute(
+        "select inserted, updated, deleted from dwh.mirror_verification"
+        " where table_name = %s and run_id = %s",
+        (table_name, run_id),
+    )
+    return Applied(*(cursor.fetchone() or ()))
+
+
 def write_verification(cursor: Cursor, verification: Verification, run_id: str) -> None:
     """Write the row of a run and a table, in place of what the run wrote of it before."""
     row = asdict(verification) | asdict(verification.applied) | {"run_id": run_id}

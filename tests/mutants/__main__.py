@@ -100,7 +100,9 @@ def _test(workshops: list[Workshop], mutants: list[Mutant], seconds: float) -> l
             told = f"{verdict.outcome:<9} {mutant.name:<34} {verdict.seconds:5.1f} s"
             print(f"{len(verdicts):>3}/{len(mutants)} {told}  {verdict.killer}", flush=True)
 
-    threads = [threading.Thread(target=work, args=(workshop,)) for workshop in workshops]
+    threads = [
+        threading.Thread(target=work, args=(workshop,), daemon=True) for workshop in workshops
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

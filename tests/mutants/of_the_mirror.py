@@ -226,6 +226,13 @@ MUTANTS = [
         "a large table is refused at a thousandth of its rows",
     ),
     Mutant(
+        "guard-never-asks",
+        GUARD,
+        "allowed_deletes(cursor, mirror, is_empty())",
+        "allowed_deletes(cursor, mirror, False)",
+        "nobody asks whether the source is empty",
+    ),
+    Mutant(
         "guard-empty-source",
         GUARD,
         "    if source_is_empty:\n        return 0\n",
@@ -339,6 +346,13 @@ MUTANTS = [
         "a new cursor column is read from the old one's mark",
     ),
     Mutant(
+        "extraction-mark-of-another-type",
+        EXTRACTION,
+        "if mark and column is not None and mark.cursor_column == column.name:",
+        "if mark:",
+        "a new cursor column stops the table, run after run",
+    ),
+    Mutant(
         "extraction-no-full-refresh",
         EXTRACTION,
         "None if self.full_refresh else mark",
@@ -356,8 +370,8 @@ MUTANTS = [
     Mutant(
         "extraction-swap-while-compared",
         EXTRACTION,
-        "            self._check_unchanged(read)\n            with",
-        "            with",
+        "            self._check_unchanged(read)\n        except",
+        "        except",
         "a table swapped while its ranges were compared passes",
     ),
     Mutant(

@@ -89,11 +89,25 @@ MUTANTS = [
         "two threads use one connection, and one gets the other's rows",
     ),
     Mutant(
+        "session-other-server",
+        SESSION,
+        "if self.identity != before:",
+        "if False:",
+        "after a fail-over, half a table comes from another server",
+    ),
+    Mutant(
+        "session-other-server-twice",
+        SESSION,
+        "        finally:\n            self.identity = before\n",
+        "",
+        "the second attempt after a fail-over takes the other server for the known one",
+    ),
+    Mutant(
         "session-identity",
         SESSION,
-        'for variable in ("server_uid", "server_uuid"):',
-        "for variable in ():",
-        "a server is known by its host and port alone",
+        'return f"{host}:{folder}"',
+        "return host",
+        "two servers of one machine are the same",
     ),
     Mutant(
         "session-offset",
@@ -178,6 +192,13 @@ MUTANTS = [
         "if all(is_whole for _, is_whole in columns)",
         "if True",
         "a column whose first letters are unique is taken for a key",
+    ),
+    Mutant(
+        "catalog-no-longer-readable",
+        CATALOG,
+        "if error_number(error) != ER.BAD_FIELD_ERROR:",
+        "if False:",
+        "a column that the account may no longer read is emptied",
     ),
     Mutant(
         "types-unsigned",

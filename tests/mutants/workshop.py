@@ -29,6 +29,7 @@ FAST_SUITE = (
     "tests/extract/test_extraction.py",
     "tests/extract/test_changes_of_the_source.py",
     "tests/extract/test_round_trip.py",
+    "tests/extract/test_interleavings.py",
 )
 FIRST = {
     "extract/session.py": (READING, "tests/extract/test_session.py"),
@@ -61,9 +62,9 @@ FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.*?)(?: - .*)?$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a mutant came out: killed (by which test), survived, timeout, or broken.
+    """How a mutant came out: killed (by which test), survived, timeout, doubtful or broken.
 
-    Broken is a mutant of which no test says anything, since the tests do not start with it.
+    Doubtful is one whose tests fail only now and then; with a broken one they do not even start.
     """
 
     mutant: Mutant
@@ -131,15 +132,19 @@ class Workshop:
 
     def _outcome(self, mutant: Mutant, killer: str) -> tuple[str, str]:
         suite = list(dict.fromkeys((*FIRST.get(mutant.file, ()), *FAST_SUITE)))
-        for tests in ([killer], suite) if killer else (suite,):
+        for tests in ([killer] if killer else suite, suite, suite):
             status, output = self._pytest(tests)
             if status is None:
                 # what a test had set at the servers is still set
                 self.close()
                 return "timeout", ""
-            if status == 1 and (found := FAILED.search(output)):
+            if status == 0 and tests is suite:
+                return "survived", ""
+            found = FAILED.search(output) if status == 1 else None
+            # a test that fails by chance has killed nothing
+            if found and (found.group(1) == killer or self._pytest([found.group(1)])[0] == 1):
                 return "killed", found.group(1)
-        return ("survived" if status == 0 else "broken"), ""
+        return ("doubtful" if found else "broken"), ""
 
     def _pytest(self, tests: Iterable[str]) -> tuple[int | None, str]:
         """Pytest's exit status, None where it ran out of time, and what it wrote."""

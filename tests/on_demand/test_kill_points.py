@@ -23,12 +23,12 @@ from warehouse.connection import connect
 from warehouse.upgrade import upgrade
 
 MOMENTS = [
-    "after commands.run:upgrade",
+    "after warehouse.run_log:RunLog._start",
     "before commands.run:check_identity",
     "before extract.extraction:describe",
     "after extract.extraction:window_of",
     "before extract.reader:Reader._joined",
-    "after extract.landing:FileWriter.write",
+    "after extract.files:FileWriter.write",
     "read",
     "before extract.landing:_run_pipeline",
     "before extract.landing:ExactCopyJob.run",

@@ -100,21 +100,18 @@ def test_deletes_count_for_a_day(
     mirror.extract_one(other)
 
 
-def test_mark_is_the_source_s_clock_before_the_read(
+def test_mark_is_the_clock_of_the_source_before_it_is_read(
     items: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clocks = [session.clock()]
-    monkeypatch.setattr(
-        extraction,
-        "pause_point",
-        lambda point: clocks.append(session.clock()) if point == "read" else None,
-    )
-    before, read_at, after = (
-        clocks[0],
-        items.extract_one(items.table("items")).mark.read_at,
-        clocks[1],
-    )
-    assert before < read_at < after
+
+    def note(point: str) -> None:
+        if point == "read":
+            clocks.append(session.clock())
+
+    monkeypatch.setattr(extraction, "pause_point", note)
+    mark = items.extract_one(items.table("items")).mark
+    assert clocks[0] < mark.read_at < clocks[1]
 
 
 def test_clock_of_our_own_machine_does_not_matter(
@@ -123,6 +120,10 @@ def test_clock_of_our_own_machine_does_not_matter(
     past = datetime(2001, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(Session, "clock", lambda self: past)
     assert items.extract_one(items.table("items")).mark.read_at == past
+
+
+def test_another_cursor_column_begins_anew(items: Mirror) -> None:
+    assert items.extract_one(items.table("items", cursor="n")).rows_read == 3
 
 
 def test_full_refresh_reads_every_row(items: Mirror) -> None:

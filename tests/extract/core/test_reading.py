@@ -11,6 +11,7 @@ import pytest
 import embedded
 from commands.servers import Connected
 from common.errors import TableError
+from embedded.mariadb import READER
 from extract import reader
 from extract.catalog import describe
 from extract.reader import Chunk, Reader, column_field
@@ -45,6 +46,16 @@ def test_session_of_an_account_that_may_write_cannot(
 def test_server_is_known_by_its_machine_and_its_folder(session: Session, root: Query) -> None:
     """Not by its port, nor by the network card that MariaDB's own id is made of."""
     assert session.identity == root("select concat(@@hostname, ':', @@datadir)")[0][0]
+
+
+def test_statement_is_not_repeated_on_another_server(
+    session: Session, root: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.session.RETRY_PAUSES", (0.0, 0.0))
+    root(f"kill connection {session.row('select connection_id()')[0]}")
+    session.identity = "the one before a fail-over"
+    with pytest.raises(pymysql.err.Error):
+        session.rows("select 1")
 
 
 def test_stamps_of_a_server_in_another_zone_arrive_in_utc(
@@ -219,3 +230,14 @@ def test_engine_beside_the_one_allowed_is_refused(
     (outcome,) = mirror.extract(mirror.table("items", cursor=None, allow_engine="MyISAM"))
     assert "kept by the engine Aria" in str(outcome.error)
     mirror.extract_one(mirror.table("items", cursor=None, allow_engine="Aria"))
+
+
+def test_column_that_may_no_longer_be_read_is_not_emptied(
+    items: Mirror, operational: OperationalDatabase, root: Query, query: Query
+) -> None:
+    account = f"{READER}@127.0.0.1"
+    root(f"revoke select on `{operational.name.replace('_', chr(92) + '_')}`.* from {account}")
+    root(f"grant select (id, a, n, m, d, updated_at) on {operational.name}.items to {account}")
+    (outcome,) = items.extract(items.table("items"))
+    assert "Grant SELECT on the whole table" in str(outcome.error)
+    assert query("select b from mrr.items order by id") == [("yVz",), ("",), (None,)]

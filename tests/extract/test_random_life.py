@@ -30,19 +30,17 @@ from extract.extraction import TableOutcome
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
-from tests.on_demand.life_checker import ChangeLog, Rows, differences, mirror_rows
-from tests.on_demand.life_source import (
+from tests.extract.life_checker import ChangeLog, Rows, differences, mirror_rows
+from tests.extract.life_source import (
+    ALTERS,
     ANY_CHANGE,
-    ENDS,
     KEY_KINDS,
-    ONE_ROW,
     Change,
     SourceTable,
-    changes,
 )
 
 EXAMPLES = int(os.environ.get("TIDEMARK_LIFE_EXAMPLES", "30"))
-STEPS = 10
+STEPS = 8
 ALLOWED_DELETES = 60
 LONG_AGO = datetime(2020, 1, 1)
 """Rows stamped later are in every window of a life, which is shorter than the overlap."""
@@ -51,6 +49,7 @@ UNDONE = ("read", "landed", "upserted", "reconciled")
 POINTS = (*UNDONE, "applied", "batch compared")
 
 
+SOME_CHANGES = st.lists(ANY_CHANGE, max_size=4)
 ANY_BEGINNING = st.tuples(
     st.sampled_from(sorted(KEY_KINDS)), st.sampled_from([0, 5, 450]), st.booleans()
 )
@@ -115,15 +114,13 @@ class Life(RuleBasedStateMachine):
         if hasattr(self, "source"):
             self.source.drop()
 
-    @rule(some=st.lists(ANY_CHANGE, min_size=1, max_size=4))
+    @rule(some=SOME_CHANGES)
     def change(self, some: list[Change]) -> None:
         for one in some:
-            self._change(one)
-
-    @rule(some=st.lists(changes(*ONE_ROW), min_size=1, max_size=6))
-    def change_rows(self, some: list[Change]) -> None:
-        for one in some:
-            self._change(one)
+            self.source.apply(one)
+            self.is_settled = False
+            # no stamp tells of what an ALTER did, so every row is compared after it
+            self.must_be_exact |= one.kind in ALTERS
 
     @rule()
     def a_day_passes(self) -> None:
@@ -131,37 +128,47 @@ class Life(RuleBasedStateMachine):
         self.world.query("update mrr_state.key_range set compared_at = now() - interval '2 days'")
         self.must_be_exact = True
 
-    @rule(advance=st.booleans(), full_refresh=st.sampled_from([False, False, True]))
-    def run(self, advance: bool, full_refresh: bool) -> None:
+    @rule(
+        some=SOME_CHANGES,
+        advance=st.sampled_from([True, True, False]),
+        full_refresh=st.sampled_from([False, False, False, True]),
+    )
+    def run(self, some: list[Change], advance: bool, full_refresh: bool) -> None:
+        self.change(some)
         held = self.source.rows()
         outcome = self._extract(advance=advance, full_refresh=full_refresh)
         self._judge(outcome, [held], is_quiet=True)
 
-    @rule(point=st.sampled_from(POINTS), change=ANY_CHANGE, more=changes(*ONE_ROW, *ENDS))
-    def run_while_the_source_changes(self, point: str, change: Change, more: Change) -> None:
+    @rule(some=SOME_CHANGES, point=st.sampled_from(POINTS), more=SOME_CHANGES)
+    def run_while_the_source_changes(
+        self, some: list[Change], point: str, more: list[Change]
+    ) -> None:
+        self.change(some)
         held = [self.source.rows()]
 
         def change_it() -> None:
-            for one in (change, more):
-                self._change(one)
+            for one in more:
+                self.change([one])
                 held.append(self.source.rows())
 
         with self._once_at(point, change_it):
             outcome = self._extract()
         self._judge(outcome, held, is_quiet=len(held) == 1)
 
-    @rule(point=st.sampled_from(POINTS))
-    def run_that_loses_its_connection(self, point: str) -> None:
+    @rule(some=SOME_CHANGES, point=st.sampled_from(POINTS))
+    def run_that_loses_its_connection(self, some: list[Change], point: str) -> None:
+        self.change(some)
         held = self.source.rows()
         with self._once_at(point, self.world.disconnect_reader):
             outcome = self._extract()
         self._judge(outcome, [held], is_quiet=True)
 
-    @rule(point=st.sampled_from(POINTS))
-    def run_that_dies(self, point: str) -> None:
+    @rule(some=SOME_CHANGES, point=st.sampled_from(POINTS))
+    def run_that_dies(self, some: list[Change], point: str) -> None:
         def die() -> None:
             raise Killed
 
+        self.change(some)
         held = self.source.rows()
         with self._once_at(point, die):
             try:
@@ -207,10 +214,6 @@ class Life(RuleBasedStateMachine):
         else:
             assert "at the source," in str(table.error)
         self._replay(after)
-
-    def _change(self, change: Change) -> None:
-        self.source.apply(change)
-        self.is_settled = False
 
     def _extract(self, **options: object) -> TableOutcome:
         (outcome,) = self.world.mirror.extract(self.table, **options)
