@@ -1,7 +1,7 @@
 """Connections to the warehouse, and the lock that lets one run at a time change it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -87,9 +87,18 @@ def run_lock(address: Address) -> Iterator[RunLock]:
             cursor.execute("select pg_try_advisory_lock(%s)", (RUN_LOCK,))
             if not cursor.fetchone()[0]:
                 raise AnotherRun(f"warehouse {address}")
-        yield RunLock(address, connection)
+        try:
+            yield RunLock(address, connection)
+        finally:
+            _unlock(connection)
     finally:
         connection.close()
+
+
+def _unlock(connection: Connection) -> None:
+    """Free the lock at once: a server session outlives its closed connection by a moment."""
+    with suppress(psycopg2.Error), connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_unlock(%s)", (RUN_LOCK,))
 
 
 def _refusal(address: Address, message: str) -> ServerError:

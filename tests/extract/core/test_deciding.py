@@ -17,7 +17,7 @@ from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
 from tests.extract.core.conftest import OLD, Query
 from warehouse.build import Builder, BuildResult, Node
-from warehouse.connection import run_lock
+from warehouse.connection import RUN_LOCK, run_lock
 from warehouse.marks import Mark, advance_marks, read_marks
 from warehouse.positions import forget_read_changes
 
@@ -136,6 +136,14 @@ def test_one_run_at_a_time_has_the_lock(warehouse: Address) -> None:
         pass
     with run_lock(warehouse):
         pass
+
+
+def test_lock_is_free_at_once(warehouse: Address, query: Query) -> None:
+    for _ in range(30):
+        with run_lock(warehouse):
+            pass
+        taken = "select pg_try_advisory_lock(%s), pg_advisory_unlock(%s)"
+        assert query(taken, (RUN_LOCK, RUN_LOCK)) == [(True, True)]
 
 
 def test_lost_lock_is_noticed(warehouse: Address, query: Query) -> None:
