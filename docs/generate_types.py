@@ -41,12 +41,27 @@ NOTES = {
     "datetime": "It has no zone at the source, and none here.",
     "time": "An interval, since a TIME goes from -838:59:59 to 838:59:59.",
     "char": "Any length, see [decision 4](decisions/0004-text-not-varchar.md). CHAR comes without"
-    " trailing blanks, as the server gives it. ENUM and SET are their labels.",
+    " trailing blanks, as the server gives it.",
+    "enum": "The label. A value that was invalid when it was written has the number 0 and shows as"
+    " '': it is '' here too, and an anomaly. Where '' is itself a member of the ENUM, it is ␀"
+    " (U+2400), an anomaly, and in a key it stops the table.",
+    "set": "The labels. A member '' that comes first shows as nothing: it is ␀ (U+2400) here, an"
+    " anomaly, and in a key it stops the table.",
     "json": "The text as the source has it: order, double keys and blanks kept, as `json` and not"
-    " `jsonb`.",
+    " `jsonb`. MariaDB's JSON is a LONGTEXT there, and so its mirror is `text`.",
     "inet4": "PostgreSQL's `inet` writes some addresses otherwise.",
+    "geometry": "The bytes that the source keeps: the SRID in four bytes, the lowest first, then"
+    " the geometry as WKB. With PostGIS, `st_geomfromwkb(substring(c from 5))` reads them.",
+    "vector": "The bytes that the source keeps: four for each number, a FLOAT, the lowest first.",
 }
 """What a reader of the mirror should know, by the first type of a rule."""
+
+UNTRIED = {
+    "json": "the JSON of MySQL 5.7 and later",
+    "geometry": "GEOMCOLLECTION, as MySQL 8 calls a GEOMETRYCOLLECTION",
+    "vector": "the VECTOR of MariaDB 11.7 and MySQL 9",
+}
+"""What is written from documentation, and no server of the tests has, by the first type."""
 
 
 def page() -> str:
@@ -78,6 +93,8 @@ def _section(rule: TypeRule) -> str:
     notes = [NOTES.get(rule.data_types[0], ""), _anomaly(rule)]
     if any(notes):
         lines += [f"Deviates: {' '.join(filter(None, notes))}", ""]
+    if rule.data_types[0] in UNTRIED:
+        lines += [f"Written from documentation and untried: {UNTRIED[rule.data_types[0]]}.", ""]
     return "\n".join(lines)
 
 

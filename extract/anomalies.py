@@ -1,5 +1,7 @@
-"""Values that PostgreSQL cannot hold as they are: stored as documented, and noted by key."""
+"""Values that the mirror cannot hold as they are: stored as documented, and noted by key."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 
 from psycopg2.extensions import cursor as Cursor
@@ -7,14 +9,40 @@ from psycopg2.extensions import cursor as Cursor
 from common.errors import TableError
 from extract.mirror import MirrorTable
 from extract.ranges import source_literal
-from extract.reader import COPY_FORMAT, NUL_PICTURE, Chunk, Field, Reader, column_field
-from extract.types import RULE_OF, SourceColumn, not_held, quoted_source, text_literal
+from extract.reader import COPY_FORMAT, Chunk, Field, Reader, column_field
+from extract.types import (
+    NUL_PICTURE,
+    RULE_OF,
+    SourceColumn,
+    not_held,
+    odd_blank,
+    quoted_source,
+    source_text,
+    text_literal,
+)
 
 # a name of the source never ends with a space, so these meet no key column
-COLUMN, VALUE, REASON = '"column "', '"value "', '"reason "'
+COLUMN, VALUE, STORED, REASON = '"column "', '"value "', '"stored "', '"reason "'
 
 NO_SUCH_DATE = "not a date that PostgreSQL can hold, stored as NULL"
 NUL_CHARACTER = f"holds the character NUL, stored as {NUL_PICTURE}"
+NO_MEMBER = "is no member of its ENUM, and shows as ''"
+EMPTY_MEMBER = "has the member '' of its SET first, which shows as nothing"
+
+
+@dataclass(frozen=True)
+class Altered:
+    """A kind of values that the mirror does not hold as they are, or would not tell apart.
+
+    `condition`, `source` and `stored` are expressions of the source: which values, what is noted
+    of each, and what stands in the mirror. `in_key` is true where a key may hold them.
+    """
+
+    condition: str
+    reason: str
+    source: str = "null"
+    stored: str = "null"
+    in_key: bool = False
 
 
 def note_anomalies(
@@ -29,39 +57,54 @@ def note_anomalies(
 
     `suspects` are the conditions of the chunks in which the source saw such a value.
     """
-    types = ", ".join(f"{name} text" for name in (*mirror.keys, COLUMN, VALUE, REASON))
+    types = ", ".join(f"{name} text" for name in (*mirror.keys, COLUMN, VALUE, STORED, REASON))
     cursor.execute(f"create temporary table found_anomaly ({types}) on commit drop")
     for where in suspects:
         for column in reader.table.columns:
-            _find(cursor, reader, column, where)
+            for altered in _altered(column):
+                _find(cursor, reader, column, altered, where)
     found = _note(cursor, mirror)
     _forget_others(cursor, mirror, landed, columns)
     cursor.execute("drop table found_anomaly")
     return found
 
 
-def _find(cursor: Cursor, reader: Reader, column: SourceColumn, where: str) -> None:
+def _altered(column: SourceColumn) -> Iterator[Altered]:
+    """The kinds of values that a column may hold, and the mirror not as they are."""
     name = quoted_source(column.name)
     condition = not_held(column)
     if condition is not None:
-        value, reason = f"cast({name} as char)", NO_SUCH_DATE
-    elif RULE_OF[column.data_type].quoted:
+        yield Altered(condition, NO_SUCH_DATE, source=f"cast({name} as char)")
+    if RULE_OF[column.data_type].quoted:
         # the text itself may be somebody's, so it is not noted
-        condition, value, reason = f"locate(char(0), {name}) > 0", "null", NUL_CHARACTER
-    else:
-        return
-    if column in reader.table.key_columns and next(
-        reader.read_where([Field("1", "1", quoted=False)], f"{where} and {condition}"), None
-    ):
-        raise TableError(
-            reader.table.declaration.name,
-            f'key column "{column.name}" holds a value that PostgreSQL cannot: {reason}',
-            "Mend the row at the source, or set `key` to another unique key.",
-        )
+        has_nul = f"locate(char(0), {name}) > 0"
+        yield Altered(has_nul, NUL_CHARACTER, stored=source_literal(NUL_PICTURE))
+    condition = odd_blank(column)
+    if condition is not None:
+        reason = NO_MEMBER if column.data_type == "enum" else EMPTY_MEMBER
+        number = f"cast(cast({name} as unsigned) as char)"
+        is_blank = "" not in column.members
+        yield Altered(condition, reason, number, source_text(column), in_key=is_blank)
+
+
+def _find(
+    cursor: Cursor, reader: Reader, column: SourceColumn, altered: Altered, where: str
+) -> None:
+    condition = f"{where} and {altered.condition}"
+    if column in reader.table.key_columns and not altered.in_key:
+        one = reader.read_where([Field("1", "1", quoted=False)], condition)
+        if next(one, None) is not None:
+            raise TableError(
+                reader.table.declaration.name,
+                f'key column "{column.name}" holds a value that PostgreSQL cannot:'
+                f" {altered.reason}",
+                "Mend the row at the source, or set `key` to another unique key.",
+            )
     fields = [column_field(key) for key in reader.table.key_columns]
-    for expression in (source_literal(column.name), value, source_literal(reason)):
+    name, reason = source_literal(column.name), source_literal(altered.reason)
+    for expression in (name, altered.source, altered.stored, reason):
         fields.append(Field(expression, expression, quoted=True))
-    for chunk in reader.read_where(fields, f"{where} and {condition}"):
+    for chunk in reader.read_where(fields, condition):
         _copy(cursor, chunk)
 
 
@@ -78,9 +121,7 @@ def _note(cursor: Cursor, mirror: MirrorTable) -> int:
         )
         select
             {text_literal(mirror.name)}, {mirror.row_key("found", cast=True)}::text,
-            {COLUMN}, {VALUE},
-            case when {REASON} = {text_literal(NUL_CHARACTER)} then {text_literal(NUL_PICTURE)} end,
-            {REASON}
+            {COLUMN}, {VALUE}, {STORED}, {REASON}
         from found_anomaly as found
         on conflict (table_name, row_key, column_name) do update
         set

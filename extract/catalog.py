@@ -19,7 +19,7 @@ SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 """Names that PostgreSQL keeps for itself in every table."""
 KEYLESS_ROWS = 100_000
 """A table without a key is mirrored up to about so many rows."""
-KEY_LITERALS = {"number", "time", "binary", "text"}
+KEY_LITERALS = {"number", "time", "binary", "text", "member"}
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,8 @@ def _check_key(
             raise TableError(
                 declaration.name,
                 f'key column "{column.name}" is of type {column.column_type}',
-                "A key is compared digit by digit, which a floating point number does not allow;"
-                " set `key` to another unique key.",
+                "A key is compared digit by digit, which a floating point number or a geometry does"
+                " not allow; set `key` to another unique key.",
             )
     nullable = [c.name for c in columns if c.name in declaration.key and c.nullable]
     indexes: dict[str, list[tuple[str, bool]]] = {}

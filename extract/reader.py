@@ -27,11 +27,15 @@ from extract.ranges import (
 )
 from extract.session import STATEMENT_CUT, Session, error_number
 from extract.types import (
+    NUL_PICTURE,
     RULE_OF,
     SourceColumn,
+    key_order,
     key_value,
     not_held,
+    odd_blank,
     quoted_source,
+    source_octets,
     source_text,
 )
 
@@ -46,9 +50,6 @@ ROWS_PER_SCAN = 100_000
 KEYS_PER_STATEMENT = 500
 SMALLEST_RANGE = 100
 """Ranges of this many rows or fewer are read row by row when the server cannot join them."""
-
-NUL_PICTURE = "\u2400"
-"""What stands in the mirror for the character NUL, which PostgreSQL cannot store."""
 _QUOTE_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -90,12 +91,10 @@ class Refused(Exception):
 
 def column_field(column: SourceColumn) -> Field:
     """The field that carries a column's value."""
-    rule = RULE_OF[column.data_type]
+    quoted = RULE_OF[column.data_type].quoted
     text = source_text(column)
-    raw = quoted_source(column.name) if rule.literal == "binary" else f"concat({text})"
-    if rule.quoted:
-        raw = text
-    return Field(text, raw, rule.quoted)
+    raw = source_octets(column) or (text if quoted else f"concat({text})")
+    return Field(text, raw, quoted)
 
 
 class Reader:
@@ -106,8 +105,11 @@ class Reader:
         self.table = table
         self._key = table.key_columns
         self._key_values = ", ".join(map(key_value, self._key))
-        self._key_order = ", ".join(quoted_source(column.name) for column in self._key)
-        self._not_held = " or ".join(filter(None, map(not_held, table.columns))) or "false"
+        self._key_order = ", ".join(map(key_order, self._key))
+        noted = [
+            predicate(column) for column in table.columns for predicate in (not_held, odd_blank)
+        ]
+        self._noted = " or ".join(filter(None, noted)) or "false"
 
     def read(self, fields: list[Field], condition: str = "true") -> Iterator[Chunk]:
         """Every row that meets the condition, in ranges of the key."""
@@ -168,7 +170,7 @@ class Reader:
         line = "concat(" + ", ',', ".join(field.line for field in fields) + ")"
         sql = (
             f"select cast(group_concat({line} separator '\n') as binary), count(*),"
-            f" count({line}), sum({self._not_held}) from {self.table.qualified} where {where}"
+            f" count({line}), sum({self._noted}) from {self.table.qualified} where {where}"
         )
         try:
             (value, rows, lines, suspects), warnings = self.session.row_with_warnings(sql)

@@ -5,8 +5,13 @@ it into `postgres`, and writes the same text again from what it stored (`mirror_
 text serves the landing file and the digests that prove the mirror.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+NUL_PICTURE = "\u2400"
+"""What stands in the mirror for the character NUL, which PostgreSQL cannot store, and for what
+an ENUM or a SET with a member '' shows as '' or as nothing, and is not."""
 
 VALID_DATE = "{c} >= '0001-01-01' and dayofmonth({c}) between 1 and dayofmonth(last_day({c}))"
 """True where a DATE or DATETIME is a day of the calendar that PostgreSQL can hold."""
@@ -35,15 +40,24 @@ class SourceColumn:
     def is_unsigned(self) -> bool:
         return "unsigned" in self.column_type
 
+    @property
+    def members(self) -> list[str]:
+        """The labels of an ENUM or a SET, in small letters."""
+        if self.data_type not in ("enum", "set"):
+            return []
+        quoted = re.findall("'((?:[^']|'')*)'", self.column_type)
+        return [label.replace("''", "'") for label in quoted]
+
 
 @dataclass(frozen=True)
 class TypeRule:
     """How the values of some types travel. `{c}` stands for the quoted column.
 
     `literal` says how a key value is written back into a WHERE, and ordered: number, time, binary,
-    text or float.
+    text or member; a key is refused that is a float or a shape.
     `quoted` is true where the text may hold any character. `held` is the predicate that a value
-    can be held as it is, where some cannot: the others become NULL, and an anomaly.
+    can be held as it is, where some cannot: the others become NULL, and an anomaly. `octets` is
+    what gives the driver the bytes of a value, where they are its value.
     """
 
     data_types: tuple[str, ...]
@@ -53,6 +67,7 @@ class TypeRule:
     literal: str = "text"
     quoted: bool = False
     held: str | None = None
+    octets: str | None = None
 
 
 def _integer(column: SourceColumn) -> str:
@@ -155,9 +170,23 @@ RULES = (
             "text",
             "mediumtext",
             "longtext",
-            "enum",
-            "set",
         ),
+        postgres=lambda column: "text",
+        source_text="convert({c} using utf8mb4)",
+        mirror_text="{c}",
+        quoted=True,
+    ),
+    TypeRule(
+        data_types=("enum",),
+        postgres=lambda column: "text",
+        source_text="convert({c} using utf8mb4)",
+        mirror_text="{c}",
+        # in the order of its members, in which a comparison with a text does not go
+        literal="member",
+        quoted=True,
+    ),
+    TypeRule(
+        data_types=("set",),
         postgres=lambda column: "text",
         source_text="convert({c} using utf8mb4)",
         mirror_text="{c}",
@@ -188,6 +217,34 @@ RULES = (
         source_text="concat('\\\\x', lower(hex({c})))",
         mirror_text="{c}::text",
         literal="binary",
+        octets="{c}",
+    ),
+    TypeRule(
+        data_types=(
+            "geometry",
+            "point",
+            "linestring",
+            "polygon",
+            "multipoint",
+            "multilinestring",
+            "multipolygon",
+            "geometrycollection",
+            "geomcollection",
+        ),
+        postgres=lambda column: "bytea",
+        source_text="concat('\\\\x', lower(hex({c})))",
+        mirror_text="{c}::text",
+        literal="shape",
+        octets="{c}",
+    ),
+    TypeRule(
+        data_types=("vector",),
+        postgres=lambda column: "bytea",
+        source_text="concat('\\\\x', lower(hex({c})))",
+        mirror_text="{c}::text",
+        literal="shape",
+        # MySQL sends a VECTOR as a type of its own, which the driver would take for ASCII
+        octets="cast({c} as binary)",
     ),
 )
 
@@ -205,7 +262,17 @@ def mirror_text(column: SourceColumn) -> str:
 
 def source_text(column: SourceColumn) -> str:
     """The source's expression that writes a value's canonical text."""
-    return RULE_OF[column.data_type].source_text.format(c=quoted_source(column.name))
+    text = RULE_OF[column.data_type].source_text.format(c=quoted_source(column.name))
+    if "" in column.members:
+        pictured = f"concat_ws(',', '{NUL_PICTURE}', nullif({text}, ''))"
+        return f"if({odd_blank(column)}, {pictured}, {text})"
+    return text
+
+
+def source_octets(column: SourceColumn) -> str | None:
+    """The source's expression of a value as bytes, where a type's values are bytes."""
+    octets = RULE_OF[column.data_type].octets
+    return octets and octets.format(c=quoted_source(column.name))
 
 
 def not_held(column: SourceColumn) -> str | None:
@@ -217,12 +284,36 @@ def not_held(column: SourceColumn) -> str | None:
     return f"({name} is not null and ifnull(not ({held.format(c=name)}), true))"
 
 
+def odd_blank(column: SourceColumn) -> str | None:
+    """The source's predicate that an ENUM or a SET shows as what it is not, where it can.
+
+    An ENUM shows as '' with the number 0, which is a value that was invalid when it was written.
+    A SET shows its member '' as nothing, when that comes first.
+    """
+    name = quoted_source(column.name)
+    if column.data_type == "enum":
+        return f"{name} = 0"
+    if "" in column.members:
+        bit = 1 << column.members.index("")
+        return f"({name} & {bit} <> 0 and {name} & {bit - 1} = 0)"
+    return None
+
+
 def key_value(column: SourceColumn) -> str:
     """The source's expression of a key's value as the driver hands it back into a WHERE."""
     rule, name = RULE_OF[column.data_type], quoted_source(column.name)
     if rule.literal == "number":
         return f"{name} + 0"
+    if rule.literal == "member":
+        return f"cast({name} as unsigned)"
     return name if rule.literal == "binary" or rule.quoted else f"cast({name} as char)"
+
+
+def key_order(column: SourceColumn) -> str:
+    """What the source orders a key by, so that a WHERE with its values goes the same way."""
+    name = quoted_source(column.name)
+    # a SET is ordered by its number, and compared with a text by its text
+    return f"concat({name})" if column.data_type == "set" else name
 
 
 def postgres_type(column: SourceColumn) -> str:

@@ -7,6 +7,8 @@ applications.
 
 from dataclasses import dataclass
 
+from tests.extract.shapes import Shape, collection, line, multi, multipoint, point, polygon
+
 
 @dataclass(frozen=True)
 class Noted:
@@ -217,16 +219,27 @@ TEXT_TYPES: dict[str, Values] = {
         "'É'": "é",
         "1": "a",
         "8": "0",
+        # an invalid value: it shows as '' and has the number 0
+        "'nope'": Noted(""),
+        "''": Noted(""),
+        "0": Noted(""),
     },
-    "enum('x','')": quoted("x", ""),
-    "enum('щ','漢') character set utf8mb3": quoted("щ", "漢"),
+    "enum('x','')": {"1": "x", "''": "", "2": "", "'?'": Noted("\u2400"), "0": Noted("\u2400")},
+    "enum('''','')": {"1": "'", "''": "", "0": Noted("\u2400")},
+    "enum('''',',') character set latin1": {"1": "'", "2": ",", "0": Noted("")},
+    "enum('щ','漢') character set utf8mb3": quoted("щ", "漢") | {"0": Noted("")},
     "set('x','y','z','it''s','NULL')": {
         **quoted("", "x", "x,z", "NULL", "x,y,z"),
         "'z,x,x'": "x,z",
         "'it''s,z'": "z,it's",
         "'nope,y'": "y",
         "31": "x,y,z,it's,NULL",
+        "'nope'": "",
         "0": "",
+    },
+    "set('x','','y')": {
+        **{"0": "", "1": "x", "3": "x,", "4": "y", "5": "x,y", "7": "x,,y"},
+        **{"2": Noted("\u2400"), "6": Noted("\u2400,y")},
     },
     f"set({','.join(repr(f'm{number}') for number in range(64))})": {
         "9223372036854775808": "m63",
@@ -263,10 +276,34 @@ OCTET_TYPES: dict[str, Values] = {
     | {"repeat(x'5c270a', 400000)": "\\x" + "5c270a" * 400000},
 }
 
+
+def shaped(*shapes: Shape) -> Values:
+    """Geometries without an SRID, and with one."""
+    return {shape.literal(srid): shape.octets(srid) for shape in shapes for srid in (0, 4326)}
+
+
+ORIGIN = point(0.0, 0.0)
+PATH = line(ORIGIN, point(0.1, 1e-300))
+RING = line(ORIGIN, point(9.0, 0.0), point(9.0, 9.0), ORIGIN)
+HOLE = line(point(5.0, 1.0), point(6.0, 1.0), point(6.0, 2.0), point(5.0, 1.0))
+NOTHING = {"st_geomfromtext('GEOMETRYCOLLECTION EMPTY')": "\\x00000000010700000000000000"}
+
+SHAPE_TYPES: dict[str, Values] = {
+    "point": shaped(ORIGIN, point(1.0, -2.5), point(1e300, 5e-324)),
+    "linestring": shaped(PATH, RING),
+    "polygon": shaped(polygon(RING), polygon(RING, HOLE)),
+    "multipoint": shaped(multipoint(ORIGIN, point(3.0, 4.0))),
+    "multilinestring": shaped(multi(PATH, HOLE)),
+    "multipolygon": shaped(multi(polygon(RING), polygon(RING, HOLE))),
+    "geometrycollection": shaped(collection(ORIGIN, PATH, polygon(RING))) | NOTHING,
+    "geometry": shaped(ORIGIN, PATH, polygon(RING, HOLE), collection(multipoint(ORIGIN))),
+}
+
 CELLS = {
     "numbers": NUMBERS,
     "moments": MOMENTS,
     "texts": TEXT_TYPES,
     "octets": OCTET_TYPES,
+    "shapes": SHAPE_TYPES,
 }
 """Every type with its values, in the tables that the tests make of them."""
