@@ -82,17 +82,21 @@ class RandomTable:
         meanings = [kind.mirror for kind in self.kinds.values()]
         return [understood(row, meanings) for row in rows]
 
-    def invalid_dates(self, operational: OperationalDatabase) -> set[tuple[int, str]]:
-        """The cells whose text at the source is no date, by the number of the row."""
-        asked = ", ".join(f"`{column}` is null" for column in self.kinds)
-        nulls = operational.execute(f"select {asked} from {self.name} order by number")
+    def to_be_noted(self, operational: OperationalDatabase) -> set[tuple[int, str]]:
+        """The cells that are odd, or whose text is no date, by the number of the row."""
+        columns = {column: f"`{column}`" for column in self.kinds}
+        asked = [f"{name} is null" for name in columns.values()]
+        asked += [kind.odd.format(c=columns[column]) for column, kind in self.kinds.items()]
+        rows = operational.execute(f"select {', '.join(asked)} from {self.name} order by number")
         return {
             (number, column)
             for number, (values, row) in enumerate(
-                zip(self.at_source(operational), nulls, strict=True)
+                zip(self.at_source(operational), rows, strict=True)
             )
-            for column, value, is_null in zip(self.kinds, values, row, strict=True)
-            if value is None and not is_null
+            for column, value, is_null, is_odd in zip(
+                self.kinds, values, row[: len(values)], row[len(values) :], strict=True
+            )
+            if is_odd or (value is None and not is_null)
         }
 
     def noted(self, query: Query) -> set[tuple[int, str]]:

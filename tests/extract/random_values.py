@@ -32,7 +32,8 @@ Meaning = Callable[[str], object]
 class Kind:
     """A type: the literal of a random value, and what each side's text of it says.
 
-    `ask` is the expression with which the source is asked.
+    `ask` is the expression with which the source is asked, `odd` its predicate of values that must
+    be noted, besides those that mean nothing to Python.
     """
 
     column: str
@@ -40,6 +41,7 @@ class Kind:
     source: Meaning
     mirror: Meaning
     ask: str = "cast({c} as char)"
+    odd: str = "false"
 
 
 def integers(column: str, lowest: int, highest: int) -> Kind:
@@ -184,9 +186,38 @@ def texts(column: str, alphabet: str, longest: int = 12) -> Kind:
     return Kind(column, literal, str, str)
 
 
-def choices(column: str, count: int) -> Kind:
-    """ENUM or SET by its number; in a session that is not strict, ENUM has a number 0 too."""
+def sets(column: str, count: int) -> Kind:
+    """SET by its number."""
     return Kind(column, lambda chance: str(chance.randint(0, count)), str, str)
+
+
+def enums(column: str, count: int, invalid: str) -> Kind:
+    """ENUM by its number; in a session that is not strict it has a number 0 too, for the invalid
+    ones."""
+    return Kind(
+        column,
+        lambda chance: str(chance.randint(0, count)),
+        str,
+        str,
+        ask=f"if({{c}} = 0, '{invalid}', cast({{c}} as char))",
+        odd="{c} = 0",
+    )
+
+
+def points() -> Kind:
+    """POINT: four bytes of SRID, then WKB."""
+
+    def literal(chance: Random) -> str:
+        at = f"point({_real(chance, 'd')}, {_real(chance, 'd')})"
+        return f"st_geomfromwkb(st_aswkb({at}), {chance.choice((0, 4326))})"
+
+    return Kind(
+        "point",
+        literal,
+        bytes.fromhex,
+        lambda text: bytes.fromhex(text.removeprefix("\\x")),
+        ask="hex({c})",
+    )
 
 
 def octets(column: str, longest: int) -> Kind:
@@ -264,8 +295,9 @@ KINDS = {
     "exact_words": texts("varchar(40) collate utf8mb4_bin", UNICODE),
     "tale": texts("text", UNICODE, 60),
     "long_tale": texts("longtext", BMP, 300),
-    "kind": choices("enum('a','B','it''s','NULL','é','')", 6),
-    "marks": choices("set('x','y','z','it''s','NULL')", 31),
+    "kind": enums("enum('a','B','it''s','NULL','é','')", 6, invalid="\u2400"),
+    "size": enums("enum('s','m','l')", 3, invalid=""),
+    "marks": sets("set('x','y','z','it''s','NULL')", 31),
     "document": documents(),
     "uuid": uuids(),
     "host": addresses("inet4", 4),
@@ -273,6 +305,7 @@ KINDS = {
     "digest": octets("binary(8)", 8),
     "token": octets("varbinary(40)", 40),
     "picture": octets("blob", 60),
+    "place": points(),
 }
 """A column of each type, by its name."""
 
