@@ -39,8 +39,11 @@ TYPES = {
     "tm": ("time(2)", "'-838:59:59'"),
     "v": ("varchar(50) character set latin1", "'é'' \\\\ \\Z '"),
     "e": ("enum('a','b')", "'b'"),
+    "en": ("enum('a','')", "0"),
     "s": ("set('x','y')", "'x,y'"),
     "b": ("varbinary(10)", "x'00ff5c'"),
+    "g": ("point", "point(1, -2.5)"),
+    "gc": ("geometrycollection", "geometrycollection(point(1, -2.5))"),
     "tx": ("longtext", "repeat('a\\n''', 300000)"),
 }
 EXPECTED = {
@@ -59,8 +62,11 @@ EXPECTED = {
     "tm": "-838:59:59",
     "v": "é' \\ \x1a ",
     "e": "b",
+    "en": "\u2400",
     "s": "x,y",
     "b": "\\x00ff5c",
+    "g": "\\x000000000101000000000000000000f03f00000000000004c0",
+    "gc": "\\x000000000107000000010000000101000000000000000000f03f00000000000004c0",
     "tx": "a\n'" * 300000,
 }
 
@@ -150,6 +156,7 @@ def test_every_type_of_mysql_arrives_as_it_is(
 ) -> None:
     columns = ", ".join(f"{name} {kind}" for name, (kind, _) in TYPES.items())
     values = ", ".join(literal for _, literal in TYPES.values())
+    mysql.execute("set session sql_mode = ''")
     mysql.execute(f"create table cells (id int primary key, {columns})")
     mysql.execute(f"insert into cells values (1, {values})")
     outcome = mirror.extract_one(mirror.table("cells", cursor=None))
@@ -158,6 +165,21 @@ def test_every_type_of_mysql_arrives_as_it_is(
     assert dict(zip(TYPES, row, strict=True)) == EXPECTED
     assert outcome.verification.repaired_rows == 0
     assert mirror.extract_one(mirror.table("cells", cursor=None)).applied.rows == 0
+
+
+def test_key_with_an_invalid_enum_value_is_mirrored_and_followed(
+    mysql: OperationalDatabase, mirror: Mirror, query: Callable[..., list[tuple]]
+) -> None:
+    mysql.execute("set session sql_mode = ''")
+    mysql.execute("create table sizes (k enum('z', 'a', 'm') primary key, n int)")
+    mysql.execute("insert into sizes values ('?', 0), ('z', 1), ('a', 2), ('m', 3)")
+    table = mirror.table("sizes", key=("k",), cursor=None)
+    mirror.extract_one(table)
+    mysql.execute("update sizes set n = n + 10 where k = 0 or k = 'a'")
+    mysql.execute("delete from sizes where k = 'm'")
+    outcome = mirror.extract_one(table)
+    assert (outcome.applied.updated, outcome.applied.deleted) == (2, 1)
+    assert query("select * from mrr.sizes order by k") == [("", 10), ("a", 12), ("z", 1)]
 
 
 def test_changes_and_deletes_are_followed(
