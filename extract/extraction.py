@@ -180,7 +180,8 @@ class Extraction:
         self, cursor: Cursor, read: TableRead, mirror: MirrorTable, mark: Mark | None
     ) -> tuple[Verification, Mark]:
         # a table that was rebuilt while it was read is read once more in the same run
-        applied = written_by(cursor, mirror.name, self.run_log.run_id) + mirror.prepare(cursor)
+        before = written_by(cursor, mirror.name, self.run_log.run_id)
+        applied = before + mirror.prepare(cursor)
         check_dropped(self.source, read.reader.table, mirror.vanished_names(cursor))
         landing = read.landing
         if landing.rows:
@@ -191,9 +192,11 @@ class Extraction:
             applied += mirror.upsert(cursor, landing.relation, landing.columns)
         pause_point("upserted")
         accepted = self.accepted_deletes.get(mirror.name)
+        if accepted == before.deleted:
+            accepted = None  # let through already, and only once
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
         note_candidates(self.connection, mirror.name, [], self.run_log.run_id)
-        if accepted == verification.applied.deleted:
+        if accepted == verification.applied.deleted - before.deleted:
             note_accepted(cursor, mirror.name, accepted, self.run_log.run_id)
         write_verification(cursor, verification, self.run_log.run_id)
         pause_point("reconciled")

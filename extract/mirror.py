@@ -89,7 +89,8 @@ class MirrorTable:
             self._drop_views(cursor)
             for column in retyped:
                 self._retype(cursor, column)
-            return self._log_update_of_all(cursor)
+            # without a key there is no change log
+            return self._log_update_of_all(cursor) if self.keys else Applied()
         return Applied()
 
     def exists(self, cursor: Cursor) -> bool:

@@ -60,7 +60,8 @@ def reconcile(
     checked_from = reader.session.clock()
     if not mirror.keys:
         bag = read_bag(cursor, reader)
-        return bring_bag(cursor, mirror, *bag, checked_from, accepted_deletes)
+        brought = bring_bag(cursor, mirror, *bag, checked_from, accepted_deletes)
+        return replace(brought, applied=applied + brought.applied)
     findings = Findings(cursor, reader, mirror)
     ranges = _ranges(cursor, mirror)
     if is_large(ranges, mirror):

@@ -76,3 +76,13 @@ def test_large_table_without_a_key_is_refused(
     operational.execute("analyze table notes")
     (outcome,) = mirror.extract(mirror.table("notes", key=(), cursor=None))
     assert "no key is declared, and" in str(outcome.error)
+
+
+def test_retype_of_a_table_without_a_key_is_not_in_the_change_log(
+    bag: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("alter table notes modify a bigint")
+    outcome = bag.extract_one(bag.table("notes", key=(), cursor=None))
+    assert (outcome.applied.rows, outcome.verification.is_equal) == (0, True)
+    check_equal(operational, query)
+    assert query("select count(*) from mrr_state.change_log") == [(0,)]

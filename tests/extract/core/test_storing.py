@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from commands.verify import verify_tables
-from extract import extraction, types
+from common.errors import DeletesRefused
+from extract import extraction, guard, types
+from extract.mirror import Applied
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
 from tests.extract.core.conftest import Query
@@ -160,3 +162,65 @@ def test_anomaly_that_no_window_sees_is_noted(
     operational.execute("update items set d = 0, updated_at = updated_at where id = 2")
     items.extract_one(items.table("items"))
     assert noted(query) == [("items", "d", "0000-00-00")]
+
+
+def swap_after_the_commit(
+    operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch, left: str, new: str = "z"
+) -> None:
+    """Swap `items` for some of its rows with a new column, once its first read is committed."""
+    swaps = []
+
+    def swap(point: str) -> None:
+        if point == "applied" and not swaps:
+            swaps.append(point)
+            operational.execute(
+                f"create table other as select *, 7 as {new} from items where {left}"
+            )
+            operational.execute("alter table other add primary key (id)")
+            operational.execute(f"rename table items to without_{new}, other to items")
+
+    monkeypatch.setattr(extraction, "pause_point", swap)
+
+
+@pytest.mark.parametrize(
+    ("key", "brought"),
+    [(("id",), (2, 3, 2)), ((), (5, 0, 5))],
+    ids=["with a key", "without a key"],
+)
+def test_what_a_run_brings_in_two_reads_is_added_up(
+    items: Mirror,
+    operational: OperationalDatabase,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    key: tuple[str, ...],
+    brought: tuple[int, ...],
+) -> None:
+    operational.execute("insert into items (id, updated_at) values (4, now(6)), (5, now(6))")
+    operational.execute("delete from items where id = 1")
+    swap_after_the_commit(operational, monkeypatch, left="id <> 2")
+    outcome = items.extract_one(items.table("items", key=key))
+    assert outcome.applied == Applied(*brought)
+    assert query(
+        "select inserted, updated, deleted from dwh.mirror_verification"
+        " order by checked_from desc limit 1"
+    ) == [brought]
+
+
+def test_deletes_are_accepted_once_of_a_table_that_is_read_twice(
+    items: Mirror,
+    operational: OperationalDatabase,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "ALLOWED_ROWS", 0)
+    operational.execute("delete from items where id = 1")
+    swap_after_the_commit(operational, monkeypatch, left="true")
+    items.extract_one(items.table("items"), accepted_deletes={"items": 1})
+    assert query("select id from mrr.items order by id") == [(2,), (3,)]
+    operational.execute("insert into items (id, z) values (1, 7)")
+    items.extract_one(items.table("items"))
+    operational.execute("delete from items where id = 1")
+    swap_after_the_commit(operational, monkeypatch, left="id <> 2", new="zz")
+    (outcome,) = items.extract(items.table("items"), accepted_deletes={"items": 1})
+    assert isinstance(outcome.error, DeletesRefused)
+    assert query("select id from mrr.items order by id") == [(2,), (3,)]
