@@ -268,6 +268,14 @@ def test_server_settings_are_those_that_users_meet(servers: Servers) -> None:
     assert warehouse(servers.warehouse, "show server_encoding") == [("UTF8",)]
 
 
+def test_temporary_tables_lie_where_no_other_server_clears_them(
+    home: Path, servers: Servers
+) -> None:
+    (folder,) = operational(servers.operational, "select @@tmpdir")[0]
+    assert Path(folder) == home / "mariadb.tmp"
+    assert Path(folder).stat().st_mode & 0o777 == 0o700
+
+
 def test_passwords_are_in_one_private_file_and_nowhere_else(home: Path, servers: Servers) -> None:
     assert (home / FILE).stat().st_mode & 0o777 == 0o600
     state = read_state(home)

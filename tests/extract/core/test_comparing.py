@@ -152,6 +152,33 @@ def test_row_deleted_before_it_is_read_again_passes_the_guard_first(
     assert isinstance(outcome.error, DeletesRefused)
 
 
+def test_row_that_is_back_when_its_range_is_read_again_stays(
+    items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = findings.Findings._read_again
+
+    def insert_first(self: findings.Findings, source_rows: int) -> list[str]:
+        operational.execute(f"insert into items (id, a, updated_at) values (2, 'back', '{OLD}')")
+        return real(self, source_rows)
+
+    monkeypatch.setattr(findings, "KEYS_PER_STATEMENT", 0)
+    monkeypatch.setattr(findings.Findings, "_read_again", insert_first)
+    operational.execute("delete from items where id = 2")
+    operational.execute("update items set a = 'silent', updated_at = updated_at where id = 1")
+    assert items.extract_one(items.table("items")).verification.is_equal
+    assert query("select a from mrr.items order by id") == [("silent",), ("back",), ("",)]
+
+
+def test_many_differing_rows_in_many_ranges_are_all_brought(
+    large: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    query("update mrr_state.key_range set compared_at = null")
+    operational.execute("update items set v = 0, updated_at = updated_at")
+    outcome = large.extract_one(large.table("items"))
+    assert (outcome.rows_read, outcome.applied) == (0, Applied(updated=1500))
+    assert query("select count(*) from mrr.items where v = 0") == [(1500,)]
+
+
 def test_row_lost_on_its_way_is_not_taken_for_gone(
     items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,12 +216,15 @@ def test_range_that_waits_longest_is_compared_first(
 
 
 def test_row_of_a_large_table_that_stays_wrong_is_told(
-    large: Mirror, operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operational.execute("update items set v = 0, updated_at = updated_at")
     monkeypatch.setattr(MirrorTable, "upsert", lambda *_: Applied())
     outcome = large.extract_one(large.table("items", verify_within_seconds=60))
     assert outcome.verification.is_equal is False
+    assert query(
+        "select is_equal from dwh.mirror_verification order by checked_from desc limit 1"
+    ) == [(False,)]
 
 
 def test_table_swapped_for_its_like_while_it_is_compared_is_read_again(

@@ -113,6 +113,24 @@ def test_sql_mode_of_the_server_changes_nothing(
     assert query("select * from mrr.items order by n") == [("a\\", "ab", 11), ("'\\'", "\\n", 12)]
 
 
+def test_text_key_of_any_characters_is_found_again(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute(
+        "create table items (k varchar(20) primary key, n int, updated_at timestamp null)"
+    )
+    keys = ["é", "漢字", "𝄞"]
+    for key in keys:
+        operational.execute(f"insert into items values ('{key}', 1, '{OLD}')")
+    table = mirror.table("items", key=("k",))
+    mirror.extract_one(table)
+    operational.execute("update items set n = 2, updated_at = updated_at")
+    assert mirror.extract_one(table).verification.repaired_rows == 3
+    assert query('select k from mrr.items where n = 2 order by k collate "C"') == [
+        (key,) for key in keys
+    ]
+
+
 def test_warehouse_with_settings_of_its_own_holds_the_same(
     operational: OperationalDatabase, connected: Connected, query: Query, tmp_path: Path
 ) -> None:
@@ -221,6 +239,14 @@ def test_key_that_may_be_null_is_refused(operational: OperationalDatabase, mirro
     operational.execute("create table items (no int unique)")
     (outcome,) = mirror.extract(mirror.table("items", key=("no",), cursor=None))
     assert "key (no) is not a unique, NOT NULL key" in str(outcome.error)
+
+
+def test_key_of_which_only_the_beginning_is_indexed_is_refused(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    operational.execute("create table items (k varchar(20) not null, unique (k(3)))")
+    (outcome,) = mirror.extract(mirror.table("items", key=("k",), cursor=None))
+    assert "key (k) is not a unique, NOT NULL key" in str(outcome.error)
 
 
 def test_engine_beside_the_one_allowed_is_refused(

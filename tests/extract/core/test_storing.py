@@ -103,11 +103,50 @@ def test_every_row_of_a_large_table_is_compared_after_a_retype(
     large: Mirror, operational: OperationalDatabase, query: Query
 ) -> None:
     """1e15 as a text is not the same text on both sides."""
-    operational.execute("update items set v = 1e15, updated_at = now(6) where id = 777")
+    operational.execute("update items set v = 1e15, updated_at = updated_at where id = 777")
+    query("update mrr_state.key_range set compared_at = null")
     large.extract_one(large.table("items"))
     operational.execute("alter table items modify v varchar(30)")
     large.extract_one(large.table("items"))
     assert query("select v from mrr.items where id = 777") == [("1e15",)]
+
+
+@pytest.mark.parametrize(
+    ("alters", "filled"),
+    [
+        (["add w int not null default 7"], ["w = 7"]),
+        (["drop v"], ["v is null"]),
+        (["drop v", "add v int not null default 7"], ["v is null", "v = 7"]),
+    ],
+    ids=["added", "dropped", "back again"],
+)
+def test_every_row_of_a_large_table_is_compared_once_after_an_alter(
+    large: Mirror,
+    operational: OperationalDatabase,
+    query: Query,
+    alters: list[str],
+    filled: list[str],
+) -> None:
+    for alter, condition in zip(alters, filled, strict=True):
+        operational.execute(f"alter table items {alter}")
+        outcome = large.extract_one(large.table("items"))
+        assert query(f"select count(*) from mrr.items where {condition}") == [(1500,)]
+        assert outcome.verification.method.endswith("15 of 15 ranges")
+    outcome = large.extract_one(large.table("items"))
+    assert outcome.verification.method.endswith("1 of 15 ranges")
+
+
+def test_retype_is_an_update_of_every_row(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    query("truncate mrr_state.change_log")
+    operational.execute("alter table items modify n bigint")
+    assert items.extract_one(items.table("items")).applied == Applied(updated=3)
+    assert query("select row_key->>'id', operation from mrr_state.change_log order by 1") == [
+        ("1", "update"),
+        ("2", "update"),
+        ("3", "update"),
+    ]
 
 
 def test_key_of_a_large_table_may_change(large: Mirror, operational: OperationalDatabase) -> None:
@@ -224,3 +263,36 @@ def test_deletes_are_accepted_once_of_a_table_that_is_read_twice(
     (outcome,) = items.extract(items.table("items"), accepted_deletes={"items": 1})
     assert isinstance(outcome.error, DeletesRefused)
     assert query("select id from mrr.items order by id") == [(2,), (3,)]
+
+
+def test_deletes_accepted_of_the_second_read_do_not_count_for_the_guard(
+    items: Mirror,
+    operational: OperationalDatabase,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "ALLOWED_ROWS", 1)
+    operational.execute("insert into items (id) values (4)")
+    items.extract_one(items.table("items"))
+    operational.execute("delete from items where id = 1")
+    swap_after_the_commit(operational, monkeypatch, left="id = 4")
+    items.extract_one(items.table("items"), accepted_deletes={"items": 2})
+    assert query("select id from mrr.items") == [(4,)]
+    assert query("select deletes from mrr_state.accepted_deletes") == [(2,)]
+
+
+def test_json_of_the_source_keeps_its_text(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the rule of MySQL's JSON, under which MariaDB's, a LONGTEXT, is read here."""
+    monkeypatch.setitem(types.RULE_OF, "longtext", types.RULE_OF["json"])
+    text = '{"b": 1,  "a": 2.50, "a": "é"}'
+    operational.execute("create table items (id int primary key, v json)")
+    operational.execute("insert into items values (1, %s)", (text,))
+    mirror.extract_one(mirror.table("items", cursor=None))
+    assert query("select v::text from mrr.items") == [(text,)]
+    outcome = mirror.extract_one(mirror.table("items", cursor=None))
+    assert (outcome.applied.rows, outcome.verification.is_equal) == (0, True)
