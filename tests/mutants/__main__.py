@@ -1,7 +1,8 @@
 """`python -m tests.mutants [NAME …]`: test every mutant, or those named, and write the page.
 
-With `--check` it only looks whether the list still fits the code. Exit 1 where it does not, or
-where a mutant survived that is not equivalent.
+The page keeps what it said of those that were not named. With `--check` it only looks whether the
+list and its page still fit the code. Exit 1 where they do not, or where a mutant survived that is
+not equivalent.
 """
 
 import argparse
@@ -11,21 +12,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, Queue
 
-from common.settings import PROJECT
-from tests.mutants import of_the_comparison, of_the_mirror, of_the_source, of_the_warehouse
-from tests.mutants.mutants import Mutant, NotInStep
-from tests.mutants.page import known_killers, write_page
+from tests.mutants.listed import MUTANTS, problems_of_the_list, problems_of_the_page
+from tests.mutants.mutants import Mutant
+from tests.mutants.page import known_killers, known_verdict, write_page
 from tests.mutants.workshop import BaselineFailed, Verdict, Workshop
-
-LISTS = (of_the_source, of_the_mirror, of_the_comparison, of_the_warehouse)
-MUTANTS = [mutant for module in LISTS for mutant in module.MUTANTS]
 
 
 def main() -> int:
     """Test the mutants that the arguments name; the exit code."""
     arguments = _arguments()
     chosen = [m for m in MUTANTS if not arguments.names or m.name in arguments.names]
-    problems = list(_problems(arguments.names))
+    known = {mutant.name for mutant in MUTANTS}
+    problems = [f"{name}: no such mutant" for name in arguments.names if name not in known]
+    problems += problems_of_the_list()
+    if arguments.check:
+        problems += problems_of_the_page()
     for problem in problems:
         print(problem)
     if problems or arguments.check:
@@ -38,9 +39,8 @@ def main() -> int:
             print("the fast suite fails without a mutant")
             return 1
         verdicts = _test(workshops, [m for m in chosen if not m.equivalent], seconds)
-    if not arguments.names:
-        told = {verdict.mutant.name: verdict for verdict in verdicts}
-        write_page([told.get(m.name) or Verdict(m, "equivalent") for m in MUTANTS])
+    told = {verdict.mutant.name: verdict for verdict in verdicts}
+    write_page([told.get(m.name) or known_verdict(m) for m in MUTANTS])
     bad = [verdict for verdict in verdicts if verdict.outcome != "killed"]
     print(f"{len(verdicts) - len(bad)} of {len(verdicts)} killed")
     return 1 if bad else 0
@@ -49,21 +49,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a mutant; all without one")
-    parser.add_argument("--check", action="store_true", help="only check the list")
+    parser.add_argument("--check", action="store_true", help="only check the list and its page")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (2)")
     return parser.parse_args()
-
-
-def _problems(names: list[str]) -> Iterator[str]:
-    """What is wrong with the list, or with the names that were asked for."""
-    known = [mutant.name for mutant in MUTANTS]
-    yield from (f"{name}: twice in the list" for name in set(known) if known.count(name) > 1)
-    yield from (f"{name}: no such mutant" for name in names if name not in known)
-    for mutant in MUTANTS:
-        try:
-            compile(mutant.apply(PROJECT), mutant.file, "exec")
-        except (NotInStep, SyntaxError) as problem:
-            yield f"{mutant.name}: {problem}"
 
 
 @contextmanager

@@ -353,6 +353,13 @@ MUTANTS = [
         "the statement does not speak of the rows",
     ),
     Mutant(
+        "reconcile-bag-forgets",
+        RECONCILE,
+        "return replace(brought, applied=applied + brought.applied)",
+        "return brought",
+        "of a table without a key, what was brought before a swap is in no figure",
+    ),
+    Mutant(
         "bag-as-a-set",
         KEYLESS,
         "row_number() over (partition by {text}) as copy",

@@ -1,4 +1,4 @@
-"""Mutants of what stores: the landing, the mirror, its anomalies, the guard and the extraction."""
+"""Mutants of what stores: the landing, the mirror and its anomalies."""
 
 from tests.mutants.mutants import Mutant
 
@@ -6,8 +6,6 @@ FILES = "extract/files.py"
 LANDING = "extract/landing.py"
 MIRROR = "extract/mirror.py"
 ANOMALIES = "extract/anomalies.py"
-GUARD = "extract/guard.py"
-EXTRACTION = "extract/extraction.py"
 
 MUTANTS = [
     Mutant(
@@ -135,16 +133,78 @@ MUTANTS = [
     Mutant(
         "mirror-column-unadded",
         MIRROR,
-        "if column.name not in existing:",
-        "if False:",
+        "if column.name not in existing]",
+        "if False]",
         "a new column stops the table",
+    ),
+    Mutant(
+        "mirror-new-column-uncompared",
+        MIRROR,
+        "if added or came_or_went or retyped:",
+        "if came_or_went or retyped:",
+        "the rows of a large table have nothing in a new column until their turn",
+    ),
+    Mutant(
+        "mirror-dropped-column-uncompared",
+        MIRROR,
+        "if added or came_or_went or retyped:",
+        "if added or retyped:",
+        "old values of a dropped column stay in a large table until their turn",
     ),
     Mutant(
         "mirror-retype-uncompared",
         MIRROR,
-        '"update mrr_state.key_range set compared_at = null where table_name = %s"',
-        '"update mrr_state.key_range set compared_at = now() where table_name = %s"',
+        "if added or came_or_went or retyped:",
+        "if added or came_or_went:",
         "after a retype, what PostgreSQL made of the old values stays until its turn",
+    ),
+    Mutant(
+        "mirror-alter-marks-others",
+        MIRROR,
+        '"update mrr_state.key_range set compared_at = null where table_name = %s"',
+        '"update mrr_state.key_range set compared_at = null where table_name <> %s"',
+        "an ALTER of one table has every row of the others compared, and none of its own",
+    ),
+    Mutant(
+        "mirror-drop-always-news",
+        MIRROR,
+        'comment = text_literal(VANISHED) if name in vanished else "null"',
+        'comment = "null"',
+        "once a column is dropped, every run reads every row of the large table",
+    ),
+    Mutant(
+        "mirror-return-always-news",
+        MIRROR,
+        'comment = text_literal(VANISHED) if name in vanished else "null"',
+        "comment = text_literal(VANISHED)",
+        "once a column is back, every run reads every row of the large table",
+    ),
+    Mutant(
+        "mirror-retype-unlogged",
+        MIRROR,
+        '{text_literal(self.run_id)} from {self.qualified} as mirror"',
+        '{text_literal(self.run_id)} from {self.qualified} as mirror where false"',
+        "the models downstream of a retyped column keep its old values",
+        also=(
+            (
+                "return Applied(updated=cursor.rowcount)",
+                "return Applied(updated=self.count(cursor))",
+            ),
+        ),
+    ),
+    Mutant(
+        "mirror-retype-uncounted",
+        MIRROR,
+        "return Applied(updated=cursor.rowcount)",
+        "return Applied()",
+        "the run does not tell that a retype changed every row",
+    ),
+    Mutant(
+        "mirror-retype-logged-without-a-key",
+        MIRROR,
+        "self._log_update_of_all(cursor) if self.keys else Applied()",
+        "self._log_update_of_all(cursor)",
+        "rows without a key are in the change log, under a key that no row has",
     ),
     Mutant(
         "mirror-key-ranges-kept",
@@ -196,210 +256,5 @@ MUTANTS = [
         "where anomaly.table_name = {text_literal(mirror.name)}",
         "where true",
         "reading one table drops what was noted of another",
-    ),
-    Mutant(
-        "guard-off",
-        GUARD,
-        "if deletes <= allowed or deletes == accepted:",
-        "if True:",
-        "a mass delete at the source empties the mirror",
-    ),
-    Mutant(
-        "guard-limit-open",
-        GUARD,
-        "if deletes <= allowed or",
-        "if deletes < allowed or",
-        "as many deletes as are allowed are refused",
-    ),
-    Mutant(
-        "guard-share",
-        GUARD,
-        "allowed = max(ALLOWED_ROWS, int(mirror.count(cursor) * ALLOWED_SHARE))",
-        "allowed = min(ALLOWED_ROWS, int(mirror.count(cursor) * ALLOWED_SHARE))",
-        "a small table's every delete is refused",
-    ),
-    Mutant(
-        "guard-no-share",
-        GUARD,
-        "allowed = max(ALLOWED_ROWS, int(mirror.count(cursor) * ALLOWED_SHARE))",
-        "allowed = ALLOWED_ROWS",
-        "a large table is refused at a thousandth of its rows",
-    ),
-    Mutant(
-        "guard-never-asks",
-        GUARD,
-        "allowed_deletes(cursor, mirror, is_empty())",
-        "allowed_deletes(cursor, mirror, False)",
-        "nobody asks whether the source is empty",
-    ),
-    Mutant(
-        "guard-empty-source",
-        GUARD,
-        "    if source_is_empty:\n        return 0\n",
-        "",
-        "an empty source empties a small mirror",
-    ),
-    Mutant(
-        "guard-budget",
-        GUARD,
-        "return max(0, allowed - _deleted_lately(cursor, mirror))",
-        "return allowed",
-        "a mass delete in small steps goes through",
-    ),
-    Mutant(
-        "guard-budget-short",
-        GUARD,
-        "interval '24 hours'",
-        "interval '24 minutes'",
-        "a mass delete of an hour goes through in half-hourly runs",
-    ),
-    Mutant(
-        "guard-budget-endless",
-        GUARD,
-        "clock_timestamp() - interval '24 hours'",
-        "timestamp 'epoch'",
-        "deletes of last year are counted against those of today",
-    ),
-    Mutant(
-        "guard-budget-of-others",
-        GUARD,
-        'verification.table_name = %s"',
-        "%s <> ''\"",
-        "deletes of one table are counted against those of another",
-    ),
-    Mutant(
-        "guard-budget-accepted",
-        GUARD,
-        "sum(verification.deleted - coalesce(accepted.deletes, 0))",
-        "sum(verification.deleted)",
-        "deletes that somebody let through hold back the next ones",
-    ),
-    Mutant(
-        "guard-accepts-at-least",
-        GUARD,
-        "or deletes == accepted:",
-        "or deletes <= (accepted or 0):",
-        "accepting a thousand lets nine hundred other rows through",
-    ),
-    Mutant(
-        "guard-candidates-kept",
-        GUARD,
-        'cursor.execute("delete from mrr_state.guard_candidate where table_name = %s", '
-        "(table_name,))",
-        "pass",
-        "rows are told as held back that are long decided",
-    ),
-    Mutant(
-        "extraction-mark-of-the-data",
-        EXTRACTION,
-        "start = mark.read_at - timedelta(",
-        "start = datetime.fromisoformat(mark.high_water_mark) - timedelta(",
-        "a stamp of 2037 hides every row after it",
-    ),
-    Mutant(
-        "extraction-mark-of-our-clock",
-        EXTRACTION,
-        "    read_at = source.clock()\n",
-        "    read_at = datetime.now().astimezone()\n",
-        "a wrong clock on our side loses rows",
-    ),
-    Mutant(
-        "extraction-mark-after-the-read",
-        EXTRACTION,
-        "value, read.window.read_at\n",
-        "value, self.source.clock()\n",
-        "what commits while a table is read is in no window",
-    ),
-    Mutant(
-        "extraction-no-overlap",
-        EXTRACTION,
-        "mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)",
-        "mark.read_at",
-        "a transaction that commits late is in no window",
-    ),
-    Mutant(
-        "extraction-no-numeric-overlap",
-        EXTRACTION,
-        "Decimal(mark.high_water_mark) - table.declaration.overlap_values",
-        "Decimal(mark.high_water_mark)",
-        "the same, of a cursor that is a number",
-    ),
-    Mutant(
-        "extraction-datetime-offset",
-        EXTRACTION,
-        "min(0, source.local_offset_seconds)",
-        "0",
-        "a DATETIME that the server stamps behind UTC is in no window",
-    ),
-    Mutant(
-        "extraction-datetime-ahead",
-        EXTRACTION,
-        "min(0, source.local_offset_seconds)",
-        "source.local_offset_seconds",
-        "a DATETIME that is stamped in UTC on a server ahead of it is in no window",
-    ),
-    Mutant(
-        "extraction-mark-of-another-column",
-        EXTRACTION,
-        "or mark is None or mark.cursor_column != column.name or",
-        "or mark is None or",
-        "a new cursor column is read from the old one's mark",
-    ),
-    Mutant(
-        "extraction-mark-of-another-type",
-        EXTRACTION,
-        "if mark and column is not None and mark.cursor_column == column.name:",
-        "if mark:",
-        "a new cursor column stops the table, run after run",
-    ),
-    Mutant(
-        "extraction-no-full-refresh",
-        EXTRACTION,
-        "None if self.full_refresh else mark",
-        "mark",
-        "a full refresh reads the window alone",
-    ),
-    Mutant(
-        "extraction-swap-while-applied",
-        EXTRACTION,
-        "verification, advanced = self._apply(cursor, read, mirror, mark)\n"
-        "                self._check_unchanged(read)",
-        "verification, advanced = self._apply(cursor, read, mirror, mark)",
-        "a table swapped while it was read is applied",
-    ),
-    Mutant(
-        "extraction-swap-while-compared",
-        EXTRACTION,
-        "            self._check_unchanged(read)\n        except",
-        "        except",
-        "a table swapped while its ranges were compared passes",
-    ),
-    Mutant(
-        "extraction-swap-not-read-again",
-        EXTRACTION,
-        "        if again:\n",
-        "        if False:\n",
-        "a table that was swapped waits for the next run",
-    ),
-    Mutant(
-        "extraction-lock-lost",
-        EXTRACTION,
-        "            yield cursor\n            self.check_lock()",
-        "            yield cursor",
-        "a run that has lost its lock commits beside the next one",
-    ),
-    Mutant(
-        "extraction-anomalies-unnoted",
-        EXTRACTION,
-        "mirror, landing.relation, landing.columns, read.suspects\n",
-        "mirror, landing.relation, landing.columns, []\n",
-        "what became NULL on the way is not told",
-    ),
-    Mutant(
-        "extraction-mark-of-a-bad-table",
-        EXTRACTION,
-        "outcomes[name] = self._failed(name, errors[name], started)",
-        "outcomes[name] = self._bring(read, marks.get(name), started)",
-        "a table that could not land is applied",
     ),
 ]

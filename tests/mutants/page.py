@@ -7,7 +7,9 @@ from tests.mutants.mutants import Mutant
 from tests.mutants.workshop import Verdict
 
 PAGE = PROJECT / "docs" / "mutants.md"
-LINE = re.compile(r"^\| `([\w-]+)` \| .* \| killed by `([^`]+)` \|$", re.MULTILINE)
+NAME = re.compile(r"^(?:\||-) `([\w-]+)` ", re.MULTILINE)
+LINE = re.compile(r"^\| `([\w-]+)` \| .* \| (?:killed by `([^`]+)`|\*\*(.+)\*\*) \|$", re.MULTILINE)
+NOT_RUN = "not run yet"
 
 INTRODUCTION = """\
 # Mutants
@@ -26,9 +28,28 @@ No test can tell these from the original; they stay in the list so that nobody l
 """
 
 
+def known_names() -> list[str]:
+    """The mutants that the page tells of."""
+    return NAME.findall(_page())
+
+
 def known_killers() -> dict[str, str]:
-    """The test that killed each mutant when the page was written."""
-    return dict(LINE.findall(PAGE.read_text(encoding="utf-8"))) if PAGE.exists() else {}
+    """The test that killed each mutant when it was run last."""
+    return {name: killer for name, killer, _ in LINE.findall(_page()) if killer}
+
+
+def known_verdict(mutant: Mutant) -> Verdict:
+    """How a mutant came out when it was run last."""
+    if mutant.equivalent:
+        return Verdict(mutant, "equivalent")
+    for name, killer, outcome in LINE.findall(_page()):
+        if name == mutant.name:
+            return Verdict(mutant, outcome or "killed", killer)
+    return Verdict(mutant, NOT_RUN)
+
+
+def _page() -> str:
+    return PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
 
 
 def write_page(verdicts: list[Verdict]) -> None:
