@@ -22,6 +22,7 @@ from warehouse.upgrade import upgrade
 
 HOME = LOCAL / "bench-servers"
 DATABASE = "bench"
+MIRROR = "mrr_fact_media"
 MEDIA = """
     create table media (
         id bigint not null auto_increment primary key,
@@ -38,6 +39,7 @@ ROWS_PER_INSERT = 500_000
 class Laboratory:
     """The servers of a measurement, and an empty warehouse."""
 
+    home: Path
     servers: embedded.Servers
     warehouse: Address
     operational: pymysql.Connection
@@ -80,47 +82,86 @@ class Laboratory:
             f" select concat('/new/', seq), 'jpg', 1, now() from seq_1_to_{third}"
         )
 
-    def table(self, **facts: object) -> MirroredTable:
-        """The declaration of the mirrored `media`."""
-        return MirroredTable(
-            "bench", "mrr_fact_media", DATABASE, "media", ("id",), "updated_at", **facts
+    def versions(self) -> str:
+        """What both servers call themselves, and the memory they were given."""
+        mariadb, pool = self.execute("select version(), @@innodb_buffer_pool_size div 1048576")[0]
+        connection = connect(self.warehouse)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select current_setting('server_version'), current_setting('shared_buffers')"
+            )
+            postgresql, buffers = cursor.fetchone()
+        connection.close()
+        return (
+            f"{mariadb} with a buffer pool of {pool} MB,"
+            f" PostgreSQL {postgresql} with shared buffers of {buffers}"
         )
 
-    def extract(self, duty: float, **facts: object) -> TableOutcome:
+    def extract(self, duty: float, full_refresh: bool = False, **facts: object) -> TableOutcome:
         """Bring the mirror of `media` up to date, as a run does."""
-        connection = connect(self.warehouse)
-        upgrade(connection)
-        source = Session(self.servers.operational, duty)
-        run_log = RunLog(connection, new_run_id())
-        (outcome,) = Extraction(
-            source, self.warehouse, connection, run_log, LOCAL / "bench-landing"
-        ).run([self.table(**facts)])
-        if outcome.error:
-            raise outcome.error
-        advance_marks(connection, [outcome.mark], run_log.run_id)
-        source.close()
-        connection.close()
-        return outcome
+        return extract_media(self.servers.operational, self.warehouse, duty, full_refresh, **facts)
+
+    def process_ids(self) -> dict[str, int]:
+        """The process of each server."""
+        files = {"MariaDB": "mariadb/mariadb.pid", "PostgreSQL": "postgresql/postmaster.pid"}
+        return {
+            name: int((self.home / file).read_text(encoding="utf-8").splitlines()[0])
+            for name, file in files.items()
+        }
+
+
+def extract_media(
+    operational: Address,
+    warehouse: Address,
+    duty: float,
+    full_refresh: bool = False,
+    **facts: object,
+) -> TableOutcome:
+    """Bring the mirror of `media` in a warehouse up to date, and advance its mark."""
+    table = MirroredTable("bench", MIRROR, DATABASE, "media", ("id",), "updated_at", **facts)
+    connection = connect(warehouse)
+    upgrade(connection)
+    source = Session(operational, duty)
+    run_log = RunLog(connection, new_run_id())
+    folder = LOCAL / "bench-landing"
+    (outcome,) = Extraction(source, warehouse, connection, run_log, folder, full_refresh).run(
+        [table]
+    )
+    if outcome.error:
+        raise outcome.error
+    advance_marks(connection, [outcome.mark], run_log.run_id)
+    source.close()
+    connection.close()
+    return outcome
 
 
 @contextmanager
-def laboratory(home: Path = HOME) -> Iterator[Laboratory]:
-    """Servers for a measurement; the source's table stays for the next one, the warehouse goes."""
-    servers = embedded.start(home)
-    embedded.create_database(servers, DATABASE)
+def new_warehouse(servers: embedded.Servers) -> Iterator[Address]:
+    """An empty warehouse, dropped afterwards with all that was written to it."""
     name = f"bench_{secrets.token_hex(4)}"
     admin = connect(servers.warehouse)
     with admin.cursor() as cursor:
         cursor.execute(f"create database {name}")
-    warehouse = Address(**{**vars(servers.warehouse), "database": name})
+        try:
+            yield Address(**{**vars(servers.warehouse), "database": name})
+        finally:
+            cursor.execute(f"drop database {name}")
+            admin.close()
+
+
+@contextmanager
+def laboratory(home: Path = HOME) -> Iterator[Laboratory]:
+    """Servers for a measurement, stopped at its end; the source's table stays for the next one."""
+    servers = embedded.start(home)
     try:
-        with operational_connection(servers.operational_root, DATABASE) as operational:
+        embedded.create_database(servers, DATABASE)
+        with (
+            new_warehouse(servers) as warehouse,
+            operational_connection(servers.operational_root, DATABASE) as operational,
+        ):
             with operational.cursor() as cursor:
                 # not what is measured; the row-changing statements here are large
                 cursor.execute("set session innodb_lock_wait_timeout = 300")
-            yield Laboratory(servers, warehouse, operational)
+            yield Laboratory(home, servers, warehouse, operational)
     finally:
-        with admin.cursor() as cursor:
-            cursor.execute(f"drop database {name}")
-        admin.close()
         embedded.stop(home)

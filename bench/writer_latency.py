@@ -1,129 +1,235 @@
 """What production feels: a writer's latency with us and without, our longest transaction, locks.
 
-python -m bench.writer_latency --rows 2000000 --seconds 60
+python bench/writer_latency.py --rows 2000000 --seconds 60 --repeat 2
 """
 
 import argparse
 import random
 import statistics
+import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import embedded
 from bench.laboratory import DATABASE, Laboratory, laboratory
+from bench.machine import machine
 from common.settings import DUTY
 from operational.connection import connection as operational_connection
 
 WRITES_PER_SECOND = 10
+SAMPLE_SECONDS = 0.2
+"""InnoDB shows its transactions anew only to one who has not asked for a tenth of a second."""
+ASLEEP_MILLISECONDS = 20
+"""So long without a statement, a session's transaction is one that was left open."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What goes on beside the writer: runs of ours where there is a duty.
+
+    One that `computes` keeps a core busy and asks the server nothing: what it costs the writer
+    is the price of sharing a machine, and none of the server's.
+    """
+
+    name: str
+    duty: float | None = None
+    full_refresh: bool = False
+    computes: bool = False
+
+    def go_on(self, lab: Laboratory) -> None:
+        """Run once, comparing every row or reading every row anew; or let some time pass."""
+        if self.duty is not None:
+            lab.extract(self.duty, self.full_refresh, verify_within_seconds=1)
+            return
+        until = time.monotonic() + 0.1
+        while self.computes and time.monotonic() < until:
+            pass
+        time.sleep(max(0.0, until - time.monotonic()))
+
+
+READERS = [
+    Reader("nobody"),
+    Reader("a program that computes", computes=True),
+    Reader(f"runs, duty {DUTY:.0%}", DUTY),
+    Reader("runs, duty 100%", 1.0),
+    Reader(f"full refreshes, duty {DUTY:.0%}", DUTY, full_refresh=True),
+]
 
 
 @dataclass
-class Writer:
-    """An application that updates ten rows a second, one commit each, and times them."""
+class Felt:
+    """What was measured beside one kind of reader. Times are in seconds."""
 
-    servers: embedded.Servers
-    rows: int
-    seconds: list[float] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def write(self) -> None:
-        chance = random.Random(1)
-        with operational_connection(self.servers.operational_admin, DATABASE) as connection:
-            cursor = connection.cursor()
-            due = time.monotonic()
-            while not self.stop.is_set():
-                started = time.monotonic()
-                cursor.execute(
-                    "update media set type = 1 - type where id = %s",
-                    (chance.randint(1, self.rows),),
-                )
-                connection.commit()
-                self.seconds.append(time.monotonic() - started)
-                due += 1 / WRITES_PER_SECOND
-                time.sleep(max(0.0, due - time.monotonic()))
-
-
-@dataclass
-class Watcher:
-    """Samples what the reader's account holds open at the source, ten times a second."""
-
-    servers: embedded.Servers
-    longest_transaction: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    runs: int = 0
+    statements: int = 0
     longest_statement: float = 0.0
-    locked_rows: int = 0
-    stop: threading.Event = field(default_factory=threading.Event)
+    longest_lock_wait: float = 0.0
+    samples: int = 0
+    left_open: int = 0
+    locked: int = 0
+    waits: Counter[str] = field(default_factory=Counter)
 
-    def watch(self) -> None:
-        user = self.servers.operational.user
-        with operational_connection(self.servers.operational_root) as connection:
+
+def write(servers: embedded.Servers, rows: int, seconds: float, seed: int) -> list[float]:
+    """The latencies of an application's inserts, updates and deletes, a commit each.
+
+    It has a process of its own: in ours it would wait for our Python, not for the server.
+    """
+    chance = random.Random(seed)
+    statements = [
+        "update media set type = 1 - type, updated_at = now() where id = %s",
+        "delete from media where id = %s",
+        "insert into media (s3_path, format, type, updated_at)"
+        " values (concat('/new/', %s), 'jpg', 1, now())",
+    ]
+    latencies = []
+    with operational_connection(servers.operational_admin, DATABASE) as connection:
+        cursor = connection.cursor()
+        began = time.monotonic()
+        for number in range(int(seconds * WRITES_PER_SECOND)):
+            time.sleep(max(0.0, began + number / WRITES_PER_SECOND - time.monotonic()))
+            started = time.monotonic()
+            cursor.execute(statements[number % 3], (chance.randint(1, rows),))
+            connection.commit()
+            latencies.append(time.monotonic() - started)
+    return latencies
+
+
+@contextmanager
+def watching(lab: Laboratory, felt: Felt) -> Iterator[None]:
+    """Look, all the while, at what the reader's account holds open and who waits for it."""
+    stop = threading.Event()
+    user = lab.servers.operational.user
+
+    def watch() -> None:
+        with operational_connection(lab.servers.operational_root) as connection:
             cursor = connection.cursor()
-            while not self.stop.is_set():
+            while not stop.wait(SAMPLE_SECONDS):
                 cursor.execute(
-                    "select coalesce(max(timestampdiff(microsecond, trx_started, now(6))), 0),"
-                    " coalesce(max(trx_rows_locked + trx_tables_locked), 0)"
+                    "select coalesce(max(trx_rows_locked + trx_tables_locked), 0),"
+                    " coalesce(sum(command = 'Sleep' and time_ms > %s), 0)"
                     " from information_schema.innodb_trx as transactions"
                     " inner join information_schema.processlist as sessions"
                     " on transactions.trx_mysql_thread_id = sessions.id where user = %s",
-                    (user,),
+                    (ASLEEP_MILLISECONDS, user),
                 )
-                microseconds, locked = cursor.fetchone()
+                locked, left_open = cursor.fetchone()
                 cursor.execute(
-                    "select coalesce(max(time_ms), 0) from information_schema.processlist"
-                    " where user = %s and command = 'Query'",
+                    "select concat(user, ': ', state) from information_schema.processlist"
+                    " where state like 'Waiting for%%' and user not in ('system user', %s)"
+                    " union all select 'a row lock' from information_schema.innodb_lock_waits",
                     (user,),
                 )
-                (milliseconds,) = cursor.fetchone()
+                felt.waits.update(wait for (wait,) in cursor.fetchall())
                 connection.commit()
-                self.longest_transaction = max(
-                    self.longest_transaction, float(microseconds) / 1_000_000
-                )
-                self.longest_statement = max(self.longest_statement, float(milliseconds) / 1000)
-                self.locked_rows = max(self.locked_rows, int(locked))
-                time.sleep(0.1)
+                felt.samples += 1
+                felt.locked = max(felt.locked, int(locked))
+                felt.left_open += int(left_open)
 
-
-def measure(laboratory: Laboratory, rows: int, seconds: float, duty: float | None) -> list[float]:
-    """The writer's latencies over some time, beside extracts where a duty is given."""
-    writer = Writer(laboratory.servers, rows)
-    thread = threading.Thread(target=writer.write)
+    thread = threading.Thread(target=watch)
     thread.start()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if duty is None:
-            time.sleep(0.1)
-        else:
-            laboratory.extract(duty, verify_within_seconds=60)
-    writer.stop.set()
-    thread.join()
-    return writer.seconds
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def logging_statements(lab: Laboratory, felt: Felt) -> Iterator[None]:
+    """Let the server itself log each statement of the reader's account with its time."""
+    lab.execute("set global log_output = 'TABLE', global long_query_time = 0")
+    lab.execute("truncate table mysql.slow_log")
+    lab.execute("set global slow_query_log = on")
+    try:
+        yield
+    finally:
+        lab.execute("set global slow_query_log = off")
+    count, longest, longest_wait = lab.execute(
+        "select count(*), coalesce(max(time_to_sec(query_time)), 0),"
+        " coalesce(max(time_to_sec(lock_time)), 0) from mysql.slow_log"
+        f" where user_host like '{lab.servers.operational.user}%'"
+    )[0]
+    felt.statements += count
+    felt.longest_statement = max(felt.longest_statement, float(longest))
+    felt.longest_lock_wait = max(felt.longest_lock_wait, float(longest_wait))
+
+
+def measure(lab: Laboratory, rows: int, seconds: float, seed: int, reader: Reader) -> Felt:
+    """What a writer feels for some time, beside a reader that never rests."""
+    felt = Felt()
+    with (
+        ProcessPoolExecutor(1, get_context("spawn")) as process,
+        logging_statements(lab, felt),
+        watching(lab, felt),
+    ):
+        writer = process.submit(write, lab.servers, rows, seconds, seed)
+        while not writer.done():
+            reader.go_on(lab)
+            felt.runs += reader.duty is not None
+        felt.latencies = writer.result()
+    return felt
+
+
+def row(reader: Reader, parts: list[Felt]) -> str:
+    """A line of the table: all repeats of one kind of reader."""
+    latencies = sorted(latency for part in parts for latency in part.latencies)
+    p99 = latencies[int(len(latencies) * 0.99)]
+    medians = " and ".join(f"{statistics.median(part.latencies) * 1000:.1f}" for part in parts)
+    cells = [
+        reader.name,
+        f"{len(latencies)}",
+        medians,
+        f"{p99 * 1000:.1f}",
+        f"{latencies[-1] * 1000:.0f}",
+    ]
+    waits = sum((part.waits for part in parts), Counter())
+    if reader.duty is None:
+        cells += [""] * 4
+    else:
+        cells += [
+            f"{sum(part.runs for part in parts)}",
+            f"{max(part.longest_statement for part in parts):.3f}",
+            f"{sum(part.left_open for part in parts)} of {sum(part.samples for part in parts)}",
+            f"{max(part.locked for part in parts)}",
+        ]
+    cells.append(", ".join(f"{times} {wait}" for wait, times in waits.items()) or "none")
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--repeat", type=int, default=2)
     options = parser.parse_args()
+    print(machine())
     with laboratory() as lab:
+        print(lab.versions())
         lab.make_media(options.rows)
         lab.extract(1.0)
-        print("writer beside  p50 ms  p99 ms  max ms  writes")
-        for duty in (None, DUTY, 1.0, None, DUTY, 1.0):
-            watcher = Watcher(lab.servers)
-            thread = threading.Thread(target=watcher.watch)
-            thread.start()
-            latencies = sorted(measure(lab, options.rows, options.seconds, duty))
-            watcher.stop.set()
-            thread.join()
-            beside = "nobody" if duty is None else f"duty {duty:.0%}"
-            p99 = latencies[int(len(latencies) * 0.99)]
-            print(
-                f"{beside:13}  {statistics.median(latencies) * 1000:6.1f}  {p99 * 1000:6.1f}"
-                f"  {latencies[-1] * 1000:6.1f}  {len(latencies):6}   longest transaction"
-                f" {watcher.longest_transaction:.2f} s, statement {watcher.longest_statement:.2f}"
-                f" s, rows and tables locked {watcher.locked_rows}",
-                flush=True,
-            )
+        felt: dict[str, list[Felt]] = {reader.name: [] for reader in READERS}
+        for seed in range(options.repeat):
+            for reader in READERS:
+                felt[reader.name].append(measure(lab, options.rows, options.seconds, seed, reader))
+    print(
+        f"{options.rows} rows, {WRITES_PER_SECOND} writes a second\n"
+        "| beside the writer | writes | p50 ms | p99 ms | longest ms | runs |"
+        " our longest statement, s | transactions open between statements, of the samples |"
+        " rows and tables locked | who was seen waiting for a lock |\n|" + " --- |" * 10
+    )
+    for reader in READERS:
+        print(row(reader, felt[reader.name]))
 
 
 if __name__ == "__main__":
