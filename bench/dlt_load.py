@@ -1,0 +1,30 @@
+"""dlt's own way: its sql_database source into its postgres destination, in an environment apart.
+
+MEDIA_SOURCE=… MEDIA_TARGET=… python bench/dlt_load.py connectorx|pyarrow FOLDER
+"""
+
+import os
+import sys
+
+import dlt
+from dlt.sources.sql_database import sql_table
+
+backend, folder = sys.argv[1:]
+# connectorx hands over some rows at a time, not the whole table, only when it is told to
+options = {"return_type": "arrow_stream"} if backend == "connectorx" else {}
+media = sql_table(
+    os.environ["MEDIA_SOURCE"],
+    table="media",
+    backend=backend,
+    backend_kwargs=options,
+    chunk_size=100_000,
+    reflection_level="full_with_precision",
+)
+pipeline = dlt.pipeline(
+    pipeline_name="media",
+    destination=dlt.destinations.postgres(os.environ["MEDIA_TARGET"]),
+    dataset_name="landed",
+    pipelines_dir=folder,
+)
+pipeline.drop()
+pipeline.run(media, write_disposition="replace", loader_file_format="parquet")

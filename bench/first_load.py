@@ -1,0 +1,213 @@
+"""The first load of a `media` table: the raw pipe, Tidemark and every peer at hand, in turn.
+
+python bench/first_load.py --rows 5000000 --repeat 3
+
+Each load begins with an empty warehouse and ends with a table that has its key and, as is checked
+each time, every value of the source. Its figures go to the terminal as a Markdown table, and to
+.local/bench as JSON and as a picture.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from psycopg2.extensions import cursor as Cursor
+
+from bench.laboratory import Laboratory, laboratory, new_warehouse
+from bench.machine import machine
+from bench.picture import Bar, bars
+from bench.processes import CommandFailed, Cost, measure
+from bench.tools import LOADED, RAW_PIPE, TOOLS, NotInstalled, Tool
+from common.settings import LOCAL
+from warehouse.connection import connect
+
+RESULTS = LOCAL / "bench"
+MEGABYTE = 1024 * 1024
+SOURCE_SUM = """
+    select count(*), sum(crc32(concat_ws('|', id, s3_path, format, type, updated_at))) from media
+"""
+WAREHOUSE_SUM = """
+    select count(*), sum(crc32(convert_to(concat_ws(
+        '|', id, s3_path, format, type, to_char(updated_at, 'YYYY-MM-DD HH24:MI:SS')
+    ), 'UTF8'))) from {relation}
+"""
+HEAD = (
+    "| | rows/s | of the raw pipe | seconds | of these for the key | proof, s | peak MB |"
+    " CPU s: tool | MariaDB | PostgreSQL | others |\n|" + " --- |" + " ---: |" * 10
+)
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load: what it cost, of that the making of a key, and the proof that came after it."""
+
+    cost: Cost
+    key_seconds: float
+    proof_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return self.cost.seconds + self.key_seconds
+
+
+@dataclass(frozen=True)
+class Result:
+    """A tool's loads of so many rows, or why there are none."""
+
+    name: str
+    rows: int
+    loads: list[Load]
+    failure: str = ""
+
+    @property
+    def rows_per_second(self) -> float:
+        return self.rows / statistics.median(load.seconds for load in self.loads)
+
+    def line(self, limit: float | None) -> str:
+        """A row of the table; `limit` is the raw pipe's rows a second, where it was measured."""
+        if not self.loads:
+            return f"| {self.name} | not measured: {self.failure} |" + " |" * 9
+        costs = [load.cost for load in self.loads]
+        cells = [
+            self.name,
+            f"{self.rows_per_second:,.0f}",
+            f"{self.rows_per_second / limit:.2f}" if limit else "",
+            f"{statistics.median(load.seconds for load in self.loads):.1f}",
+            f"{statistics.median(load.key_seconds for load in self.loads):.1f}",
+            f"{statistics.median(load.proof_seconds for load in self.loads):.1f}",
+            f"{max(cost.peak_bytes for cost in costs) / MEGABYTE:.0f}",
+            f"{statistics.median(cost.cpu for cost in costs):.1f}",
+            *(
+                f"{statistics.median(cost.server_cpu[server] for cost in costs):.1f}"
+                for server in costs[0].server_cpu
+            ),
+            f"{statistics.median(cost.other_cpu for cost in costs):.1f}",
+        ]
+        return f"| {' | '.join(cells)} |"
+
+
+class WrongCopy(Exception):
+    """A table that does not hold what the source holds."""
+
+
+def load(lab: Laboratory, tool: Tool, expected: tuple) -> Load:
+    """Load once into a new warehouse. Raises CommandFailed and WrongCopy."""
+    with new_warehouse(lab.servers) as address:
+        connection = connect(address)
+        with connection.cursor() as cursor:
+            if tool.prepare:
+                cursor.execute(tool.prepare)
+        cost, proof_seconds = measure(
+            tool.command(lab.servers, address), lab.process_ids(), end=LOADED
+        )
+        with connection.cursor() as cursor:
+            key_seconds = add_key(cursor, tool.relation)
+            cursor.execute(WAREHOUSE_SUM.format(relation=tool.relation))
+            found = cursor.fetchone()
+        connection.close()
+    if found != expected:
+        raise WrongCopy(f"{found[0]} rows of {expected[0]}, or values that differ")
+    return Load(cost, key_seconds, proof_seconds)
+
+
+def add_key(cursor: Cursor, relation: str) -> float:
+    """Give a table that was left without a primary key one; the seconds that this took."""
+    cursor.execute(
+        "select 1 from pg_index where indrelid = %s::regclass and indisprimary", (relation,)
+    )
+    if cursor.fetchone():
+        return 0.0
+    started = time.monotonic()
+    cursor.execute(f"alter table {relation} add primary key (id)")
+    return time.monotonic() - started
+
+
+def measure_all(lab: Laboratory, tools: list[Tool], rows: int, repeat: int) -> list[Result]:
+    """Every tool in turn, as often as asked; one that fails is left out from then on."""
+    (expected,) = lab.execute(SOURCE_SUM)
+    loads: dict[str, list[Load]] = {tool.name: [] for tool in tools}
+    failures: dict[str, str] = {}
+    for tool in tools:
+        try:
+            tool.install()
+        except NotInstalled as reason:
+            failures[tool.name] = f"not installed, {reason}"
+    for number in range(repeat):
+        for tool in tools:
+            if tool.name in failures:
+                continue
+            try:
+                one = load(lab, tool, expected)
+            except (CommandFailed, WrongCopy) as reason:
+                failures[tool.name] = " ".join(str(reason).split())
+                loads[tool.name] = []
+            else:
+                loads[tool.name].append(one)
+            done = failures.get(tool.name) or f"{rows / loads[tool.name][-1].seconds:,.0f} rows/s"
+            print(f"{number + 1} of {repeat}  {tool.name}: {done}", file=sys.stderr, flush=True)
+    return [
+        Result(tool.name, rows, loads[tool.name], failures.get(tool.name, "")) for tool in tools
+    ]
+
+
+def picture(results: list[Result], below: str) -> str:
+    """Rows a second of each tool that was measured."""
+    measured = sorted(
+        (result for result in results if result.loads), key=lambda result: -result.rows_per_second
+    )
+    title = f"First load of {results[0].rows:,} rows: rows a second"
+    return bars(
+        title,
+        below,
+        [
+            Bar(
+                result.name,
+                result.rows_per_second,
+                f"{result.rows_per_second:,.0f}",
+                result.name.startswith("Tidemark"),
+            )
+            for result in measured
+        ],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument(
+        "--only", action="append", metavar="WORD", help="tools whose name has the word; repeatable"
+    )
+    options = parser.parse_args()
+    tools = [
+        tool
+        for tool in TOOLS
+        if not options.only or any(word.lower() in tool.name.lower() for word in options.only)
+    ]
+    where = machine()
+    with laboratory() as lab:
+        servers = lab.versions()
+        lab.make_media(options.rows)
+        results = measure_all(lab, tools, options.rows, options.repeat)
+    limit = next((r.rows_per_second for r in results if r.name == RAW_PIPE and r.loads), None)
+    print(f"{options.rows:,} rows, median of {options.repeat}; {where}; {servers}\n\n{HEAD}")
+    for result in results:
+        print(result.line(limit))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    file = RESULTS / f"first_load-{options.rows}"
+    facts = {"machine": where, "servers": servers, "results": [asdict(r) for r in results]}
+    file.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    if any(result.loads for result in results):
+        file.with_suffix(".svg").write_text(picture(results, where), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
