@@ -1,0 +1,143 @@
+"""What a run costs when nothing changed, second by second, and what a first look costs.
+
+python bench/run_overhead.py --repeat 5 --tables 10
+
+A copy of the project runs on servers of its own, over the sample; then some tables more are
+mirrored. Ends with 1 where the median of a command is above what the project promises.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.laboratory import Laboratory, laboratory
+from bench.machine import machine
+from bench.timeline import Run
+from bench.workshop import Workshop
+from common.settings import LOCAL
+from operational.seed import seed
+
+RESULTS = LOCAL / "bench"
+HELP, STATUS, RUN = "run.py --help", "run.py status", "run.py, nothing changed"
+LIMITS = {HELP: 0.3, STATUS: 1.0, RUN: 8.0}
+"""Seconds that a command may take: what the project promises."""
+MEGABYTE = 1024 * 1024
+SAMPLE = ("sales", "customers", "products")
+
+
+def age_sample(lab: Laboratory) -> None:
+    """Stamp the sample's rows long ago, so that no window reaches back to them."""
+    for table in SAMPLE:
+        lab.execute(f"update sales.{table} set updated_at = '2021-01-01', created_at = updated_at")
+
+
+def change_a_row(lab: Laboratory) -> None:
+    lab.execute("update sales.sales set qty = qty + 1, updated_at = now() where id = 1")
+
+
+def median_of(runs: list[Run]) -> float:
+    return statistics.median(run.cost.seconds for run in runs)
+
+
+def measure(lab: Laboratory, repeat: int, tables: int) -> dict[str, list[Run]]:
+    """Each command as often as asked, by name."""
+    seed(lab.servers)
+    age_sample(lab)
+    workshop = Workshop(lab, LOCAL / "bench-project")
+    workshop.run()
+    workshop.run()
+    measured = {
+        HELP: [workshop.run("--help") for _ in range(repeat)],
+        STATUS: [workshop.run("status") for _ in range(repeat)],
+        RUN: [workshop.run() for _ in range(repeat)],
+    }
+    changed = []
+    for _ in range(repeat):
+        change_a_row(lab)
+        changed.append(workshop.run())
+        # the row is outside the next window again
+        age_sample(lab)
+        workshop.run()
+    measured["run.py, one row changed"] = changed
+    workshop.add_tables(tables)
+    workshop.run()
+    workshop.run()
+    measured[f"run.py, nothing changed, {tables} more tables"] = [
+        workshop.run() for _ in range(repeat)
+    ]
+    return measured
+
+
+HEAD = (
+    "| what | seconds | at least and at most | promised | peak MB | CPU s: its own | MariaDB |"
+    " PostgreSQL | others |\n| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+)
+
+
+def line(name: str, runs: list[Run]) -> str:
+    """A row of the table: what a command cost."""
+    costs = [run.cost for run in runs]
+    times = sorted(cost.seconds for cost in costs)
+    cells = [
+        name,
+        f"{median_of(runs):.2f}",
+        f"{times[0]:.2f} to {times[-1]:.2f}",
+        str(LIMITS.get(name, "")),
+        f"{max(cost.peak_bytes for cost in costs) / MEGABYTE:.0f}",
+        f"{statistics.median(cost.cpu for cost in costs):.2f}",
+        *(
+            f"{statistics.median(cost.server_cpu[server] for cost in costs):.2f}"
+            for server in costs[0].server_cpu
+        ),
+        f"{statistics.median(cost.other_cpu for cost in costs):.2f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def over_limit(measured: dict[str, list[Run]]) -> list[str]:
+    """What takes longer than is promised."""
+    return [
+        f"{name}: {median_of(measured[name]):.2f} s, promised are {limit} s"
+        for name, limit in LIMITS.items()
+        if median_of(measured[name]) > limit
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--tables", type=int, default=10, help="how many more are mirrored")
+    options = parser.parse_args()
+    where = machine()
+    with laboratory() as lab:
+        servers = lab.versions()
+        measured = measure(lab, options.repeat, options.tables)
+    print(f"median of {options.repeat}; {where}; {servers}\n")
+    print(HEAD)
+    for name, runs in measured.items():
+        print(line(name, runs))
+    print("\n| part of a run in which nothing changed | seconds |\n| --- | ---: |")
+    parts = [run.parts() for run in measured[RUN]]
+    for name in parts[0]:
+        print(f"| {name} | {statistics.median(each.get(name, 0.0) for each in parts):.2f} |")
+    extract = statistics.median(run.extract_seconds() for run in measured[RUN])
+    print(f"| beside it: the extract of all tables | {extract:.2f} |")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    costs = {name: [asdict(run.cost) for run in runs] for name, runs in measured.items()}
+    text = json.dumps({"machine": where, "servers": servers, "costs": costs, "parts": parts})
+    (RESULTS / "run_overhead.json").write_text(text + "\n", encoding="utf-8")
+    too_slow = over_limit(measured)
+    for sentence in too_slow:
+        print(sentence, file=sys.stderr)
+    return 1 if too_slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""A copy of the project, without its state, whose command line works on a laboratory's servers."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import yaml
+
+from bench.laboratory import Laboratory
+from bench.processes import Command, measure
+from bench.timeline import Run, now
+from common.settings import PROJECT
+from embedded import create_database
+
+LEFT_OUT = (".git", ".local", ".venv", "target", "logs", ".env", "__pycache__", "*_cache")
+MORE = "more"
+"""The domain of the tables that are added, and their database."""
+
+
+class Workshop:
+    """The copy, and its command line."""
+
+    def __init__(self, lab: Laboratory, folder: Path) -> None:
+        self._lab = lab
+        self._folder = folder
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        (folder / ".venv").symlink_to(PROJECT / ".venv")
+        # the logs tell the time of day, and are compared with our own clock
+        self._environment = {"TZ": "UTC"}
+        addresses = (("OPERATIONAL", lab.servers.operational), ("WAREHOUSE", lab.warehouse))
+        for prefix, address in addresses:
+            self._environment |= {
+                f"{prefix}_{name.upper()}": str(value)
+                for name, value in vars(address).items()
+                if value
+            }
+
+    def run(self, *arguments: str) -> Run:
+        """Run `run.py` once. Raises CommandFailed, with what it printed."""
+        logs = self._logs()
+        sizes = [path.stat().st_size if path.exists() else 0 for path in logs]
+        started = now()
+        words = [sys.executable, str(self._folder / "run.py"), *arguments]
+        cost, _ = measure(Command(words, self._environment), self._lab.process_ids())
+        ended = now()
+        lines = [_from(path, size) for path, size in zip(logs, sizes, strict=True)]
+        return Run(cost, started, ended, *lines)
+
+    def add_tables(self, count: int) -> None:
+        """Mirror so many small tables more, each declared as the sample's are."""
+        create_database(self._lab.servers, MORE)
+        entries = []
+        for number in range(1, count + 1):
+            self._lab.execute(f"drop table if exists {MORE}.t{number}")
+            self._lab.execute(f"create table {MORE}.t{number} like sales.customers")
+            self._lab.execute(f"insert into {MORE}.t{number} select * from sales.customers")
+            entries.append(
+                {
+                    "name": f"mrr_dim_{MORE}_t{number}",
+                    "config": {
+                        "meta": {
+                            "operational_table": f"t{number}",
+                            "key": ["id"],
+                            "cursor": "updated_at",
+                        }
+                    },
+                    "columns": [{"name": "id", "data_tests": ["not_null", "unique"]}],
+                }
+            )
+        source = {
+            "name": MORE,
+            "schema": "mrr",
+            "config": {"meta": {"operational_database": MORE}},
+            "tables": entries,
+        }
+        folder = self._folder / "dbt_project" / "models" / "mrr" / MORE
+        folder.mkdir()
+        text = yaml.safe_dump({"sources": [source]}, sort_keys=False)
+        (folder / f"_mrr_{MORE}__sources.yml").write_text(text, encoding="utf-8")
+
+    def _logs(self) -> tuple[Path, Path]:
+        """The run's log, and dbt's."""
+        return (
+            self._folder / ".local" / "logs" / "tidemark.log",
+            self._folder / "dbt_project" / "logs" / "dbt.log",
+        )
+
+
+def _from(path: Path, size: int) -> list[str]:
+    """The lines that a log has got since it had that size."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as file:
+        file.seek(size)
+        return file.read().splitlines()

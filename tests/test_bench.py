@@ -1,0 +1,88 @@
+"""The instruments of the measurements measure what they say."""
+
+import os
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.picture import Bar, bars
+from bench.processes import Command, CommandFailed, Cost, measure
+from bench.timeline import LAST_PART, OTHER_NODES, TESTS, Run
+
+MEGABYTE = 1024 * 1024
+GRANDCHILD = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", "import time; held = b'x' * {bytes}; time.sleep(0.5)"])
+"""
+WORK = """
+import time
+until = time.process_time() + {seconds}
+while time.process_time() < until:
+    pass
+"""
+RUN_LOG = [
+    "2026-01-31 23:59:58,500 INFO 1 tidemark.warehouse.run_log run run: started",
+    "2026-01-31 23:59:59,000 INFO 1 tidemark.warehouse.run_log extract mrr_a: success in 0.25 s ",
+    "2026-02-01 00:00:04,500 INFO 1 tidemark.warehouse.run_log run run: success in 6.00 s ",
+]
+DBT_LOG = [
+    "23:59:59.500000 [info ] [MainThread]: Running with dbt=1",
+    "00:00:00.500000 [info ] [MainThread]: Performance info: perf_info.json",
+    "00:00:00.600000 [info ] [MainThread]: Running with dbt=1",
+    "00:00:01.000000 [info ] [MainThread]: 1 of 1 OK hook: tidemark.on-run-start.0 [OK in 0.04s]",
+    "00:00:02.000000 [info ] [Thread-1 (]: 1 of 2 OK created view a [OK in 1.00s]",
+    "00:00:03.900000 [info ] [Thread-2 (]: 2 of 2 PASS unique_a_id [PASS in 3.00s]",
+    "00:00:04.000000 [info ] [MainThread]: 1 of 1 START hook: tidemark.on-run-end.0 [RUN]",
+    "00:00:04.250000 [info ] [MainThread]: Done. PASS=2 WARN=0",
+]
+
+
+def python(text: str) -> Command:
+    return Command([sys.executable, "-c", text], {})
+
+
+def test_memory_of_a_grandchild_is_counted() -> None:
+    cost, _ = measure(python(GRANDCHILD.format(bytes=100 * MEGABYTE)), {})
+    assert 100 * MEGABYTE < cost.peak_bytes < 160 * MEGABYTE
+
+
+def test_cpu_of_a_command_is_its_own_and_not_the_time_it_took() -> None:
+    cost, _ = measure(python(WORK.format(seconds=0.3) + "time.sleep(0.7)"), {})
+    assert 0.3 <= cost.cpu < 0.6
+    assert cost.seconds >= 1.0
+
+
+def test_cpu_of_a_server_counts_from_when_the_command_began() -> None:
+    cost, _ = measure(python("import time; time.sleep(0.2)"), {"this": os.getpid()})
+    # this process, its child included, did no more than wait
+    assert cost.server_cpu["this"] < 0.5
+
+
+def test_what_follows_the_line_is_timed_apart() -> None:
+    text = "import time; print('half', flush=True); time.sleep(0.5)"
+    cost, after = measure(python(text), {}, end="half")
+    assert after >= 0.5
+    assert cost.seconds < 10.0
+
+
+def test_failed_command_says_why() -> None:
+    with pytest.raises(CommandFailed, match="no such thing"):
+        measure(python("raise SystemExit('no such thing')"), {})
+
+
+def test_parts_of_a_run_add_up_to_it_over_midnight() -> None:
+    run = Run(Cost(8.0, 0, 0.0, {}, 0.0), 86_397.0, 5.0, RUN_LOG, DBT_LOG)
+    parts = run.parts()
+    assert sum(parts.values()) == pytest.approx(8.0)
+    assert list(parts.values()) == pytest.approx([1.5, 1.0, 1.0, 0.5, 0.75, 2.25, 0.25, 0.25, 0.5])
+    assert parts[TESTS] == pytest.approx(3 * parts[OTHER_NODES])
+    assert list(parts)[-1] == LAST_PART
+    assert run.extract_seconds() == 0.25
+
+
+def test_picture_is_an_svg_with_a_bar_for_each() -> None:
+    rows = [Bar("a <b>", 2.0, "2"), Bar("ours", 4.0, "4", is_ours=True)]
+    root = ElementTree.fromstring(bars("title", "below", rows))
+    wide = [float(each.get("width", 0)) for each in root.iter("{http://www.w3.org/2000/svg}rect")]
+    assert wide[2] == 2 * wide[1]
