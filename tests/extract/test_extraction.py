@@ -335,3 +335,11 @@ def test_type_without_a_rule_stops_its_table(
     operational.execute("create table t (id int primary key, at point)")
     (outcome,) = mirror.extract(mirror.table("t", cursor=None))
     assert 't: column "at" is of type point, which has no rule\nHINT: ' in str(outcome.error)
+
+
+def test_key_of_points_stops_its_table_and_says_so(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    operational.execute("create table t (at point primary key)")
+    (outcome,) = mirror.extract(mirror.table("t", key=("at",), cursor=None))
+    assert 'key column "at" is of type point\nHINT: A key is compared' in str(outcome.error)
