@@ -11,10 +11,11 @@ DRIVER_ERRORS = (TidemarkError, pymysql.err.MySQLError, psycopg2.Error, OSError)
 """What stops a table and leaves the others alone."""
 
 AGAIN = "Nothing of this table was applied; the next run reads the same window again."
+LOCKED = "Somebody holds a lock on the table; the next run tries again."
 HINTS = {
     ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
     ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to OPERATIONAL_USER.",
-    ER.LOCK_WAIT_TIMEOUT: "Somebody holds a lock on the table; the next run tries again.",
+    ER.LOCK_WAIT_TIMEOUT: LOCKED,
 }
 TABLE_CHANGED = {ER.BAD_FIELD_ERROR, ER.NO_SUCH_TABLE, ER.TABLE_DEF_CHANGED}
 """Error numbers of a table that is no longer as it was described a moment ago."""
@@ -33,7 +34,8 @@ def as_table_error(name: str, error: Exception) -> TidemarkError:
         return error
     if isinstance(error, psycopg2.Error):
         words = error.diag.message_primary or "the connection is lost"
-        return TableError(name, f"the warehouse says: {words}", AGAIN)
+        is_locked = isinstance(error, psycopg2.errors.LockNotAvailable)
+        return TableError(name, f"the warehouse says: {words}", LOCKED if is_locked else AGAIN)
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return TableError(name, f"{error.strerror or type(error).__name__}{where}", AGAIN)

@@ -37,6 +37,9 @@ from warehouse.run_log import RunLog
 
 log = get_logger(__name__)
 
+LOCK_WAIT = "5s"
+"""How long a table waits for a lock in the warehouse before it is left for the next run."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -212,6 +215,8 @@ class Extraction:
     def _committed(self) -> Iterator[Cursor]:
         """A transaction that commits only while the run's lock is held."""
         with transaction(self.connection), self.connection.cursor() as cursor:
+            # an ALTER that waits for somebody's open transaction would hold up all who read
+            cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
             yield cursor
             self.check_lock()
 

@@ -30,6 +30,7 @@ from common.settings import Address
 from extract.files import LANDING_SCHEMA, LandingTable
 from extract.reader import COPY_FORMAT
 from extract.types import quoted_postgres
+from warehouse.connection import SILENCE, session_options
 
 log = get_logger(__name__)
 
@@ -119,7 +120,7 @@ def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) 
     credentials.username = warehouse.user
     credentials.password = warehouse.password
     credentials.database = warehouse.database
-    credentials.session_timezone = "UTC"
+    credentials.query = {**SILENCE, "options": session_options()}
     started = time.monotonic()
     pipeline = dlt.pipeline(
         pipeline_name="landing",

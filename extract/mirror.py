@@ -311,7 +311,7 @@ class MirrorTable:
             return
         try:
             cursor.execute(f"alter table {self.qualified} add primary key ({', '.join(self.keys)})")
-        except psycopg2.Error as error:
+        except (psycopg2.IntegrityError, psycopg2.ProgrammingError) as error:
             raise TableError(
                 self.name,
                 f"the mirror cannot take the key ({', '.join(self.table.declaration.key)}):"

@@ -12,6 +12,23 @@ from common.settings import Address
 RUN_LOCK = 0x7469_6465_6D61_726B
 """Key of the advisory lock: "tidemark" in ASCII."""
 
+SILENCE = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""By these settings of libpq, a connection whose other end has vanished is lost in a minute."""
+
+
+def session_options() -> str:
+    """What every session of ours starts with, and the server's side of SILENCE.
+
+    Without that it would keep the lock of a run whose machine has vanished for two hours.
+    """
+    settings = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in SILENCE.items()}
+    return "-c timezone=UTC " + " ".join(f"-c {name}={value}" for name, value in settings.items())
+
 
 def connect(address: Address, application: str = "tidemark") -> Connection:
     """An autocommit connection in UTC; a transaction is `with transaction(connection)`.
@@ -27,9 +44,9 @@ def connect(address: Address, application: str = "tidemark") -> Connection:
             dbname=address.database,
             application_name=application,
             connect_timeout=10,
-            keepalives_idle=60,
-            options="-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
+            options=f"{session_options()} -c datestyle=ISO -c intervalstyle=postgres"
             " -c client_min_messages=warning -c search_path=pg_catalog",
+            **SILENCE,
         )
     except psycopg2.OperationalError as error:
         raise _refusal(address, str(error)) from None

@@ -32,8 +32,8 @@ MUTANTS = [
     Mutant(
         "landing-zone",
         LANDING,
-        'session_timezone = "UTC"',
-        'session_timezone = "Asia/Tokyo"',
+        "session_options()}",
+        'session_options().replace("UTC", "Asia/Tokyo")}',
         "a TIMESTAMP lands nine hours off",
     ),
     Mutant(
