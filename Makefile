@@ -37,10 +37,12 @@ docs: .venv
 test-mysql: .venv
 	.venv/bin/python -m pytest tests/on_demand/test_mysql.py
 
-# faults, kills, random life and storms: minutes to hours, by the variables each of them names
+# faults, kills, random life and storms at length, a sample of which CI runs: hours
 test-long: .venv
-	.venv/bin/python -m pytest tests/on_demand/test_faults.py tests/on_demand/test_kill_points.py \
-		tests/on_demand/test_random_life.py tests/on_demand/test_storm.py
+	TIDEMARK_FAULT_CASES=50 TIDEMARK_KILL_POINTS=all \
+		TIDEMARK_LIFE_EXAMPLES=1000 TIDEMARK_STORM_OPERATIONS=100000 \
+		.venv/bin/python -m pytest tests/extract/faults \
+		tests/extract/test_random_life.py tests/extract/test_storm.py
 
 # breaks the mirror's core by hand, one way after the other, and sees that a test fails
 mutants: .venv

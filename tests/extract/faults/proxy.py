@@ -1,5 +1,6 @@
 """A TCP proxy that stands before a server and breaks its connections in the ways networks do."""
 
+import ctypes
 import socket
 import struct
 import threading
@@ -14,14 +15,25 @@ from common.settings import Address
 BLOCK = 16 * 1024
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of a socket whose close is a reset."""
+TAKE_NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+"""A socket filter of one instruction, by which the kernel drops every packet unanswered."""
+FILTER = struct.pack("HP", 1, ctypes.addressof(TAKE_NOTHING))
+SO_ATTACH_FILTER = 26
+LONGEST_SILENCE = 30
+"""Seconds after which a silent connection is closed after all."""
 
 
 class Fault(Enum):
-    """What happens to a connection: closed, reset, or silent for ever with both ends open."""
+    """What happens to a connection.
+
+    Closed; reset; silent with both ends open; or as after a cable was pulled: no packet is
+    answered any more, not even by the other side's kernel.
+    """
 
     CUT = "cut"
     RESET = "reset"
     STALL = "stall"
+    UNPLUGGED = "unplugged"
 
 
 @dataclass
@@ -85,7 +97,7 @@ class Proxy:
         """Give the server its question, and let it answer to nobody."""
         with self._lock:
             self.faults += 1
-            self._break(client, Fault.CUT)
+            self._break(client, server, Fault.CUT)
             server.sendall(block)
             server.shutdown(socket.SHUT_WR)
 
@@ -99,7 +111,7 @@ class Proxy:
                     client.sendall(passing)
                     self.carried += len(passing)
                 if len(passing) < len(block):
-                    self._break(client, self.fault)
+                    self._break(client, server, self.fault)
                     return
         self._end(client, server)
 
@@ -114,8 +126,17 @@ class Proxy:
         self.left = 0 if self.is_lasting else None
         return passing
 
-    def _break(self, client: socket.socket, fault: Fault) -> None:
-        if fault is Fault.STALL:
+    def _break(self, client: socket.socket, server: socket.socket, fault: Fault) -> None:
+        if fault is Fault.UNPLUGGED:
+            # what passed is acknowledged by then, and nothing is sent again
+            time.sleep(0.1)
+            for end in (client, server):
+                end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, FILTER)
+        if fault in (Fault.STALL, Fault.UNPLUGGED):
+            # who waits for ever fails a test, and does not hang there
+            timer = threading.Timer(LONGEST_SILENCE, self._end, (client, server))
+            timer.daemon = True
+            timer.start()
             return
         with suppress(OSError):
             if fault is Fault.RESET:

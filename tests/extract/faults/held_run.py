@@ -22,7 +22,7 @@ from extract.declarations import MirroredTable
 from warehouse.build import BuildResult
 
 FORK_SERVER = get_context("forkserver")
-FORK_SERVER.set_forkserver_preload(["tests.on_demand.held_run", "extract.landing"])
+FORK_SERVER.set_forkserver_preload(["tests.extract.faults.held_run", "extract.landing"])
 REACHED = "reached"
 READER = "reader"
 """The one model of the project, which has read nothing yet: no change may be forgotten."""
@@ -114,18 +114,20 @@ def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
 
 def _hold(moment: str, channel: Connection) -> None:
     """Make the code of this process stop at the moment, and wait there."""
-    words = moment.split()
-    nth = int(words.pop()) if words[-1].isdigit() else 1
+    name, nth = moment, 1
+    if moment[-1].isdigit():
+        name, _, number = moment.rpartition(" ")
+        nth = int(number)
     hold = _at_call(nth, lambda: (channel.send(REACHED), channel.recv()))
-    if len(words) == 1:
+    if ":" not in name:
         for module in (extraction, reconcile):
-            module.pause_point = lambda point: hold() if point == words[0] else None
+            module.pause_point = lambda point: hold() if point == name else None
         return
-    when, place = words
+    when, place = name.split()
     module_name, _, path = place.partition(":")
-    *owners, name = path.split(".")
+    *owners, function = path.split(".")
     owner = reduce(getattr, owners, import_module(module_name))
-    real = getattr(owner, name)
+    real = getattr(owner, function)
 
     def held(*arguments: object, **options: object) -> object:
         if when == "before":
@@ -135,7 +137,7 @@ def _hold(moment: str, channel: Connection) -> None:
             hold()
         return result
 
-    setattr(owner, name, held)
+    setattr(owner, function, held)
 
 
 def _at_call(nth: int, act: Callable[[], object]) -> Callable[[], None]:

@@ -1,6 +1,6 @@
 """Killed at any moment: our process, the source or the warehouse. The next run converges.
 
-A sample of the moments is tried here; KILL_POINTS=all in the environment tries every one of them.
+A sample of the moments is tried here; TIDEMARK_KILL_POINTS=all tries every one of them.
 """
 
 import os
@@ -18,7 +18,8 @@ from embedded.postgresql import PostgreSQL
 from extract.declarations import MirroredTable
 from operational.connection import connection as operational_connection
 from tests.conftest import querying
-from tests.on_demand.held_run import READER, RunOfTables
+from tests.extract.faults.conftest import CHANGES_OUT_OF_ORDER
+from tests.extract.faults.held_run import READER, RunOfTables
 from warehouse.connection import connect
 from warehouse.upgrade import upgrade
 
@@ -54,19 +55,17 @@ MOMENTS = [
     "before commands.run:advance_marks",
     "after commands.run:advance_marks",
 ]
-VICTIMS = ["run", "mariadb", "postgresql"]
+VICTIMS = ["run", "mariadb", "postgresql", "mariadb restarted", "postgresql restarted"]
+"""A server that was restarted is there again before the run goes on."""
 SAMPLE = [
-    ("landed", "run"),
     ("after extract.mirror:MirrorTable.delete", "run"),
     ("applied", "run"),
-    ("before commands.run:advance_marks", "run"),
-    ("read", "mariadb"),
     ("before extract.findings:Findings._read_again", "mariadb"),
-    ("before extract.landing:ExactCopyJob.run", "postgresql"),
     ("reconciled", "postgresql"),
+    ("landed", "mariadb restarted"),
 ]
 ALL = [(moment, victim) for moment in MOMENTS for victim in VICTIMS]
-CASES = ALL if os.environ.get("KILL_POINTS") == "all" else SAMPLE
+CASES = ALL if os.environ.get("TIDEMARK_KILL_POINTS") == "all" else SAMPLE
 ROWS = {"items": 500, "many": 1_500}
 """Rows of a table that every run compares whole, and of one that it compares key by key."""
 
@@ -129,10 +128,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     embedded.stop(home)
 
 
-@pytest.mark.parametrize(
-    ("moment", "victim"), CASES, ids=[f"{victim} {moment}" for moment, victim in CASES]
-)
-def test_run_after_a_kill_converges(killed: Killed, moment: str, victim: str) -> None:
+def change(killed: Killed) -> None:
+    """A row deleted, one inserted, one changed, and one changed in a way that its stamp hides.
+
+    The last is found in its turn, which is now.
+    """
     for name, rows in ROWS.items():
         killed.write(
             f"delete from {name} where id = (select min(id) from {name})",
@@ -141,20 +141,31 @@ def test_run_after_a_kill_converges(killed: Killed, moment: str, victim: str) ->
             f"update {name} set name = uuid(), updated_at = '2020-01-01' where id = {rows - 6}",
         )
     killed.read("update mrr_state.key_range set compared_at = null")
-    dead = killed.runs.start(moment)
-    dead.wait_until_held()
-    if victim == "run":
-        dead.kill()
+
+
+@pytest.mark.parametrize(
+    ("moment", "victim"), CASES, ids=[f"{victim} {moment}" for moment, victim in CASES]
+)
+def test_run_after_a_kill_converges(killed: Killed, moment: str, victim: str) -> None:
+    change(killed)
+    held = killed.runs.start(moment)
+    held.wait_until_held()
+    name, _, restarted = victim.partition(" ")
+    if name == "run":
+        held.kill()
     else:
-        killed.kill({"mariadb": MariaDB, "postgresql": PostgreSQL}[victim])
-        dead.let_go()
-        dead.end(seconds=60)
+        killed.kill({"mariadb": MariaDB, "postgresql": PostgreSQL}[name])
+        if restarted:
+            killed.start()
+        held.let_go()
+        held.end(seconds=60)
         killed.start()
     killed.runs.to_the_end()
-    check_converged(killed)
+    check_converged(killed, is_success=victim == "mariadb restarted")
 
 
-def check_converged(killed: Killed) -> None:
+def check_converged(killed: Killed, is_success: bool) -> None:
+    """The run that was held came out so, the one after it well, and a third finds nothing to do."""
     for name in ROWS:
         mirrored = killed.read(f"select id, name from mrr.{name} order by id")
         assert mirrored == killed.read_source(f"select id, name from {name} order by id")
@@ -162,24 +173,26 @@ def check_converged(killed: Killed) -> None:
     assert list(killed.folder.iterdir()) == []
     assert killed.read(CHANGES_OUT_OF_ORDER) == []
     assert killed.read("select run_id from dwh.run_log where status = 'running'") == []
-    dead, last = killed.read(
+    last, held = killed.read(
         "select status, error_message from dwh.run_log where step = 'run'"
         " order by log_id desc limit 2"
-    )[::-1]
+    )
     assert last == ("success", None)
-    assert dead[0] == "error"
+    assert held[0] == ("success" if is_success else "error")
     assert killed.runs.to_the_end() == [0, 0]
 
 
-CHANGES_OUT_OF_ORDER = """
-    select table_name, row_key, operation, before
-    from (
-        select
-            table_name, row_key, operation,
-            lag(operation, 1, 'delete') over (
-                partition by table_name, row_key order by change_id
-            ) as before
-        from mrr_state.change_log
-    ) as changes
-    where (operation = 'insert') <> (before = 'delete')
-"""
+def test_run_longer_than_its_interval_turns_the_next_away_and_ends_well(killed: Killed) -> None:
+    change(killed)
+    long = killed.runs.start("landed")
+    long.wait_until_held()
+    runs = killed.read("select count(*) from dwh.run_log")
+    change(killed)
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=r"AnotherRun: .* another run holds the lock"):
+            killed.runs.to_the_end()
+    assert killed.read("select count(*) from dwh.run_log") == runs
+    long.let_go()
+    long.result(seconds=60)
+    killed.runs.to_the_end()
+    check_converged(killed, is_success=True)

@@ -1,0 +1,1 @@
+"""Faults of networks, servers and disks, and kills at any moment, against a real extract."""

@@ -1,0 +1,112 @@
+"""Two mirrored tables with changes on the way, and what must hold of them after a fault."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+
+import pytest
+
+from extract import extraction
+from extract.extraction import TableOutcome
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+from tests.extract.faults.proxy import Proxy
+
+Query = Callable[..., list[tuple]]
+Acting = Callable[[str, Callable[[], object]], AbstractContextManager[None]]
+NAMES = ("items", "others")
+ROWS = 1_000
+
+
+@pytest.fixture
+def tables(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
+    """`items` and `others`, mirrored, with changes of every kind since."""
+    for name in NAMES:
+        operational.execute(
+            f"create table {name} (id int primary key, name varchar(200), updated_at timestamp(6)"
+            " not null default current_timestamp(6) on update current_timestamp(6))"
+        )
+        operational.execute(
+            f"insert into {name} select seq, repeat(md5(seq), 6), '2020-01-01' from seq_1_to_{ROWS}"
+        )
+    extract(mirror)
+    change(operational)
+    return mirror
+
+
+def change(operational: OperationalDatabase) -> None:
+    for name in NAMES:
+        operational.execute(f"delete from {name} where id between 20 and 29")
+        operational.execute(
+            f"update {name} set name = concat('new ', left(md5(name), 9)) where id % 2 = 0"
+        )
+        operational.execute(
+            f"update {name} set name = concat('old ', id), updated_at = '2020-01-01' where id = 7"
+        )
+
+
+def extract(mirror: Mirror, **options: object) -> list[TableOutcome]:
+    return mirror.extract(*map(mirror.table, NAMES), **options)
+
+
+def contents(run: Callable[[str], list[tuple]], name: str) -> list[tuple]:
+    return run(f"select id, name from {name} order by id")
+
+
+def check_settled(mirror: Mirror, operational: OperationalDatabase, query: Query) -> None:
+    """One run more and the mirror equals its source; a second has nothing to do."""
+    first = extract(mirror)
+    second = extract(mirror)
+    assert [outcome.error for outcome in first + second] == [None] * 4
+    assert [outcome.applied.rows for outcome in second] == [0, 0]
+    for name in NAMES:
+        assert contents(query, f"mrr.{name}") == contents(operational.execute, name)
+    assert query("select to_regnamespace('mrr_landing')") == [(None,)]
+    assert query(CHANGES_OUT_OF_ORDER) == []
+
+
+CHANGES_OUT_OF_ORDER = """
+    select table_name, row_key, operation, before
+    from (
+        select
+            table_name, row_key, operation,
+            lag(operation, 1, 'delete') over (
+                partition by table_name, row_key order by change_id
+            ) as before
+        from mrr_state.change_log
+    ) as changes
+    where (operation = 'insert') <> (before = 'delete')
+"""
+"""Keys inserted twice without a delete between, or changed without an insert before."""
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
+
+
+@contextmanager
+def source_through(mirror: Mirror, source: Proxy) -> Iterator[None]:
+    """The mirror reads through the proxy, and directly again afterwards."""
+    direct = mirror.connected
+    mirror.connected = replace(direct, operational=source.address)
+    yield
+    mirror.connected = direct
+
+
+@pytest.fixture
+def acting() -> Acting:
+    """Acts when an extract first comes to a pause point, which it must."""
+
+    @contextmanager
+    def acting_at(point: str, act: Callable[[], object]) -> Iterator[None]:
+        acts = {point: act}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(extraction, "pause_point", lambda at: acts.pop(at, lambda: None)())
+            yield
+        assert not acts, f"{point} was not reached"
+
+    return acting_at
