@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from psycopg2.extensions import cursor as Cursor
 
 from bench.laboratory import Laboratory, laboratory, new_warehouse
-from bench.machine import machine
+from bench.machine import machine, unchanged_code
 from bench.picture import Bar, bars
 from bench.processes import CommandFailed, Cost, measure
 from bench.tools import LOADED, RAW_PIPE, TOOLS, NotInstalled, Tool
@@ -193,17 +193,23 @@ def main() -> None:
         if not options.only or any(word.lower() in tool.name.lower() for word in options.only)
     ]
     where = machine()
-    with laboratory() as lab:
+    with unchanged_code() as code, laboratory() as lab:
         servers = lab.versions()
         lab.make_media(options.rows)
         results = measure_all(lab, tools, options.rows, options.repeat)
     limit = next((r.rows_per_second for r in results if r.name == RAW_PIPE and r.loads), None)
-    print(f"{options.rows:,} rows, median of {options.repeat}; {where}; {servers}\n\n{HEAD}")
+    print(f"{options.rows:,} rows, median of {options.repeat}; code {code}; {where}; {servers}")
+    print(f"\n{HEAD}")
     for result in results:
         print(result.line(limit))
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"first_load-{options.rows}"
-    facts = {"machine": where, "servers": servers, "results": [asdict(r) for r in results]}
+    facts = {
+        "code": code,
+        "machine": where,
+        "servers": servers,
+        "results": [asdict(r) for r in results],
+    }
     file.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     if any(result.loads for result in results):
         file.with_suffix(".svg").write_text(picture(results, where), encoding="utf-8")

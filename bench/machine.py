@@ -2,7 +2,37 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+
+from common.settings import PROJECT
+
+MEASURED = ("common", "warehouse", "extract", "bench")
+"""The packages whose code decides how fast Tidemark is, and how that is found out."""
+
+
+class CodeChanged(Exception):
+    """The code was changed while it was measured, so its figures are of no one program."""
+
+
+@contextmanager
+def unchanged_code() -> Iterator[str]:
+    """The fingerprint of the code that is measured. Raises CodeChanged where it did not stay."""
+    before = _fingerprint()
+    yield before
+    after = _fingerprint()
+    if after != before:
+        raise CodeChanged(f"the code was {before} when it began, and is {after}: measure again")
+
+
+def _fingerprint() -> str:
+    digest = sha256()
+    for package in MEASURED:
+        for path in sorted((PROJECT / package).rglob("*.py")):
+            digest.update(f"{path.relative_to(PROJECT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def machine() -> str:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import embedded
 from bench.laboratory import DATABASE, Laboratory, laboratory
-from bench.machine import machine
+from bench.machine import machine, unchanged_code
 from common.settings import DUTY
 from operational.connection import connection as operational_connection
 
@@ -214,8 +214,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=2)
     options = parser.parse_args()
     print(machine())
-    with laboratory() as lab:
-        print(lab.versions())
+    with unchanged_code() as code, laboratory() as lab:
+        print(f"{lab.versions()}; code {code}")
         lab.make_media(options.rows)
         lab.extract(1.0)
         felt: dict[str, list[Felt]] = {reader.name: [] for reader in READERS}

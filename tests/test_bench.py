@@ -2,10 +2,12 @@
 
 import os
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from bench import machine
 from bench.picture import Bar, bars
 from bench.processes import Command, CommandFailed, Cost, measure
 from bench.timeline import LAST_PART, OTHER_NODES, TESTS, Run
@@ -86,3 +88,16 @@ def test_picture_is_an_svg_with_a_bar_for_each() -> None:
     root = ElementTree.fromstring(bars("title", "below", rows))
     wide = [float(each.get("width", 0)) for each in root.iter("{http://www.w3.org/2000/svg}rect")]
     assert wide[2] == 2 * wide[1]
+
+
+def test_code_that_changes_while_it_is_measured_voids_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "PROJECT", tmp_path)
+    module = tmp_path / "extract" / "reader.py"
+    module.parent.mkdir()
+    module.write_text("rows = 1\n", encoding="utf-8")
+    with machine.unchanged_code():
+        pass
+    with pytest.raises(machine.CodeChanged, match="measure again"), machine.unchanged_code():
+        module.write_text("rows = 2\n", encoding="utf-8")
