@@ -130,7 +130,7 @@ class Extraction:
             for name, (read, seconds) in reads.items():
                 started = time.monotonic() - seconds
                 if name in errors:
-                    outcomes[name] = self._failed(name, errors[name], started)
+                    outcomes[name] = self._failed(name, self._cause(read, errors[name]), started)
                 else:
                     outcomes[name] = self._bring(read, marks.get(name), started)
         return outcomes
@@ -175,7 +175,7 @@ class Extraction:
             note_candidates(self.connection, name, refusal.row_keys, self.run_log.run_id)
             return self._failed(name, refusal, started)
         except DRIVER_ERRORS as error:
-            return self._failed(name, error, started)
+            return self._failed(name, self._cause(read, error), started)
         seconds = time.monotonic() - started
         return TableOutcome(name, seconds, read.landing.rows, verification, advanced)
 
@@ -210,6 +210,16 @@ class Extraction:
         table = read.reader.table
         if describe(self.source, table.declaration).identity != table.identity:
             raise TableChanged(table.declaration.name)
+
+    def _cause(self, read: TableRead, error: Exception) -> Exception:
+        """The error, or TableChanged: the values of another shape may fit nowhere."""
+        try:
+            self._check_unchanged(read)
+        except TableChanged as changed:
+            return changed
+        except DRIVER_ERRORS:
+            pass
+        return error
 
     @contextmanager
     def _committed(self) -> Iterator[Cursor]:

@@ -217,6 +217,28 @@ def test_table_that_is_rebuilt_while_it_is_read_is_read_again(
     assert query("select id, w from mrr.items") == [(8, 8)]
 
 
+@pytest.mark.parametrize("point", ["read", "upserted"])
+def test_column_whose_type_changes_while_it_is_read_is_read_anew(
+    items: Mirror,
+    operational: OperationalDatabase,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+) -> None:
+    operational.execute("alter table items add n int default 1")
+    items.extract_one(items.table("items"))
+    alters = ["alter table items modify n varchar(20)", "update items set n = 'seven'"]
+
+    def alter(reached: str) -> None:
+        while reached == point and alters:
+            operational.execute(alters.pop(0))
+
+    monkeypatch.setattr(extraction, "pause_point", alter)
+    outcome = items.extract_one(items.table("items"))
+    assert outcome.verification.is_equal
+    assert set(query("select n from mrr.items")) == {("seven",)}
+
+
 def test_mirror_that_is_not_equal_after_all_is_told(
     items: Mirror, operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
