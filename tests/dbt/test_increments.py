@@ -200,8 +200,11 @@ def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
     for turn in range(2):
         warehouse.query("update mrr.mrr_dim_customers set country = %s", f"country {turn}")
         log_all_customers(warehouse)
+        # a view that both replace at once may fail one of them; it holds no rows
+        kept = ("config.materialized:snapshot", "config.materialized:incremental")
         builds = [
-            warehouse.start_dbt("build", "--exclude-resource-types", "test") for _ in range(2)
+            warehouse.start_dbt("build", "--exclude-resource-types", "test", "--select", *kept)
+            for _ in range(2)
         ]
         outputs = [build.communicate(timeout=120)[0] for build in builds]
         assert [build.returncode for build in builds] == [0, 0], "\n".join(outputs)
