@@ -10,7 +10,7 @@ from extract import findings, guard, reconcile
 from extract.catalog import describe
 from extract.keysets import difference, mirror_bitmaps, source_bitmaps
 from extract.mirror import Applied, MirrorTable
-from extract.ranges import WHOLE
+from extract.ranges import WHOLE, KeyRange
 from extract.reader import Chunk, Reader
 from extract.session import Session
 from tests.conftest import OperationalDatabase
@@ -52,19 +52,37 @@ def test_row_that_only_the_mirror_has_is_named_and_deleted(items: Mirror, query:
     assert items.extract_one(items.table("items")).applied.deleted == 1
 
 
-def test_range_is_equal_wherever_its_rows_lie(
-    items: Mirror, operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    operational.execute("update items set a = 'moved', updated_at = now(6) where id = 1")
-    compared = []
+@pytest.fixture
+def read_by_row(monkeypatch: pytest.MonkeyPatch) -> list[KeyRange]:
+    """The ranges that are compared row by row, since their digests differ."""
+    ranges: list[KeyRange] = []
     real = findings.Findings.compare_rows
     monkeypatch.setattr(
         findings.Findings,
         "compare_rows",
-        lambda self, keys: compared.append(keys) or real(self, keys),
+        lambda self, keys: ranges.append(keys) or real(self, keys),
     )
+    return ranges
+
+
+def test_range_is_equal_wherever_its_rows_lie(
+    items: Mirror, operational: OperationalDatabase, read_by_row: list[KeyRange]
+) -> None:
+    operational.execute("update items set a = 'moved', updated_at = now(6) where id = 1")
+    read_by_row.clear()
     assert items.extract_one(items.table("items")).applied.updated == 1
-    assert compared == []
+    assert read_by_row == []
+
+
+def test_range_is_equal_however_many_zeros_are_shown(
+    operational: OperationalDatabase, mirror: Mirror, read_by_row: list[KeyRange]
+) -> None:
+    operational.execute(
+        "create table items (id int(6) zerofill primary key, n decimal(9, 2) zerofill)"
+    )
+    operational.execute("insert into items values (42, 1.5)")
+    mirror.extract_one(mirror.table("items", cursor=None))
+    assert read_by_row == []
 
 
 def test_rows_too_wide_for_one_text_are_compared_one_by_one(

@@ -22,9 +22,9 @@ from tests.extract.core.conftest import OLD, Query, SetGlobal, described_as_larg
 
 
 def keys_read(chunks: Iterator[Chunk]) -> list[int]:
-    """The first field of every line, where no value holds a newline."""
+    """The first field of every line, where no value holds a newline; an endless read is cut."""
     keys = []
-    for chunk in chunks:
+    for chunk in islice(chunks, 1000):
         lines = chunk.data.split(b"\n")
         assert len(lines) == chunk.rows
         keys += [int(line.split(b",")[0].strip(b"'")) for line in lines]
