@@ -251,6 +251,20 @@ MUTANTS = [
         "an anomaly tells a value that the source no longer holds",
     ),
     Mutant(
+        "anomalies-in-a-key",
+        ANOMALIES,
+        "if column in reader.table.key_columns and not altered.in_key:",
+        "if False:",
+        "two keys that the mirror cannot tell apart become one row",
+    ),
+    Mutant(
+        "anomalies-in-any-key",
+        ANOMALIES,
+        "if column in reader.table.key_columns and not altered.in_key:",
+        "if column in reader.table.key_columns:",
+        "an invalid ENUM value in a key stops the table, though '' can be told from the others",
+    ),
+    Mutant(
         "anomalies-of-others",
         ANOMALIES,
         "where anomaly.table_name = {text_literal(mirror.name)}",

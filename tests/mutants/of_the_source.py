@@ -220,7 +220,7 @@ MUTANTS = [
         "types-float-digits",
         TYPES,
         'has all\n        source_text="{c} + 0e0"',
-        'has all\n        source_text="{c} + 0"',
+        'has all\n        source_text="{c}"',
         "a FLOAT arrives with six digits",
     ),
     Mutant(
@@ -243,6 +243,34 @@ MUTANTS = [
         'postgres=lambda column: "json",',
         'postgres=lambda column: "jsonb",',
         "a JSON text loses its order and its second keys",
+    ),
+    Mutant(
+        "types-invalid-enum",
+        TYPES,
+        'return f"{name} = 0"',
+        "return None",
+        "an invalid value of an ENUM passes for the empty one",
+    ),
+    Mutant(
+        "types-empty-member",
+        TYPES,
+        '    if "" in column.members:\n        pictured',
+        "    if False:\n        pictured",
+        "an invalid value of an ENUM is stored as its member ''",
+    ),
+    Mutant(
+        "types-enum-key",
+        TYPES,
+        'return f"cast({name} as unsigned)"',
+        "return name",
+        "ranges of an ENUM's key lose rows: its members are not in the order of their texts",
+    ),
+    Mutant(
+        "types-set-key",
+        TYPES,
+        'return f"concat({name})" if column.data_type == "set" else name',
+        "return name",
+        "ranges of a SET's key lose rows: it is ordered by number and compared by text",
     ),
     Mutant(
         "ranges-lower-end-closed",

@@ -17,6 +17,13 @@ MUTANTS = [
         "two runs at once",
     ),
     Mutant(
+        "lock-freed-late",
+        CONNECTION,
+        "            _unlock(connection)\n",
+        "            pass\n",
+        "a command right after a run is told that another run holds the lock",
+    ),
+    Mutant(
         "lock-unasked",
         CONNECTION,
         'cursor.execute("select 1")',

@@ -18,6 +18,7 @@ PATIENCE = 3
 READING, STORING, COMPARING, DECIDING = (
     f"tests/extract/core/test_{name}.py" for name in ("reading", "storing", "comparing", "deciding")
 )
+MEMBERS = "tests/extract/test_members.py"
 FAST_SUITE = (
     READING,
     STORING,
@@ -29,17 +30,18 @@ FAST_SUITE = (
     "tests/extract/test_extraction.py",
     "tests/extract/test_changes_of_the_source.py",
     "tests/extract/test_round_trip.py",
+    MEMBERS,
     "tests/extract/test_interleavings.py",
 )
 FIRST = {
     "extract/session.py": (READING, "tests/extract/test_session.py"),
     "extract/catalog.py": (READING, "tests/extract/test_extraction.py"),
     "extract/reader.py": (READING, "tests/extract/test_round_trip.py"),
-    "extract/types.py": ("tests/extract/test_round_trip.py",),
+    "extract/types.py": (MEMBERS, "tests/extract/test_round_trip.py"),
     "extract/files.py": (STORING,),
     "extract/landing.py": (STORING,),
     "extract/mirror.py": (STORING, "tests/extract/test_extraction.py"),
-    "extract/anomalies.py": (STORING, "tests/extract/test_round_trip.py"),
+    "extract/anomalies.py": (STORING, MEMBERS, "tests/extract/test_round_trip.py"),
     "extract/digests.py": (COMPARING,),
     "extract/keysets.py": (COMPARING, "tests/extract/test_reconcile.py"),
     "extract/keyless.py": ("tests/extract/test_keyless.py", COMPARING),
