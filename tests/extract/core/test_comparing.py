@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from common.errors import DeletesRefused
-from extract import findings, guard, reconcile
+from extract import findings, guard, reconcile, stored_ranges
 from extract.catalog import describe
 from extract.keysets import difference, mirror_bitmaps, source_bitmaps
 from extract.mirror import Applied, MirrorTable
-from extract.ranges import WHOLE, KeyRange
+from extract.ranges import WHOLE, KeyRange, mirror_condition
 from extract.reader import Chunk, Reader
 from extract.session import Session
 from tests.conftest import OperationalDatabase
@@ -231,6 +231,25 @@ def test_range_that_waits_longest_is_compared_first(
         " min(compared_at) = %s from mrr_state.key_range",
         (oldest,),
     ) == [(1, True)]
+
+
+def test_ranges_of_a_binary_key_hold_as_many_rows_each(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    session: Session,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    operational.execute("create table items (id binary(16) primary key)")
+    operational.execute("insert into items select unhex(md5(seq)) from seq_1_to_1500")
+    table = mirror.table("items", cursor=None)
+    mirror.extract_one(table)
+    known = describe(session, table)
+    with mirror.connection.cursor() as cursor:
+        ranges = stored_ranges.StoredRanges(cursor, MirrorTable(known, "test")).read()
+    held = [mirror_condition(known.key_columns, stored.keys) for stored in ranges]
+    assert [query(f"select count(*) from mrr.items where {one}") for one in held] == [[(100,)]] * 15
 
 
 def test_row_of_a_large_table_that_stays_wrong_is_told(

@@ -9,7 +9,7 @@ import pytest
 
 from commands.verify import verify_tables
 from common.errors import DeletesRefused
-from extract import extraction, guard, types
+from extract import extraction, guard, landing, types
 from extract.mirror import Applied
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
@@ -42,6 +42,9 @@ def test_table_that_cannot_land_leaves_the_others_to_land(
     query: Query,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # as when the first to be landed fails before the others are
+    run = landing._run_pipeline
+    monkeypatch.setattr(landing, "_run_pipeline", lambda to, tables, at: run(to, tables[:1], at))
     rule = replace(types.RULE_OF["uuid"], postgres=lambda column: "integer")
     monkeypatch.setitem(types.RULE_OF, "uuid", rule)
     operational.execute("create table bad (id int primary key, v uuid)")
@@ -203,15 +206,22 @@ def test_anomaly_that_no_window_sees_is_noted(
     assert noted(query) == [("items", "d", "0000-00-00")]
 
 
-def swap_after_the_commit(
-    operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch, left: str, new: str = "z"
-) -> None:
-    """Swap `items` for some of its rows with a new column, once its first read is committed."""
-    swaps = []
+def swap_at(
+    point: str,
+    operational: OperationalDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    left: str,
+    new: str = "z",
+) -> list[str]:
+    """Swap `items` for some of its rows with a new column, at a pause point's first time.
 
-    def swap(point: str) -> None:
-        if point == "applied" and not swaps:
-            swaps.append(point)
+    Returns the points that are passed.
+    """
+    passed: list[str] = []
+
+    def swap(passing: str) -> None:
+        passed.append(passing)
+        if passed.count(point) == 1 and passing == point:
             operational.execute(
                 f"create table other as select *, 7 as {new} from items where {left}"
             )
@@ -219,6 +229,16 @@ def swap_after_the_commit(
             operational.execute(f"rename table items to without_{new}, other to items")
 
     monkeypatch.setattr(extraction, "pause_point", swap)
+    return passed
+
+
+def test_table_swapped_before_it_is_committed_is_committed_once(
+    items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = swap_at("reconciled", operational, monkeypatch, left="id <> 2")
+    items.extract_one(items.table("items"))
+    assert (passed.count("reconciled"), passed.count("applied")) == (2, 1)
+    assert query("select id, z from mrr.items order by id") == [(1, 7), (3, 7)]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +256,7 @@ def test_what_a_run_brings_in_two_reads_is_added_up(
 ) -> None:
     operational.execute("insert into items (id, updated_at) values (4, now(6)), (5, now(6))")
     operational.execute("delete from items where id = 1")
-    swap_after_the_commit(operational, monkeypatch, left="id <> 2")
+    swap_at("applied", operational, monkeypatch, left="id <> 2")
     outcome = items.extract_one(items.table("items", key=key))
     assert outcome.applied == Applied(*brought)
     assert query(
@@ -253,13 +273,13 @@ def test_deletes_are_accepted_once_of_a_table_that_is_read_twice(
 ) -> None:
     monkeypatch.setattr(guard, "ALLOWED_ROWS", 0)
     operational.execute("delete from items where id = 1")
-    swap_after_the_commit(operational, monkeypatch, left="true")
+    swap_at("applied", operational, monkeypatch, left="true")
     items.extract_one(items.table("items"), accepted_deletes={"items": 1})
     assert query("select id from mrr.items order by id") == [(2,), (3,)]
     operational.execute("insert into items (id, z) values (1, 7)")
     items.extract_one(items.table("items"))
     operational.execute("delete from items where id = 1")
-    swap_after_the_commit(operational, monkeypatch, left="id <> 2", new="zz")
+    swap_at("applied", operational, monkeypatch, left="id <> 2", new="zz")
     (outcome,) = items.extract(items.table("items"), accepted_deletes={"items": 1})
     assert isinstance(outcome.error, DeletesRefused)
     assert query("select id from mrr.items order by id") == [(2,), (3,)]
@@ -275,7 +295,7 @@ def test_deletes_accepted_of_the_second_read_do_not_count_for_the_guard(
     operational.execute("insert into items (id) values (4)")
     items.extract_one(items.table("items"))
     operational.execute("delete from items where id = 1")
-    swap_after_the_commit(operational, monkeypatch, left="id = 4")
+    swap_at("applied", operational, monkeypatch, left="id = 4")
     items.extract_one(items.table("items"), accepted_deletes={"items": 2})
     assert query("select id from mrr.items") == [(4,)]
     assert query("select deletes from mrr_state.accepted_deletes") == [(2,)]
