@@ -201,8 +201,8 @@ MUTANTS = [
     Mutant(
         "extraction-swap-while-compared",
         EXTRACTION,
-        "            self._check_unchanged(read)\n        except",
-        "        except",
+        "            self._check_unchanged(read)\n        except DeletesRefused",
+        "        except DeletesRefused",
         "a table swapped while its ranges were compared passes",
     ),
     Mutant(
@@ -211,6 +211,13 @@ MUTANTS = [
         "        if again:\n",
         "        if False:\n",
         "a table that was swapped waits for the next run",
+    ),
+    Mutant(
+        "extraction-swap-not-asked-after",
+        EXTRACTION,
+        "            return changed\n",
+        "            return error\n",
+        "a table swapped for one of another shape stops with an error about its values",
     ),
     Mutant(
         "extraction-lock-lost",
@@ -250,7 +257,7 @@ MUTANTS = [
     Mutant(
         "extraction-mark-of-a-bad-table",
         EXTRACTION,
-        "outcomes[name] = self._failed(name, errors[name], started)",
+        "outcomes[name] = self._failed(name, self._cause(read, errors[name]), started)",
         "outcomes[name] = self._bring(read, marks.get(name), started)",
         "a table that could not land is applied",
     ),
