@@ -4,12 +4,13 @@ A table's rows, its change log, its anomalies and its verification are one trans
 table's failure stops that table and nothing else.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import MAX_PREC, Decimal, localcontext
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
@@ -37,6 +38,7 @@ from warehouse.run_log import RunLog
 
 log = get_logger(__name__)
 
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 LOCK_WAIT = "5s"
 """How long a table waits for a lock in the warehouse before it is left for the next run."""
 
@@ -234,11 +236,10 @@ class Extraction:
         """Where the table's mark may stand once everything downstream is built."""
         table = read.reader.table
         column = table.cursor_column
-        value = None
-        if mark and column is not None and mark.cursor_column == column.name:
-            value = mark.high_water_mark
+        # where every row was read, what was seen before counts no more
+        value = highest_seen(table, mark) if read.window.bound is not None else None
         if column is not None and read.landing.rows:
-            kind = postgres_type(column)
+            kind = "numeric" if table.has_numeric_cursor else postgres_type(column)
             known = f"{text_literal(value)}::{kind}" if value else "null"
             landed = read.landing.columns[table.columns.index(column)]
             cursor.execute(
@@ -287,12 +288,25 @@ def window_of(source: Session, table: TableDescription, mark: Mark | None) -> Wi
     if column is None or mark is None or mark.cursor_column != column.name or not table.key_columns:
         return Window(read_at)
     if table.has_numeric_cursor:
-        if mark.high_water_mark is None:
+        highest = highest_seen(table, mark)
+        if highest is None:
             return Window(read_at)
-        bound = Decimal(mark.high_water_mark) - table.declaration.overlap_values
-        return Window(read_at, bound=str(bound))
+        with localcontext(prec=MAX_PREC):
+            bound = Decimal(highest) - table.declaration.overlap_values
+        return Window(read_at, bound=f"{bound:f}")
     start = mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)
     # a DATETIME holds the clock of whoever wrote it: the server's own zone, or UTC
     behind = min(0, source.local_offset_seconds) if column.data_type == "datetime" else 0
     bound = start + timedelta(seconds=behind)
     return Window(read_at, start, bound.strftime("%Y-%m-%d %H:%M:%S.%f"))
+
+
+def highest_seen(table: TableDescription, mark: Mark | None) -> str | None:
+    """The mark's value; None where it is of another column, or the column was of another kind."""
+    column = table.cursor_column
+    if column is None or mark is None or mark.cursor_column != column.name:
+        return None
+    value = mark.high_water_mark
+    if value is None or bool(NUMBER.fullmatch(value)) != table.has_numeric_cursor:
+        return None
+    return value

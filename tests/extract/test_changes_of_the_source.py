@@ -118,6 +118,60 @@ def test_numeric_cursor_reads_from_its_highest_value_less_the_overlap(
     assert outcome.mark.high_water_mark == "6000"
 
 
+@pytest.mark.parametrize(
+    ("before", "first", "after", "second"),
+    [
+        ("timestamp(6)", "now(6)", "bigint", "5"),
+        ("bigint", "5", "datetime", "now()"),
+        ("decimal(10,2)", "5.5", "bigint", "6"),
+    ],
+)
+def test_cursor_that_becomes_another_kind_is_followed(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    before: str,
+    first: str,
+    after: str,
+    second: str,
+) -> None:
+    operational.execute(f"create table items (id int primary key, c {before} null)")
+    operational.execute(f"insert into items values (1, {first})")
+    table = mirror.table("items", cursor="c")
+    mirror.extract_one(table)
+    operational.execute(f"alter table items drop c, add c {after} null")
+    operational.execute(f"update items set c = {second}")
+    assert mirror.extract_one(table).verification.is_equal
+    operational.execute("insert into items values (2, null)")
+    assert mirror.extract_one(table).applied.inserted == 1
+    assert query("select count(*), count(c) from mrr.items") == [(2, 1)]
+
+
+def test_full_refresh_forgets_a_number_that_is_gone(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    operational.execute("create table items (id int primary key, version bigint)")
+    operational.execute("insert into items values (1, 1), (2, 9000000000000000000)")
+    table = mirror.table("items", cursor="version", overlap_values=0)
+    mirror.extract_one(table)
+    operational.execute("update items set version = 2 where id = 2")
+    assert mirror.extract_one(table).mark.high_water_mark == "9000000000000000000"
+    assert mirror.extract_one(table, full_refresh=True).mark.high_water_mark == "2"
+    operational.execute("update items set version = 3 where id = 2")
+    outcome = mirror.extract_one(table)
+    assert (outcome.rows_read, outcome.verification.repaired_rows) == (1, 0)
+
+
+def test_numeric_cursor_of_many_digits_loses_none_of_them(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    operational.execute("create table items (id int primary key, version decimal(40,0))")
+    operational.execute("insert into items values (1, 1234567890123456789012345678900000000099)")
+    table = mirror.table("items", cursor="version", overlap_values=1)
+    mirror.extract_one(table)
+    assert mirror.extract_one(table).rows_read == 1
+
+
 def test_row_without_a_stamp_is_read_in_every_window(items: Mirror) -> None:
     assert items.extract_one(items.table("items")).rows_read == 1
 
