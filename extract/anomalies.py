@@ -91,21 +91,34 @@ def _find(
     cursor: Cursor, reader: Reader, column: SourceColumn, altered: Altered, where: str
 ) -> None:
     condition = f"{where} and {altered.condition}"
-    if column in reader.table.key_columns and not altered.in_key:
-        one = reader.read_where([Field("1", "1", quoted=False)], condition)
-        if next(one, None) is not None:
-            raise TableError(
-                reader.table.declaration.name,
-                f'key column "{column.name}" holds a value that PostgreSQL cannot:'
-                f" {altered.reason}",
-                "Mend the row at the source, or set `key` to another unique key.",
-            )
+    if column in reader.table.key_columns:
+        _check_key(reader, column, altered, where)
     fields = [column_field(key) for key in reader.table.key_columns]
     name, reason = source_literal(column.name), source_literal(altered.reason)
     for expression in (name, altered.source, altered.stored, reason):
         fields.append(Field(expression, expression, quoted=True))
     for chunk in reader.read_where(fields, condition):
         _copy(cursor, chunk)
+
+
+def check_keys(reader: Reader, suspects: list[str]) -> None:
+    """Raise TableError where a key among the suspects cannot be held as it is."""
+    for where in suspects:
+        for column in reader.table.key_columns:
+            for altered in _altered(column):
+                _check_key(reader, column, altered, where)
+
+
+def _check_key(reader: Reader, column: SourceColumn, altered: Altered, where: str) -> None:
+    if altered.in_key:
+        return
+    one = reader.read_where([Field("1", "1", quoted=False)], f"{where} and {altered.condition}")
+    if next(one, None) is not None:
+        raise TableError(
+            reader.table.declaration.name,
+            f'key column "{column.name}" holds a value that PostgreSQL cannot: {altered.reason}',
+            "Mend the row at the source, or set `key` to another unique key.",
+        )
 
 
 def _copy(cursor: Cursor, chunk: Chunk) -> None:

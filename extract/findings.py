@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from common.errors import TableError
-from extract.anomalies import note_anomalies
+from extract.anomalies import check_keys, note_anomalies
 from extract.digests import mirror_row_text, source_row_text
 from extract.guard import check_deletes
 from extract.mirror import Applied, MirrorTable, comparable
@@ -70,6 +70,8 @@ class Findings:
         chunks = self._copy(
             "reconcile_source", self._reader.read_where(fields, source_condition(keys, key_range))
         )
+        # a key that is not itself here would be asked for in vain, and taken for deleted
+        check_keys(self._reader, _suspects(chunks))
         within = mirror_condition(keys, key_range)
         mirrored = f"(select * from {self._mirror.qualified} where {within})"
         self._cursor.execute(
@@ -172,7 +174,7 @@ class Findings:
             f"delete from reconcile_gone where ({self._names}) in"
             f" (select {self._names} from reconcile_landed)"
         )
-        return list(dict.fromkeys(chunk.where for chunk in chunks if chunk.suspect))
+        return _suspects(chunks)
 
     def _rows_again(
         self, fields: list[Field], keys: list[Key], source_rows: int
@@ -244,6 +246,11 @@ class Copied:
     rows: int
     where: str
     suspect: bool
+
+
+def _suspects(chunks: list[Copied]) -> list[str]:
+    """The conditions of the chunks that may hold a value PostgreSQL cannot, each once."""
+    return list(dict.fromkeys(chunk.where for chunk in chunks if chunk.suspect))
 
 
 def _all_of(relation: str, names: list[str]) -> str:

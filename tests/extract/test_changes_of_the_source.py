@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.servers import Connected
+from commands.verify import verify_tables
 from common.errors import TableError
 from extract import extraction, findings
 from extract.identity import SourceChanged, check_identity
@@ -193,6 +195,34 @@ def test_key_that_postgresql_cannot_hold_stops_the_table_and_says_so(
     (outcome,) = mirror.extract(mirror.table("items", key=("k",), cursor=None))
     assert isinstance(outcome.error, TableError)
     assert told in str(outcome.error)
+
+
+@pytest.mark.parametrize(
+    ("ddl", "value", "told"),
+    [
+        ("varchar(20) primary key", "concat('a', char(0), 'b')", "holds the character NUL"),
+        ("date primary key", "0", "not a date that PostgreSQL can hold"),
+    ],
+    ids=["NUL", "zero date"],
+)
+def test_such_a_key_that_no_window_shows_stops_the_table_too(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    connected: Connected,
+    ddl: str,
+    value: str,
+    told: str,
+) -> None:
+    operational.execute("set session sql_mode = ''")
+    operational.execute(f"create table items (k {ddl}, updated_at datetime not null)")
+    operational.execute("insert into items values ('2024-01-01', now())")
+    table = mirror.table("items", key=("k",))
+    mirror.extract_one(table)
+    operational.execute(f"insert into items values ({value}, '2020-01-01')")
+    (outcome,) = mirror.extract(table)
+    assert told in str(outcome.error)
+    (verified,) = verify_tables(connected, [table], False, {}).tables
+    assert told in str(verified.error)
 
 
 @pytest.mark.parametrize("kind", ["float", "double"])
