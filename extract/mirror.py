@@ -85,6 +85,9 @@ class MirrorTable:
                 "update mrr_state.key_range set compared_at = null where table_name = %s",
                 (self.name,),
             )
+        if any(column in self.table.key_columns for column in retyped):
+            # their ends are values of the type before
+            self._forget_ranges(cursor)
         if retyped:
             self._drop_views(cursor)
             for column in retyped:
@@ -306,7 +309,7 @@ class MirrorTable:
             return
         if name:
             cursor.execute(f"alter table {self.qualified} drop constraint {quoted_postgres(name)}")
-        cursor.execute("delete from mrr_state.key_range where table_name = %s", (self.name,))
+        self._forget_ranges(cursor)
         if not self.keys:
             return
         try:
@@ -319,6 +322,10 @@ class MirrorTable:
                 f"Empty the mirror once: drop table {self.qualified} cascade; the history of its"
                 " rows stays.",
             ) from None
+
+    def _forget_ranges(self, cursor: Cursor) -> None:
+        """The next comparison cuts the table anew."""
+        cursor.execute("delete from mrr_state.key_range where table_name = %s", (self.name,))
 
     def row_key(self, relation: str, cast: bool = False) -> str:
         """The key of a relation's row as jsonb, from columns of text where `cast` is true."""

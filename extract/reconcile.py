@@ -276,11 +276,12 @@ def _due(
         (mirror.name, mirror.run_id),
     )
     (last,) = cursor.fetchone()
-    elapsed = min(now - last, within) if last else within
-    never = [stored for stored in ranges if stored.compared_at is None]
-    known = sorted(
-        (stored for stored in ranges if stored.compared_at), key=lambda stored: stored.compared_at
-    )
+    # a time to come is of a clock that was set back: nobody knows how long ago it was
+    elapsed = min(now - last, within) if last and last <= now else within
+    times = [(stored.compared_at, stored) for stored in ranges]
+    never = [stored for at, stored in times if at is None or at > now]
+    known = [stored for at, stored in times if at is not None and at <= now]
+    known.sort(key=lambda stored: stored.compared_at)
     share = ceil(len(ranges) * (elapsed / within))
     overdue = sum(stored.compared_at <= now + elapsed - within for stored in known)
     return never + known[: max(share - len(never), overdue, 0)]

@@ -16,6 +16,9 @@ RANGE_BYTES = 4 * 1024 * 1024
 GROWN = 2
 """A range that has grown to this many times its size is cut anew."""
 
+# a name of the source never ends with a space, so these meet no key column
+ROW, ROWS = '"row "', '"rows "'
+
 
 @dataclass(frozen=True)
 class StoredRange:
@@ -94,10 +97,10 @@ class StoredRanges:
         names = ", ".join(quoted_postgres(column.name) for column in self._key)
         values = ", ".join(key_value_in_mirror(column) for column in self._key)
         self._cursor.execute(
-            f"select {values} from (select {names}, row_number() over (order by {names}) as row,"
-            f" count(*) over () as rows from {self._mirror.qualified}"
+            f"select {values} from (select {names}, row_number() over (order by {names}) as {ROW},"
+            f" count(*) over () as {ROWS} from {self._mirror.qualified}"
             f" where {mirror_condition(self._key, keys)}) as numbered"
-            f" where row % {self._rows} = 0 and rows - row >= {self._rows} order by row"
+            f" where {ROW} % {self._rows} = 0 and {ROWS} - {ROW} >= {self._rows} order by {ROW}"
         )
         return [driver_key(row) for row in self._cursor.fetchall()]
 

@@ -87,10 +87,48 @@ def test_every_row_is_compared_within_its_time(
     check_equal(operational, query)
 
 
+def test_clock_that_was_set_back_does_not_keep_ranges_from_their_turn(
+    large: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    query("update mrr_state.key_range set compared_at = compared_at + interval '1 year'")
+    query("update dwh.mirror_verification set checked_to = checked_to + interval '1 year'")
+    query("update dwh.high_water_mark set read_at = read_at + interval '1 year'")
+    operational.execute("update items set name = 'silent', updated_at = updated_at")
+    large.extract_one(large.table("items"))
+    check_equal(operational, query)
+
+
+@pytest.mark.parametrize("kind", ["varbinary(20)", "decimal(12,2)", "varchar(20)"])
+def test_key_that_becomes_another_kind_is_cut_anew(
+    large: Mirror, operational: OperationalDatabase, query: Query, kind: str
+) -> None:
+    operational.execute(f"alter table items modify id {kind}")
+    assert large.extract_one(large.table("items")).verification.is_equal
+    key = "convert_from(id, 'UTF8')::int" if kind.startswith("varbinary") else "id::numeric::int"
+    operational.execute("delete from items where id = 1234")
+    large.extract_one(large.table("items"))
+    assert query(f"select count(*), sum({key}) from mrr.items") == [
+        (ROWS - 1, ROWS * (ROWS + 1) // 2 - 1234)
+    ]
+
+
 def test_first_run_over_a_large_table_compares_every_row(large: Mirror, query: Query) -> None:
     assert query("select compared_rows, source_rows, mirror_rows from dwh.mirror_verification") == [
         (ROWS, ROWS, ROWS)
     ]
+
+
+@pytest.mark.parametrize("name", ["row", "rows", "base", "bits"])
+def test_key_of_a_large_table_may_have_any_name(
+    large: Mirror, operational: OperationalDatabase, query: Query, name: str
+) -> None:
+    operational.execute(f"create table named (`{name}` int primary key)")
+    operational.execute(f"insert into named select seq * 3 from seq_1_to_{ROWS}")
+    table = large.table("named", key=(name,), cursor=None)
+    large.extract_one(table)
+    operational.execute(f"delete from named where `{name}` = 300")
+    assert large.extract_one(table).applied.deleted == 1
+    assert query("select count(*) from mrr.named") == [(ROWS - 1,)]
 
 
 def test_range_that_grows_is_cut(
