@@ -36,21 +36,26 @@ def bring_bag(
             mirror.name, f"{rows} rows were read, others landed", "Nothing was applied; run again."
         )
     gone = _count(cursor, "bag_stored", "bag_landed")
+    # without a key, a row that changed is one that went and one that came
+    changed = min(gone, _count(cursor, "bag_landed", "bag_stored"))
+    lost = gone - changed
     allowed = allowed_deletes(cursor, mirror, source_is_empty=rows == 0)
-    if gone > allowed and gone != accepted_deletes:
-        raise DeletesRefused(mirror.name, gone, allowed, mirror.count(cursor), [])
+    if lost > allowed and lost != accepted_deletes:
+        raise DeletesRefused(mirror.name, lost, allowed, mirror.count(cursor), [])
     cursor.execute(
         f"delete from {mirror.qualified} where ctid in (select bag_stored.place from bag_stored"
         " left join bag_landed using (row_md5, copy) where bag_landed.place is null)"
     )
-    deleted = cursor.rowcount
+    deleted = cursor.rowcount - changed
     cursor.execute(
         f"insert into {mirror.qualified} ({', '.join(mirror.columns)})"
         f" select {', '.join(columns)} from {landed} as landed where ctid in ("
         "select bag_landed.place from bag_landed left join bag_stored using (row_md5, copy)"
         " where bag_stored.place is null)"
     )
-    applied = Applied(inserted=cursor.rowcount, deleted=deleted)
+    applied = Applied(inserted=cursor.rowcount - changed, updated=changed, deleted=deleted)
+    for name in mirror.vanished_columns(cursor):
+        cursor.execute(f"update {mirror.qualified} set {name} = null where {name} is not null")
     return verify_bag(cursor, mirror, landed, columns, rows, read_at, applied)
 
 
@@ -67,6 +72,9 @@ def verify_bag(
     _number_rows(cursor, mirror, landed, columns)
     different = _count(cursor, "bag_stored", "bag_landed")
     different += _count(cursor, "bag_landed", "bag_stored")
+    for name in mirror.vanished_columns(cursor):
+        cursor.execute(f"select count({name}) from {mirror.qualified}")
+        different += cursor.fetchone()[0]
     return Verification(
         table_name=mirror.name,
         source_rows=rows,

@@ -6,6 +6,7 @@ import pytest
 
 from common.errors import DeletesRefused
 from extract import catalog
+from extract.mirror import Applied
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
 
@@ -39,7 +40,7 @@ def test_copies_of_a_row_are_counted(
     operational.execute("insert into notes values (null, ''), (3, 'new')")
     operational.execute("update notes set b = null where a = 2")
     outcome = bag.extract_one(bag.table("notes", key=(), cursor=None))
-    assert (outcome.applied.inserted, outcome.applied.deleted) == (3, 2)
+    assert outcome.applied == Applied(inserted=1, updated=2)
     assert outcome.verification.is_equal
     check_equal(operational, query)
     assert bag.extract_one(bag.table("notes", key=(), cursor=None)).applied.rows == 0
@@ -86,3 +87,27 @@ def test_retype_of_a_table_without_a_key_is_not_in_the_change_log(
     assert (outcome.applied.rows, outcome.verification.is_equal) == (0, True)
     check_equal(operational, query)
     assert query("select count(*) from mrr_state.change_log") == [(0,)]
+
+
+def test_mass_change_of_a_table_without_a_key_is_no_mass_delete(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute("create table notes (a int)")
+    operational.execute("insert into notes select seq from seq_1_to_2000")
+    table = mirror.table("notes", key=(), cursor=None)
+    mirror.extract_one(table)
+    operational.execute("alter table notes add b int default 7")
+    assert mirror.extract_one(table).applied == Applied(updated=2000)
+    check_equal(operational, query)
+    operational.execute("delete from notes where a <= 1500")
+    operational.execute("update notes set b = 8")
+    (outcome,) = mirror.extract(table)
+    assert "1500 of 2000 mirrored rows are gone at the source" in str(outcome.error)
+
+
+def test_dropped_column_of_a_table_without_a_key_is_null(
+    bag: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    operational.execute("alter table notes drop b")
+    bag.extract_one(bag.table("notes", key=(), cursor=None))
+    assert query("select count(*), count(a), count(b) from mrr.notes") == [(6, 4, 0)]
