@@ -126,15 +126,18 @@ def _copy(cursor: Cursor, chunk: Chunk) -> None:
 
 
 def _note(cursor: Cursor, mirror: MirrorTable) -> int:
-    """Write the anomalies found; one that was known keeps the time it was first seen."""
+    """Write the anomalies found; one that was known keeps the time it was first seen.
+
+    Without a key there is one for each column that holds such values.
+    """
+    row_key = f'{mirror.row_key("found", cast=True)}::text'
     cursor.execute(
         f"""
         insert into dwh.mirror_anomaly (
             table_name, row_key, column_name, source_value, stored_value, reason
         )
-        select
-            {text_literal(mirror.name)}, {mirror.row_key("found", cast=True)}::text,
-            {COLUMN}, {VALUE}, {STORED}, {REASON}
+        select distinct on ({row_key}, {COLUMN})
+            {text_literal(mirror.name)}, {row_key}, {COLUMN}, {VALUE}, {STORED}, {REASON}
         from found_anomaly as found
         on conflict (table_name, row_key, column_name) do update
         set
@@ -156,10 +159,12 @@ def _forget_others(
     if not cursor.fetchone()[0]:
         return
     names = ", ".join(mirror.columns)
+    # a table without a key always lands whole, and may be empty
+    rows = f"(select {', '.join(columns)} from {landed}) as landed ({names})"
     cursor.execute(
         f"""
         delete from dwh.mirror_anomaly as anomaly
-        using (select {", ".join(columns)} from {landed}) as landed ({names})
+        using {rows if mirror.keys else "(select 1) as landed"}
         where anomaly.table_name = {text_literal(mirror.name)}
             and anomaly.row_key = {mirror.row_key("landed")}::text
             and not exists (

@@ -92,18 +92,23 @@ def verify_bag(
     )
 
 
-def read_bag(cursor: Cursor, reader: Reader) -> tuple[str, tuple[str, ...], int]:
-    """Read the whole table into a temporary one: its name, its columns, and how many rows."""
+def read_bag(cursor: Cursor, reader: Reader) -> tuple[str, tuple[str, ...], int, list[str]]:
+    """Read the whole table into a temporary one: its name, its columns, and how many rows.
+
+    Last come the conditions of the chunks that may hold a value PostgreSQL cannot.
+    """
     columns = tuple(f"c{number}" for number, _ in enumerate(reader.table.columns, start=1))
     types = map(postgres_type, reader.table.columns)
     names = ", ".join(f"{name} {kind}" for name, kind in zip(columns, types, strict=True))
     cursor.execute("drop table if exists bag_read")
     cursor.execute(f"create temporary table bag_read ({names}) on commit drop")
-    rows = 0
+    rows, suspects = 0, []
     for chunk in reader.read([column_field(column) for column in reader.table.columns]):
         cursor.copy_expert(f"copy bag_read from stdin with ({COPY_FORMAT})", BytesIO(chunk.data))
         rows += chunk.rows
-    return "bag_read", columns, rows
+        if chunk.suspect:
+            suspects.append(chunk.where)
+    return "bag_read", columns, rows, list(dict.fromkeys(suspects))
 
 
 def _number_rows(

@@ -21,6 +21,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from common.pause import pause_point
+from extract.anomalies import note_anomalies
 from extract.digests import mirror_digest, source_digest
 from extract.findings import Findings
 from extract.keyless import bring_bag, read_bag, verify_bag
@@ -59,7 +60,8 @@ def reconcile(
     """
     checked_from = reader.session.clock()
     if not mirror.keys:
-        bag = read_bag(cursor, reader)
+        *bag, suspects = read_bag(cursor, reader)
+        note_anomalies(cursor, reader, mirror, *bag[:2], suspects)
         brought = bring_bag(cursor, mirror, *bag, checked_from, accepted_deletes)
         return replace(brought, applied=applied + brought.applied)
     findings = Findings(cursor, reader, mirror)
@@ -89,7 +91,7 @@ def verify(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> Verification:
     """Compare every row of the table and change nothing."""
     checked_from = reader.session.clock()
     if not mirror.keys:
-        bag = read_bag(cursor, reader)
+        *bag, _ = read_bag(cursor, reader)
         return verify_bag(cursor, mirror, *bag, checked_from, Applied())
     findings = Findings(cursor, reader, mirror)
     counted = _compare_rows(cursor, reader, mirror, _ranges(cursor, mirror), findings)

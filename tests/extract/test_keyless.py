@@ -111,3 +111,25 @@ def test_dropped_column_of_a_table_without_a_key_is_null(
     operational.execute("alter table notes drop b")
     bag.extract_one(bag.table("notes", key=(), cursor=None))
     assert query("select count(*), count(a), count(b) from mrr.notes") == [(6, 4, 0)]
+
+
+def test_what_postgresql_cannot_hold_is_noted_without_a_key_too(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute("set session sql_mode = ''")
+    operational.execute("create table notes (d date, t text)")
+    operational.execute("insert into notes values (0, 'x'), (0, char(0)), ('2024-01-01', char(0))")
+    table = mirror.table("notes", key=(), cursor=None)
+    noted = "select row_key, column_name, source_value, stored_value from dwh.mirror_anomaly"
+    for _ in range(2):
+        mirror.extract_one(table)
+        assert query(f"{noted} order by 2") == [
+            ("{}", "d", "0000-00-00", None),
+            ("{}", "t", None, "\u2400"),
+        ]
+    operational.execute("update notes set t = 'y'")
+    mirror.extract_one(table)
+    assert query(noted) == [("{}", "d", "0000-00-00", None)]
+    operational.execute("delete from notes")
+    mirror.extract_one(table, accepted_deletes={"notes": 3})
+    assert query(noted) == []
