@@ -11,6 +11,7 @@ from common.log import start_logging
 from extract.catalog import check_dropped, describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, as_table_error
+from extract.extraction import LOCK_WAIT, check_unchanged
 from extract.guard import note_accepted, note_candidates
 from extract.identity import check_identity
 from extract.mirror import MirrorTable
@@ -18,7 +19,7 @@ from extract.reader import Reader
 from extract.reconcile import compare_due, reconcile, verify
 from extract.session import Session
 from extract.verification import Verification, write_verification
-from warehouse.connection import connect, run_lock, transaction
+from warehouse.connection import RunLock, connect, run_lock, transaction
 from warehouse.run_log import RunLog, new_run_id
 from warehouse.upgrade import upgrade
 
@@ -58,7 +59,7 @@ def verify_tables(
     """Compare the tables under the run's lock. Raises AnotherRun, and ServerError."""
     run_id = new_run_id()
     start_logging(run_id)
-    with run_lock(servers.warehouse):
+    with run_lock(servers.warehouse) as lock:
         connection = connect(servers.warehouse)
         upgrade(connection)
         run_log = RunLog(connection, run_id)
@@ -71,7 +72,9 @@ def verify_tables(
             with run_log.step("verify", "verify") as step:
                 for table in tables:
                     found.append(
-                        _verify_table(source, connection, run_log, table, repair, accepted_deletes)
+                        _verify_table(
+                            source, connection, run_log, lock, table, repair, accepted_deletes
+                        )
                     )
                     report(found[-1])
                 result = VerifyResult(found)
@@ -86,6 +89,7 @@ def _verify_table(
     source: Session,
     connection: psycopg2.extensions.connection,
     run_log: RunLog,
+    lock: RunLock,
     declaration: MirroredTable,
     repair: bool,
     accepted_deletes: dict[str, int],
@@ -95,23 +99,31 @@ def _verify_table(
         table = describe(source, declaration)
         reader, mirror = Reader(source, table), MirrorTable(table, run_log.run_id)
         with transaction(connection), connection.cursor() as cursor:
+            cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
             if not mirror.exists(cursor):
                 raise TableError(name, "not mirrored yet", "Start a run: python run.py")
             accepted = accepted_deletes.get(name)
             if repair:
-                prepared = mirror.prepare(cursor)
+                # only a run makes the views of stg again
+                prepared = mirror.prepare(cursor, may_drop_views=False)
                 check_dropped(source, table, mirror.vanished_names(cursor))
                 verification = reconcile(
                     cursor, reader, mirror, prepared, accepted_deletes=accepted
                 )
                 if accepted == verification.applied.deleted:
                     note_accepted(cursor, name, accepted, run_log.run_id)
+                note_candidates(connection, name, [], run_log.run_id)
             else:
                 mirror.check_columns(cursor)
                 verification = verify(cursor, reader, mirror)
             write_verification(cursor, verification, run_log.run_id)
+            check_unchanged(source, table)
+            lock.check()
         if repair:
-            verification = compare_due(connection, reader, mirror, verification, everything=True)
+            verification = compare_due(
+                connection, reader, mirror, verification, lock.check, everything=True
+            )
+            check_unchanged(source, table)
     except DeletesRefused as refusal:
         note_candidates(connection, name, refusal.row_keys, run_log.run_id)
         return VerifiedTable(name, error=refusal)

@@ -130,7 +130,7 @@ def _note(cursor: Cursor, mirror: MirrorTable) -> int:
 
     Without a key there is one for each column that holds such values.
     """
-    row_key = f'{mirror.row_key("found", cast=True)}::text'
+    row_key = f"{mirror.row_key('found', cast=True)}::text"
     cursor.execute(
         f"""
         insert into dwh.mirror_anomaly (

@@ -167,12 +167,12 @@ class Extraction:
         try:
             with self._committed() as cursor:
                 verification, advanced = self._apply(cursor, read, mirror, mark)
-                self._check_unchanged(read)
+                check_unchanged(self.source, read.reader.table)
             pause_point("applied")
             verification = compare_due(
                 self.connection, read.reader, mirror, verification, self.check_lock
             )
-            self._check_unchanged(read)
+            check_unchanged(self.source, read.reader.table)
         except DeletesRefused as refusal:
             note_candidates(self.connection, name, refusal.row_keys, self.run_log.run_id)
             return self._failed(name, refusal, started)
@@ -207,16 +207,10 @@ class Extraction:
         pause_point("reconciled")
         return verification, self._advanced(cursor, read, mark)
 
-    def _check_unchanged(self, read: TableRead) -> None:
-        """Raise TableChanged where the table is no longer the one that was described."""
-        table = read.reader.table
-        if describe(self.source, table.declaration).identity != table.identity:
-            raise TableChanged(table.declaration.name)
-
     def _cause(self, read: TableRead, error: Exception) -> Exception:
         """The error, or TableChanged: the values of another shape may fit nowhere."""
         try:
-            self._check_unchanged(read)
+            check_unchanged(self.source, read.reader.table)
         except TableChanged as changed:
             return changed
         except DRIVER_ERRORS:
@@ -270,6 +264,12 @@ class Extraction:
             str(error) if error else None,
         )
         self.report(outcome)
+
+
+def check_unchanged(source: Session, table: TableDescription) -> None:
+    """Raise TableChanged where the table is no longer the one that was described."""
+    if describe(source, table.declaration).identity != table.identity:
+        raise TableChanged(table.declaration.name)
 
 
 def _land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[str, TableError]:

@@ -49,7 +49,7 @@ class MirrorTable:
         self.keys = [quoted_postgres(name) for name in table.declaration.key]
         self.columns = [quoted_postgres(column.name) for column in table.columns]
 
-    def prepare(self, cursor: Cursor) -> Applied:
+    def prepare(self, cursor: Cursor, may_drop_views: bool = True) -> Applied:
         """Make the table, or bring its columns, types and key to the source's.
 
         A new type is an update of every row.
@@ -89,7 +89,7 @@ class MirrorTable:
             # their ends are values of the type before
             self._forget_ranges(cursor)
         if retyped:
-            self._drop_views(cursor)
+            self._drop_views(cursor, may_drop_views)
             for column in retyped:
                 self._retype(cursor, column)
             # without a key there is no change log
@@ -255,7 +255,7 @@ class MirrorTable:
         )
         return Applied(updated=cursor.rowcount)
 
-    def _drop_views(self, cursor: Cursor) -> None:
+    def _drop_views(self, cursor: Cursor, may_drop_views: bool) -> None:
         """Drop the staging views above the table; dbt makes them again in the same run."""
         cursor.execute(
             """
@@ -290,6 +290,12 @@ class MirrorTable:
                     " keeps the mirror from following",
                     "Drop the view, run, and make it again.",
                 )
+        if views and not may_drop_views:
+            raise TableError(
+                self.name,
+                "a column has another type at the source now, and views stand above it",
+                "Start a run: it follows the source, and makes the views again.",
+            )
         for schema, view in views:
             cursor.execute(
                 f"drop view if exists {quoted_postgres(schema)}.{quoted_postgres(view)} cascade"

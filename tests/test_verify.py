@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from commands import verify
 from commands.servers import Connected
 from commands.verify import verify_tables
 from common.errors import ExitCode
-from extract import stored_ranges
+from extract import reconcile, stored_ranges
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
+from warehouse.connection import connect, transaction
 
 Query = Callable[..., list[tuple]]
 
@@ -79,3 +81,68 @@ def test_verify_says_which_column_the_mirror_lacks(
     assert 'column "w" is integer at the source, missing in the mirror' in str(
         result.tables[0].error
     )
+
+
+def test_repair_leaves_the_views_above_a_column_of_another_type(
+    mirrored: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    query("create view stg.items as select * from mrr.items")
+    operational.execute("alter table items modify v blob")
+    result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], True, {})
+    assert "HINT: Start a run: it follows the source, and makes the views again." in str(
+        result.tables[0].error
+    )
+    assert query("select count(*) from stg.items") == [(2500,)]
+
+
+def test_repair_under_an_open_transaction_waits_a_bounded_time(
+    mirrored: Mirror, operational: OperationalDatabase, query: Query, monkeypatch
+) -> None:
+    monkeypatch.setattr(verify, "LOCK_WAIT", "1s")
+    operational.execute("alter table items add unique (id)")
+    query("alter table mrr.items drop constraint items_pkey")
+    reader = connect(mirrored.connected.warehouse)
+    with transaction(reader), reader.cursor() as cursor:
+        cursor.execute("select count(*) from mrr.items")
+        result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], True, {})
+    assert "lock timeout" in str(result.tables[0].error)
+    reader.close()
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_table_that_is_swapped_while_it_is_verified_is_not_called_equal(
+    mirrored: Mirror, operational: OperationalDatabase, monkeypatch, repair: bool
+) -> None:
+    operational.execute("create table other like items")
+    operational.execute("alter table other add w int")
+    real, calls = reconcile._compare_rows, []
+
+    def compare(*arguments):
+        found = real(*arguments)
+        if not calls:
+            operational.execute("rename table items to old, other to items")
+        calls.append(found)
+        return found
+
+    monkeypatch.setattr(reconcile, "_compare_rows", compare)
+    result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], repair, {})
+    assert result.exit_code == ExitCode.FAILED
+    assert "rebuilt while it was read" in str(result.tables[0].error)
+
+
+def test_repair_whose_lock_is_gone_changes_nothing(
+    mirrored: Mirror, query: Query, monkeypatch
+) -> None:
+    query("update mrr.items set v = 'other' where id = 1234")
+    real = verify.reconcile
+
+    def lose_lock(*arguments, **options):
+        query(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'tidemark run lock' and datname = current_database()"
+        )
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(verify, "reconcile", lose_lock)
+    verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], True, {})
+    assert query("select v from mrr.items where id = 1234") == [("other",)]
