@@ -243,7 +243,7 @@ def test_table_swapped_before_it_is_committed_is_committed_once(
 
 @pytest.mark.parametrize(
     ("key", "brought"),
-    [(("id",), (2, 3, 2)), ((), (5, 0, 5))],
+    [(("id",), (2, 3, 2)), ((), (1, 4, 1))],
     ids=["with a key", "without a key"],
 )
 def test_what_a_run_brings_in_two_reads_is_added_up(
