@@ -8,6 +8,7 @@ and the empty string kept apart. The text of a range is its rows one after the o
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import psycopg2
 import pymysql
 from psycopg2.extensions import cursor as Cursor
 
@@ -71,11 +72,19 @@ def mirror_digest(
     for name in vanished:
         text += f" || case when {name} is not null then 'vanished' else '' end"
     keys = ", ".join(quoted_postgres(column.name) for column in table.key_columns)
-    cursor.execute(
-        f"select md5(coalesce(string_agg({text}, '' order by {keys}), '')),"
-        f" count(*) from {relation} where {mirror_condition(table.key_columns, key_range)}"
-    )
-    return Digest(*cursor.fetchone())
+    rows = f"from {relation} where {mirror_condition(table.key_columns, key_range)}"
+    cursor.execute("savepoint digest")
+    try:
+        cursor.execute(
+            f"select md5(coalesce(string_agg({text}, '' order by {keys}), '')), count(*) {rows}"
+        )
+    except psycopg2.errors.ProgramLimitExceeded:
+        # no text of PostgreSQL is longer than a gigabyte: the rows are compared one by one
+        cursor.execute("rollback to savepoint digest")
+        cursor.execute(f"select null, count(*) {rows}")
+    digest = Digest(*cursor.fetchone())
+    cursor.execute("release savepoint digest")
+    return digest
 
 
 def _source_part(column: SourceColumn) -> str:

@@ -155,12 +155,9 @@ class Findings:
 
         Returns the conditions of the chunks that may hold a value PostgreSQL cannot.
         """
-        values = ", ".join(key_value_in_mirror(column) for column in self._table.key_columns)
-        self._cursor.execute(f"select {values} from reconcile_differing")
-        keys = [driver_key(key) for key in self._cursor.fetchall()]
         self._temporary_table("reconcile_landed", list(self._table.columns))
         fields = [column_field(column) for column in self._table.columns]
-        chunks = self._copy("reconcile_landed", self._rows_again(fields, keys, source_rows))
+        chunks = self._copy("reconcile_landed", self._rows_again(fields, source_rows))
         self._cursor.execute(
             f"""
             insert into reconcile_gone
@@ -176,15 +173,23 @@ class Findings:
         )
         return _suspects(chunks)
 
-    def _rows_again(
-        self, fields: list[Field], keys: list[Key], source_rows: int
-    ) -> Iterator[Chunk]:
-        if self._ranges and len(keys) > max(source_rows * BULK_SHARE, KEYS_PER_STATEMENT):
+    def _rows_again(self, fields: list[Field], source_rows: int) -> Iterator[Chunk]:
+        differing = self._count("reconcile_differing")
+        if self._ranges and differing > max(source_rows * BULK_SHARE, KEYS_PER_STATEMENT):
             for key_range in self._ranges:
                 condition = source_condition(self._table.key_columns, key_range)
                 yield from self._reader.read_where(fields, condition)
         else:
-            yield from self._reader.read_keys(fields, keys)
+            for keys in self._differing_keys():
+                yield from self._reader.read_keys(fields, keys)
+
+    def _differing_keys(self) -> Iterator[list[Key]]:
+        """The keys of `reconcile_differing`, some at a time: all of a table may stand there."""
+        values = ", ".join(key_value_in_mirror(column) for column in self._table.key_columns)
+        with self._cursor.connection.cursor("reconcile_differing") as cursor:
+            cursor.execute(f"select {values} from reconcile_differing")
+            while some := cursor.fetchmany(KEYS_PER_STATEMENT):
+                yield [driver_key(key) for key in some]
 
     def _late_rows(self, late_before: datetime | None) -> int:
         """How many rows that differ carry a stamp that an earlier window should have seen."""

@@ -5,6 +5,7 @@ of a table become visible together or not at all.
 """
 
 from dataclasses import dataclass
+from hashlib import md5
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
@@ -57,6 +58,7 @@ class MirrorTable:
         """
         existing = self._existing_types(cursor)
         if not existing:
+            self._is_another(cursor)
             columns = ", ".join(
                 f"{quoted_postgres(column.name)} {postgres_type(column)}"
                 for column in self.table.columns
@@ -79,8 +81,8 @@ class MirrorTable:
             for column in self.table.columns
             if existing.get(column.name, postgres_type(column)) != postgres_type(column)
         ]
-        if added or came_or_went or retyped:
-            # every range has its turn now: no stamp tells of what an ALTER did
+        if self._is_another(cursor) or added or came_or_went or retyped:
+            # every range has its turn now: no stamp tells of what an ALTER or a swap did
             cursor.execute(
                 "update mrr_state.key_range set compared_at = null where table_name = %s",
                 (self.name,),
@@ -231,6 +233,17 @@ class MirrorTable:
                     " its rows stays.",
                 ) from None
             cursor.execute(f"{alter} using null")
+
+    def _is_another(self, cursor: Cursor) -> bool:
+        """True where the source's table is not the one that was read before, or was rebuilt."""
+        identity = md5(repr(self.table.identity).encode()).hexdigest()
+        cursor.execute(
+            "insert into mrr_state.table_identity as known (table_name, identity) values (%s, %s)"
+            " on conflict (table_name) do update set identity = excluded.identity"
+            " where known.identity <> excluded.identity",
+            (self.name, identity),
+        )
+        return cursor.rowcount > 0
 
     def _mark_vanished(self, cursor: Cursor) -> bool:
         """Say in its comment that a column is no more at the source; true where that is news."""

@@ -1,13 +1,14 @@
 """Comparing a large table in ranges: every key at every run, every row in its turn."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from common.errors import DeletesRefused
-from extract import stored_ranges
+from extract import digests, stored_ranges
 from extract.keysets import difference
+from extract.reader import Chunk, Reader
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
 
@@ -112,6 +113,29 @@ def test_key_that_becomes_another_kind_is_cut_anew(
     ]
 
 
+@pytest.mark.parametrize(
+    "ddl",
+    [
+        "alter table items modify name varchar(3)",
+        "alter table items drop name, add name varchar(40) default 'x'",
+        "rename table items to old, other to items",
+    ],
+    ids=["cut", "replaced", "swapped"],
+)
+def test_table_that_became_another_between_runs_is_compared_whole(
+    large: Mirror, operational: OperationalDatabase, query: Query, ddl: str
+) -> None:
+    operational.execute("set session sql_mode = ''")
+    operational.execute("create table other like items")
+    operational.execute("insert into other select id, 'other', '2020-01-01' from items")
+    large.extract_one(large.table("items"))
+    operational.execute(ddl)
+    outcome = large.extract_one(large.table("items"))
+    assert outcome.verification.compared_rows == ROWS
+    check_equal(operational, query)
+    assert large.extract_one(large.table("items")).verification.compared_rows < ROWS
+
+
 def test_first_run_over_a_large_table_compares_every_row(large: Mirror, query: Query) -> None:
     assert query("select compared_rows, source_rows, mirror_rows from dwh.mirror_verification") == [
         (ROWS, ROWS, ROWS)
@@ -129,6 +153,33 @@ def test_key_of_a_large_table_may_have_any_name(
     operational.execute(f"delete from named where `{name}` = 300")
     assert large.extract_one(table).applied.deleted == 1
     assert query("select count(*) from mrr.named") == [(ROWS - 1,)]
+
+
+def test_range_longer_than_a_text_of_postgresql_is_compared_row_by_row(
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "mirror_row_text", lambda _: "repeat('x', 2000000000)")
+    operational.execute("update items set name = 'silent', updated_at = updated_at where id = 9")
+    query("update mrr_state.key_range set compared_at = null")
+    outcome = large.extract_one(large.table("items"))
+    assert (outcome.verification.compared_rows, outcome.verification.repaired_rows) == (ROWS, 1)
+    check_equal(operational, query)
+
+
+def test_many_rows_that_differ_are_asked_for_some_at_a_time(
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, real = [], Reader.read_keys
+
+    def read_keys(reader: Reader, fields: list, keys: list) -> Iterator[Chunk]:
+        asked.append(len(keys))
+        return real(reader, fields, keys)
+
+    monkeypatch.setattr(Reader, "read_keys", read_keys)
+    operational.execute("insert into items select seq, 'old', '2020-01-01' from seq_5001_to_7200")
+    large.extract_one(large.table("items"))
+    assert asked == [500, 500, 500, 500, 200]
+    check_equal(operational, query)
 
 
 def test_range_that_grows_is_cut(
