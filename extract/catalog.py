@@ -204,20 +204,21 @@ def _check_key(
                 " not allow; set `key` to another unique key.",
             )
     nullable = [c.name for c in columns if c.name in declaration.key and c.nullable]
-    indexes: dict[str, list[tuple[str, bool]]] = {}
+    indexes: dict[str, list[tuple[int, str, bool]]] = {}
     # a flat SELECT: a subquery on information_schema.statistics has crashed MariaDB 10.11
-    for index, column, prefix in session.rows(
-        "select index_name, column_name, sub_part from information_schema.statistics"
+    for index, place, column, prefix in session.rows(
+        "select index_name, seq_in_index, column_name, sub_part from information_schema.statistics"
         " where table_schema = %s and table_name = %s and non_unique = 0",
         (declaration.database, declaration.table),
     ):
-        indexes.setdefault(index, []).append((column, prefix is None))
+        indexes.setdefault(index, []).append((place, column, prefix is None and column is not None))
     unique_keys = [
-        [column for column, _ in columns]
+        tuple(column for _, column, _ in sorted(columns))
         for columns in indexes.values()
-        if all(is_whole for _, is_whole in columns)
+        if all(is_whole for _, _, is_whole in columns)
     ]
-    if nullable or set(declaration.key) not in map(set, unique_keys):
+    # in another order than the index's, each range would sort the whole table
+    if nullable or declaration.key not in unique_keys:
         known = " or ".join(sorted(", ".join(columns) for columns in unique_keys))
         raise TableError(
             declaration.name,

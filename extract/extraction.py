@@ -142,7 +142,9 @@ class Extraction:
     ) -> TableRead:
         """Read a table's window into files."""
         table = describe(self.source, declaration)
-        window = window_of(self.source, table, None if self.full_refresh else mark)
+        with self.connection.cursor() as cursor:
+            is_known = MirrorTable(table, self.run_log.run_id).exists(cursor)
+        window = window_of(self.source, table, mark if is_known and not self.full_refresh else None)
         reader = Reader(self.source, table)
         condition = "true"
         if window.bound is not None:

@@ -121,7 +121,7 @@ class Findings:
         """
         suspects = self._read_again(source_rows)
         late_rows = self._late_rows(late_before)
-        check_deletes(self._cursor, self._mirror, self._reader.is_empty, accepted_deletes)
+        check_deletes(self._cursor, self._mirror, self._reader, accepted_deletes)
         columns = tuple(self._mirror.columns)
         note_anomalies(
             self._cursor, self._reader, self._mirror, "reconcile_landed", columns, suspects

@@ -1,12 +1,13 @@
 """The delete guard: a mass delete at the source changes nothing here until somebody says so."""
 
-from collections.abc import Callable
+from datetime import datetime
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from common.errors import DeletesRefused, UsageError
 from extract.mirror import MirrorTable
+from extract.reader import Reader
 
 ALLOWED_ROWS = 1_000
 ALLOWED_SHARE = 0.05
@@ -14,18 +15,17 @@ CANDIDATES_KEPT = 1_000
 
 
 def check_deletes(
-    cursor: Cursor, mirror: MirrorTable, is_empty: Callable[[], bool], accepted: int | None
+    cursor: Cursor, mirror: MirrorTable, reader: Reader, accepted: int | None
 ) -> None:
     """Raise DeletesRefused when `reconcile_gone` holds more rows than may be deleted now.
 
-    The measure is 24 hours, so that a mass delete in small steps is seen too. `is_empty` asks
-    the source whether it has any row left.
+    The measure is 24 hours, so that a mass delete in small steps is seen too.
     """
     cursor.execute("select count(*) from reconcile_gone")
     deletes = cursor.fetchone()[0]
     if not deletes:
         return
-    allowed = allowed_deletes(cursor, mirror, is_empty())
+    allowed = allowed_deletes(cursor, mirror, reader.is_empty(), reader.session.clock())
     if deletes <= allowed or deletes == accepted:
         return
     cursor.execute(
@@ -36,12 +36,14 @@ def check_deletes(
     raise DeletesRefused(mirror.name, deletes, allowed, mirror.count(cursor), row_keys)
 
 
-def allowed_deletes(cursor: Cursor, mirror: MirrorTable, source_is_empty: bool) -> int:
-    """How many rows may be deleted now without anybody's word."""
+def allowed_deletes(
+    cursor: Cursor, mirror: MirrorTable, source_is_empty: bool, now: datetime
+) -> int:
+    """How many rows may be deleted now, by the source's clock, without anybody's word."""
     if source_is_empty:
         return 0
     allowed = max(ALLOWED_ROWS, int(mirror.count(cursor) * ALLOWED_SHARE))
-    return max(0, allowed - _deleted_lately(cursor, mirror))
+    return max(0, allowed - _deleted_lately(cursor, mirror, now))
 
 
 def note_candidates(
@@ -66,15 +68,16 @@ def note_accepted(cursor: Cursor, table_name: str, deletes: int, run_id: str) ->
     )
 
 
-def _deleted_lately(cursor: Cursor, mirror: MirrorTable) -> int:
+def _deleted_lately(cursor: Cursor, mirror: MirrorTable, now: datetime) -> int:
     """The rows that were deleted in 24 hours, but for those that somebody let through."""
     cursor.execute(
         "select coalesce(sum(verification.deleted - coalesce(accepted.deletes, 0)), 0)"
         " from dwh.mirror_verification as verification"
         " left join mrr_state.accepted_deletes as accepted using (table_name, run_id)"
         " where verification.table_name = %s"
-        " and verification.checked_to > clock_timestamp() - interval '24 hours'",
-        (mirror.name,),
+        # by the clock of the source, as it was written; one that was set back forgets nothing
+        " and verification.checked_to > %s::timestamptz - interval '24 hours'",
+        (mirror.name, now),
     )
     return int(cursor.fetchone()[0])
 

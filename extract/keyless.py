@@ -39,7 +39,7 @@ def bring_bag(
     # without a key, a row that changed is one that went and one that came
     changed = min(gone, _count(cursor, "bag_landed", "bag_stored"))
     lost = gone - changed
-    allowed = allowed_deletes(cursor, mirror, source_is_empty=rows == 0)
+    allowed = allowed_deletes(cursor, mirror, rows == 0, read_at)
     if lost > allowed and lost != accepted_deletes:
         raise DeletesRefused(mirror.name, lost, allowed, mirror.count(cursor), [])
     cursor.execute(

@@ -5,6 +5,7 @@ bytes. Text is ordered by the source's collation, which PostgreSQL does not have
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from extract.types import RULE_OF, SourceColumn, postgres_type, quoted_postgres, quoted_source
@@ -58,7 +59,8 @@ def source_literal(value: Any) -> str:
         return f"x'{value.hex()}'"
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return str(value)
+    # an exponent would make it a floating point number
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def mirror_literal(value: Any, kind: str) -> str:

@@ -77,6 +77,7 @@ class Session:
             # the session waits while what was read is landed and applied
             "set session wait_timeout = 28800",
             "set session innodb_lock_wait_timeout = 1",
+            "set session sql_select_limit = 18446744073709551615",
         ]
         if self.is_mariadb:
             return [*statements, "set session tx_read_only = 1"]

@@ -1,16 +1,19 @@
 """The source's table changes its shape, its key, its server, or its mind while it is read."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+import embedded
 from commands.servers import Connected
 from commands.verify import verify_tables
 from common.errors import TableError
 from extract import extraction, findings
 from extract.identity import SourceChanged, check_identity
 from extract.session import Session
+from operational.connection import connection
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
 
@@ -363,6 +366,50 @@ def test_mass_delete_in_small_steps_is_refused_too(
     operational.execute("delete from items where id <= 1500")
     mirror.extract_one(table)
     assert query("select count(*) from mrr.items") == [(1500,)]
+
+
+def test_deletes_are_counted_by_the_clock_that_stamped_them(
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Session.clock
+    monkeypatch.setattr(Session, "clock", lambda session: real(session) - timedelta(hours=25))
+    operational.execute("create table items (id int primary key)")
+    operational.execute("insert into items select seq from seq_1_to_3000")
+    table = mirror.table("items", cursor=None)
+    mirror.extract_one(table)
+    operational.execute("delete from items where id <= 900")
+    mirror.extract_one(table)
+    operational.execute("delete from items where id <= 1800")
+    (outcome,) = mirror.extract(table)
+    assert "100 may be deleted in 24 hours" in str(outcome.error)
+
+
+def test_mirror_that_was_dropped_is_read_whole(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    query("drop table mrr.items cascade")
+    outcome = items.extract_one(items.table("items"))
+    assert (outcome.rows_read, outcome.verification.repaired_rows) == (3, 0)
+
+
+def test_limit_of_the_server_on_results_cuts_nothing(
+    items: Mirror, servers: embedded.Servers, query: Query
+) -> None:
+    with connection(servers.operational_root, items.database) as root, root.cursor() as cursor:
+        cursor.execute("set global sql_select_limit = 2")
+        try:
+            items.extract_one(items.table("items"))
+        finally:
+            cursor.execute("set global sql_select_limit = default")
+    assert query("select count(*), count(updated_at) from mrr.items") == [(3, 2)]
+
+
+def test_key_in_another_order_than_its_index_is_refused(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    operational.execute("create table items (a int, b int, primary key (a, b))")
+    (outcome,) = mirror.extract(mirror.table("items", key=("b", "a"), cursor=None))
+    assert "Set `key` to a unique key of the table: a, b." in str(outcome.error)
 
 
 def test_another_server_is_not_read(items: Mirror, query: Query) -> None:

@@ -38,8 +38,8 @@ MUTANTS = [
     Mutant(
         "guard-never-asks",
         GUARD,
-        "allowed_deletes(cursor, mirror, is_empty())",
-        "allowed_deletes(cursor, mirror, False)",
+        "allowed_deletes(cursor, mirror, reader.is_empty(), ",
+        "allowed_deletes(cursor, mirror, False, ",
         "nobody asks whether the source is empty",
     ),
     Mutant(
