@@ -320,9 +320,23 @@ MUTANTS = [
     Mutant(
         "reconcile-newest-first",
         RECONCILE,
-        "key=lambda stored: stored.compared_at\n",
-        "key=lambda stored: -stored.compared_at.timestamp()\n",
+        "known.sort(key=lambda stored: stored.compared_at)",
+        "known.sort(key=lambda stored: stored.compared_at, reverse=True)",
         "the ranges just compared are compared again, and the others never",
+    ),
+    Mutant(
+        "reconcile-times-to-come",
+        RECONCILE,
+        "if at is None or at > now]",
+        "if at is None]",
+        "once a clock was set back, ranges wait until it has caught up",
+    ),
+    Mutant(
+        "reconcile-run-to-come",
+        RECONCILE,
+        "if last and last <= now else within",
+        "if last else within",
+        "once a clock was set back, no range has its turn until it has caught up",
     ),
     Mutant(
         "reconcile-told-too-young",

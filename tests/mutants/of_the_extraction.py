@@ -151,8 +151,8 @@ MUTANTS = [
     Mutant(
         "extraction-no-numeric-overlap",
         EXTRACTION,
-        "Decimal(mark.high_water_mark) - table.declaration.overlap_values",
-        "Decimal(mark.high_water_mark)",
+        "Decimal(highest) - table.declaration.overlap_values",
+        "Decimal(highest)",
         "the same, of a cursor that is a number",
     ),
     Mutant(
@@ -179,9 +179,23 @@ MUTANTS = [
     Mutant(
         "extraction-mark-of-another-type",
         EXTRACTION,
-        "if mark and column is not None and mark.cursor_column == column.name:",
-        "if mark:",
-        "a new cursor column stops the table, run after run",
+        "if value is None or bool(NUMBER.fullmatch(value)) != table.has_numeric_cursor:",
+        "if value is None:",
+        "a cursor column of another kind stops the table, run after run",
+    ),
+    Mutant(
+        "extraction-number-of-before",
+        EXTRACTION,
+        "value = highest_seen(table, mark) if read.window.bound is not None else None",
+        "value = highest_seen(table, mark)",
+        "a number that is gone hides the lower ones, full refresh or not",
+    ),
+    Mutant(
+        "extraction-few-digits",
+        EXTRACTION,
+        "with localcontext(prec=MAX_PREC):",
+        "with localcontext():",
+        "a number of more than 28 digits is rounded, and the rows below it are in no window",
     ),
     Mutant(
         "extraction-no-full-refresh",

@@ -214,6 +214,13 @@ MUTANTS = [
         "the ranges of the old key are taken for those of the new",
     ),
     Mutant(
+        "mirror-key-kind-ranges-kept",
+        MIRROR,
+        "if any(column in self.table.key_columns for column in retyped):",
+        "if False:",
+        "the ends of ranges are values of the type that the key had before",
+    ),
+    Mutant(
         "mirror-drops-any-view",
         MIRROR,
         "if schema != STAGING_SCHEMA:",
@@ -253,15 +260,15 @@ MUTANTS = [
     Mutant(
         "anomalies-in-a-key",
         ANOMALIES,
-        "if column in reader.table.key_columns and not altered.in_key:",
-        "if False:",
+        "    if altered.in_key:\n        return\n",
+        "    if True:\n        return\n",
         "two keys that the mirror cannot tell apart become one row",
     ),
     Mutant(
         "anomalies-in-any-key",
         ANOMALIES,
-        "if column in reader.table.key_columns and not altered.in_key:",
-        "if column in reader.table.key_columns:",
+        "    if altered.in_key:\n        return\n",
+        "",
         "an invalid ENUM value in a key stops the table, though '' can be told from the others",
     ),
     Mutant(

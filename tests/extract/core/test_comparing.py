@@ -233,6 +233,16 @@ def test_range_that_waits_longest_is_compared_first(
     ) == [(1, True)]
 
 
+def test_after_a_run_that_is_still_to_come_every_range_has_its_turn(
+    large: Mirror, query: Query
+) -> None:
+    """Of a source whose clock was set back nobody knows how long ago that run was."""
+    query("update mrr_state.key_range set compared_at = now() - interval '1 hour'")
+    query("update dwh.mirror_verification set checked_to = checked_to + interval '1 hour'")
+    outcome = large.extract_one(large.table("items"))
+    assert outcome.verification.method.endswith("15 of 15 ranges")
+
+
 def test_ranges_of_a_binary_key_hold_as_many_rows_each(
     operational: OperationalDatabase,
     mirror: Mirror,

@@ -153,6 +153,9 @@ def test_warehouse_with_settings_of_its_own_holds_the_same(
     assert query("select distinct at from mrr.items where k > '0'") == [
         (datetime(2024, 1, 2, tzinfo=UTC),)
     ]
+    assert query(
+        "select row_key->>'k' from mrr_state.change_log where operation = 'update' order by 1"
+    ) == [("-01:00:00",), ("30:00:00",)]
     mirror.connection.close()
 
 
