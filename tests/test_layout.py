@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from common.settings import DBT_PROJECT, PROJECT
+from tests.mutants.listed import problems_of_the_list, problems_of_the_page
 
 MODELS = DBT_PROJECT / "models"
 MODULE_LINES = 450
@@ -165,6 +166,10 @@ def test_imports_make_no_circle() -> None:
         lowest = {package for package, below in left.items() if not below & set(left)}
         assert lowest, f"a circle among {sorted(left)}"
         left = {package: below for package, below in left.items() if package not in lowest}
+
+
+def test_mutants_and_their_page_fit_the_code() -> None:
+    assert [*problems_of_the_list(), *problems_of_the_page()] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

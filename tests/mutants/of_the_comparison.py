@@ -383,7 +383,7 @@ MUTANTS = [
     Mutant(
         "bag-guard",
         KEYLESS,
-        "if gone > allowed and gone != accepted_deletes:",
+        "if lost > allowed and lost != accepted_deletes:",
         "if False:",
         "nothing guards a table without a key",
     ),

@@ -208,14 +208,15 @@ MUTANTS = [
         "extraction-swap-while-applied",
         EXTRACTION,
         "verification, advanced = self._apply(cursor, read, mirror, mark)\n"
-        "                self._check_unchanged(read)",
+        "                check_unchanged(self.source, read.reader.table)",
         "verification, advanced = self._apply(cursor, read, mirror, mark)",
         "a table swapped while it was read is applied",
     ),
     Mutant(
         "extraction-swap-while-compared",
         EXTRACTION,
-        "            self._check_unchanged(read)\n        except DeletesRefused",
+        "            check_unchanged(self.source, read.reader.table)\n"
+        "        except DeletesRefused",
         "        except DeletesRefused",
         "a table swapped while its ranges were compared passes",
     ),
