@@ -8,8 +8,9 @@ PYTHON ?= python3
 run: .venv
 	.venv/bin/python run.py
 
+# two processes, each with servers of its own; a file's tests stay together
 test: lint
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 	.venv/bin/python run.py
 	eval "$$(.venv/bin/python run.py env)" \
 		&& dbt build && dbt test && dbt docs generate

@@ -23,7 +23,9 @@ from operational.seed import seed
 from warehouse.build import dbt_environment
 from warehouse.connection import connect
 
-TEST_SERVERS = LOCAL / "test-servers"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+TEST_SERVERS = LOCAL / f"test-servers{WORKER}"
+"""The home of the servers; each of several processes that test at once has its own."""
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +61,31 @@ def drop_database(admin: psycopg2.extensions.connection, name: str) -> None:
         cursor.execute(f"drop database {name}")
 
 
-@pytest.fixture
-def warehouse(servers: embedded.Servers) -> Iterator[Address]:
-    """An empty warehouse database."""
+@pytest.fixture(scope="session")
+def only_warehouse(servers: embedded.Servers) -> Iterator[Address]:
     with new_warehouse(servers) as address:
         yield address
+
+
+@pytest.fixture
+def warehouse(only_warehouse: Address) -> Iterator[Address]:
+    """An empty warehouse database; one for all, since making and dropping one takes its time."""
+    yield only_warehouse
+    connection = connect(only_warehouse)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+            " and backend_type = 'client backend'"
+        )
+        cursor.execute(
+            "select string_agg(quote_ident(nspname), ', ') from pg_namespace"
+            " where nspname <> all ('{information_schema,public}') and nspname !~ '^pg_'"
+        )
+        (schemas,) = cursor.fetchone()
+        if schemas:
+            cursor.execute(f"drop schema {schemas} cascade")
+    connection.close()
 
 
 @dataclass
