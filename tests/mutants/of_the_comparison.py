@@ -200,8 +200,7 @@ MUTANTS = [
     Mutant(
         "findings-guard",
         FINDINGS,
-        "        check_deletes("
-        "self._cursor, self._mirror, self._reader.is_empty, accepted_deletes)\n",
+        "        check_deletes(self._cursor, self._mirror, self._reader, accepted_deletes)\n",
         "",
         "nothing asks the guard",
     ),
@@ -211,9 +210,9 @@ MUTANTS = [
         "        suspects = self._read_again(source_rows)\n"
         "        late_rows = self._late_rows(late_before)\n"
         "        check_deletes("
-        "self._cursor, self._mirror, self._reader.is_empty, accepted_deletes)\n",
+        "self._cursor, self._mirror, self._reader, accepted_deletes)\n",
         "        check_deletes("
-        "self._cursor, self._mirror, self._reader.is_empty, accepted_deletes)\n"
+        "self._cursor, self._mirror, self._reader, accepted_deletes)\n"
         "        suspects = self._read_again(source_rows)\n"
         "        late_rows = self._late_rows(late_before)\n",
         "the guard does not count the rows that the second read did not return",

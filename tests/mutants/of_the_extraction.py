@@ -52,7 +52,7 @@ MUTANTS = [
     Mutant(
         "guard-budget",
         GUARD,
-        "return max(0, allowed - _deleted_lately(cursor, mirror))",
+        "return max(0, allowed - _deleted_lately(cursor, mirror, now))",
         "return allowed",
         "a mass delete in small steps goes through",
     ),
@@ -66,9 +66,16 @@ MUTANTS = [
     Mutant(
         "guard-budget-endless",
         GUARD,
-        "clock_timestamp() - interval '24 hours'",
-        "timestamp 'epoch'",
+        "interval '24 hours'",
+        "interval '24 years'",
         "deletes of last year are counted against those of today",
+    ),
+    Mutant(
+        "guard-budget-of-our-clock",
+        GUARD,
+        "> %s::timestamptz - interval",
+        "> coalesce(clock_timestamp(), %s::timestamptz) - interval",
+        "where the clocks differ, deletes count for another day than theirs",
     ),
     Mutant(
         "guard-budget-of-others",
@@ -200,9 +207,16 @@ MUTANTS = [
     Mutant(
         "extraction-no-full-refresh",
         EXTRACTION,
-        "None if self.full_refresh else mark",
-        "mark",
+        "mark if is_known and not self.full_refresh else None",
+        "mark if is_known else None",
         "a full refresh reads the window alone",
+    ),
+    Mutant(
+        "extraction-mirror-unasked-for",
+        EXTRACTION,
+        "mark if is_known and not self.full_refresh else None",
+        "mark if not self.full_refresh else None",
+        "of a mirror that somebody dropped, the window alone is read",
     ),
     Mutant(
         "extraction-swap-while-applied",

@@ -33,6 +33,13 @@ MUTANTS = [
         "an account that may write can write through our session",
     ),
     Mutant(
+        "session-select-limit",
+        SESSION,
+        '            "set session sql_select_limit = 18446744073709551615",\n',
+        "",
+        "a limit of the server on results hides the rows beyond it",
+    ),
+    Mutant(
         "session-no-limit",
         SESSION,
         'self._fetch(f"set session {limit}", ())',
@@ -182,16 +189,23 @@ MUTANTS = [
     Mutant(
         "catalog-null-key",
         CATALOG,
-        "if nullable or set(declaration.key) not in",
-        "if set(declaration.key) not in",
+        "if nullable or declaration.key not in",
+        "if declaration.key not in",
         "a key that may be NULL, so many times, is taken for a key",
     ),
     Mutant(
         "catalog-prefix-key",
         CATALOG,
-        "if all(is_whole for _, is_whole in columns)",
+        "if all(is_whole for _, _, is_whole in columns)",
         "if True",
         "a column whose first letters are unique is taken for a key",
+    ),
+    Mutant(
+        "catalog-key-order",
+        CATALOG,
+        "declaration.key not in unique_keys:",
+        "set(declaration.key) not in map(set, unique_keys):",
+        "each range of a key sorts the whole table, whose index has another order",
     ),
     Mutant(
         "catalog-no-longer-readable",
