@@ -75,13 +75,13 @@ class MirrorTable:
                 f"alter table {self.qualified}"
                 f" add column {quoted_postgres(column.name)} {postgres_type(column)}"
             )
-        came_or_went = self._mark_vanished(cursor)
+        self._mark_vanished(cursor)
         retyped = [
             column
             for column in self.table.columns
             if existing.get(column.name, postgres_type(column)) != postgres_type(column)
         ]
-        if self._is_another(cursor) or added or came_or_went or retyped:
+        if self._is_another(cursor):
             # every range has its turn now: no stamp tells of what an ALTER or a swap did
             cursor.execute(
                 "update mrr_state.key_range set compared_at = null where table_name = %s",
@@ -235,8 +235,9 @@ class MirrorTable:
             cursor.execute(f"{alter} using null")
 
     def _is_another(self, cursor: Cursor) -> bool:
-        """True where the source's table is not the one that was read before, or was rebuilt."""
-        identity = md5(repr(self.table.identity).encode()).hexdigest()
+        """True where the source's table was swapped, rebuilt or altered since it was last read."""
+        types = [postgres_type(column) for column in self.table.columns]
+        identity = md5(repr((self.table.identity, types)).encode()).hexdigest()
         cursor.execute(
             "insert into mrr_state.table_identity as known (table_name, identity) values (%s, %s)"
             " on conflict (table_name) do update set identity = excluded.identity"
@@ -245,8 +246,8 @@ class MirrorTable:
         )
         return cursor.rowcount > 0
 
-    def _mark_vanished(self, cursor: Cursor) -> bool:
-        """Say in its comment that a column is no more at the source; true where that is news."""
+    def _mark_vanished(self, cursor: Cursor) -> None:
+        """Say in its comment that a column is no more at the source."""
         cursor.execute(
             "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0"
             " and not attisdropped and (attname <> all(%s))"
@@ -258,7 +259,6 @@ class MirrorTable:
         for name in news:
             comment = text_literal(VANISHED) if name in vanished else "null"
             cursor.execute(f"comment on column {self.qualified}.{name} is {comment}")
-        return bool(news)
 
     def _log_update_of_all(self, cursor: Cursor) -> Applied:
         cursor.execute(
