@@ -85,6 +85,7 @@ def warehouse(only_warehouse: Address) -> Iterator[Address]:
         (schemas,) = cursor.fetchone()
         if schemas:
             cursor.execute(f"drop schema {schemas} cascade")
+        cursor.execute(f"alter database {only_warehouse.database} reset all")
     connection.close()
 
 
