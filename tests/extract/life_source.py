@@ -153,12 +153,12 @@ class SourceTable:
         """What is committed now."""
         return source_rows(self._writer, self.name, self.kind.columns)
 
-    def apply(self, change: Change) -> None:
-        """Make the change; one that the server refuses, or a lock keeps waiting, is no change."""
+    def apply(self, change: Change) -> bool:
+        """Make the change; false for one that the server refuses, or a lock keeps waiting."""
         on = self._other if change.is_open else self._writer
         if change.kind in ENDS:
             getattr(self._other, change.kind)()
-            return
+            return True
         try:
             for statement in self._statements(change):
                 self._execute(statement, on)
@@ -167,8 +167,10 @@ class SourceTable:
                 raise
             event(f"{change.kind} refused")
             self._writer.rollback()
+            return False
         else:
             event(change.kind)
+            return True
         finally:
             if on is self._writer:
                 self._writer.commit()
