@@ -80,11 +80,11 @@ def warehouse(only_warehouse: Address) -> Iterator[Address]:
         )
         cursor.execute(
             "select string_agg(quote_ident(nspname), ', ') from pg_namespace"
-            " where nspname <> all ('{information_schema,public}') and nspname !~ '^pg_'"
+            " where nspname <> 'information_schema' and nspname !~ '^pg_'"
         )
         (schemas,) = cursor.fetchone()
-        if schemas:
-            cursor.execute(f"drop schema {schemas} cascade")
+        cursor.execute(f"drop schema {schemas} cascade")
+        cursor.execute("create schema public")
         cursor.execute(f"alter database {only_warehouse.database} reset all")
     connection.close()
 
