@@ -1,0 +1,121 @@
+"""What an hour's increment of a large table costs, by the size of the table and by the changes.
+
+python bench/increment.py --rows 1000000 --rows 5000000 --changes 1800 --changes 36000
+
+A third of the changes each are inserts, updates and deletes, spread evenly over `media`. After the
+first load, each run reads the window, compares every key, and applies; then every row is compared,
+which a run does in turn. The source may be kept at work without rest (duty 100 %).
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.laboratory import Laboratory, laboratory
+from bench.machine import machine
+from bench.processes import cpu_seconds
+from common.settings import LOCAL
+from warehouse.connection import connect
+
+RESULTS = LOCAL / "bench"
+DUTY = 1.0
+
+
+@dataclass(frozen=True)
+class Increment:
+    """One run over a table: its seconds, and the CPU of both servers and of ours."""
+
+    rows: int
+    changes: int
+    what: str
+    seconds: float
+    applied: int
+    source_cpu: float
+    warehouse_cpu: float
+    own_cpu: float
+
+
+def measure(lab: Laboratory, rows: int, changes: int, what: str) -> Increment:
+    """Bring the mirror up to date once, and say what it took."""
+    pids = lab.process_ids()
+    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+    own, started = time.process_time(), time.monotonic()
+    outcome = lab.extract(DUTY)
+    assert outcome.verification.is_equal
+    return Increment(
+        rows,
+        changes,
+        what,
+        time.monotonic() - started,
+        outcome.applied.rows,
+        cpu_seconds(pids["MariaDB"]) - before["MariaDB"],
+        cpu_seconds(pids["PostgreSQL"]) - before["PostgreSQL"],
+        time.process_time() - own,
+    )
+
+
+def let_wait(lab: Laboratory, is_due: bool) -> None:
+    """Let every range's turn be now, or none's."""
+    connection = connect(lab.warehouse)
+    with connection.cursor() as cursor:
+        at = "null" if is_due else "clock_timestamp()"
+        cursor.execute(f"update mrr_state.key_range set compared_at = {at}")
+        cursor.execute("update dwh.mirror_verification set checked_to = clock_timestamp()")
+    connection.close()
+
+
+def measure_size(lab: Laboratory, rows: int, changes: list[int]) -> list[Increment]:
+    """A first load, then a run for each number of changes, and one that compares every row."""
+    lab.make_media(rows)
+    connection = connect(lab.warehouse)
+    with connection.cursor() as cursor:
+        cursor.execute("drop schema if exists mrr, mrr_state, mrr_landing, stg, dwh cascade")
+    connection.close()
+    found = [measure(lab, rows, rows, "first load, every row compared")]
+    for number in changes:
+        lab.change_media(number, seed=number)
+        let_wait(lab, is_due=False)
+        found.append(measure(lab, rows, number, "window, every key"))
+    let_wait(lab, is_due=True)
+    found.append(measure(lab, rows, 0, "window, every key, every row"))
+    return found
+
+
+HEAD = (
+    "| rows | changes | what | seconds | applied | CPU s: MariaDB | PostgreSQL | ours |\n"
+    "| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, action="append")
+    parser.add_argument("--changes", type=int, action="append")
+    options = parser.parse_args()
+    print(machine())
+    print(f"duty {DUTY:.0%}\n\n{HEAD}")
+    results: list[Increment] = []
+    with laboratory(LOCAL / "bench-increment") as lab:
+        for rows in options.rows or [1_000_000, 5_000_000, 20_000_000]:
+            for one in measure_size(lab, rows, options.changes or [1_800, 36_000]):
+                results.append(one)
+                print(
+                    f"| {one.rows:,} | {one.changes:,} | {one.what} | {one.seconds:.1f} |"
+                    f" {one.applied:,} | {one.source_cpu:.1f} | {one.warehouse_cpu:.1f} |"
+                    f" {one.own_cpu:.1f} |",
+                    flush=True,
+                )
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    facts = {"machine": machine(), "results": [asdict(one) for one in results]}
+    (RESULTS / "increment.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
