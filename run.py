@@ -152,6 +152,7 @@ def run_command(options: argparse.Namespace) -> int:
     say = _progress()
     report = Report(
         table=lambda outcome: say(console.progress_of_table(outcome)),
+        progress=lambda progress: say(console.progress_of_bulk(progress)),
         node=lambda node: say(console.progress_of_node(node)) if node.is_worth_telling else None,
     )
     narrowed = options.domain is not None or options.table is not None
@@ -227,8 +228,8 @@ def plan_command(options: argparse.Namespace) -> int:
 
 def verify_command(options: argparse.Namespace) -> int:
     from commands import console
-    from commands.verify import verify_tables
-    from common.errors import UsageError
+    from commands.verify import verify_history, verify_tables
+    from common.errors import ExitCode, UsageError
     from extract.guard import parse_accepted
 
     accepted = parse_accepted(options.accept_deletes or [])
@@ -236,7 +237,8 @@ def verify_command(options: argparse.Namespace) -> int:
         raise UsageError(
             "--accept-deletes", "nothing is deleted without --repair", "Give both, or neither."
         )
-    result = verify_tables(_connected(), _chosen_tables(options), options.repair, accepted)
+    servers, tables = _connected(), _chosen_tables(options)
+    result = verify_tables(servers, tables, options.repair, accepted)
     _show(console.table_of_verify(result.tables))
     for table in result.tables:
         if table.error:
@@ -245,7 +247,11 @@ def verify_command(options: argparse.Namespace) -> int:
             keys = " ".join(table.verification.differences)
             print(f"{table.name}: differs at {keys}", file=sys.stderr)
             print("HINT: `python run.py verify --repair` repairs it.", file=sys.stderr)
-    return result.exit_code
+    failed = verify_history(servers, tables)
+    for node in failed:
+        print(f"{node.name}: {node.status}: {node.message}", file=sys.stderr)
+        print(f"HINT: `dbt test --select {node.name}` shows it alone.", file=sys.stderr)
+    return ExitCode.FAILED if failed else result.exit_code
 
 
 def simulate_command(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from commands.plan import PlannedTable
 from commands.run import RunResult
 from commands.status import Status
 from commands.verify import VerifiedTable
+from extract.bulk import Progress
 from extract.extraction import TableOutcome
 from warehouse.build import Node
 
@@ -24,6 +25,17 @@ def progress_of_table(outcome: TableOutcome) -> str:
     return (
         f"{outcome.name}  {outcome.rows_read} rows read, {outcome.applied.rows} applied"
         f"  {outcome.seconds:.1f} s"
+    )
+
+
+def progress_of_bulk(progress: Progress) -> str:
+    """A line for a large table that is read: how far, how fast, and how long it will take."""
+    share = progress.rows / max(progress.expected_rows, 1)
+    rate = progress.rows_of_this_run / max(progress.seconds, 0.001)
+    left = (progress.expected_rows - progress.rows) / max(rate, 1)
+    return (
+        f"{progress.name}  {progress.rows:,} of about {progress.expected_rows:,} rows, {share:.0%}"
+        f"  {rate:,.0f} rows/s  {_duration(left)} left"
     )
 
 

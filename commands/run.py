@@ -10,6 +10,7 @@ from commands.servers import Connected
 from common.errors import DeletesRefused, ExitCode, TidemarkError
 from common.log import get_logger, start_logging
 from common.settings import LOCAL
+from extract.bulk import Progress
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
 from extract.identity import check_identity
@@ -71,9 +72,10 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Report:
-    """Where progress is told: a table that is done, a node that is built."""
+    """Where progress is told: a table that is done, one that is read in bulk, a node built."""
 
     table: Callable[[TableOutcome], None] = lambda outcome: None
+    progress: Callable[[Progress], None] = lambda progress: None
     node: Callable[[Node], None] = lambda node: None
 
 
@@ -120,6 +122,7 @@ def _extract(
         options.full_refresh,
         options.accepted_deletes,
         report.table,
+        report.progress,
         lock.check,
     )
     try:

@@ -19,9 +19,13 @@ from extract.reader import Reader
 from extract.reconcile import compare_due, reconcile, verify
 from extract.session import Session
 from extract.verification import Verification, write_verification
+from warehouse.build import Builder, Node
 from warehouse.connection import RunLock, connect, run_lock, transaction
+from warehouse.marks import read_marks
 from warehouse.run_log import RunLog, new_run_id
 from warehouse.upgrade import upgrade
+
+HISTORY_TESTS = ("open_rows_equal_mirror", "periods_do_not_overlap")
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,30 @@ def verify_tables(
             source.close()
             connection.close()
     return result
+
+
+def verify_history(servers: Connected, tables: list[MirroredTable]) -> list[Node]:
+    """The tests of the history contract, over every row of what was built; those that failed.
+
+    Raises ServerError and DbtError.
+    """
+    connection = connect(servers.warehouse)
+    built = read_marks(connection)
+    connection.close()
+    select = [
+        f"test_name:{test},source:{table.domain}.{table.name}+"
+        for table in tables
+        for test in HISTORY_TESTS
+        if table.name in built
+    ]
+    if not select:
+        return []
+    builder = Builder(servers.warehouse)
+    try:
+        result = builder.test(select)
+    finally:
+        builder.close()
+    return result.failed + result.failed_tests
 
 
 def _verify_table(

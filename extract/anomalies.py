@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 
 from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError
+from extract.copying import copy_chunks
 from extract.mirror import MirrorTable
 from extract.ranges import source_literal
-from extract.reader import COPY_FORMAT, Chunk, Field, Reader, column_field
+from extract.reader import Reader, column_field, computed_field
 from extract.types import (
     NUL_PICTURE,
     RULE_OF,
@@ -96,9 +96,9 @@ def _find(
     fields = [column_field(key) for key in reader.table.key_columns]
     name, reason = source_literal(column.name), source_literal(altered.reason)
     for expression in (name, altered.source, altered.stored, reason):
-        fields.append(Field(expression, expression, quoted=True))
-    for chunk in reader.read_where(fields, condition):
-        _copy(cursor, chunk)
+        fields.append(computed_field(expression, quoted=True))
+    chunks = reader.read_where(fields, condition)
+    copy_chunks(cursor, "found_anomaly", chunks, reader.table.declaration.name)
 
 
 def check_keys(reader: Reader, suspects: list[str]) -> None:
@@ -112,17 +112,13 @@ def check_keys(reader: Reader, suspects: list[str]) -> None:
 def _check_key(reader: Reader, column: SourceColumn, altered: Altered, where: str) -> None:
     if altered.in_key:
         return
-    one = reader.read_where([Field("1", "1", quoted=False)], f"{where} and {altered.condition}")
+    one = reader.read_where([computed_field("1", quoted=False)], f"{where} and {altered.condition}")
     if next(one, None) is not None:
         raise TableError(
             reader.table.declaration.name,
             f'key column "{column.name}" holds a value that PostgreSQL cannot: {altered.reason}',
             "Mend the row at the source, or set `key` to another unique key.",
         )
-
-
-def _copy(cursor: Cursor, chunk: Chunk) -> None:
-    cursor.copy_expert(f"copy found_anomaly from stdin with ({COPY_FORMAT})", BytesIO(chunk.data))
 
 
 def _note(cursor: Cursor, mirror: MirrorTable) -> int:

@@ -124,7 +124,7 @@ def _check_engine(declaration: MirroredTable, table_type: str, engine: str | Non
 def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn, ...]:
     rows = session.rows(
         "select column_name, data_type, column_type, numeric_precision, numeric_scale,"
-        " datetime_precision, is_nullable from information_schema.columns"
+        " datetime_precision, is_nullable, character_set_name from information_schema.columns"
         " where table_schema = %s and table_name = %s order by ordinal_position",
         (declaration.database, declaration.table),
     )
@@ -137,8 +137,18 @@ def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn
             scale=int(scale or 0),
             datetime_precision=int(datetime_precision or 0),
             nullable=nullable == "YES",
+            charset=charset,
         )
-        for name, data_type, column_type, precision, scale, datetime_precision, nullable in rows
+        for (
+            name,
+            data_type,
+            column_type,
+            precision,
+            scale,
+            datetime_precision,
+            nullable,
+            charset,
+        ) in rows
     )
 
 

@@ -12,6 +12,7 @@ DRIVER_ERRORS = (TidemarkError, pymysql.err.MySQLError, psycopg2.Error, OSError)
 
 AGAIN = "Nothing of this table was applied; the next run reads the same window again."
 LOCKED = "Somebody holds a lock on the table; the next run tries again."
+TOO_LONG = "A key of PostgreSQL has up to about 2,700 bytes: set `key` to a shorter unique key."
 HINTS = {
     ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
     ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to OPERATIONAL_USER.",
@@ -34,8 +35,9 @@ def as_table_error(name: str, error: Exception) -> TidemarkError:
         return error
     if isinstance(error, psycopg2.Error):
         words = error.diag.message_primary or "the connection is lost"
-        is_locked = isinstance(error, psycopg2.errors.LockNotAvailable)
-        return TableError(name, f"the warehouse says: {words}", LOCKED if is_locked else AGAIN)
+        hints = {psycopg2.errors.LockNotAvailable: LOCKED}
+        hints[psycopg2.errors.ProgramLimitExceeded] = TOO_LONG
+        return TableError(name, f"the warehouse says: {words}", hints.get(type(error), AGAIN))
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return TableError(name, f"{error.strerror or type(error).__name__}{where}", AGAIN)

@@ -21,16 +21,17 @@ from common.log import get_logger
 from common.pause import pause_point
 from common.settings import Address
 from extract.anomalies import note_anomalies
+from extract.bulk import BulkLoad, Progress, is_bulky
 from extract.catalog import TableDescription, check_dropped, describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error, connection_lost
-from extract.files import FileWriter, LandingTable, landing_folder
+from extract.files import NOTHING, FileWriter, Landed, LandingTable, landing_folder
 from extract.guard import note_accepted, note_candidates
 from extract.mirror import Applied, MirrorTable
 from extract.reader import Reader, column_field
 from extract.reconcile import compare_due, reconcile
 from extract.session import Session
-from extract.types import postgres_type, text_literal
+from extract.types import postgres_type, quoted_postgres, text_literal
 from extract.verification import Verification, write_verification, written_by
 from warehouse.connection import transaction
 from warehouse.marks import Mark, read_marks
@@ -58,12 +59,13 @@ class Window:
 
 @dataclass(frozen=True)
 class TableRead:
-    """The rows of a table's window, in files."""
+    """The rows of a table's window, where they have landed or will have."""
 
     reader: Reader
     window: Window
-    landing: LandingTable
+    landed: Landed
     suspects: list[str]
+    bulk: BulkLoad | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Extraction:
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     report: Callable[[TableOutcome], None] = lambda outcome: None
+    report_progress: Callable[[Progress], None] = lambda progress: None
     check_lock: Callable[[], None] = lambda: None
 
     def run(self, tables: list[MirroredTable]) -> list[TableOutcome]:
@@ -116,17 +119,17 @@ class Extraction:
         marks = read_marks(self.connection)
         outcomes: dict[str, TableOutcome] = {}
         reads: dict[str, tuple[TableRead, float]] = {}
+        landings: list[LandingTable] = []
         with landing_folder(self.connection, self.folder) as folder:
             for number, table in enumerate(tables):
                 started = time.monotonic()
                 try:
-                    read = self._read(table, marks.get(table.name), number, folder)
+                    read = self._read(table, marks.get(table.name), number, folder, landings)
                 except DRIVER_ERRORS as error:
                     outcomes[table.name] = self._failed(table.name, error, started)
                 else:
                     reads[table.name] = read, time.monotonic() - started
             pause_point("read")
-            landings = [read.landing for read, _ in reads.values() if read.landing.rows]
             errors = _land(self.warehouse, landings, folder)
             pause_point("landed")
             for name, (read, seconds) in reads.items():
@@ -138,33 +141,51 @@ class Extraction:
         return outcomes
 
     def _read(
-        self, declaration: MirroredTable, mark: Mark | None, number: int, folder: Path
+        self,
+        declaration: MirroredTable,
+        mark: Mark | None,
+        number: int,
+        folder: Path,
+        landings: list[LandingTable],
     ) -> TableRead:
-        """Read a table's window into files."""
+        """Read a table's window into files, for `landings`, or all of a large table at once."""
         table = describe(self.source, declaration)
         with self.connection.cursor() as cursor:
             is_known = MirrorTable(table, self.run_log.run_id).exists(cursor)
         window = window_of(self.source, table, mark if is_known and not self.full_refresh else None)
         reader = Reader(self.source, table)
+        if not table.key_columns:
+            # there is nothing to upsert by: reconcile reads such a table itself
+            return TableRead(reader, window, NOTHING, [])
+        if window.bound is None and is_known and not self.full_refresh:
+            # no cursor, or no mark yet: the comparison of every row reads what it needs
+            return TableRead(reader, window, NOTHING, [])
+        if window.bound is None and is_bulky(table):
+            bulk = BulkLoad(self.connection, reader, may_resume=not is_known)
+            read = bulk.run(self.warehouse, folder, self.report_progress)
+            return TableRead(reader, Window(read.read_at), read.landed, read.suspects, bulk)
         condition = "true"
         if window.bound is not None:
             condition = reader.condition_on(table.cursor_column, window.bound)
-        writer = FileWriter(folder, number)
-        suspects = []
+        writer = FileWriter(folder, f"t{number}")
+        files, suspects = [], []
         fields = [column_field(column) for column in table.columns]
-        # without a key there is nothing to upsert by: reconcile reads such a table itself
-        for chunk in reader.read(fields, condition) if table.key_columns else ():
+        for chunk in reader.read(fields, condition):
             writer.write(chunk)
             if chunk.suspect:
                 suspects.append(chunk.where)
-        writer.close()
+            if writer.is_full:
+                files.append(writer.close())
+        files.append(writer.close())
         types = tuple(postgres_type(column) for column in table.columns)
-        landing = LandingTable(declaration.name, number, types, tuple(writer.files))
-        return TableRead(reader, window, landing, list(dict.fromkeys(suspects)))
+        landing = LandingTable(declaration.name, f"t{number}", types, tuple(filter(None, files)))
+        if landing.files:
+            landings.append(landing)
+        return TableRead(reader, window, landing.landed, list(dict.fromkeys(suspects)))
 
     def _bring(self, read: TableRead, mark: Mark | None, started: float) -> TableOutcome:
         """Apply what was read of a table, and reconcile it."""
-        name = read.landing.name
+        name = read.reader.table.declaration.name
         mirror = MirrorTable(read.reader.table, self.run_log.run_id)
         try:
             with self._committed() as cursor:
@@ -172,7 +193,12 @@ class Extraction:
                 check_unchanged(self.source, read.reader.table)
             pause_point("applied")
             verification = compare_due(
-                self.connection, read.reader, mirror, verification, self.check_lock
+                self.connection,
+                read.reader,
+                mirror,
+                verification,
+                self.check_lock,
+                late_before=read.window.start,
             )
             check_unchanged(self.source, read.reader.table)
         except DeletesRefused as refusal:
@@ -181,22 +207,15 @@ class Extraction:
         except DRIVER_ERRORS as error:
             return self._failed(name, self._cause(read, error), started)
         seconds = time.monotonic() - started
-        return TableOutcome(name, seconds, read.landing.rows, verification, advanced)
+        return TableOutcome(name, seconds, read.landed.rows, verification, advanced)
 
     def _apply(
         self, cursor: Cursor, read: TableRead, mirror: MirrorTable, mark: Mark | None
     ) -> tuple[Verification, Mark]:
         # a table that was rebuilt while it was read is read once more in the same run
         before = written_by(cursor, mirror.name, self.run_log.run_id)
-        applied = before + mirror.prepare(cursor)
-        check_dropped(self.source, read.reader.table, mirror.vanished_names(cursor))
-        landing = read.landing
-        if landing.rows:
-            note_anomalies(
-                cursor, read.reader, mirror, landing.relation, landing.columns, read.suspects
-            )
-            mirror.check_landed(cursor, landing.relation, landing.columns, landing.rows)
-            applied += mirror.upsert(cursor, landing.relation, landing.columns)
+        applied = before + self._bring_landed(cursor, read, mirror)
+        advanced = self._advanced(cursor, read, mirror, mark)
         pause_point("upserted")
         accepted = self.accepted_deletes.get(mirror.name)
         if accepted == before.deleted:
@@ -207,7 +226,27 @@ class Extraction:
             note_accepted(cursor, mirror.name, accepted, self.run_log.run_id)
         write_verification(cursor, verification, self.run_log.run_id)
         pause_point("reconciled")
-        return verification, self._advanced(cursor, read, mark)
+        return verification, advanced
+
+    def _bring_landed(self, cursor: Cursor, read: TableRead, mirror: MirrorTable) -> Applied:
+        """Bring what has landed into the mirror."""
+        landed, is_new = read.landed, not mirror.exists(cursor)
+        if landed.rows:
+            note_anomalies(
+                cursor, read.reader, mirror, landed.relation, landed.columns, read.suspects
+            )
+        if read.bulk:
+            read.bulk.forget(cursor)
+            if is_new and landed.rows:
+                return mirror.promote(cursor, landed)
+        applied = mirror.prepare(cursor)
+        check_dropped(self.source, read.reader.table, mirror.vanished_names(cursor))
+        if read.window.bound is None:
+            mirror.compare_all_rows(cursor)
+        if landed.rows:
+            mirror.check_landed(cursor, landed.relation, landed.columns, landed.rows)
+            applied += mirror.upsert(cursor, landed.relation, landed.columns, is_logged=not is_new)
+        return applied
 
     def _cause(self, read: TableRead, error: Exception) -> Exception:
         """The error, or TableChanged: the values of another shape may fit nowhere."""
@@ -228,19 +267,23 @@ class Extraction:
             yield cursor
             self.check_lock()
 
-    def _advanced(self, cursor: Cursor, read: TableRead, mark: Mark | None) -> Mark:
+    def _advanced(
+        self, cursor: Cursor, read: TableRead, mirror: MirrorTable, mark: Mark | None
+    ) -> Mark:
         """Where the table's mark may stand once everything downstream is built."""
         table = read.reader.table
         column = table.cursor_column
         # where every row was read, what was seen before counts no more
-        value = highest_seen(table, mark) if read.window.bound is not None else None
-        if column is not None and read.landing.rows:
+        is_whole = read.window.bound is None
+        value = None if is_whole else highest_seen(table, mark)
+        if column is not None and (read.landed.rows or is_whole):
             kind = "numeric" if table.has_numeric_cursor else postgres_type(column)
             known = f"{text_literal(value)}::{kind}" if value else "null"
-            landed = read.landing.columns[table.columns.index(column)]
-            cursor.execute(
-                f"select greatest({known}, max({landed}))::text from {read.landing.relation}"
-            )
+            relation, name = mirror.qualified, quoted_postgres(column.name)
+            if not is_whole:
+                relation = read.landed.relation
+                name = read.landed.columns[table.columns.index(column)]
+            cursor.execute(f"select greatest({known}, max({name}))::text from {relation}")
             value = cursor.fetchone()[0]
         return Mark(
             table.declaration.name, column.name if column else None, value, read.window.read_at
@@ -298,7 +341,7 @@ def window_of(source: Session, table: TableDescription, mark: Mark | None) -> Wi
         return Window(read_at, bound=f"{bound:f}")
     start = mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)
     # a DATETIME holds the clock of whoever wrote it: the server's own zone, or UTC
-    behind = min(0, source.local_offset_seconds) if column.data_type == "datetime" else 0
+    behind = min(0, source.local_offset(start)) if column.data_type == "datetime" else 0
     bound = start + timedelta(seconds=behind)
     return Window(read_at, start, bound.strftime("%Y-%m-%d %H:%M:%S.%f"))
 

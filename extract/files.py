@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ from psycopg2.extensions import connection as Connection
 from extract.reader import Chunk
 
 LANDING_SCHEMA = "mrr_landing"
+BULK_PREFIX = "bulk_"
 FILE_BYTES = 64 * 1024 * 1024
 
 
@@ -27,24 +29,32 @@ class LandedFile:
 
 
 @dataclass(frozen=True)
+class Landed:
+    """Where the rows of a table have landed, in which columns, and how many they are."""
+
+    relation: str
+    columns: tuple[str, ...]
+    rows: int
+
+
+NOTHING = Landed("", (), 0)
+
+
+@dataclass(frozen=True)
 class LandingTable:
     """A table to land: the exact types of its columns c1 … cN, and its files.
 
-    It lands as t1, t2, …: dlt would change the names that the source or the user gave.
+    It lands under a name of ours: dlt would change the names that the source or the user gave.
     """
 
     name: str
-    number: int
+    landed_name: str
     types: tuple[str, ...]
-    files: tuple[LandedFile, ...]
-
-    @property
-    def landed_name(self) -> str:
-        return f"t{self.number}"
+    files: tuple[LandedFile, ...] = ()
 
     @property
     def relation(self) -> str:
-        """Where it has landed."""
+        """Where it lands."""
         return f"{LANDING_SCHEMA}.{self.landed_name}"
 
     @property
@@ -55,32 +65,47 @@ class LandingTable:
     def columns(self) -> tuple[str, ...]:
         return tuple(f"c{number}" for number in range(1, len(self.types) + 1))
 
+    @property
+    def landed(self) -> Landed:
+        return Landed(self.relation, self.columns, self.rows)
+
+
+def bulk_landed_name(bulk_load_id: int) -> str:
+    """Where a bulk load lands; it outlives its run."""
+    return f"{BULK_PREFIX}{bulk_load_id}"
+
 
 class FileWriter:
     """Writes the chunks of one table to files of a handy size."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, name: str, full_bytes: int = FILE_BYTES) -> None:
         self._folder = folder
-        self._number = number
+        self._name = name
+        self._full_bytes = full_bytes
+        self._numbers = count(1)
         self._file: BinaryIO | None = None
         self._rows = 0
-        self.files: list[LandedFile] = []
+
+    @property
+    def is_full(self) -> bool:
+        return self._file is not None and self._file.tell() >= self._full_bytes
 
     def write(self, chunk: Chunk) -> None:
         if self._file is None:
-            path = self._folder / f"t{self._number}.{len(self.files) + 1:06}.csv"
+            path = self._folder / f"{self._name}.{next(self._numbers):06}.csv"
             self._file = path.open("wb")
         self._file.write(chunk.data)
         self._file.write(b"\n")
         self._rows += chunk.rows
-        if self._file.tell() >= FILE_BYTES:
-            self.close()
 
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self.files.append(LandedFile(Path(self._file.name), self._rows))
-            self._file, self._rows = None, 0
+    def close(self) -> LandedFile | None:
+        """The file that is written now, None where there is none; the next chunk begins another."""
+        if self._file is None:
+            return None
+        self._file.close()
+        written = LandedFile(Path(self._file.name), self._rows)
+        self._file, self._rows = None, 0
+        return written
 
 
 @contextmanager
@@ -107,8 +132,24 @@ def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
 
 
 def _drop_landed(connection: Connection) -> None:
+    """Drop what has landed, but for bulk loads that are under way."""
     with connection.cursor() as cursor:
-        cursor.execute(f"drop schema if exists {LANDING_SCHEMA} cascade")
+        cursor.execute(
+            "select relname from pg_class inner join mrr_state.bulk_load"
+            " on relname = %s || bulk_load_id where relnamespace = to_regnamespace(%s)",
+            (BULK_PREFIX, LANDING_SCHEMA),
+        )
+        kept = [name for (name,) in cursor.fetchall()]
+        if not kept:
+            cursor.execute(f"drop schema if exists {LANDING_SCHEMA} cascade")
+            return
+        cursor.execute(
+            "select quote_ident(relname) from pg_class"
+            " where relnamespace = to_regnamespace(%s) and relkind = 'r' and relname <> all(%s)",
+            (LANDING_SCHEMA, kept),
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"drop table {LANDING_SCHEMA}.{name}")
 
 
 def _is_locked(folder: Path) -> bool:

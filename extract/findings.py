@@ -6,19 +6,18 @@ source does not have, and `reconcile_differing`, which the mirror lacks or holds
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from io import BytesIO
+from datetime import datetime, timedelta
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from common.errors import TableError
 from extract.anomalies import check_keys, note_anomalies
+from extract.copying import Copied, copy_chunks, suspects_of
 from extract.digests import mirror_row_text, source_row_text
 from extract.guard import check_deletes
 from extract.mirror import Applied, MirrorTable, comparable
 from extract.ranges import Key, KeyRange, mirror_condition, source_condition
-from extract.reader import COPY_FORMAT, KEYS_PER_STATEMENT, Chunk, Field, Reader, column_field
+from extract.reader import KEYS_PER_STATEMENT, Chunk, Field, Reader, column_field, computed_field
 from extract.stored_ranges import driver_key, key_value_in_mirror
 from extract.types import SourceColumn, postgres_type, quoted_postgres
 
@@ -35,6 +34,7 @@ class Settled:
 
     applied: Applied
     late_rows: int
+    late_by: timedelta | None
     is_equal: bool
 
 
@@ -66,12 +66,12 @@ class Findings:
         self._ranges.append(key_range)
         self._temporary_table("reconcile_source", list(keys), f"{DIGEST} text")
         digest = f"md5({source_row_text(self._table.columns)})"
-        fields = [*map(column_field, keys), Field(digest, digest, quoted=False)]
+        fields = [*map(column_field, keys), computed_field(digest, quoted=False)]
         chunks = self._copy(
             "reconcile_source", self._reader.read_where(fields, source_condition(keys, key_range))
         )
         # a key that is not itself here would be asked for in vain, and taken for deleted
-        check_keys(self._reader, _suspects(chunks))
+        check_keys(self._reader, suspects_of(chunks))
         within = mirror_condition(keys, key_range)
         mirrored = f"(select * from {self._mirror.qualified} where {within})"
         self._cursor.execute(
@@ -120,7 +120,7 @@ class Findings:
         `source_rows` is how many rows were compared. Raises DeletesRefused.
         """
         suspects = self._read_again(source_rows)
-        late_rows = self._late_rows(late_before)
+        late_rows, late_by = self._late_rows(late_before)
         check_deletes(self._cursor, self._mirror, self._reader, accepted_deletes)
         columns = tuple(self._mirror.columns)
         note_anomalies(
@@ -132,7 +132,7 @@ class Findings:
         applied = brought + removed
         still_different = self._count(f"reconcile_landed as landed {self._differs_from_mirror()}")
         is_equal = still_different == 0 and expected == (applied.inserted, applied.deleted)
-        return Settled(applied, late_rows, is_equal)
+        return Settled(applied, late_rows, late_by, is_equal)
 
     def _new_rows(self) -> int:
         return self._count(
@@ -171,7 +171,7 @@ class Findings:
             f"delete from reconcile_gone where ({self._names}) in"
             f" (select {self._names} from reconcile_landed)"
         )
-        return _suspects(chunks)
+        return suspects_of(chunks)
 
     def _rows_again(self, fields: list[Field], source_rows: int) -> Iterator[Chunk]:
         differing = self._count("reconcile_differing")
@@ -191,15 +191,21 @@ class Findings:
             while some := cursor.fetchmany(KEYS_PER_STATEMENT):
                 yield [driver_key(key) for key in some]
 
-    def _late_rows(self, late_before: datetime | None) -> int:
-        """How many rows that differ carry a stamp that an earlier window should have seen."""
+    def _late_rows(self, late_before: datetime | None) -> tuple[int, timedelta | None]:
+        """How many rows that differ carry a stamp that an earlier window should have seen.
+
+        And how long before this window the oldest of these was stamped.
+        """
         column = self._table.cursor_column
         if column is None or late_before is None:
-            return 0
-        return self._count(
-            f"reconcile_landed as landed {self._differs_from_mirror()}"
-            f" and landed.{quoted_postgres(column.name)} < '{late_before.isoformat()}'"
+            return 0, None
+        stamp = f"landed.{quoted_postgres(column.name)}"
+        bound = f"'{late_before.isoformat()}'::{postgres_type(column)}"
+        self._cursor.execute(
+            f"select count(*), max({bound} - {stamp})"
+            f" from reconcile_landed as landed {self._differs_from_mirror()} and {stamp} < {bound}"
         )
+        return self._cursor.fetchone()
 
     def _differs_from_mirror(self) -> str:
         """Joins `landed` with the mirror and keeps the rows that are missing there or differ."""
@@ -227,35 +233,10 @@ class Findings:
             f"create temporary table {name} ({', '.join([*types, *more])}) on commit drop"
         )
 
-    def _copy(self, target: str, chunks: Iterable[Chunk]) -> list["Copied"]:
-        copied = []
-        for chunk in chunks:
-            self._cursor.copy_expert(
-                f"copy {target} from stdin with ({COPY_FORMAT})", BytesIO(chunk.data)
-            )
-            if self._cursor.rowcount != chunk.rows:
-                raise TableError(
-                    self._mirror.name,
-                    f"{chunk.rows} rows were read, {self._cursor.rowcount} were copied",
-                    "Nothing was applied; run again, and report it if it comes back.",
-                )
-            copied.append(Copied(chunk.rows, chunk.where, chunk.suspect))
+    def _copy(self, target: str, chunks: Iterable[Chunk]) -> list[Copied]:
+        copied = copy_chunks(self._cursor, target, chunks, self._mirror.name)
         self._cursor.execute(f"analyze {target}")
         return copied
-
-
-@dataclass(frozen=True)
-class Copied:
-    """A chunk that is in its table now."""
-
-    rows: int
-    where: str
-    suspect: bool
-
-
-def _suspects(chunks: list[Copied]) -> list[str]:
-    """The conditions of the chunks that may hold a value PostgreSQL cannot, each once."""
-    return list(dict.fromkeys(chunk.where for chunk in chunks if chunk.suspect))
 
 
 def _all_of(relation: str, names: list[str]) -> str:

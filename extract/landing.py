@@ -7,8 +7,9 @@ so a small subclass of it gives each column the exact type of the mirror, and ru
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
@@ -22,19 +23,23 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper, postgres
 from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
+from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError
 from common.log import get_logger
 from common.settings import Address
-from extract.files import LANDING_SCHEMA, LandingTable
-from extract.reader import COPY_FORMAT
+from extract.copying import copy_file
+from extract.files import LANDING_SCHEMA, LandedFile, LandingTable
 from extract.types import quoted_postgres
 from warehouse.connection import SILENCE, session_options
 
 log = get_logger(__name__)
 
 POSTGRES_TYPE = "x-postgres-type"
+BULK_LOAD = "x-bulk-load"
+"""Hints of ours: the type of a column, and the bulk load that a table belongs to."""
 
 
 class ExactTypes(PostgresTypeMapper):
@@ -53,29 +58,52 @@ class ExactCopyJob(RunnableLoadJob):
 
     def run(self) -> None:
         client = self._job_client.sql_client
+        with client.begin_transaction(), client.native_connection.cursor() as cursor:
+            self.copy(cursor)
+
+    def copy(self, cursor: Cursor) -> int:
+        """Copy the file in the cursor's transaction; how many rows it had."""
         columns = self._job_client.schema.get_table_columns(self.load_table_name)
         names = ", ".join(quoted_postgres(name) for name in columns)
-        target = client.make_qualified_table_name(self.load_table_name)
-        with (
-            Path(self._file_path).open("rb") as file,
-            client.begin_transaction(),
-            client.native_connection.cursor() as cursor,
-        ):
-            cursor.copy_expert(f"copy {target} ({names}) from stdin with ({COPY_FORMAT})", file)
+        target = self._job_client.sql_client.make_qualified_table_name(self.load_table_name)
+        with Path(self._file_path).open("rb") as file:
+            copy_file(cursor, f"{target} ({names})", file)
+        return cursor.rowcount
+
+
+class BulkCopyJob(ExactCopyJob):
+    """Copies the range that is expected, and says so in the same transaction, once."""
+
+    def copy(self, cursor: Cursor) -> int:
+        cursor.execute(
+            "update mrr_state.bulk_range set landed_at = clock_timestamp()"
+            " where bulk_load_id = %s and landed_at is null returning row_count",
+            (self._load_table[BULK_LOAD],),
+        )
+        expected = cursor.fetchone()
+        if expected is None:
+            # the answer to its COMMIT was lost, and dlt tries again
+            return 0
+        rows = super().copy(cursor)
+        if (rows,) != expected:
+            raise ValueError(f"{expected[0]} rows were read, {rows} landed")
+        return rows
 
 
 class ExactClient(PostgresClient):
-    """Loads CSV files with ExactCopyJob, into tables without a write-ahead log."""
+    """Loads CSV files with our COPY, into tables without a write-ahead log but for bulk loads."""
 
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> Any:
         if file_path.endswith(".csv"):
-            return ExactCopyJob(file_path)
+            return BulkCopyJob(file_path) if BULK_LOAD in table else ExactCopyJob(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 
     def _make_create_table(self, qualified_name: str, table: PreparedTableSchema) -> str:
         created = super()._make_create_table(qualified_name, table)
+        if BULK_LOAD in table:
+            return created
         return created.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1)
 
 
@@ -112,8 +140,36 @@ def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[s
     return errors
 
 
+class BulkPipeline:
+    """Lands the files of a bulk load one by one, all in one table, without loading dlt twice."""
+
+    def __init__(
+        self, warehouse: Address, table: LandingTable, bulk_load_id: int, folder: Path
+    ) -> None:
+        self._table = table
+        self._bulk_load_id = bulk_load_id
+        self._pipeline = _pipeline(warehouse, folder)
+
+    def land(self, file: LandedFile) -> None:
+        """Land the range that is expected. Raises TableError."""
+        resource = _resource(replace(self._table, files=(file,)), "append")
+        resource.apply_hints(additional_table_hints={BULK_LOAD: self._bulk_load_id})
+        try:
+            self._pipeline.run(resource, loader_file_format="csv")
+        except PipelineStepFailed as error:
+            raise _landing_error(self._table.name, error) from error
+
+
 def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) -> None:
     """Land the tables in one run of dlt, whose state lives and dies with the folder."""
+    started = time.monotonic()
+    resources = [_resource(table, "replace") for table in tables]
+    _pipeline(warehouse, folder).run(resources, loader_file_format="csv")
+    rows = sum(table.rows for table in tables)
+    log.info("landed %s rows in %.2f s", rows, time.monotonic() - started)
+
+
+def _pipeline(warehouse: Address, folder: Path) -> dlt.Pipeline:
     credentials = PostgresCredentials()
     credentials.host = warehouse.host
     credentials.port = warehouse.port
@@ -121,19 +177,15 @@ def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) 
     credentials.password = warehouse.password
     credentials.database = warehouse.database
     credentials.query = {**SILENCE, "options": session_options()}
-    started = time.monotonic()
-    pipeline = dlt.pipeline(
+    return dlt.pipeline(
         pipeline_name="landing",
         destination=exact_postgres(credentials=credentials),
         dataset_name=LANDING_SCHEMA,
         pipelines_dir=str(folder),
     )
-    pipeline.run([_resource(table) for table in tables], loader_file_format="csv")
-    rows = sum(table.rows for table in tables)
-    log.info("landed %s rows in %.2f s", rows, time.monotonic() - started)
 
 
-def _resource(table: LandingTable) -> Any:
+def _resource(table: LandingTable, disposition: Literal["append", "replace"]) -> DltResource:
     def files() -> Iterator[Any]:
         for file in table.files:
             yield dlt.mark.with_file_import(str(file.path), "csv", file.rows)
@@ -142,7 +194,9 @@ def _resource(table: LandingTable) -> Any:
         {"name": name, "data_type": "text", "nullable": True, POSTGRES_TYPE: kind}
         for name, kind in zip(table.columns, table.types, strict=True)
     ]
-    return dlt.resource(files, name=table.landed_name, write_disposition="replace", columns=columns)
+    return dlt.resource(
+        files, name=table.landed_name, write_disposition=disposition, columns=columns
+    )
 
 
 def _cause(error: BaseException) -> str:

@@ -12,11 +12,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError
 from extract.catalog import TableDescription
+from extract.files import Landed
 from extract.types import SourceColumn, postgres_type, quoted_postgres, text_literal
 
 MIRROR_SCHEMA = "mrr"
 STAGING_SCHEMA = "stg"
 VANISHED = "dropped at the source"
+INDEX_MEMORY = "256MB"
+"""What the warehouse may use to build the key of a table that was loaded in bulk."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class MirrorTable:
                 f"create table {self.qualified} ({columns}"
                 + (f", primary key ({', '.join(self.keys)}))" if self.keys else ")")
             )
+            if self.keys:
+                self._log_load(cursor)
             return Applied()
         self._follow_key(cursor)
         added = [column for column in self.table.columns if column.name not in existing]
@@ -82,11 +87,8 @@ class MirrorTable:
             if existing.get(column.name, postgres_type(column)) != postgres_type(column)
         ]
         if self._is_another(cursor):
-            # every range has its turn now: no stamp tells of what an ALTER or a swap did
-            cursor.execute(
-                "update mrr_state.key_range set compared_at = null where table_name = %s",
-                (self.name,),
-            )
+            # no stamp tells of what an ALTER or a swap did
+            self.compare_all_rows(cursor)
         if any(column in self.table.key_columns for column in retyped):
             # their ends are values of the type before
             self._forget_ranges(cursor)
@@ -95,8 +97,16 @@ class MirrorTable:
             for column in retyped:
                 self._retype(cursor, column)
             # without a key there is no change log
-            return self._log_update_of_all(cursor) if self.keys else Applied()
+            if self.keys:
+                self._log_load(cursor)
+                return Applied(updated=self.count(cursor))
         return Applied()
+
+    def compare_all_rows(self, cursor: Cursor) -> None:
+        """Let it be the turn of every range."""
+        cursor.execute(
+            "update mrr_state.key_range set compared_at = null where table_name = %s", (self.name,)
+        )
 
     def exists(self, cursor: Cursor) -> bool:
         return bool(self._existing_types(cursor))
@@ -127,10 +137,32 @@ class MirrorTable:
         known = {column.name for column in self.table.columns}
         return [name for name in self._existing_types(cursor) if name not in known]
 
-    def upsert(self, cursor: Cursor, landed: str, columns: tuple[str, ...]) -> Applied:
+    def promote(self, cursor: Cursor, landed: Landed) -> Applied:
+        """Make the table of what has landed, without copying it."""
+        moved = f"{MIRROR_SCHEMA}.{landed.relation.partition('.')[2]}"
+        cursor.execute(f"alter table {landed.relation} set schema {MIRROR_SCHEMA}")
+        # a name of the source never ends with a space, so none is met on the way
+        for name in landed.columns:
+            cursor.execute(f'alter table {moved} rename {name} to "{name} "')
+        for landed_name, name in zip(landed.columns, self.columns, strict=True):
+            cursor.execute(f'alter table {moved} rename "{landed_name} " to {name}')
+        cursor.execute(f"alter table {moved} rename to {quoted_postgres(self.name)}")
+        cursor.execute(f"set local maintenance_work_mem = '{INDEX_MEMORY}'")
+        cursor.execute(f"alter table {self.qualified} add primary key ({', '.join(self.keys)})")
+        cursor.execute(f"analyze {self.qualified}")
+        self._grant_defaults(cursor)
+        self._is_another(cursor)
+        self._forget_ranges(cursor)
+        self._log_load(cursor)
+        return Applied(inserted=landed.rows)
+
+    def upsert(
+        self, cursor: Cursor, landed: str, columns: tuple[str, ...], is_logged: bool = True
+    ) -> Applied:
         """Insert the landed rows that are new, update those that differ.
 
-        `landed` is a relation whose `columns` are this table's, in order.
+        `landed` is a relation whose `columns` are this table's, in order. Only what comes into a
+        table that the transaction has made need not be logged.
         """
         vanished = self.vanished_columns(cursor)
         assignments = [f"{name} = excluded.{name}" for name in self.columns]
@@ -153,12 +185,10 @@ class MirrorTable:
                     {text_literal(self.name)}, row_key,
                     case when is_new then 'insert' else 'update' end, {text_literal(self.run_id)}
                 from applied
-                returning operation
+                where {is_logged}
             )
-            select
-                count(*) filter (where operation = 'insert'),
-                count(*) filter (where operation = 'update')
-            from logged
+            select count(*) filter (where is_new), count(*) filter (where not is_new)
+            from applied
             """
         )
         inserted, updated = cursor.fetchone()
@@ -203,6 +233,19 @@ class MirrorTable:
                 f"{rows} rows were read, {landed_rows} landed with {landed_keys} different keys",
                 "Nothing was applied; run again, and report it if it comes back.",
             )
+
+    def _grant_defaults(self, cursor: Cursor) -> None:
+        """Grant what the warehouse's owner wants granted on every table of the schema."""
+        cursor.execute(
+            "select format('grant %%s on %%s to %%s', privilege_type, %s,"
+            " case when grantee = 0 then 'public' else quote_ident(grantee::regrole::text) end)"
+            " from pg_default_acl, aclexplode(defaclacl)"
+            " where defaclnamespace = to_regnamespace(%s) and defaclobjtype = 'r'"
+            " and defaclrole = current_user::regrole",
+            (self.qualified, MIRROR_SCHEMA),
+        )
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
 
     def _existing_types(self, cursor: Cursor) -> dict[str, str]:
         cursor.execute(
@@ -260,13 +303,13 @@ class MirrorTable:
             comment = text_literal(VANISHED) if name in vanished else "null"
             cursor.execute(f"comment on column {self.qualified}.{name} is {comment}")
 
-    def _log_update_of_all(self, cursor: Cursor) -> Applied:
+    def _log_load(self, cursor: Cursor) -> None:
+        """Tell those who read the change log that they must read the whole table."""
         cursor.execute(
-            "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
-            f" select {text_literal(self.name)}, {self.row_key('mirror')}, 'update',"
-            f" {text_literal(self.run_id)} from {self.qualified} as mirror"
+            "insert into mrr_state.change_log (table_name, operation, run_id)"
+            " values (%s, 'load', %s)",
+            (self.name, self.run_id),
         )
-        return Applied(updated=cursor.rowcount)
 
     def _drop_views(self, cursor: Cursor, may_drop_views: bool) -> None:
         """Drop the staging views above the table; dbt makes them again in the same run."""

@@ -72,6 +72,31 @@ def mirror_literal(value: Any, kind: str) -> str:
     return f"{value}::{kind}"
 
 
+def key_texts(key: Key | None) -> list[str] | None:
+    """A key as it is kept in `mrr_state`."""
+    if key is None:
+        return None
+    return [value.hex() if isinstance(value, bytes) else str(value) for value in key]
+
+
+def key_from_texts(texts: list[str] | None, key: tuple[SourceColumn, ...]) -> Key | None:
+    """The key that was kept."""
+    if texts is None:
+        return None
+    return tuple(
+        _value_from_text(text, RULE_OF[column.data_type].literal)
+        for text, column in zip(texts, key, strict=True)
+    )
+
+
+def _value_from_text(text: str, literal: str) -> Any:
+    if literal == "binary":
+        return bytes.fromhex(text)
+    if literal == "number":
+        return int(text) if "." not in text else Decimal(text)
+    return text
+
+
 def _condition(names: list[str], key_range: KeyRange, literals: list[Any]) -> str:
     conditions = []
     if key_range.above is not None:

@@ -1,8 +1,9 @@
 """Rows of the source as CSV that PostgreSQL's COPY parses, written by the source server itself.
 
 The server joins thousands of rows into one value, so Python touches one value per chunk. A chunk
-is accepted only when the server raised no warning over it and dropped no row; otherwise it is
-read in smaller ranges, and at last row by row, escaped here.
+is accepted only when the server raised no warning over it; otherwise it is read in smaller ranges,
+and at last row by row, escaped here. Whoever copies a chunk holds its rows against the count that
+the server made in the same statement (`extract/copying.py`).
 
 The CSV has no header, quotes with ', escapes with a backslash and writes NULL as an unquoted NULL.
 """
@@ -34,15 +35,13 @@ from extract.types import (
     key_value,
     not_held,
     odd_blank,
+    plain_text,
     quoted_source,
     source_octets,
     source_text,
 )
 
 log = get_logger(__name__)
-
-COPY_FORMAT = "format csv, delimiter ',', quote '''', escape '\\', null 'NULL', encoding 'UTF8'"
-"""The options of the COPY that reads what is written here."""
 
 VALUE_BYTES = 4 * 1024 * 1024
 ROWS_PER_VALUE = 10_000
@@ -57,18 +56,18 @@ _QUOTE_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 class Field:
     """One field of a CSV line: the expression that the server writes, and how.
 
-    `raw` is what the row-wise path asks for; it is text, or the bytes of a binary column.
+    `plain` is a cheaper expression, right where no value of the row needs to be noted. `raw` is
+    what the row-wise path asks for: text, or the bytes of a binary column.
     """
 
     expression: str
+    plain: str
     raw: str
     quoted: bool
 
-    @property
-    def line(self) -> str:
-        if self.quoted:
-            return f"quote({self.expression})"
-        return f"ifnull({self.expression}, 'NULL')"
+    def line(self, is_plain: bool) -> str:
+        expression = self.plain if is_plain else self.expression
+        return f"quote({expression})" if self.quoted else f"ifnull({expression}, 'NULL')"
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,12 @@ def column_field(column: SourceColumn) -> Field:
     quoted = RULE_OF[column.data_type].quoted
     text = source_text(column)
     raw = source_octets(column) or (text if quoted else f"concat({text})")
-    return Field(text, raw, quoted)
+    return Field(text, plain_text(column), raw, quoted)
+
+
+def computed_field(expression: str, quoted: bool) -> Field:
+    """The field that carries what the server computes."""
+    return Field(expression, expression, expression, quoted)
 
 
 class Reader:
@@ -109,15 +113,23 @@ class Reader:
         noted = [
             predicate(column) for column in table.columns for predicate in (not_held, odd_blank)
         ]
-        self._noted = " or ".join(filter(None, noted)) or "false"
+        self._noted = " or ".join(filter(None, noted))
+        self._is_plain = bool(self._noted)
 
     def read(self, fields: list[Field], condition: str = "true") -> Iterator[Chunk]:
         """Every row that meets the condition, in ranges of the key."""
+        for _, chunks in self.read_ranges(fields, condition):
+            yield from chunks
+
+    def read_ranges(
+        self, fields: list[Field], condition: str = "true", above: Key | None = None
+    ) -> Iterator[tuple[KeyRange, Iterator[Chunk]]]:
+        """The same range by range, from a key on; the last range has an open end."""
         rows = ROWS_PER_SCAN if condition != "true" else self._rows_per_value()
+        rest = KeyRange(above)
         is_small = self.table.estimated_rows <= rows or not self._key
-        ranges = [WHOLE] if is_small else self._split(WHOLE, rows)
-        for key_range in ranges:
-            yield from self._read_range(fields, condition, key_range, rows)
+        for key_range in [rest] if is_small else self._split(rest, rows):
+            yield key_range, self._read_range(fields, condition, key_range, rows)
 
     def read_where(self, fields: list[Field], where: str) -> Iterator[Chunk]:
         """The rows that meet a condition that already says the range."""
@@ -167,19 +179,23 @@ class Reader:
             yield from self._read_range(fields, condition, part, smaller)
 
     def _joined(self, fields: list[Field], where: str) -> Chunk:
-        line = "concat(" + ", ',', ".join(field.line for field in fields) + ")"
+        line = "concat(" + ", ',', ".join(field.line(self._is_plain) for field in fields) + ")"
         sql = (
             f"select cast(group_concat({line} separator '\n') as binary), count(*),"
-            f" count({line}), sum({self._noted}) from {self.table.qualified} where {where}"
+            f" sum({self._noted or 'false'}) from {self.table.qualified} where {where}"
         )
         try:
-            (value, rows, lines, suspects), warnings = self.session.row_with_warnings(sql)
+            (value, rows, suspects), warnings = self.session.row_with_warnings(sql)
         except pymysql.err.Error as error:
             if error_number(error) in STATEMENT_CUT:
                 raise Refused(f"statement cut by the server ({error_number(error)})") from None
             raise
-        if warnings or lines != rows:
-            raise Refused(f"{warnings} warnings, {rows - lines} rows dropped")
+        if suspects and self._is_plain:
+            # where there is one such value there are more: from here on the careful way
+            self._is_plain = False
+            return self._joined(fields, where)
+        if warnings:
+            raise Refused(f"{warnings} warnings")
         data, has_nul = _without_quote_escapes(value or b"")
         return Chunk(data, rows, where, suspect=bool(suspects) or has_nul)
 

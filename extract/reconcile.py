@@ -77,6 +77,7 @@ def reconcile(
         mirror_rows=counted.mirror + settled.applied.inserted - settled.applied.deleted,
         applied=applied + settled.applied,
         late_rows=settled.late_rows,
+        late_by=settled.late_by,
         repaired_rows=settled.applied.inserted + settled.applied.updated,
         compared_rows=counted.source if method == EVERY_ROW else 0,
         is_equal=settled.is_equal,
@@ -121,6 +122,7 @@ def compare_due(
     verification: Verification,
     check_lock: Callable[[], None] = lambda: None,
     everything: bool = False,
+    late_before: datetime | None = None,
 ) -> Verification:
     """Compare the rows of the ranges of a large table whose turn it is, and bring them right.
 
@@ -136,7 +138,9 @@ def compare_due(
         due = ranges if everything else _due(cursor, mirror, ranges, reader.session.clock())
         for batch in _batches(due, RANGES_PER_BATCH):
             with transaction(connection):
-                verification = _compare_batch(cursor, reader, mirror, batch, verification)
+                verification = _compare_batch(
+                    cursor, reader, mirror, batch, verification, late_before
+                )
                 write_verification(cursor, verification, mirror.run_id)
                 check_lock()
             pause_point("batch compared")
@@ -246,15 +250,18 @@ def _compare_batch(
     mirror: MirrorTable,
     batch: list[StoredRange],
     verification: Verification,
+    late_before: datetime | None,
 ) -> Verification:
     compared_at = reader.session.clock()
     findings = Findings(cursor, reader, mirror)
     counted = _compare_rows(cursor, reader, mirror, batch, findings)
-    settled = findings.settle(counted.source)
+    settled = findings.settle(counted.source, late_before)
     StoredRanges(cursor, mirror).mark_compared(batch, compared_at)
     return replace(
         verification,
         applied=verification.applied + settled.applied,
+        late_rows=verification.late_rows + settled.late_rows,
+        late_by=max(filter(None, (verification.late_by, settled.late_by)), default=None),
         repaired_rows=verification.repaired_rows
         + settled.applied.inserted
         + settled.applied.updated,

@@ -149,6 +149,20 @@ class Session:
         finally:
             self.identity = before
 
+    def local_offset(self, since: datetime) -> int:
+        """How many seconds the server's own zone was ahead of UTC, then or now: the lesser of both.
+
+        Between the two it may have been put forward for the summer.
+        """
+        moment = since.strftime("%Y-%m-%d %H:%M:%S")
+        (offset,) = self.row(
+            "select timestampdiff(second, %s, convert_tz(%s, '+00:00', @@global.time_zone))",
+            (moment, moment),
+        )
+        now = self.local_offset_seconds
+        # a zone by its name is unknown to a server without tables of zones
+        return now if offset is None else min(now, int(offset))
+
     def clock(self) -> datetime:
         """The source's own clock, in UTC."""
         return self.row("select utc_timestamp(6)")[0].replace(tzinfo=UTC)

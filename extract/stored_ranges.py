@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from extract.mirror import MirrorTable
-from extract.ranges import WHOLE, Key, KeyRange, mirror_condition
+from extract.ranges import WHOLE, Key, KeyRange, key_from_texts, key_texts, mirror_condition
 from extract.types import RULE_OF, SourceColumn, mirror_text, quoted_postgres
 
 RANGE_ROWS = 10_000
@@ -87,7 +86,7 @@ class StoredRanges:
             self._cursor,
             "insert into mrr_state.key_range (table_name, above, up_to, compared_at) values %s",
             [
-                (self._mirror.name, _texts(above), _texts(up_to), stored.compared_at)
+                (self._mirror.name, key_texts(above), key_texts(up_to), stored.compared_at)
                 for above, up_to in zip(lowers, uppers, strict=True)
             ],
         )
@@ -105,12 +104,7 @@ class StoredRanges:
         return [driver_key(row) for row in self._cursor.fetchall()]
 
     def _key_of(self, texts: list[str] | None) -> Key | None:
-        if texts is None:
-            return None
-        return tuple(
-            _from_text(text, RULE_OF[column.data_type].literal)
-            for text, column in zip(texts, self._key, strict=True)
-        )
+        return key_from_texts(texts, self._key)
 
 
 def key_value_in_mirror(column: SourceColumn) -> str:
@@ -127,17 +121,3 @@ def driver_key(row: tuple) -> Key:
 
 def _position(stored: StoredRange) -> tuple:
     return (stored.keys.above is not None, stored.keys.above or ())
-
-
-def _texts(key: Key | None) -> list[str] | None:
-    if key is None:
-        return None
-    return [value.hex() if isinstance(value, bytes) else str(value) for value in key]
-
-
-def _from_text(text: str, literal: str) -> object:
-    if literal == "binary":
-        return bytes.fromhex(text)
-    if literal == "number":
-        return int(text) if "." not in text else Decimal(text)
-    return text

@@ -1,7 +1,7 @@
 """`dwh.mirror_verification`: what a comparison of source and mirror found, table by table."""
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -12,7 +12,8 @@ from extract.mirror import Applied
 class Verification:
     """One comparison of a table. `is_equal` speaks of what was compared, after any repair.
 
-    `late_rows` were stamped before the window and still missed by it; `repaired_rows` were
+    `late_rows` were stamped before the window and still missed by it, the oldest of them by
+    `late_by`; `repaired_rows` were
     brought by the comparison and not by the window. `differences` are the first keys that
     differed and were left so, as the text of JSON objects.
     """
@@ -29,6 +30,7 @@ class Verification:
     checked_to: datetime
     oldest_compared_at: datetime | None
     method: str
+    late_by: timedelta | None = None
     excluded_rows: int = 0
     different_rows: int = 0
     differences: list[str] = field(default_factory=list)
@@ -52,13 +54,13 @@ def write_verification(cursor: Cursor, verification: Verification, run_id: str) 
         insert into dwh.mirror_verification (
             run_id, table_name, source_rows, mirror_rows, inserted, updated, deleted, late_rows,
             repaired_rows, compared_rows, excluded_rows, is_equal, checked_from, checked_to,
-            oldest_compared_at, method
+            oldest_compared_at, method, late_by
         )
         values (
             %(run_id)s, %(table_name)s, %(source_rows)s, %(mirror_rows)s, %(inserted)s,
             %(updated)s, %(deleted)s, %(late_rows)s, %(repaired_rows)s, %(compared_rows)s,
             %(excluded_rows)s, %(is_equal)s, %(checked_from)s, %(checked_to)s,
-            %(oldest_compared_at)s, %(method)s
+            %(oldest_compared_at)s, %(method)s, %(late_by)s
         )
         on conflict (run_id, table_name) do update
         set
@@ -68,6 +70,7 @@ def write_verification(cursor: Cursor, verification: Verification, run_id: str) 
             updated = excluded.updated,
             deleted = excluded.deleted,
             late_rows = excluded.late_rows,
+            late_by = excluded.late_by,
             repaired_rows = excluded.repaired_rows,
             compared_rows = excluded.compared_rows,
             is_equal = excluded.is_equal,

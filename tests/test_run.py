@@ -141,6 +141,16 @@ def test_five_hundred_operations_later_mirror_and_warehouse_equal_the_source(
     assert tidemark.run("verify").returncode == 0
 
 
+def test_verify_tests_every_row_of_the_history(tidemark: CommandLine, query: Query) -> None:
+    damage = "update dwh.dwh_history_products set name = name || %s where id = 1"
+    query(f"{damage} and dbt_valid_to is null", ("!",))
+    found = tidemark.run("verify", "--table", "mrr_dim_products")
+    query("update dwh.dwh_history_products set name = rtrim(name, '!') where id = 1")
+    assert found.returncode == 1
+    assert "open_rows_equal_mirror_dwh_history_products_mrr_dim_products: fail" in found.stderr
+    assert tidemark.run("verify", "--table", "mrr_dim_products").returncode == 0
+
+
 def test_customer_who_moves_has_two_periods_and_a_deleted_one_is_closed(
     tidemark: CommandLine, sales: Callable[[str], list[tuple]], query: Query
 ) -> None:

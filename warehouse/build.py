@@ -84,11 +84,16 @@ class DbtError(TidemarkError):
 
 
 class Builder:
-    """dbt in a process of its own, which loads and parses while others work, then builds once."""
+    """dbt in a process of its own, which loads and parses while others work, then builds once.
 
-    def __init__(self, warehouse: Address, run_id: str) -> None:
+    Without a run's id it works as by hand: of large tables too, on every row.
+    """
+
+    def __init__(self, warehouse: Address, run_id: str = "") -> None:
         self._pipe, other_end = Pipe()
-        environment = {**dbt_environment(warehouse), "TIDEMARK_RUN_ID": run_id}
+        environment = dbt_environment(warehouse)
+        if run_id:
+            environment["TIDEMARK_RUN_ID"] = run_id
         command = [sys.executable, "-m", "warehouse.build", str(other_end.fileno())]
         with LOG_FILE.open("ab") as output:
             self._process = subprocess.Popen(
@@ -109,7 +114,18 @@ class Builder:
         report: Callable[[Node], None] = lambda node: None,
     ) -> BuildResult:
         """Build the selected nodes, all of them where none is named. Raises DbtError."""
-        self._pipe.send((select, exclude))
+        # what a unit test says does not change with the rows
+        arguments = ["build", "--exclude-resource-type", "unit_test"]
+        arguments += ["--select", *select] if select else []
+        arguments += ["--exclude", *exclude] if exclude else []
+        return self._invoke(arguments, report)
+
+    def test(self, select: list[str]) -> BuildResult:
+        """Run the selected tests. Raises DbtError."""
+        return self._invoke(["test", "--select", *select], lambda node: None)
+
+    def _invoke(self, arguments: list[str], report: Callable[[Node], None]) -> BuildResult:
+        self._pipe.send(arguments)
         while True:
             try:
                 answer = self._pipe.recv()
@@ -149,14 +165,14 @@ QUIETLY = ("--quiet", "--log-level", "none", "--log-level-file", "info", "--no-u
 
 
 def _serve(pipe: Connection) -> None:
-    """The other process: parse, wait for what to build, tell each node, and the result."""
-    order: Queue[tuple[list[str], list[str]]] = Queue()
+    """The other process: parse, wait for what to do, tell each node, and the result."""
+    order: Queue[list[str]] = Queue()
     Thread(target=_listen, args=(pipe, order), daemon=True).start()
 
     from dbt.cli.main import dbtRunner
 
     parsed = dbtRunner().invoke([*QUIETLY, "parse"])
-    select, exclude = order.get()
+    arguments = order.get()
     if parsed.exception is not None:
         pipe.send(_first_lines(parsed.exception))
         return
@@ -165,17 +181,14 @@ def _serve(pipe: Connection) -> None:
         if event.info.name == "NodeFinished":
             pipe.send(_node_of_event(event))
 
-    arguments = [*QUIETLY, "build"]
-    arguments += ["--select", *select] if select else []
-    arguments += ["--exclude", *exclude] if exclude else []
-    built = dbtRunner(manifest=parsed.result, callbacks=[tell]).invoke(arguments)
+    built = dbtRunner(manifest=parsed.result, callbacks=[tell]).invoke([*QUIETLY, *arguments])
     if built.exception is not None:
         pipe.send(_first_lines(built.exception))
     else:
         pipe.send(_build_result(built.result.results, parsed.result))
 
 
-def _listen(pipe: Connection, order: "Queue[tuple[list[str], list[str]]]") -> None:
+def _listen(pipe: Connection, order: "Queue[list[str]]") -> None:
     """Hand on the order; when the run is gone, end at once: its lock is gone too."""
     try:
         while True:

@@ -1,6 +1,7 @@
 """What a run brings into the mirror, and what it leaves alone."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -87,12 +88,21 @@ def test_change_is_updated_and_deleted_row_is_gone(
 
 
 @pytest.mark.parametrize(
-    "stamp",
-    ["updated_at", "'1990-01-01'", "updated_at - interval 1 hour"],
+    ("stamp", "late_by"),
+    [
+        ("updated_at", datetime.now() - datetime(2020, 1, 1)),
+        ("'1990-01-01'", datetime.now() - datetime(1990, 1, 1)),
+        ("now(6) - interval 3 hour", timedelta(hours=3) - timedelta(minutes=10)),
+    ],
     ids=["unchanged", "backward", "late"],
 )
 def test_change_that_its_stamp_hides_is_found_and_counted_late(
-    operational: OperationalDatabase, mirror: Mirror, rows_of: Rows, stamp: str
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    rows_of: Rows,
+    query: Callable[..., list[tuple]],
+    stamp: str,
+    late_by: timedelta,
 ) -> None:
     add_old(operational, 5)
     mirror.extract_one(mirror.table("items"))
@@ -100,6 +110,11 @@ def test_change_that_its_stamp_hides_is_found_and_counted_late(
     outcome = mirror.extract_one(mirror.table("items"))
     assert outcome.rows_read == 0
     assert outcome.verification.late_rows == 1
+    assert abs(outcome.verification.late_by - late_by) < timedelta(days=1) / 20
+    assert query("select late_by is not null from dwh.mirror_verification order by checked_to") == [
+        (False,),
+        (True,),
+    ]
     assert outcome.verification.repaired_rows == 1
     assert names(rows_of("items"))[4] == "hidden"
 
@@ -134,12 +149,24 @@ def test_stamp_in_the_future_does_not_hide_the_rows_after_it(
 def test_mark_that_does_not_advance_is_read_from_again(
     operational: OperationalDatabase, mirror: Mirror
 ) -> None:
-    operational.execute(ITEMS)
-    operational.execute(THREE)
-    mirror.extract_one(mirror.table("items"), advance=False)
-    outcome = mirror.extract_one(mirror.table("items"))
-    assert outcome.rows_read == 3
-    assert outcome.applied.rows == 0
+    add_old(operational, 3)
+    table = mirror.table("items", overlap_seconds=0)
+    mirror.extract_one(table)
+    operational.execute("insert into items (id, name) values (9, 'new')")
+    read = [mirror.extract_one(table, advance=advance).rows_read for advance in (False, True, True)]
+    assert read == [1, 1, 0]
+
+
+def test_table_without_a_cursor_or_a_mark_is_compared_and_not_read(
+    operational: OperationalDatabase, mirror: Mirror, rows_of: Rows
+) -> None:
+    add_old(operational, 3)
+    for table in (mirror.table("items", cursor=None), mirror.table("items")):
+        mirror.extract_one(table, advance=False)
+        operational.execute("update items set name = concat(name, '!') where id = 2")
+        outcome = mirror.extract_one(table, advance=False)
+        assert (outcome.rows_read, outcome.applied.updated) == (0, 1)
+    assert names(rows_of("items"))[2] == "item 2!!"
 
 
 def test_table_without_cursor_is_kept_equal(

@@ -4,6 +4,8 @@ from tests.mutants.mutants import Mutant
 
 DIGESTS = "extract/digests.py"
 KEYSETS = "extract/keysets.py"
+RANGES = "extract/ranges.py"
+COPYING = "extract/copying.py"
 STORED = "extract/stored_ranges.py"
 FINDINGS = "extract/findings.py"
 RECONCILE = "extract/reconcile.py"
@@ -150,7 +152,7 @@ MUTANTS = [
     ),
     Mutant(
         "stored-binary-ends",
-        STORED,
+        RANGES,
         "return bytes.fromhex(text)",
         "return text.encode()",
         "ranges of a binary key begin anywhere",
@@ -208,21 +210,28 @@ MUTANTS = [
         "findings-guard-before",
         FINDINGS,
         "        suspects = self._read_again(source_rows)\n"
-        "        late_rows = self._late_rows(late_before)\n"
+        "        late_rows, late_by = self._late_rows(late_before)\n"
         "        check_deletes("
         "self._cursor, self._mirror, self._reader, accepted_deletes)\n",
         "        check_deletes("
         "self._cursor, self._mirror, self._reader, accepted_deletes)\n"
         "        suspects = self._read_again(source_rows)\n"
-        "        late_rows = self._late_rows(late_before)\n",
+        "        late_rows, late_by = self._late_rows(late_before)\n",
         "the guard does not count the rows that the second read did not return",
     ),
     Mutant(
-        "findings-copied-uncounted",
-        FINDINGS,
-        "if self._cursor.rowcount != chunk.rows:",
+        "copying-uncounted",
+        COPYING,
+        "if cursor.rowcount != chunk.rows:",
         "if False:",
         "a row lost in COPY is taken for gone at the source",
+    ),
+    Mutant(
+        "copying-unsuspected",
+        COPYING,
+        "for chunk in copied if chunk.suspect))",
+        "for chunk in copied if False))",
+        "what became NULL in a second read is not told",
     ),
     Mutant(
         "findings-anomalies",
@@ -263,8 +272,8 @@ MUTANTS = [
     Mutant(
         "findings-late",
         FINDINGS,
-        "< '{late_before.isoformat()}'",
-        "> '{late_before.isoformat()}'",
+        "{stamp} < {bound}",
+        "{stamp} > {bound}",
         "late rows are not counted, so nobody widens the overlap",
     ),
     Mutant(
@@ -385,13 +394,6 @@ MUTANTS = [
         "if lost > allowed and lost != accepted_deletes:",
         "if False:",
         "nothing guards a table without a key",
-    ),
-    Mutant(
-        "bag-lost-rows",
-        KEYLESS,
-        "if cursor.fetchone()[0] != rows:",
-        "if False:",
-        "a row lost in COPY is deleted from a table without a key",
     ),
     Mutant(
         "bag-equal-anyway",

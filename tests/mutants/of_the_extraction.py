@@ -165,15 +165,15 @@ MUTANTS = [
     Mutant(
         "extraction-datetime-offset",
         EXTRACTION,
-        "min(0, source.local_offset_seconds)",
+        "min(0, source.local_offset(start))",
         "0",
         "a DATETIME that the server stamps behind UTC is in no window",
     ),
     Mutant(
         "extraction-datetime-ahead",
         EXTRACTION,
-        "min(0, source.local_offset_seconds)",
-        "source.local_offset_seconds",
+        "min(0, source.local_offset(start))",
+        "source.local_offset(start)",
         "a DATETIME that is stamped in UTC on a server ahead of it is in no window",
     ),
     Mutant(
@@ -193,7 +193,7 @@ MUTANTS = [
     Mutant(
         "extraction-number-of-before",
         EXTRACTION,
-        "value = highest_seen(table, mark) if read.window.bound is not None else None",
+        "value = None if is_whole else highest_seen(table, mark)",
         "value = highest_seen(table, mark)",
         "a number that is gone hides the lower ones, full refresh or not",
     ),
@@ -258,9 +258,23 @@ MUTANTS = [
     Mutant(
         "extraction-anomalies-unnoted",
         EXTRACTION,
-        "mirror, landing.relation, landing.columns, read.suspects\n",
-        "mirror, landing.relation, landing.columns, []\n",
+        "mirror, landed.relation, landed.columns, read.suspects\n",
+        "mirror, landed.relation, landed.columns, []\n",
         "what became NULL on the way is not told",
+    ),
+    Mutant(
+        "extraction-new-rows-logged",
+        EXTRACTION,
+        "is_logged=not is_new",
+        "is_logged=True",
+        "each row of a table that is made anew is an entry of the change log",
+    ),
+    Mutant(
+        "extraction-rows-unlogged",
+        EXTRACTION,
+        "is_logged=not is_new",
+        "is_logged=False",
+        "what a window brings is not in the change log",
     ),
     Mutant(
         "extraction-first-read-forgotten",

@@ -6,6 +6,7 @@ FILES = "extract/files.py"
 LANDING = "extract/landing.py"
 MIRROR = "extract/mirror.py"
 ANOMALIES = "extract/anomalies.py"
+BULK = "extract/bulk.py"
 
 MUTANTS = [
     Mutant(
@@ -42,6 +43,104 @@ MUTANTS = [
         "    for table in tables:\n        errors |= land(",
         "    for table in tables[:1]:\n        errors |= land(",
         "where one table cannot land, the others are applied without their rows",
+    ),
+    Mutant(
+        "landing-bulk-unmarked",
+        LANDING,
+        "set landed_at = clock_timestamp()",
+        "set landed_at = null",
+        "a range of a bulk load that has landed counts as one that has not",
+    ),
+    Mutant(
+        "landing-bulk-twice",
+        LANDING,
+        '" where bulk_load_id = %s and landed_at is null returning row_count"',
+        '" where bulk_load_id = %s returning row_count"',
+        "a range whose COMMIT was not answered lands twice",
+    ),
+    Mutant(
+        "landing-bulk-uncounted",
+        LANDING,
+        "if (rows,) != expected:",
+        "if False:",
+        "rows of a bulk load that are lost on the way are not missed",
+    ),
+    Mutant(
+        "bulk-read-again",
+        BULK,
+        "self._reader.read_ranges(fields, above=above)",
+        "self._reader.read_ranges(fields)",
+        "the load that goes on after a kill reads what has landed once more",
+    ),
+    Mutant(
+        "bulk-complete-forgotten",
+        BULK,
+        "self._reader.table.key_columns), texts is None\n",
+        "self._reader.table.key_columns), False\n",
+        "a load that was killed at its end begins at the start, beside what has landed",
+    ),
+    Mutant(
+        "bulk-unlanded-passed-over",
+        BULK,
+        'where bulk_load_id = %s and landed_at is null"',
+        'where bulk_load_id = %s and false"',
+        "a range that was read when the load was killed, and had not landed, is passed over",
+    ),
+    Mutant(
+        "bulk-last-range",
+        BULK,
+        "if writer.is_full or key_range.up_to is None:",
+        "if writer.is_full:",
+        "the last rows of a table, fewer than land at a time, do not land",
+    ),
+    Mutant(
+        "bulk-resumes-anyway",
+        BULK,
+        "now - RESUMED_WITHIN, may_resume)",
+        "now - RESUMED_WITHIN, True)",
+        "a full refresh goes on with a load that is older than the mirror",
+    ),
+    Mutant(
+        "bulk-of-another-shape",
+        BULK,
+        "facts = (session.identity, table.qualified, table.declaration.key, table.identity)",
+        "facts = (session.identity, table.qualified, table.declaration.key)",
+        "a load goes on after an ALTER, with half its rows of the old shape",
+    ),
+    Mutant(
+        "bulk-of-another-server",
+        BULK,
+        "facts = (session.identity, table.qualified,",
+        "facts = (table.qualified,",
+        "half of a table comes from another server",
+    ),
+    Mutant(
+        "bulk-of-long-ago",
+        BULK,
+        "now - RESUMED_WITHIN, may_resume)",
+        "now - 100 * RESUMED_WITHIN, may_resume)",
+        "a load goes on whose rows are a month old",
+    ),
+    Mutant(
+        "bulk-suspects-forgotten",
+        BULK,
+        "for (some,) in cursor.fetchall() for where in some]",
+        "for (some,) in cursor.fetchall()[-1:] for where in some]",
+        "what became NULL in any range but the last is not told",
+    ),
+    Mutant(
+        "bulk-read-at",
+        BULK,
+        "return BulkRead(self._read_at, ",
+        "return BulkRead(self._reader.session.clock(), ",
+        "what commits while a large table is read is in no window",
+    ),
+    Mutant(
+        "bulk-unforgotten",
+        BULK,
+        '"delete from mrr_state.bulk_load where bulk_load_id = %s"',
+        '"select %s"',
+        "what a load brought is taken for the beginning of the next one",
     ),
     Mutant(
         "mirror-landed-unchecked",
@@ -96,8 +195,8 @@ MUTANTS = [
     Mutant(
         "mirror-log-unwritten-update",
         MIRROR,
-        "                from applied\n                returning operation",
-        "                from applied where is_new\n                returning operation",
+        "where {is_logged}\n",
+        "where {is_logged} and is_new\n",
         "an update is not in the change log",
     ),
     Mutant(
@@ -161,29 +260,52 @@ MUTANTS = [
     Mutant(
         "mirror-retype-unlogged",
         MIRROR,
-        '{text_literal(self.run_id)} from {self.qualified} as mirror"',
-        '{text_literal(self.run_id)} from {self.qualified} as mirror where false"',
+        "                self._log_load(cursor)\n                return Applied(updated",
+        "                return Applied(updated",
         "the models downstream of a retyped column keep its old values",
-        also=(
-            (
-                "return Applied(updated=cursor.rowcount)",
-                "return Applied(updated=self.count(cursor))",
-            ),
-        ),
     ),
     Mutant(
         "mirror-retype-uncounted",
         MIRROR,
-        "return Applied(updated=cursor.rowcount)",
+        "return Applied(updated=self.count(cursor))",
         "return Applied()",
         "the run does not tell that a retype changed every row",
     ),
     Mutant(
         "mirror-retype-logged-without-a-key",
         MIRROR,
-        "self._log_update_of_all(cursor) if self.keys else Applied()",
-        "self._log_update_of_all(cursor)",
-        "rows without a key are in the change log, under a key that no row has",
+        "            # without a key there is no change log\n            if self.keys:\n",
+        "            if True:\n",
+        "a table without a key is in the change log, of which nobody reads it",
+    ),
+    Mutant(
+        "mirror-new-table-unlogged",
+        MIRROR,
+        "            if self.keys:\n                self._log_load(cursor)\n            return",
+        "            return",
+        "nothing says that a table was made anew, and dwh never reads its rows",
+    ),
+    Mutant(
+        "mirror-promote-unlogged",
+        MIRROR,
+        "        self._log_load(cursor)\n        return Applied(inserted",
+        "        return Applied(inserted",
+        "the same, of a table that was loaded in bulk",
+    ),
+    Mutant(
+        "mirror-promote-without-grants",
+        MIRROR,
+        "        self._grant_defaults(cursor)\n",
+        "",
+        "who may read every table of the mirror may not read one that was loaded in bulk",
+    ),
+    Mutant(
+        "mirror-promote-names-meet",
+        MIRROR,
+        "        for name in landed.columns:\n",
+        "        for name in ():\n",
+        "a column of the source that is called as a landed one stops the table",
+        also=(('rename "{landed_name} " to', "rename {landed_name} to"),),
     ),
     Mutant(
         "mirror-key-ranges-kept",

@@ -7,6 +7,7 @@ PACE = "extract/pace.py"
 CATALOG = "extract/catalog.py"
 IDENTITY = "extract/identity.py"
 TYPES = "extract/types.py"
+COPYING = "extract/copying.py"
 RANGES = "extract/ranges.py"
 READER = "extract/reader.py"
 
@@ -122,6 +123,20 @@ MUTANTS = [
         "self.local_offset_seconds = int(offset)",
         "self.local_offset_seconds = 0",
         "the server's own zone is not known, so a DATETIME window begins too late",
+    ),
+    Mutant(
+        "session-offset-of-the-start",
+        SESSION,
+        "return now if offset is None else min(now, int(offset))",
+        "return now",
+        "in the hours after the clocks went forward, a DATETIME window begins an hour too late",
+    ),
+    Mutant(
+        "session-offset-of-now",
+        SESSION,
+        "return now if offset is None else min(now, int(offset))",
+        "return now if offset is None else int(offset)",
+        "the same in the hours after they went back",
     ),
     Mutant(
         "pace-no-rest",
@@ -338,16 +353,23 @@ MUTANTS = [
     Mutant(
         "reader-warnings",
         READER,
-        "if warnings or lines != rows:",
-        "if lines != rows:",
+        "        if warnings:\n",
+        "        if False:\n",
         "a chunk that the server cut passes for whole",
     ),
     Mutant(
-        "reader-dropped-rows",
+        "reader-plain-kept",
         READER,
-        "if warnings or lines != rows:",
-        "if warnings:",
-        "a row whose line became NULL is missing in its chunk",
+        "            self._is_plain = False\n            return self._joined(fields, where)\n",
+        "            self._is_plain = False\n",
+        "the chunk in which a value was found that PostgreSQL cannot hold is copied as it is",
+    ),
+    Mutant(
+        "reader-odd-blanks",
+        READER,
+        "for predicate in (not_held, odd_blank)\n",
+        "for predicate in (not_held,)\n",
+        "an ENUM that was invalid when it was written passes without a note",
     ),
     Mutant(
         "reader-nested-split",
@@ -393,13 +415,13 @@ MUTANTS = [
     Mutant(
         "reader-null-is-empty",
         READER,
-        'return f"quote({self.expression})"',
-        "return f\"quote(ifnull({self.expression}, ''))\"",
+        'return f"quote({expression})"',
+        "return f\"quote(ifnull({expression}, ''))\"",
         "NULL arrives as an empty text",
     ),
     Mutant(
         "reader-null-text",
-        READER,
+        COPYING,
         "null 'NULL',",
         "null 'NULL', force_null *,",
         "the text NULL arrives as NULL",

@@ -19,6 +19,7 @@ READING, STORING, COMPARING, DECIDING = (
     f"tests/extract/core/test_{name}.py" for name in ("reading", "storing", "comparing", "deciding")
 )
 MEMBERS = "tests/extract/test_members.py"
+BULK = "tests/extract/test_bulk.py"
 FAST_SUITE = (
     READING,
     STORING,
@@ -31,6 +32,7 @@ FAST_SUITE = (
     "tests/extract/test_changes_of_the_source.py",
     "tests/extract/test_round_trip.py",
     MEMBERS,
+    BULK,
     "tests/extract/test_interleavings.py",
 )
 FIRST = {
@@ -39,13 +41,16 @@ FIRST = {
     "extract/reader.py": (READING, "tests/extract/test_round_trip.py"),
     "extract/types.py": (MEMBERS, "tests/extract/test_round_trip.py"),
     "extract/files.py": (STORING,),
-    "extract/landing.py": (STORING,),
-    "extract/mirror.py": (STORING, "tests/extract/test_extraction.py"),
+    "extract/landing.py": (STORING, BULK),
+    "extract/bulk.py": (BULK,),
+    "extract/copying.py": (COMPARING, READING, "tests/extract/test_keyless.py"),
+    "extract/mirror.py": (STORING, "tests/extract/test_extraction.py", BULK),
     "extract/anomalies.py": (STORING, MEMBERS, "tests/extract/test_round_trip.py"),
     "extract/digests.py": (COMPARING,),
     "extract/keysets.py": (COMPARING, "tests/extract/test_reconcile.py"),
     "extract/keyless.py": ("tests/extract/test_keyless.py", COMPARING),
     "extract/findings.py": (COMPARING, "tests/extract/test_extraction.py"),
+    "extract/ranges.py": ("tests/extract/test_reconcile.py", BULK),
     "extract/stored_ranges.py": ("tests/extract/test_reconcile.py", COMPARING),
     "extract/reconcile.py": (COMPARING, "tests/extract/test_reconcile.py"),
     "extract/identity.py": ("tests/extract/test_changes_of_the_source.py",),

@@ -4,7 +4,8 @@
         changes: {sale_id: mrr_fact_sales, customer_id: mrr_dim_customers}
 
     Rows of the model that hold a changed key in another column are found through the model
-    itself. A model without a position (-1) is built anew in full. The analyze tells the planner
+    itself. A model without a position (-1) is built anew in full, and so is one below a mirrored
+    table that was made anew. The analyze tells the planner
     that the table is small, or empty: without it, it reads the whole mirror. -#}
 {% macro collect_changed_rows() %}
     {%- set changes = model.config.meta.changes -%}
@@ -26,7 +27,14 @@
 
     select existing.{{ row_key }}
     from {{ this }} as existing
-    where existing.{{ row_key }} is not null and {{ is_unbuilt(model.name) }}
+    where
+        existing.{{ row_key }} is not null
+        and (
+            {{ is_unbuilt(model.name) }}
+            {% for table in changes.values() -%}
+            or {{ is_loaded_anew(table, model.name) | indent(12) }}
+            {% endfor -%}
+        )
 
     union
 

@@ -3,6 +3,7 @@
     {%- if model.config.materialized in ['incremental', 'snapshot'] -%}
         update mrr_state.model_position
         set
+            built_from = built_to,
             built_to = greatest(built_to, reading_to),
             updated_at = clock_timestamp()
         where model_name = '{{ model.name }}'

@@ -1,18 +1,23 @@
 {#- The open rows of a history are the rows of its mirrored table, as far as it has been read. -#}
 {% test open_rows_equal_mirror(model, table) %}
+{%- if execute -%}
+{%- set history = tested_node() -%}
 {%- set mirrored = mirrored_table(table) -%}
 {%- set mirrored_columns = adapter.get_columns_in_relation(mirrored.relation) -%}
 {%- set columns = mirrored_columns | map(attribute='quoted') | join(', ') -%}
+{%- set is_tested = rows_to_test(history) or 'true' %}
 
 with mirror_rows as (
 
     select {{ columns }} from {{ mirrored.relation }}
+    where {{ is_tested }}
 
 ),
 
 open_rows as (
 
-    select {{ columns }} from {{ model }} where dbt_valid_to is null
+    select {{ columns }} from {{ history.relation_name }}
+    where dbt_valid_to is null and {{ is_tested }}
 
 ),
 
@@ -28,7 +33,7 @@ differences as (
 
 select * from differences
 where {{ mirrored.key }} not in (
-    {{ changed_keys(table, model.identifier, mirrored.key) | indent(4) }}
+    {{ changed_keys(table, history.name, mirrored.key) | indent(4) }}
 )
-
+{%- endif -%}
 {% endtest %}

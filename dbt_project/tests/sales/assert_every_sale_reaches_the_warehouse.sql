@@ -1,9 +1,11 @@
+{%- set facts = graph.nodes.get('model.tidemark.dwh_fact_sales') if execute -%}
 with mirrored as (
 
     select
         id as sale_id,
         qty as sale_quantity
     from {{ source('sales', 'mrr_fact_sales') }}
+    where {{ rows_to_test(facts, 'id') or 'true' }}
 
 ),
 
@@ -13,11 +15,13 @@ warehouse as (
         sale_id,
         sale_quantity
     from {{ ref('dwh_fact_sales') }}
+    where {{ rows_to_test(facts) or 'true' }}
     union all
     select
         sale_id,
         sale_quantity
     from {{ ref('stg_rejected_sales') }}
+    where {{ rows_to_test(facts) or 'true' }}
 
 ),
 

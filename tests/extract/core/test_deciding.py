@@ -123,7 +123,9 @@ def test_clock_of_our_own_machine_does_not_matter(
 
 
 def test_another_cursor_column_begins_anew(items: Mirror) -> None:
-    assert items.extract_one(items.table("items", cursor="n")).rows_read == 3
+    outcome = items.extract_one(items.table("items", cursor="n"))
+    assert outcome.verification.compared_rows == 3
+    assert (outcome.mark.cursor_column, outcome.mark.high_water_mark) == ("n", "1")
 
 
 def test_full_refresh_reads_every_row(items: Mirror) -> None:

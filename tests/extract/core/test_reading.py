@@ -1,7 +1,8 @@
 """What reads the source, broken by mutants: the session, the catalog and the reader."""
 
+import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from commands.servers import Connected
 from common.errors import TableError
 from embedded.mariadb import READER
 from extract import reader
-from extract.catalog import describe
 from extract.reader import Chunk, Reader, column_field
 from extract.session import Session
 from tests.conftest import OperationalDatabase
@@ -97,6 +97,19 @@ def test_datetime_stamp_is_in_the_window_in_local_time_and_in_utc(
     assert (outcome.rows_read, outcome.verification.repaired_rows) == (1, 0)
 
 
+@pytest.mark.parametrize("zones", [("+02:00", "+01:00"), ("+01:00", "+02:00")])
+def test_offset_of_the_server_is_the_lesser_of_then_and_now(
+    connected: Connected, set_global: SetGlobal, zones: tuple[str, str]
+) -> None:
+    now, then = zones
+    set_global("time_zone", now)
+    session = Session(connected.operational)
+    # no zone with a summer is known to this server
+    set_global("time_zone", then)
+    assert session.local_offset(datetime(2024, 1, 1, tzinfo=UTC)) == 3_600
+    session.close()
+
+
 def test_sql_mode_of_the_server_changes_nothing(
     operational: OperationalDatabase,
     mirror: Mirror,
@@ -175,15 +188,14 @@ def test_chunk_that_the_server_cut_is_read_in_smaller_ranges(
     assert keys_read(Reader(session, known).read(fields)) == list(range(1, 251))
 
 
-def test_row_that_the_server_drops_without_a_warning_is_read_all_the_same(
-    items: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch
+def test_row_that_the_server_drops_without_a_warning_stops_the_table(
+    items: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = describe(session, items.table("items"))
-    monkeypatch.setattr(
-        reader.Field, "line", property(lambda field: f"nullif({field.expression}, 2)")
-    )
-    fields = [column_field(known.column("id"))]
-    assert sorted(keys_read(Reader(session, known).read(fields))) == [1, 2, 3]
+    line = reader.Field.line
+    monkeypatch.setattr(reader.Field, "line", lambda *arguments: f"nullif({line(*arguments)}, '2')")
+    (outcome,) = items.extract(items.table("items"), full_refresh=True)
+    assert "3 rows were read, 2 landed" in str(outcome.error)
+    assert query("select count(*) from mrr.items") == [(3,)]
 
 
 def test_ranges_of_a_composite_key_hold_each_row_once(
@@ -270,3 +282,27 @@ def test_column_that_may_no_longer_be_read_is_not_emptied(
     (outcome,) = items.extract(items.table("items"))
     assert "Grant SELECT on the whole table" in str(outcome.error)
     assert query("select b from mrr.items order by id") == [("yVz",), ("",), (None,)]
+
+
+def test_offset_of_a_datetime_window_is_the_lesser_of_winter_and_summer(
+    servers: embedded.Servers, root: Query, set_global: SetGlobal
+) -> None:
+    """Clocks that were put forward meanwhile hide no row that was stamped before."""
+    changed = datetime.now(UTC) - timedelta(hours=1)
+    zone = "Test/Zone" + secrets.token_hex(4)
+    root("insert into mysql.time_zone (use_leap_seconds) values ('N')")
+    ((number,),) = root("select max(time_zone_id) from mysql.time_zone")
+    root(f"insert into mysql.time_zone_name values ('{zone}', {number})")
+    for kind, offset in enumerate((-18_000, -14_400)):
+        root(
+            "insert into mysql.time_zone_transition_type"
+            f" values ({number}, {kind}, {offset}, {kind}, 'T{kind}')"
+        )
+    for at, kind in ((0, 0), (int(changed.timestamp()), 1)):
+        root(f"insert into mysql.time_zone_transition values ({number}, {at}, {kind})")
+    set_global("time_zone", zone)
+    session = Session(servers.operational)
+    assert session.local_offset_seconds == -14_400
+    assert session.local_offset(changed - timedelta(minutes=5)) == -18_000
+    assert session.local_offset(changed + timedelta(minutes=5)) == -14_400
+    session.close()

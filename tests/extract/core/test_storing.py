@@ -145,11 +145,7 @@ def test_retype_is_an_update_of_every_row(
     query("truncate mrr_state.change_log")
     operational.execute("alter table items modify n bigint")
     assert items.extract_one(items.table("items")).applied == Applied(updated=3)
-    assert query("select row_key->>'id', operation from mrr_state.change_log order by 1") == [
-        ("1", "update"),
-        ("2", "update"),
-        ("3", "update"),
-    ]
+    assert query("select row_key, operation from mrr_state.change_log") == [(None, "load")]
 
 
 def test_key_of_a_large_table_may_change(large: Mirror, operational: OperationalDatabase) -> None:

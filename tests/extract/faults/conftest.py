@@ -71,14 +71,15 @@ CHANGES_OUT_OF_ORDER = """
     from (
         select
             table_name, row_key, operation,
-            lag(operation, 1, 'delete') over (
+            lag(operation) over (
                 partition by table_name, row_key order by change_id
             ) as before
         from mrr_state.change_log
+        where row_key is not null
     ) as changes
     where (operation = 'insert') <> (before = 'delete')
 """
-"""Keys inserted twice without a delete between, or changed without an insert before."""
+"""Keys inserted twice without a delete between, or inserted anew that were not deleted."""
 
 
 @contextmanager

@@ -1,0 +1,18 @@
+{#- True where a model over some mirrored tables, the first of them its own, is to be compared or
+    tested whole: by dbt by hand always; in a run where its own table is small, where one of them
+    was made anew, or where the model has no position yet. -#}
+{% macro is_worked_whole(model_name, tables, position) -%}
+    {%- if not env_var('TIDEMARK_RUN_ID', '') -%}
+        {{ return(true) }}
+    {%- endif -%}
+    {%- set found = run_query(
+        "select"
+        " (select reltuples from pg_class where oid = to_regclass('"
+        ~ mirrored_table(tables[0]).relation ~ "')) <= " ~ var('whole_table_rows')
+        ~ " or exists (select from " ~ source('state', 'change_log')
+        ~ " where operation = 'load' and table_name in ('" ~ tables | join("', '") ~ "'))"
+        ~ " or exists (select from " ~ source('state', 'model_position')
+        ~ " where " ~ position ~ " < 0 and model_name = '" ~ model_name ~ "')"
+    ) -%}
+    {{ return(found.columns[0][0]) }}
+{%- endmacro %}

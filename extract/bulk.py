@@ -1,0 +1,207 @@
+"""The read of a whole large table: range by range, the next one read while this one lands.
+
+Each range is a checkpoint. It has landed or it has not, in the transaction of its COPY, so a run
+that follows a killed one reads neither a range twice nor passes over one. What was begun on a
+table that has another shape by now, or on another server, is begun anew.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import md5
+from pathlib import Path
+from time import monotonic
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from common.pause import pause_point
+from common.settings import Address
+from extract.catalog import TableDescription
+from extract.files import FileWriter, Landed, LandedFile, LandingTable, bulk_landed_name
+from extract.ranges import Key, key_from_texts, key_texts
+from extract.reader import Reader, column_field
+from extract.session import Session
+from extract.types import postgres_type
+
+BULK_ROWS = 200_000
+"""A whole table of about so many rows or more is read in bulk."""
+RANGE_BYTES = 32 * 1024 * 1024
+"""What lands at a time."""
+SECONDS_BETWEEN_REPORTS = 5
+RESUMED_WITHIN = timedelta(days=1)
+"""A load that was begun longer ago is begun anew."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the read of a whole large table has come, in this run and in those before."""
+
+    name: str
+    rows: int
+    expected_rows: int
+    rows_of_this_run: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BulkRead:
+    """A whole table that has landed. `read_at` is the source's clock before its first range."""
+
+    read_at: datetime
+    landed: Landed
+    suspects: list[str]
+
+
+@dataclass(frozen=True)
+class _ReadRange:
+    file: LandedFile | None
+    up_to: Key | None
+    suspects: list[str]
+
+
+class BulkLoad:
+    """One table's bulk load, begun now or by a run before.
+
+    Into a mirror that is known already it must not resume: others may have brought newer rows.
+    """
+
+    def __init__(self, connection: Connection, reader: Reader, may_resume: bool) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._name = reader.table.declaration.name
+        identity, now = _identity(reader.session, reader.table), reader.session.clock()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "delete from mrr_state.bulk_load where table_name = %s"
+                " and (source_identity <> %s or read_at < %s or not %s)",
+                (self._name, identity, now - RESUMED_WITHIN, may_resume),
+            )
+            cursor.execute(
+                "insert into mrr_state.bulk_load (table_name, source_identity, read_at)"
+                " values (%s, %s, %s) on conflict (table_name) do nothing",
+                (self._name, identity, now),
+            )
+            cursor.execute(
+                "select bulk_load_id, read_at from mrr_state.bulk_load where table_name = %s",
+                (self._name,),
+            )
+            self._number, self._read_at = cursor.fetchone()
+            cursor.execute(
+                "delete from mrr_state.bulk_range where bulk_load_id = %s and landed_at is null",
+                (self._number,),
+            )
+
+    def run(self, warehouse: Address, folder: Path, report: Callable[[Progress], None]) -> BulkRead:
+        """Land what has not landed yet. Raises TableError."""
+        # dlt takes a second to load, in which the source reads
+        table = self._landing_table()
+        ranges = self._unread_ranges(folder)
+        started, rows_before = monotonic(), self._landed_rows()
+        told = started
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            ahead = thread.submit(next, ranges, None)
+            from extract.landing import BulkPipeline
+
+            pipeline = BulkPipeline(warehouse, table, self._number, folder / table.landed_name)
+            while (read := ahead.result()) is not None:
+                ahead = thread.submit(next, ranges, None)
+                self._expect(read)
+                if read.file is None:
+                    continue
+                pipeline.land(read.file)
+                read.file.path.unlink()
+                pause_point("range landed")
+                if monotonic() >= told + SECONDS_BETWEEN_REPORTS:
+                    told = monotonic()
+                    self._tell(report, rows_before, told - started)
+        return self._result(table)
+
+    def forget(self, cursor: Cursor) -> None:
+        """What has landed is applied in the cursor's transaction, and not once more."""
+        cursor.execute("delete from mrr_state.bulk_load where bulk_load_id = %s", (self._number,))
+
+    def _landing_table(self) -> LandingTable:
+        types = tuple(postgres_type(column) for column in self._reader.table.columns)
+        return LandingTable(self._name, bulk_landed_name(self._number), types)
+
+    def _unread_ranges(self, folder: Path) -> Iterator[_ReadRange]:
+        """The rest of the table, in files of about RANGE_BYTES."""
+        above, is_complete = self._last_landed()
+        if is_complete:
+            return
+        fields = [column_field(column) for column in self._reader.table.columns]
+        writer = FileWriter(folder, bulk_landed_name(self._number), RANGE_BYTES)
+        suspects: list[str] = []
+        for key_range, chunks in self._reader.read_ranges(fields, above=above):
+            for chunk in chunks:
+                writer.write(chunk)
+                if chunk.suspect:
+                    suspects.append(chunk.where)
+            if writer.is_full or key_range.up_to is None:
+                yield _ReadRange(writer.close(), key_range.up_to, suspects)
+                suspects = []
+
+    def _last_landed(self) -> tuple[Key | None, bool]:
+        """The last key that has landed, None for none, and whether that was the end."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "select up_to from mrr_state.bulk_range where bulk_load_id = %s"
+                " order by range_number desc limit 1",
+                (self._number,),
+            )
+            found = cursor.fetchone()
+        if found is None:
+            return None, False
+        (texts,) = found
+        return key_from_texts(texts, self._reader.table.key_columns), texts is None
+
+    def _expect(self, read: _ReadRange) -> None:
+        """Note the range that lands next; the transaction that copies it says when it has."""
+        rows = read.file.rows if read.file else 0
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "insert into mrr_state.bulk_range"
+                " (bulk_load_id, range_number, up_to, row_count, suspects, landed_at)"
+                " select %s, coalesce(max(range_number), 0) + 1, %s::text[], %s, %s::text[],"
+                " case when %s = 0 then clock_timestamp() end"
+                " from mrr_state.bulk_range where bulk_load_id = %s",
+                (self._number, key_texts(read.up_to), rows, read.suspects, rows, self._number),
+            )
+
+    def _landed_rows(self) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "select coalesce(sum(row_count), 0)::bigint from mrr_state.bulk_range"
+                " where bulk_load_id = %s and landed_at is not null",
+                (self._number,),
+            )
+            return cursor.fetchone()[0]
+
+    def _tell(self, report: Callable[[Progress], None], rows_before: int, seconds: float) -> None:
+        rows = self._landed_rows()
+        expected = max(rows, self._reader.table.estimated_rows)
+        report(Progress(self._name, rows, expected, rows - rows_before, seconds))
+
+    def _result(self, table: LandingTable) -> BulkRead:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "select suspects from mrr_state.bulk_range where bulk_load_id = %s"
+                " order by range_number",
+                (self._number,),
+            )
+            suspects = [where for (some,) in cursor.fetchall() for where in some]
+        landed = Landed(table.relation, table.columns, self._landed_rows())
+        return BulkRead(self._read_at, landed, suspects)
+
+
+def is_bulky(table: TableDescription) -> bool:
+    """True for a table that is better read in bulk, where all of it is to be read."""
+    return bool(table.key_columns) and table.estimated_rows >= BULK_ROWS
+
+
+def _identity(session: Session, table: TableDescription) -> str:
+    """What a bulk load that was begun must still have in common with the table."""
+    facts = (session.identity, table.qualified, table.declaration.key, table.identity)
+    return md5(repr(facts).encode()).hexdigest()
