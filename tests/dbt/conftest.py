@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as Connection
 
 import embedded
 from common.settings import PROJECT, Address
+from tests.conftest import drop_database
 from warehouse.build import dbt_environment
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import upgrade
@@ -158,7 +159,9 @@ def warehouse(template: Address) -> Iterator[Warehouse]:
     copy = Warehouse(template)
     yield copy
     copy.connection.close()
-    administer(template, f"drop database {template.database} with (force)")
+    admin = connect(replace(template, database="postgres"))
+    drop_database(admin, template.database)
+    admin.close()
 
 
 def administer(server: Address, statement: str) -> None:
