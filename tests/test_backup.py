@@ -30,6 +30,7 @@ from backup.shelf import ShelfInUse
 from common.errors import TidemarkError, UsageError
 from common.settings import PROJECT, Address
 from embedded import Servers
+from tests.conftest import drop_database
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import upgrade
 
@@ -94,7 +95,7 @@ def new_database(warehouse: Address) -> Iterator[Address]:
         ask = asker(connection)
         ask(f"create database {other.database}")
         yield other
-        ask(f"drop database {other.database} with (force)")
+        drop_database(connection, other.database)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What a whole run costs on a large shop, node by node: first all of it, then a few changes.
 
-python bench/whole_run.py --rows 10000000 --changes 3000
+python bench/large_shop.py --rows 10000000 --changes 3000
 
 The shop has so many sales, one customer for a hundred of them, and a thousand products.
 """
