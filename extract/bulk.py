@@ -20,6 +20,7 @@ from common.pause import pause_point
 from common.settings import Address
 from extract.catalog import TableDescription
 from extract.files import FileWriter, Landed, LandedFile, LandingTable, bulk_landed_name
+from extract.mirror import MIRROR_SCHEMA
 from extract.ranges import Key, key_from_texts, key_texts
 from extract.reader import Reader, column_field
 from extract.session import Session
@@ -62,26 +63,22 @@ class _ReadRange:
 
 
 class BulkLoad:
-    """One table's bulk load, begun now or by a run before.
+    """One table's bulk load, begun now or by a run before."""
 
-    Into a mirror that is known already it must not resume: others may have brought newer rows.
-    """
-
-    def __init__(self, connection: Connection, reader: Reader, may_resume: bool) -> None:
+    def __init__(self, connection: Connection, reader: Reader) -> None:
         self._connection = connection
         self._reader = reader
         self._name = reader.table.declaration.name
-        identity, now = _identity(reader.session, reader.table), reader.session.clock()
+        identity = _identity(reader.session, reader.table)
         with connection.cursor() as cursor:
             cursor.execute(
-                "delete from mrr_state.bulk_load where table_name = %s"
-                " and (source_identity <> %s or read_at < %s or not %s)",
-                (self._name, identity, now - RESUMED_WITHIN, may_resume),
+                "delete from mrr_state.bulk_load where table_name = %s and source_identity <> %s",
+                (self._name, identity),
             )
             cursor.execute(
                 "insert into mrr_state.bulk_load (table_name, source_identity, read_at)"
                 " values (%s, %s, %s) on conflict (table_name) do nothing",
-                (self._name, identity, now),
+                (self._name, identity, reader.session.clock()),
             )
             cursor.execute(
                 "select bulk_load_id, read_at from mrr_state.bulk_load where table_name = %s",
@@ -194,6 +191,19 @@ class BulkLoad:
             suspects = [where for (some,) in cursor.fetchall() for where in some]
         landed = Landed(table.relation, table.columns, self._landed_rows())
         return BulkRead(self._read_at, landed, suspects)
+
+
+def forget_stale_loads(connection: Connection) -> None:
+    """Forget the loads that no run may resume; what has landed of them goes with the next landing.
+
+    Into a table that is mirrored others may have brought newer rows.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from mrr_state.bulk_load where read_at < clock_timestamp() - %s"
+            " or to_regclass(format('%%I.%%I', %s, table_name)) is not null",
+            (RESUMED_WITHIN, MIRROR_SCHEMA),
+        )
 
 
 def is_bulky(table: TableDescription) -> bool:

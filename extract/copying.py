@@ -15,6 +15,17 @@ COPY_FORMAT = "format csv, delimiter ',', quote '''', escape '\\', null 'NULL', 
 BUFFER_BYTES = 256 * 1024
 
 
+class RowsLost(TableError):
+    """A COPY brought another number of rows than the server counted where it wrote them."""
+
+    def __init__(self, name: str, read: int, copied: int) -> None:
+        super().__init__(
+            name,
+            f"{read} rows were read, {copied} were copied",
+            "Nothing of them was applied; run again, and report it if it comes back.",
+        )
+
+
 @dataclass(frozen=True)
 class Copied:
     """A chunk that is in its table now."""
@@ -27,16 +38,12 @@ class Copied:
 def copy_chunks(
     cursor: Cursor, target: str, chunks: Iterable[Chunk], table_name: str
 ) -> list[Copied]:
-    """Copy the chunks of a mirrored table into `target`. Raises TableError for a row too few."""
+    """Copy the chunks of a mirrored table into `target`. Raises RowsLost."""
     copied = []
     for chunk in chunks:
         copy_file(cursor, target, BytesIO(chunk.data))
         if cursor.rowcount != chunk.rows:
-            raise TableError(
-                table_name,
-                f"{chunk.rows} rows were read, {cursor.rowcount} were copied",
-                "Nothing was applied; run again, and report it if it comes back.",
-            )
+            raise RowsLost(table_name, chunk.rows, cursor.rowcount)
         copied.append(Copied(chunk.rows, chunk.where, chunk.suspect))
     return copied
 

@@ -21,7 +21,7 @@ from common.log import get_logger
 from common.pause import pause_point
 from common.settings import Address
 from extract.anomalies import note_anomalies
-from extract.bulk import BulkLoad, Progress, is_bulky
+from extract.bulk import BulkLoad, Progress, forget_stale_loads, is_bulky
 from extract.catalog import TableDescription, check_dropped, describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error, connection_lost
@@ -120,6 +120,7 @@ class Extraction:
         outcomes: dict[str, TableOutcome] = {}
         reads: dict[str, tuple[TableRead, float]] = {}
         landings: list[LandingTable] = []
+        forget_stale_loads(self.connection)
         with landing_folder(self.connection, self.folder) as folder:
             for number, table in enumerate(tables):
                 started = time.monotonic()
@@ -135,7 +136,9 @@ class Extraction:
             for name, (read, seconds) in reads.items():
                 started = time.monotonic() - seconds
                 if name in errors:
-                    outcomes[name] = self._failed(name, self._cause(read, errors[name]), started)
+                    outcomes[name] = self._failed(
+                        name, self._cause(read.reader.table, errors[name]), started
+                    )
                 else:
                     outcomes[name] = self._bring(read, marks.get(name), started)
         return outcomes
@@ -161,8 +164,14 @@ class Extraction:
             # no cursor, or no mark yet: the comparison of every row reads what it needs
             return TableRead(reader, window, NOTHING, [])
         if window.bound is None and is_bulky(table):
-            bulk = BulkLoad(self.connection, reader, may_resume=not is_known)
-            read = bulk.run(self.warehouse, folder, self.report_progress)
+            bulk = BulkLoad(self.connection, reader)
+            try:
+                read = bulk.run(self.warehouse, folder, self.report_progress)
+            except DRIVER_ERRORS as error:
+                cause = self._cause(table, error)
+                if cause is error:
+                    raise
+                raise cause from error
             return TableRead(reader, Window(read.read_at), read.landed, read.suspects, bulk)
         condition = "true"
         if window.bound is not None:
@@ -205,7 +214,7 @@ class Extraction:
             note_candidates(self.connection, name, refusal.row_keys, self.run_log.run_id)
             return self._failed(name, refusal, started)
         except DRIVER_ERRORS as error:
-            return self._failed(name, self._cause(read, error), started)
+            return self._failed(name, self._cause(read.reader.table, error), started)
         seconds = time.monotonic() - started
         return TableOutcome(name, seconds, read.landed.rows, verification, advanced)
 
@@ -248,10 +257,10 @@ class Extraction:
             applied += mirror.upsert(cursor, landed.relation, landed.columns, is_logged=not is_new)
         return applied
 
-    def _cause(self, read: TableRead, error: Exception) -> Exception:
+    def _cause(self, table: TableDescription, error: Exception) -> Exception:
         """The error, or TableChanged: the values of another shape may fit nowhere."""
         try:
-            check_unchanged(self.source, read.reader.table)
+            check_unchanged(self.source, table)
         except TableChanged as changed:
             return changed
         except DRIVER_ERRORS:

@@ -30,7 +30,7 @@ from psycopg2.extensions import cursor as Cursor
 from common.errors import TableError
 from common.log import get_logger
 from common.settings import Address
-from extract.copying import copy_file
+from extract.copying import RowsLost, copy_file
 from extract.files import LANDING_SCHEMA, LandedFile, LandingTable
 from extract.types import quoted_postgres
 from warehouse.connection import SILENCE, session_options
@@ -86,7 +86,7 @@ class BulkCopyJob(ExactCopyJob):
             return 0
         rows = super().copy(cursor)
         if (rows,) != expected:
-            raise ValueError(f"{expected[0]} rows were read, {rows} landed")
+            raise RowsLost(self.load_table_name, expected[0], rows)
         return rows
 
 
@@ -200,10 +200,12 @@ def _resource(table: LandingTable, disposition: Literal["append", "replace"]) ->
 
 
 def _cause(error: BaseException) -> str:
-    """The warehouse's own words, which hold no value of a row; else the kind of the error."""
+    """The warehouse's own words, or ours; else the kind of the error."""
     words = type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, RowsLost):
+            return cause.problem
         words = getattr(getattr(cause, "diag", None), "message_primary", None) or words
         cause = cause.__cause__ or cause.__context__
     return words

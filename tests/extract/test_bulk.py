@@ -7,6 +7,7 @@ import pytest
 
 from extract import bulk, extraction, reader
 from extract.bulk import Progress
+from extract.declarations import MirroredTable
 from extract.reader import Reader
 from extract.session import Session
 from tests.conftest import OperationalDatabase
@@ -69,6 +70,20 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, point: str, call: int = 1) -> None:
 
     for module in (bulk, extraction):
         monkeypatch.setattr(module, "pause_point", die)
+
+
+def extract_until_killed(
+    monkeypatch: pytest.MonkeyPatch,
+    mirror: Mirror,
+    table: MirroredTable,
+    landed: int,
+    **options: object,
+) -> None:
+    """Start an extract, which dies when so many ranges have landed."""
+    with monkeypatch.context() as patch:
+        kill_at(patch, "range landed", landed)
+        with pytest.raises(Killed):
+            mirror.extract(table, **options)
 
 
 def ignored(*_: object) -> None:
@@ -142,10 +157,7 @@ def test_killed_load_goes_on_where_it_was(
     ranges_read: list[str],
     landed: int,
 ) -> None:
-    with monkeypatch.context() as patch:
-        kill_at(patch, "range landed", landed)
-        with pytest.raises(Killed):
-            large.extract(large.table("items"))
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=landed)
     assert query("select to_regclass('mrr.items')") == [(None,)]
     assert query("select count(*) from mrr_state.bulk_range where landed_at is not null") == [
         (landed,)
@@ -217,16 +229,10 @@ def test_load_of_a_table_that_is_another_one_by_now_begins_anew(
     monkeypatch: pytest.MonkeyPatch,
     change: str,
 ) -> None:
-    with monkeypatch.context() as patch:
-        kill_at(patch, "range landed", 3)
-        with pytest.raises(Killed):
-            large.extract(large.table("items"))
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=3)
     (operational.execute if change.startswith("alter") else query)(change)
     known = query("select bulk_load_id from mrr_state.bulk_load")
-    with monkeypatch.context() as patch:
-        kill_at(patch, "range landed", 1)
-        with pytest.raises(Killed):
-            large.extract(large.table("items"))
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=1)
     assert query("select bulk_load_id from mrr_state.bulk_load") != known
     assert query("select count(*) from mrr_state.bulk_range") == [(1,)]
     large.extract_one(large.table("items"))
@@ -277,17 +283,30 @@ def test_row_that_is_lost_on_its_way_stops_the_load(
     line = reader.Field.line
     monkeypatch.setattr(reader.Field, "line", lambda *known: f"nullif({line(*known)}, '2')")
     (outcome,) = large.extract(large.table("items"))
-    assert "could not be landed" in str(outcome.error)
+    told = "items: could not be landed (100 rows were read, 99 were copied)\nHINT: "
+    assert str(outcome.error).startswith(told)
     assert query("select to_regclass('mrr.items')") == [(None,)]
+
+
+def test_table_that_is_altered_while_it_is_loaded_is_loaded_anew(
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alters = ["alter table items modify c1 decimal(10,2)", "update items set c1 = 7.5"]
+
+    def alter(reached: str) -> None:
+        while reached == "range landed" and alters:
+            operational.execute(alters.pop(0))
+
+    monkeypatch.setattr(bulk, "pause_point", alter)
+    assert large.extract_one(large.table("items")).verification.is_equal
+    mirrored, at_source = contents(query, operational)
+    assert mirrored == at_source
 
 
 def test_what_changed_between_a_kill_and_the_rest_is_brought(
     large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        kill_at(patch, "range landed", 5)
-        with pytest.raises(Killed):
-            large.extract(large.table("items"))
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=5)
     operational.execute("update items set c2 = 'hidden' where id = 7")
     operational.execute("delete from items where id in (8, 500, 501)")
     operational.execute("insert into items values (-5, 'low', 0, null, '2020-01-01')")
@@ -325,10 +344,7 @@ def test_load_by_any_kind_of_key_goes_on_where_it_was(
     operational.execute(f"insert into items select {values[key]} from seq_1_to_{ROWS}")
     operational.execute("analyze table items")
     table = mirror.table("items", key=key, cursor=None)
-    with monkeypatch.context() as patch:
-        kill_at(patch, "range landed", 4)
-        with pytest.raises(Killed):
-            mirror.extract(table)
+    extract_until_killed(monkeypatch, mirror, table, landed=4)
     outcome = mirror.extract_one(table)
     assert outcome.applied.inserted == outcome.rows_read == ROWS
     assert outcome.verification.is_equal
@@ -339,10 +355,7 @@ def test_values_that_cannot_be_held_are_noted_of_ranges_before_the_kill_too(
 ) -> None:
     operational.execute("set session sql_mode = ''")
     operational.execute("update items set day = '0000-00-00' where id in (150, 950)")
-    with monkeypatch.context() as patch:
-        kill_at(patch, "range landed", 4)
-        with pytest.raises(Killed):
-            large.extract(large.table("items"))
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=4)
     large.extract_one(large.table("items"))
     assert query("select row_key, source_value from dwh.mirror_anomaly order by 1") == [
         ('{"id": 150}', "0000-00-00"),
@@ -356,10 +369,7 @@ def test_landed_load_of_another_table_outlives_the_next_run(
 ) -> None:
     operational.execute("create table others (id int primary key)")
     operational.execute("insert into others values (1), (2)")
-    with monkeypatch.context() as patch:
-        kill_at(patch, "range landed", 4)
-        with pytest.raises(Killed):
-            large.extract(large.table("items"))
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=4)
     large.extract_one(large.table("others", cursor=None))
     assert query(
         "select count(*) from pg_class where relnamespace = 'mrr_landing'::regnamespace"
@@ -400,12 +410,10 @@ def test_full_refresh_begins_anew_after_a_kill(
 ) -> None:
     """What had landed is older than what the runs between have brought."""
     large.extract_one(large.table("items"))
-    with monkeypatch.context() as patch:
-        kill_at(patch, "range landed", 4)
-        with pytest.raises(Killed):
-            large.extract(large.table("items"), full_refresh=True)
+    extract_until_killed(monkeypatch, large, large.table("items"), full_refresh=True, landed=4)
     operational.execute("update items set c2 = 'newer', updated_at = now(6) where id < 50")
     large.extract_one(large.table("items"))
+    assert query("select to_regnamespace('mrr_landing')") == [(None,)]
     outcome = large.extract_one(large.table("items"), full_refresh=True)
     assert (outcome.rows_read, outcome.applied.rows) == (ROWS, 0)
     mirrored, at_source = contents(query, operational)

@@ -181,7 +181,7 @@ def test_row_without_a_stamp_is_read_in_every_window(items: Mirror) -> None:
     assert items.extract_one(items.table("items")).rows_read == 1
 
 
-@pytest.mark.parametrize(
+keys_that_cannot_be_held = pytest.mark.parametrize(
     ("ddl", "value", "told"),
     [
         ("varchar(20) primary key", "concat('a', char(0), 'b')", "holds the character NUL"),
@@ -189,6 +189,9 @@ def test_row_without_a_stamp_is_read_in_every_window(items: Mirror) -> None:
     ],
     ids=["NUL", "zero date"],
 )
+
+
+@keys_that_cannot_be_held
 def test_key_that_postgresql_cannot_hold_stops_the_table_and_says_so(
     operational: OperationalDatabase, mirror: Mirror, ddl: str, value: str, told: str
 ) -> None:
@@ -200,14 +203,7 @@ def test_key_that_postgresql_cannot_hold_stops_the_table_and_says_so(
     assert told in str(outcome.error)
 
 
-@pytest.mark.parametrize(
-    ("ddl", "value", "told"),
-    [
-        ("varchar(20) primary key", "concat('a', char(0), 'b')", "holds the character NUL"),
-        ("date primary key", "0", "not a date that PostgreSQL can hold"),
-    ],
-    ids=["NUL", "zero date"],
-)
+@keys_that_cannot_be_held
 def test_such_a_key_that_no_window_shows_stops_the_table_too(
     operational: OperationalDatabase,
     mirror: Mirror,

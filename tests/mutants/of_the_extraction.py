@@ -300,8 +300,8 @@ MUTANTS = [
     Mutant(
         "extraction-mark-of-a-bad-table",
         EXTRACTION,
-        "outcomes[name] = self._failed(name, self._cause(read, errors[name]), started)",
-        "outcomes[name] = self._bring(read, marks.get(name), started)",
+        "if name in errors:",
+        "if name in errors and not errors:",
         "a table that could not land is applied",
     ),
 ]

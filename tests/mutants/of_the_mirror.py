@@ -96,8 +96,8 @@ MUTANTS = [
     Mutant(
         "bulk-resumes-anyway",
         BULK,
-        "now - RESUMED_WITHIN, may_resume)",
-        "now - RESUMED_WITHIN, True)",
+        "\" or to_regclass(format('%%I.%%I', %s, table_name)) is not null\"",
+        '" or false and %s is null"',
         "a full refresh goes on with a load that is older than the mirror",
     ),
     Mutant(
@@ -117,8 +117,8 @@ MUTANTS = [
     Mutant(
         "bulk-of-long-ago",
         BULK,
-        "now - RESUMED_WITHIN, may_resume)",
-        "now - 100 * RESUMED_WITHIN, may_resume)",
+        "(RESUMED_WITHIN, MIRROR_SCHEMA)",
+        "(100 * RESUMED_WITHIN, MIRROR_SCHEMA)",
         "a load goes on whose rows are a month old",
     ),
     Mutant(

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import commands.run
 from commands.run import Report, RunOptions, run
 from commands.servers import Connected
-from extract import extraction, reconcile, stored_ranges
+from extract import bulk, extraction, reader, reconcile, stored_ranges
 from extract.declarations import MirroredTable
 from warehouse.build import BuildResult
 
@@ -43,7 +43,10 @@ class NothingToBuild:
 
 @dataclass(frozen=True)
 class RunOfTables:
-    """What a run works on: as `run.py` would, with ranges of 100 rows, and without dbt."""
+    """What a run works on: as `run.py` would, with ranges of 100 rows, and without dbt.
+
+    A table of 1,000 rows is loaded in bulk.
+    """
 
     connected: Connected
     tables: list[MirroredTable]
@@ -96,7 +99,8 @@ class HeldRun:
 
 
 def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
-    stored_ranges.RANGE_ROWS = 100
+    stored_ranges.RANGE_ROWS = reader.ROWS_PER_VALUE = 100
+    bulk.BULK_ROWS, bulk.RANGE_BYTES = 1_000, 1
     if moment:
         _hold(moment, channel)
     with (
@@ -120,7 +124,7 @@ def _hold(moment: str, channel: Connection) -> None:
         nth = int(number)
     hold = _at_call(nth, lambda: (channel.send(REACHED), channel.recv()))
     if ":" not in name:
-        for module in (extraction, reconcile):
+        for module in (bulk, extraction, reconcile):
             module.pause_point = lambda point: hold() if point == name else None
         return
     when, place = name.split()

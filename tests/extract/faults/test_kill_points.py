@@ -57,6 +57,17 @@ MOMENTS = [
 ]
 WITHOUT_THE_SOURCE = MOMENTS[-2:]
 """Those at which all that a run wants of the source has been read."""
+MOMENTS_OF_A_BULK_LOAD = [
+    "before extract.bulk:BulkLoad._expect",
+    "after extract.bulk:BulkLoad._expect",
+    "before extract.landing:BulkCopyJob.copy",
+    "after extract.landing:BulkCopyJob.copy",
+    "after extract.landing:BulkCopyJob.run",
+    "range landed 3",
+    "after extract.bulk:BulkLoad.run",
+    "before extract.mirror:MirrorTable.promote",
+    "after extract.mirror:MirrorTable.promote",
+]
 VICTIMS = ["run", "mariadb", "postgresql", "mariadb restarted", "postgresql restarted"]
 """A server that was restarted is there again before the run goes on."""
 SAMPLE = [
@@ -65,11 +76,16 @@ SAMPLE = [
     ("before extract.findings:Findings._read_again", "mariadb"),
     ("reconciled", "postgresql"),
     ("landed", "mariadb restarted"),
+    ("range landed 3", "run"),
+    ("after extract.landing:BulkCopyJob.copy", "postgresql"),
 ]
-ALL = [(moment, victim) for moment in MOMENTS for victim in VICTIMS]
+ALL = [(moment, victim) for moment in MOMENTS + MOMENTS_OF_A_BULK_LOAD for victim in VICTIMS]
 CASES = ALL if os.environ.get("TIDEMARK_KILL_POINTS") == "all" else SAMPLE
 ROWS = {"items": 500, "many": 1_500}
-"""Rows of a table that every run compares whole, and of one that it compares key by key."""
+"""Rows of a table that every run compares whole, and of one that it loads in bulk.
+
+Those of the second it compares key by key.
+"""
 
 
 class Killed:
@@ -121,6 +137,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
             " not null default current_timestamp(6) on update current_timestamp(6))",
             f"insert into {name} select seq, concat('item ', seq), '2020-01-01'"
             f" from seq_1_to_{rows}",
+            f"analyze table {name}",
         )
     with closing(connect(made.servers.warehouse)) as connection:
         upgrade(connection)
@@ -150,6 +167,8 @@ def change(killed: Killed) -> None:
 )
 def test_run_after_a_kill_converges(killed: Killed, moment: str, victim: str) -> None:
     change(killed)
+    if moment in MOMENTS_OF_A_BULK_LOAD:
+        killed.read("drop table mrr.many")
     held = killed.runs.start(moment)
     held.wait_until_held()
     name, _, restarted = victim.partition(" ")
