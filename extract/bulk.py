@@ -28,7 +28,7 @@ from extract.types import postgres_type
 
 BULK_ROWS = 200_000
 """A whole table of about so many rows or more is read in bulk."""
-RANGE_BYTES = 32 * 1024 * 1024
+RANGE_BYTES = 64 * 1024 * 1024
 """What lands at a time."""
 SECONDS_BETWEEN_REPORTS = 5
 RESUMED_WITHIN = timedelta(days=1)

@@ -124,7 +124,8 @@ def _check_engine(declaration: MirroredTable, table_type: str, engine: str | Non
 def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn, ...]:
     rows = session.rows(
         "select column_name, data_type, column_type, numeric_precision, numeric_scale,"
-        " datetime_precision, is_nullable, character_set_name from information_schema.columns"
+        " datetime_precision, is_nullable, character_set_name, character_octet_length"
+        " from information_schema.columns"
         " where table_schema = %s and table_name = %s order by ordinal_position",
         (declaration.database, declaration.table),
     )
@@ -138,6 +139,7 @@ def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn
             datetime_precision=int(datetime_precision or 0),
             nullable=nullable == "YES",
             charset=charset,
+            octets=int(octets or 0),
         )
         for (
             name,
@@ -148,6 +150,7 @@ def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn
             datetime_precision,
             nullable,
             charset,
+            octets,
         ) in rows
     )
 

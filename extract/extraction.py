@@ -28,9 +28,11 @@ from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error, connecti
 from extract.files import NOTHING, FileWriter, Landed, LandingTable, landing_folder
 from extract.guard import note_accepted, note_candidates
 from extract.mirror import Applied, MirrorTable
+from extract.ranges import KeyRange, is_integer
 from extract.reader import Reader, column_field
 from extract.reconcile import compare_due, reconcile
 from extract.session import Session
+from extract.stored_ranges import StoredRanges, scans
 from extract.types import postgres_type, quoted_postgres, text_literal
 from extract.verification import Verification, write_verification, written_by
 from warehouse.connection import transaction
@@ -153,8 +155,9 @@ class Extraction:
     ) -> TableRead:
         """Read a table's window into files, for `landings`, or all of a large table at once."""
         table = describe(self.source, declaration)
+        mirror = MirrorTable(table, self.run_log.run_id)
         with self.connection.cursor() as cursor:
-            is_known = MirrorTable(table, self.run_log.run_id).exists(cursor)
+            is_known = mirror.exists(cursor)
         window = window_of(self.source, table, mark if is_known and not self.full_refresh else None)
         reader = Reader(self.source, table)
         if not table.key_columns:
@@ -173,13 +176,14 @@ class Extraction:
                     raise
                 raise cause from error
             return TableRead(reader, Window(read.read_at), read.landed, read.suspects, bulk)
-        condition = "true"
+        condition, ranges = "true", []
         if window.bound is not None:
             condition = reader.condition_on(table.cursor_column, window.bound)
+            ranges = self._known_ranges(mirror)
         writer = FileWriter(folder, f"t{number}")
         files, suspects = [], []
         fields = [column_field(column) for column in table.columns]
-        for chunk in reader.read(fields, condition):
+        for chunk in reader.read(fields, condition, ranges):
             writer.write(chunk)
             if chunk.suspect:
                 suspects.append(chunk.where)
@@ -191,6 +195,14 @@ class Extraction:
         if landing.files:
             landings.append(landing)
         return TableRead(reader, window, landing.landed, list(dict.fromkeys(suspects)))
+
+    def _known_ranges(self, mirror: MirrorTable) -> list[KeyRange]:
+        """What a large table is cut into already; nothing where the reader has to cut it."""
+        with self.connection.cursor() as cursor:
+            if not (is_integer(mirror.table.key_columns) and mirror.has_its_key(cursor)):
+                return []
+            stored = StoredRanges(cursor, mirror).read()
+        return [keys for _, keys in scans(stored)] if len(stored) > 1 else []
 
     def _bring(self, read: TableRead, mark: Mark | None, started: float) -> TableOutcome:
         """Apply what was read of a table, and reconcile it."""

@@ -16,8 +16,6 @@ from extract.reader import Reader, column_field
 from extract.session import STATEMENT_CUT, error_number
 from extract.types import postgres_type, quoted_postgres, quoted_source
 
-INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
-
 
 @dataclass(frozen=True)
 class KeyDifference:
@@ -27,11 +25,6 @@ class KeyDifference:
     mirror_rows: int
     gone: list[int]
     missing: list[int]
-
-
-def has_integer_key(table: TableDescription) -> bool:
-    """True where the key is one integer column."""
-    return len(table.key_columns) == 1 and table.key_columns[0].data_type in INTEGERS
 
 
 def source_bitmaps(reader: Reader, key_range: KeyRange) -> str:

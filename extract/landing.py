@@ -6,7 +6,7 @@ so a small subclass of it gives each column the exact type of the mirror, and ru
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -100,11 +100,17 @@ class ExactClient(PostgresClient):
             return BulkCopyJob(file_path) if BULK_LOAD in table else ExactCopyJob(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 
-    def _make_create_table(self, qualified_name: str, table: PreparedTableSchema) -> str:
-        created = super()._make_create_table(qualified_name, table)
-        if BULK_LOAD in table:
-            return created
-        return created.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1)
+    def _get_table_update_sql(
+        self, table_name: str, new_columns: Sequence[TColumnSchema], generate_alter: bool
+    ) -> list[str]:
+        statements = super()._get_table_update_sql(table_name, new_columns, generate_alter)
+        if generate_alter:
+            return statements
+        created, *others = statements
+        if BULK_LOAD in self.prepare_load_table(table_name):
+            # whoever promotes it would wait for a vacuum to give way, which takes it a second
+            return [f"{created} WITH (autovacuum_enabled = false)", *others]
+        return [created.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1), *others]
 
 
 class exact_postgres(postgres):

@@ -111,6 +111,14 @@ class MirrorTable:
     def exists(self, cursor: Cursor) -> bool:
         return bool(self._existing_types(cursor))
 
+    def has_its_key(self, cursor: Cursor) -> bool:
+        """True where the mirror is kept by the declared key, in the types that the source has."""
+        existing = self._existing_types(cursor)
+        _, columns = self._primary_key(cursor)
+        return columns == list(self.table.declaration.key) and all(
+            existing[column.name] == postgres_type(column) for column in self.table.key_columns
+        )
+
     def check_columns(self, cursor: Cursor) -> None:
         """Raise TableError where the source has columns or types that the mirror lacks."""
         existing = self._existing_types(cursor)
@@ -147,6 +155,7 @@ class MirrorTable:
         for landed_name, name in zip(landed.columns, self.columns, strict=True):
             cursor.execute(f'alter table {moved} rename "{landed_name} " to {name}')
         cursor.execute(f"alter table {moved} rename to {quoted_postgres(self.name)}")
+        cursor.execute(f"alter table {self.qualified} reset (autovacuum_enabled)")
         cursor.execute(f"set local maintenance_work_mem = '{INDEX_MEMORY}'")
         cursor.execute(f"alter table {self.qualified} add primary key ({', '.join(self.keys)})")
         cursor.execute(f"analyze {self.qualified}")
@@ -359,14 +368,7 @@ class MirrorTable:
 
     def _follow_key(self, cursor: Cursor) -> None:
         """Give the table the declared primary key, where it has another one."""
-        cursor.execute(
-            "select conname, (select array_agg(attname::text order by position)"
-            " from unnest(conkey) with ordinality as part (number, position)"
-            " inner join pg_attribute on attrelid = conrelid and attnum = number)"
-            " from pg_constraint where conrelid = to_regclass(%s) and contype = 'p'",
-            (self.qualified,),
-        )
-        name, columns = cursor.fetchone() or (None, [])
+        name, columns = self._primary_key(cursor)
         if columns == list(self.table.declaration.key):
             return
         if name:
@@ -384,6 +386,17 @@ class MirrorTable:
                 f"Empty the mirror once: drop table {self.qualified} cascade; the history of its"
                 " rows stays.",
             ) from None
+
+    def _primary_key(self, cursor: Cursor) -> tuple[str | None, list[str]]:
+        """The name of the mirror's primary key, and its columns."""
+        cursor.execute(
+            "select conname, (select array_agg(attname::text order by position)"
+            " from unnest(conkey) with ordinality as part (number, position)"
+            " inner join pg_attribute on attrelid = conrelid and attnum = number)"
+            " from pg_constraint where conrelid = to_regclass(%s) and contype = 'p'",
+            (self.qualified,),
+        )
+        return cursor.fetchone() or (None, [])
 
     def _forget_ranges(self, cursor: Cursor) -> None:
         """The next comparison cuts the table anew."""

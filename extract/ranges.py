@@ -11,6 +11,7 @@ from typing import Any
 from extract.types import RULE_OF, SourceColumn, postgres_type, quoted_postgres, quoted_source
 
 ORDERED_ALIKE = {"number", "time", "binary"}
+INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 Key = tuple[Any, ...]
 
 
@@ -28,6 +29,11 @@ WHOLE = KeyRange()
 def can_be_ranged(key: tuple[SourceColumn, ...]) -> bool:
     """True where a range means the same rows on both sides."""
     return bool(key) and all(RULE_OF[column.data_type].literal in ORDERED_ALIKE for column in key)
+
+
+def is_integer(key: tuple[SourceColumn, ...]) -> bool:
+    """True for a key of one integer column."""
+    return len(key) == 1 and key[0].data_type in INTEGERS
 
 
 def source_condition(key: tuple[SourceColumn, ...], key_range: KeyRange) -> str:

@@ -9,7 +9,7 @@ The CSV has no header, quotes with ', escapes with a backslash and writes NULL a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from extract.ranges import (
     WHOLE,
     Key,
     KeyRange,
+    is_integer,
     source_condition,
     source_equality,
     source_literal,
@@ -49,6 +50,16 @@ ROWS_PER_SCAN = 100_000
 KEYS_PER_STATEMENT = 500
 SMALLEST_RANGE = 100
 """Ranges of this many rows or fewer are read row by row when the server cannot join them."""
+SHORT = 1_024
+"""Octets of a text that is quoted the quick way."""
+QUOTED = "quote({})"
+QUICKLY_QUOTED = (
+    r"""concat("'", replace(replace(cast({} as binary), "\\", "\\\\"), "'", "\\'"), "'")"""
+)
+"""The same at half the cost: QUOTE() goes character by character.
+
+REPLACE() takes quadratic time, in which it cannot be killed, so only short texts are quoted so.
+"""
 _QUOTE_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -57,17 +68,28 @@ class Field:
     """One field of a CSV line: the expression that the server writes, and how.
 
     `plain` is a cheaper expression, right where no value of the row needs to be noted. `raw` is
-    what the row-wise path asks for: text, or the bytes of a binary column.
+    what the row-wise path asks for: text, or the bytes of a binary column. `octets` is the most
+    that a text can have, 0 for any number.
     """
 
     expression: str
     plain: str
     raw: str
     quoted: bool
+    nullable: bool = True
+    octets: int = 0
 
     def line(self, is_plain: bool) -> str:
         expression = self.plain if is_plain else self.expression
-        return f"quote({expression})" if self.quoted else f"ifnull({expression}, 'NULL')"
+        if self.quoted:
+            expression = self._in_quotes(expression)
+        return expression if is_plain and not self.nullable else f"ifnull({expression}, 'NULL')"
+
+    def _in_quotes(self, text: str) -> str:
+        quickly, quoted = QUICKLY_QUOTED.format(text), QUOTED.format(text)
+        if 0 < self.octets <= SHORT:
+            return quickly
+        return f"if(octet_length({text}) <= {SHORT}, {quickly}, {quoted})"
 
 
 @dataclass(frozen=True)
@@ -93,7 +115,7 @@ def column_field(column: SourceColumn) -> Field:
     quoted = RULE_OF[column.data_type].quoted
     text = source_text(column)
     raw = source_octets(column) or (text if quoted else f"concat({text})")
-    return Field(text, plain_text(column), raw, quoted)
+    return Field(text, plain_text(column), raw, quoted, column.nullable, column.octets)
 
 
 def computed_field(expression: str, quoted: bool) -> Field:
@@ -114,22 +136,34 @@ class Reader:
             predicate(column) for column in table.columns for predicate in (not_held, odd_blank)
         ]
         self._noted = " or ".join(filter(None, noted))
-        self._is_plain = bool(self._noted)
+        self.is_plain = True
+        self._held = 0
 
-    def read(self, fields: list[Field], condition: str = "true") -> Iterator[Chunk]:
-        """Every row that meets the condition, in ranges of the key."""
-        for _, chunks in self.read_ranges(fields, condition):
-            yield from chunks
+    def read(
+        self, fields: list[Field], condition: str = "true", known: Sequence[KeyRange] = ()
+    ) -> Iterator[Chunk]:
+        """Every row that meets the condition, in the ranges that are known, if any, of the key."""
+        for key_range in known:
+            yield from self._read_range(fields, condition, key_range, ROWS_PER_SCAN)
+        if not known:
+            for _, chunks in self.read_ranges(fields, condition):
+                yield from chunks
 
     def read_ranges(
         self, fields: list[Field], condition: str = "true", above: Key | None = None
     ) -> Iterator[tuple[KeyRange, Iterator[Chunk]]]:
         """The same range by range, from a key on; the last range has an open end."""
-        rows = ROWS_PER_SCAN if condition != "true" else self._rows_per_value()
+        is_whole = condition == "true"
+        rows = self._rows_per_value() if is_whole else ROWS_PER_SCAN
         rest = KeyRange(above)
-        is_small = self.table.estimated_rows <= rows or not self._key
-        for key_range in [rest] if is_small else self._split(rest, rows):
-            yield key_range, self._read_range(fields, condition, key_range, rows)
+        if self.table.estimated_rows <= rows or not self._key:
+            ranges = iter([rest])
+        elif is_whole and is_integer(self._key):
+            ranges = self._steps(rest, rows)
+        else:
+            ranges = self._split(rest, rows)
+        for key_range in ranges:
+            yield key_range, self._counted(self._read_range(fields, condition, key_range, rows))
 
     def read_where(self, fields: list[Field], where: str) -> Iterator[Chunk]:
         """The rows that meet a condition that already says the range."""
@@ -156,6 +190,12 @@ class Reader:
         widest = max(self.table.row_bytes * 2, 1)
         return max(1, min(ROWS_PER_VALUE, VALUE_BYTES // widest))
 
+    def _counted(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        self._held = 0
+        for chunk in chunks:
+            self._held += chunk.rows
+            yield chunk
+
     def _read_range(
         self, fields: list[Field], condition: str, key_range: KeyRange, rows: int
     ) -> Iterator[Chunk]:
@@ -179,10 +219,11 @@ class Reader:
             yield from self._read_range(fields, condition, part, smaller)
 
     def _joined(self, fields: list[Field], where: str) -> Chunk:
-        line = "concat(" + ", ',', ".join(field.line(self._is_plain) for field in fields) + ")"
+        line = "concat(" + ", ',', ".join(field.line(self.is_plain) for field in fields) + ")"
         sql = (
             f"select cast(group_concat({line} separator '\n') as binary), count(*),"
-            f" sum({self._noted or 'false'}) from {self.table.qualified} where {where}"
+            f" {f'bit_or({self._noted})' if self._noted else 'false'}"
+            f" from {self.table.qualified} where {where}"
         )
         try:
             (value, rows, suspects), warnings = self.session.row_with_warnings(sql)
@@ -190,9 +231,9 @@ class Reader:
             if error_number(error) in STATEMENT_CUT:
                 raise Refused(f"statement cut by the server ({error_number(error)})") from None
             raise
-        if suspects and self._is_plain:
+        if suspects and self.is_plain:
             # where there is one such value there are more: from here on the careful way
-            self._is_plain = False
+            self.is_plain = False
             return self._joined(fields, where)
         if warnings:
             raise Refused(f"{warnings} warnings")
@@ -219,32 +260,63 @@ class Reader:
         """The range cut into ranges of that many rows; the last one ends where it ended."""
         above = key_range.above
         while True:
-            within = source_condition(self._key, KeyRange(above, key_range.up_to))
-            boundary = self.session.row(
-                f"select {self._key_values} from {self.table.qualified} where {within}"
-                f" order by {self._key_order} limit 1 offset {rows - 1}"
-            )
+            boundary = self._boundary(KeyRange(above, key_range.up_to), rows)
             if boundary is None or boundary == key_range.up_to:
                 yield KeyRange(above, key_range.up_to)
                 return
-            if boundary == above:
-                raise TableError(
-                    self.table.declaration.name,
-                    "its key cannot be walked in order: a boundary came twice",
-                    "Report it, with the table's definition.",
-                )
             yield KeyRange(above, boundary)
             above = boundary
 
+    def _steps(self, rest: KeyRange, rows: int) -> Iterator[KeyRange]:
+        """The rest of a table cut into ranges of about so many rows by the numbers of its key.
+
+        That asks nothing of the server while the rows before lay as dense; else it counts them.
+        """
+        name, source = quoted_source(self._key[0].name), self.table.qualified
+        lowest, highest = self.session.row(f"select min({name}), max({name}) from {source}")
+        above, width, last = rest.above, 0, 0
+        while True:
+            up_to = (above[0] + width,) if width else self._boundary(KeyRange(above), rows)
+            if up_to is None or up_to[0] >= highest:
+                yield KeyRange(above)
+                return
+            yield KeyRange(above, up_to)
+            width = 0
+            # its rows were counted while it was read
+            if self._held > rows // 2:
+                span = up_to[0] - (above[0] if above else lowest - 1)
+                # a gap may be in it, so the range before has its say
+                last, before = span * rows // self._held, last
+                width = min(last, before)
+            above = up_to
+
+    def _boundary(self, key_range: KeyRange, rows: int) -> Key | None:
+        """The last key of the first so many rows of a range, None where it has fewer."""
+        within = source_condition(self._key, key_range)
+        boundary = self.session.row(
+            f"select {self._key_values} from {self.table.qualified} where {within}"
+            f" order by {self._key_order} limit 1 offset {rows - 1}"
+        )
+        if boundary is not None and boundary == key_range.above:
+            raise TableError(
+                self.table.declaration.name,
+                "its key cannot be walked in order: a boundary came twice",
+                "Report it, with the table's definition.",
+            )
+        return boundary
+
 
 def _without_quote_escapes(value: bytes) -> tuple[bytes, bool]:
-    r"""The value with QUOTE()'s escapes that COPY does not know undone: `\Z` and `\0`.
+    r"""The value with NULs pictured, and QUOTE()'s escapes undone that COPY does not know.
 
-    The second part is true where there was a NUL.
+    Those are `\Z` and `\0`. The second part is true where there was a NUL.
     """
-    if b"\\Z" not in value and b"\\0" not in value:
-        return value, False
-    nuls = 0
+    nuls = value.count(b"\0")
+    if nuls:
+        value = value.replace(b"\0", NUL_PICTURE.encode())
+    # one byte is found a hundred times as fast as two
+    if b"\\" not in value or (b"\\Z" not in value and b"\\0" not in value):
+        return value, nuls > 0
 
     def undo(match: re.Match[bytes]) -> bytes:
         nonlocal nuls

@@ -1,5 +1,6 @@
 """The ranges of a large table, kept in `mrr_state.key_range` with when each was compared last."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,8 @@ from extract.types import RULE_OF, SourceColumn, mirror_text, quoted_postgres
 
 RANGE_ROWS = 10_000
 RANGE_BYTES = 4 * 1024 * 1024
+RANGES_PER_SCAN = 10
+"""What reads little of each row takes so many ranges at a time."""
 GROWN = 2
 """A range that has grown to this many times its size is cut anew."""
 
@@ -105,6 +108,13 @@ class StoredRanges:
 
     def _key_of(self, texts: list[str] | None) -> Key | None:
         return key_from_texts(texts, self._key)
+
+
+def scans(ranges: list[StoredRange]) -> Iterator[tuple[list[StoredRange], KeyRange]]:
+    """Neighbouring ranges, some at a time, and what they are together."""
+    for start in range(0, len(ranges), RANGES_PER_SCAN):
+        group = ranges[start : start + RANGES_PER_SCAN]
+        yield group, KeyRange(group[0].keys.above, group[-1].keys.up_to)
 
 
 def key_value_in_mirror(column: SourceColumn) -> str:

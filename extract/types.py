@@ -36,6 +36,13 @@ class SourceColumn:
     datetime_precision: int
     nullable: bool
     charset: str | None = None
+    octets: int = 0
+    """What a text value can have at most, in its own character set."""
+
+    @property
+    def shows_zeros(self) -> bool:
+        """True where leading zeros are shown, which are display and not data."""
+        return "zerofill" in self.column_type or self.data_type == "year"
 
     @property
     def is_unsigned(self) -> bool:
@@ -53,7 +60,7 @@ class SourceColumn:
 @dataclass(frozen=True)
 class TypeRule:
     """How the values of some types travel. `{c}` stands for the quoted column, `{utf8mb4}` for
-    its text in that character set.
+    its text in that character set, `{number}` for an integer without leading zeros.
 
     `plain` is a cheaper `source_text`, right for rows of which no value needs to be noted.
     `literal` says how a key value is written back into a WHERE, and ordered: number, time, binary,
@@ -82,9 +89,11 @@ def _integer(column: SourceColumn) -> str:
     return (unsigned if column.is_unsigned else signed)[column.data_type]
 
 
-def _fraction(column: SourceColumn) -> str:
-    """The to_char pattern of the fraction of a second, to the column's own digits."""
-    return f".FF{column.datetime_precision}" if column.datetime_precision else ""
+def _moment(timestamp: str, column: SourceColumn) -> str:
+    """The PostgreSQL expression of a moment's text, to the column's own digits of a second."""
+    if column.datetime_precision:
+        return f"to_char({timestamp}, 'YYYY-MM-DD HH24:MI:SS.FF{column.datetime_precision}')"
+    return f"{timestamp}::text"
 
 
 def _time_fraction(column: SourceColumn) -> int:
@@ -96,8 +105,7 @@ RULES = (
     TypeRule(
         data_types=("tinyint", "smallint", "mediumint", "int", "bigint", "year"),
         postgres=_integer,
-        # `+ 0` takes off the zeros of ZEROFILL, which are display and not data
-        source_text="{c} + 0",
+        source_text="{number}",
         mirror_text="{c}::text",
         literal="number",
     ),
@@ -135,7 +143,7 @@ RULES = (
         data_types=("date",),
         postgres=lambda column: "date",
         source_text=f"case when {VALID_DATE} then {{c}} end",
-        mirror_text="to_char({c}, 'YYYY-MM-DD')",
+        mirror_text="{c}::text",
         plain="{c}",
         held=VALID_DATE,
         literal="time",
@@ -144,7 +152,7 @@ RULES = (
         data_types=("datetime",),
         postgres=lambda column: f"timestamp({column.datetime_precision}) without time zone",
         source_text=f"case when {VALID_DATE} then {{c}} end",
-        mirror_text="to_char({c}, 'YYYY-MM-DD HH24:MI:SS{fraction}')",
+        mirror_text="{moment}",
         plain="{c}",
         held=VALID_DATE,
         literal="time",
@@ -153,7 +161,7 @@ RULES = (
         data_types=("timestamp",),
         postgres=lambda column: f"timestamp({column.datetime_precision}) with time zone",
         source_text="case when {c} <> 0 then {c} end",
-        mirror_text="to_char({c} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS{fraction}')",
+        mirror_text="{utc_moment}",
         plain="{c}",
         held="{c} <> 0",
         literal="time",
@@ -260,9 +268,11 @@ RULE_OF = {name: rule for rule in RULES for name in rule.data_types}
 
 def mirror_text(column: SourceColumn) -> str:
     """The PostgreSQL expression that writes a mirrored value's canonical text."""
+    name = quoted_postgres(column.name)
     return RULE_OF[column.data_type].mirror_text.format(
-        c=quoted_postgres(column.name),
-        fraction=_fraction(column),
+        c=name,
+        moment=_moment(name, column),
+        utc_moment=_moment(f"({name} at time zone 'UTC')", column),
         time_fraction=_time_fraction(column),
     )
 
@@ -285,7 +295,11 @@ def plain_text(column: SourceColumn) -> str:
 def _formatted(template: str, column: SourceColumn) -> str:
     name = quoted_source(column.name)
     is_utf8mb4 = column.charset == "utf8mb4"
-    return template.format(c=name, utf8mb4=name if is_utf8mb4 else f"convert({name} using utf8mb4)")
+    return template.format(
+        c=name,
+        utf8mb4=name if is_utf8mb4 else f"convert({name} using utf8mb4)",
+        number=f"{name} + 0" if column.shows_zeros else name,
+    )
 
 
 def source_octets(column: SourceColumn) -> str | None:
@@ -300,7 +314,8 @@ def not_held(column: SourceColumn) -> str | None:
     if held is None:
         return None
     name = quoted_source(column.name)
-    return f"({name} is not null and ifnull(not ({held.format(c=name)}), true))"
+    is_not_held = f"ifnull(not ({held.format(c=name)}), true)"
+    return f"({name} is not null and {is_not_held})" if column.nullable else is_not_held
 
 
 def odd_blank(column: SourceColumn) -> str | None:

@@ -26,8 +26,9 @@ def session_options() -> str:
 
     Without that it would keep the lock of a run whose machine has vanished for two hours.
     """
-    settings = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in SILENCE.items()}
-    return "-c timezone=UTC " + " ".join(f"-c {name}={value}" for name, value in settings.items())
+    settings = {"timezone": "UTC", "datestyle": "ISO"}
+    settings |= {f"tcp_{name.removeprefix('tcp_')}": value for name, value in SILENCE.items()}
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def connect(address: Address, application: str = "tidemark") -> Connection:

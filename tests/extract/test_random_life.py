@@ -319,7 +319,7 @@ def world(
     """Small ranges, a small guard, and an application that never waits for a lock."""
     monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
     monkeypatch.setattr(reconcile, "RANGES_COMPARED_WHOLE", 2)
-    monkeypatch.setattr(reconcile, "RANGES_PER_KEY_SCAN", 2)
+    monkeypatch.setattr(stored_ranges, "RANGES_PER_SCAN", 2)
     monkeypatch.setattr(reconcile, "RANGES_PER_BATCH", 2)
     monkeypatch.setattr(guard, "ALLOWED_ROWS", ALLOWED_DELETES)
     monkeypatch.setattr(session, "RETRY_PAUSES", (0.01, 0.05, 0.2))

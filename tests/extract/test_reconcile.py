@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from common.errors import DeletesRefused
-from extract import digests, stored_ranges
+from extract import digests, reader, reconcile, stored_ranges
+from extract.findings import Findings
 from extract.keysets import difference
 from extract.reader import Chunk, Reader
 from tests.conftest import OperationalDatabase
@@ -65,6 +66,39 @@ def test_keys_are_compared_at_every_run_wherever_they_lie(
     assert [row[:1] for row in query("select id from mrr.items order by id")] == list(
         operational.execute("select id from items order by id")
     )
+
+
+@pytest.mark.parametrize(
+    ("ddl", "is_cut_at_source"),
+    [
+        ("do 0", False),
+        ("alter table items modify id int", True),
+        ("alter table items modify id bigint unsigned", True),
+    ],
+    ids=["known", "narrower", "unsigned"],
+)
+def test_window_is_scanned_in_the_ranges_that_are_known(
+    large: Mirror,
+    operational: OperationalDatabase,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    ddl: str,
+    is_cut_at_source: bool,
+) -> None:
+    counted = []
+    boundary = Reader._boundary
+    monkeypatch.setattr(
+        Reader, "_boundary", lambda *arguments: counted.append(1) or boundary(*arguments)
+    )
+    monkeypatch.setattr(reader, "ROWS_PER_SCAN", 500)
+    operational.execute("update items set name = 'new', updated_at = now() where id % 100 = 3")
+    operational.execute("insert into items values (0, 'below', now()), (9999, 'above', null)")
+    operational.execute(ddl)
+    operational.execute("analyze table items")
+    outcome = large.extract_one(large.table("items"))
+    assert outcome.rows_read == 27
+    assert bool(counted) == is_cut_at_source
+    check_equal(operational, query)
 
 
 def test_every_row_is_compared_within_its_time(
@@ -136,6 +170,31 @@ def test_table_that_became_another_between_runs_is_compared_whole(
     assert outcome.verification.compared_rows == ROWS
     check_equal(operational, query)
     assert large.extract_one(large.table("items")).verification.compared_rows < ROWS
+
+
+def test_values_that_cannot_be_held_do_not_make_a_range_differ(
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operational.execute("set session sql_mode = ''")
+    operational.execute("create table days (id bigint primary key, day date not null)")
+    operational.execute(f"insert into days select seq, 0 from seq_1_to_{ROWS}")
+    table = large.table("days", cursor=None)
+    large.extract_one(table)
+    asked, compared = [], []
+    digest, compare_rows = reconcile.source_digest, Findings.compare_rows
+    monkeypatch.setattr(
+        reconcile,
+        "source_digest",
+        lambda *arguments, **options: asked.append(1) or digest(*arguments, **options),
+    )
+    monkeypatch.setattr(
+        Findings, "compare_rows", lambda *arguments: compared.append(1) or compare_rows(*arguments)
+    )
+    query("update mrr_state.key_range set compared_at = null")
+    assert large.extract_one(table).verification.compared_rows == ROWS
+    assert compared == []
+    # some ranges were asked for before the first was found out
+    assert 25 < len(asked) < 32
 
 
 def test_first_run_over_a_large_table_compares_every_row(large: Mirror, query: Query) -> None:

@@ -280,7 +280,7 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a table of a few hundred rows large, and lets a storm delete what it likes."""
     monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
     monkeypatch.setattr(reconcile, "RANGES_COMPARED_WHOLE", 3)
-    monkeypatch.setattr(reconcile, "RANGES_PER_KEY_SCAN", 3)
+    monkeypatch.setattr(stored_ranges, "RANGES_PER_SCAN", 3)
     monkeypatch.setattr(reconcile, "RANGES_PER_BATCH", 2)
     monkeypatch.setattr(guard, "ALLOWED_ROWS", 10**9)
 

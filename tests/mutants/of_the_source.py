@@ -239,10 +239,8 @@ MUTANTS = [
     Mutant(
         "types-zerofill",
         TYPES,
-        '"year"),\n        postgres=_integer,\n'
-        "        # `+ 0` takes off the zeros of ZEROFILL, which are display and not data\n"
-        '        source_text="{c} + 0"',
-        '"year"),\n        postgres=_integer,\n        source_text="{c}"',
+        'number=f"{name} + 0" if column.shows_zeros else name,',
+        "number=name,",
         "zeros of ZEROFILL are compared as if they were data",
     ),
     Mutant(
@@ -262,8 +260,8 @@ MUTANTS = [
     Mutant(
         "types-anomaly-of-null",
         TYPES,
-        "({name} is not null and ifnull(",
-        "(ifnull(",
+        'f"({name} is not null and {is_not_held})" if column.nullable else is_not_held',
+        "is_not_held",
         "a NULL date is noted as an anomaly",
     ),
     Mutant(
@@ -360,8 +358,8 @@ MUTANTS = [
     Mutant(
         "reader-plain-kept",
         READER,
-        "            self._is_plain = False\n            return self._joined(fields, where)\n",
-        "            self._is_plain = False\n",
+        "            self.is_plain = False\n            return self._joined(fields, where)\n",
+        "            self.is_plain = False\n",
         "the chunk in which a value was found that PostgreSQL cannot hold is copied as it is",
     ),
     Mutant(
@@ -394,8 +392,8 @@ MUTANTS = [
     Mutant(
         "reader-endless-split",
         READER,
-        "            if boundary == above:\n",
-        "            if False:\n",
+        "if boundary is not None and boundary == key_range.above:",
+        "if False:",
         "a key that cannot be walked in order is walked for ever",
     ),
     Mutant(
@@ -415,9 +413,23 @@ MUTANTS = [
     Mutant(
         "reader-null-is-empty",
         READER,
-        'return f"quote({expression})"',
-        "return f\"quote(ifnull({expression}, ''))\"",
+        "expression = self._in_quotes(expression)",
+        "expression = self._in_quotes(f\"ifnull({expression}, '')\")",
         "NULL arrives as an empty text",
+    ),
+    Mutant(
+        "reader-quick-backslash",
+        READER,
+        r"""replace(replace(cast({} as binary), "\\", "\\\\"), """,
+        r"""replace((cast({} as binary)), """,
+        "a backslash in a short text escapes what follows it",
+    ),
+    Mutant(
+        "reader-steps-end",
+        READER,
+        "                yield KeyRange(above)\n                return",
+        "                yield KeyRange(above, (highest,))\n                return",
+        "a bulk load stops at the greatest key that the table had when it began",
     ),
     Mutant(
         "reader-null-text",

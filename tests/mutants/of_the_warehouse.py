@@ -40,8 +40,8 @@ MUTANTS = [
     Mutant(
         "connection-zone",
         CONNECTION,
-        "-c timezone=UTC ",
-        "",
+        '{"timezone": "UTC", "datestyle": "ISO"}',
+        '{"datestyle": "ISO"}',
         "times are written in the warehouse's own zone",
     ),
     Mutant(

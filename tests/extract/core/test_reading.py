@@ -214,6 +214,43 @@ def test_ranges_of_a_composite_key_hold_each_row_once(
     assert sorted(keys_read(Reader(session, known).read(fields))) == list(range(1, 101))
 
 
+SPREADS = {
+    "close together": ("seq", 2, 50),
+    "far from each other, and negative": ("cast(seq * 1000 as signed) - 700000", 2, 50),
+    "with gaps": ("seq + 10000000000 * (seq div 300)", 5, 51),
+    "sparse, then close": ("if(seq < 500, seq * 1000000, 500000000 + seq)", 2, 501),
+    "close, then sparse": ("if(seq < 500, seq, seq * 1000000)", 4, 50),
+}
+"""1,000 keys, how often 50 of them are counted off, and how many a range may have."""
+
+
+@pytest.mark.parametrize(("keys", "counted", "most"), SPREADS.values(), ids=SPREADS)
+def test_table_is_cut_by_the_numbers_of_its_key_where_they_are_spread_alike(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    keys: str,
+    counted: int,
+    most: int,
+) -> None:
+    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 50)
+    boundaries = []
+    boundary = Reader._boundary
+    monkeypatch.setattr(
+        Reader, "_boundary", lambda *arguments: boundaries.append(1) or boundary(*arguments)
+    )
+    operational.execute("create table items (id bigint primary key)")
+    operational.execute(f"insert into items select {keys} from seq_1_to_1000")
+    known = described_as_large(session, mirror.table("items", cursor=None))
+    chunks = list(Reader(session, known).read([column_field(known.columns[0])]))
+    assert [(key,) for key in keys_read(iter(chunks))] == operational.execute(
+        "select id from items order by id"
+    )
+    assert max(chunk.rows for chunk in chunks) <= most
+    assert len(boundaries) <= counted
+
+
 def test_key_that_cannot_be_walked_in_order_is_told(
     items: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
