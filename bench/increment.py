@@ -9,8 +9,10 @@ which a run does in turn. The source may be kept at work without rest (duty 100 
 
 import argparse
 import json
+import resource
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,17 +20,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine
+from bench.picture import Line, lines
 from bench.processes import cpu_seconds
 from common.settings import LOCAL
 from warehouse.connection import connect
 
 RESULTS = LOCAL / "bench"
 DUTY = 1.0
+FIRST, KEYS, ROWS = (
+    "first load, every row compared",
+    "window, every key",
+    "window, every key, every row",
+)
 
 
 @dataclass(frozen=True)
 class Increment:
-    """One run over a table: its seconds, and the CPU of both servers and of ours."""
+    """One run over a table: its seconds, the CPU of both servers and of ours, our peak memory."""
 
     rows: int
     changes: int
@@ -38,6 +46,8 @@ class Increment:
     source_cpu: float
     warehouse_cpu: float
     own_cpu: float
+    peak_megabytes: float
+    """Of this process until then, measuring and all."""
 
 
 def measure(lab: Laboratory, rows: int, changes: int, what: str) -> Increment:
@@ -56,6 +66,7 @@ def measure(lab: Laboratory, rows: int, changes: int, what: str) -> Increment:
         cpu_seconds(pids["MariaDB"]) - before["MariaDB"],
         cpu_seconds(pids["PostgreSQL"]) - before["PostgreSQL"],
         time.process_time() - own,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
 
 
@@ -69,26 +80,39 @@ def let_wait(lab: Laboratory, is_due: bool) -> None:
     connection.close()
 
 
-def measure_size(lab: Laboratory, rows: int, changes: list[int]) -> list[Increment]:
+def measure_size(lab: Laboratory, rows: int, changes: list[int]) -> Iterator[Increment]:
     """A first load, then a run for each number of changes, and one that compares every row."""
     lab.make_media(rows)
     connection = connect(lab.warehouse)
     with connection.cursor() as cursor:
         cursor.execute("drop schema if exists mrr, mrr_state, mrr_landing, stg, dwh cascade")
     connection.close()
-    found = [measure(lab, rows, rows, "first load, every row compared")]
+    yield measure(lab, rows, rows, FIRST)
     for number in changes:
         lab.change_media(number, seed=number)
         let_wait(lab, is_due=False)
-        found.append(measure(lab, rows, number, "window, every key"))
+        yield measure(lab, rows, number, KEYS)
     let_wait(lab, is_due=True)
-    found.append(measure(lab, rows, 0, "window, every key, every row"))
-    return found
+    yield measure(lab, rows, 0, ROWS)
+
+
+def picture(results: list[Increment], below: str) -> str:
+    """Seconds against the rows of the table, for each number of changes, and for every row."""
+    drawn = []
+    for what, changes in dict.fromkeys((one.what, one.changes) for one in results):
+        if what != FIRST:
+            points = [
+                (one.rows / 1e6, one.seconds)
+                for one in results
+                if (one.what, one.changes) == (what, changes)
+            ]
+            drawn.append(Line(f"{changes:,} changes" if what == KEYS else "every row too", points))
+    return lines("An increment by the size of its table", below, "million rows", "seconds", drawn)
 
 
 HEAD = (
-    "| rows | changes | what | seconds | applied | CPU s: MariaDB | PostgreSQL | ours |\n"
-    "| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |"
+    "| rows | changes | what | seconds | applied | CPU s: MariaDB | PostgreSQL | ours | peak MB |\n"
+    "| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 
 
@@ -99,7 +123,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, action="append")
     parser.add_argument("--changes", type=int, action="append")
     options = parser.parse_args()
-    print(machine())
+    where = machine()
+    print(where)
     print(f"duty {DUTY:.0%}\n\n{HEAD}")
     results: list[Increment] = []
     with laboratory(LOCAL / "bench-increment") as lab:
@@ -109,12 +134,14 @@ def main() -> None:
                 print(
                     f"| {one.rows:,} | {one.changes:,} | {one.what} | {one.seconds:.1f} |"
                     f" {one.applied:,} | {one.source_cpu:.1f} | {one.warehouse_cpu:.1f} |"
-                    f" {one.own_cpu:.1f} |",
+                    f" {one.own_cpu:.1f} | {one.peak_megabytes:.0f} |",
                     flush=True,
                 )
     RESULTS.mkdir(parents=True, exist_ok=True)
-    facts = {"machine": machine(), "results": [asdict(one) for one in results]}
-    (RESULTS / "increment.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    facts = {"machine": where, "results": [asdict(one) for one in results]}
+    file = RESULTS / "increment"
+    file.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    file.with_suffix(".svg").write_text(picture(results, where), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bars as an SVG, written by hand: no more is needed to see who is how fast."""
+"""Bars and lines as SVG, written by hand: no more is needed to see who is fast and what grows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,9 @@ from xml.sax.saxutils import escape
 
 WIDTH, NAMES, ROW, BAR = 760, 220, 30, 18
 OURS, THEIRS = "#1f6f8b", "#b8c4cc"
+COLOURS = (OURS, "#d08a2e", "#7a5195", "#5b8c3e")
+PLOT_LEFT, PLOT_TOP, PLOT_HEIGHT = 60, 50, 260
+PLOT_RIGHT = WIDTH - 200
 
 
 @dataclass(frozen=True)
@@ -23,25 +26,74 @@ def bars(title: str, below: str, rows: Sequence[Bar]) -> str:
     longest = max(row.length for row in rows)
     room = WIDTH - NAMES - 130
     height = 50 + ROW * len(rows) + 30
-    lines = [
+    parts = _head(title, height)
+    for number, row in enumerate(rows):
+        top = 44 + ROW * number
+        wide = max(1.0, room * row.length / longest)
+        middle = top + BAR * 0.75
+        parts += [
+            _text(NAMES - 10, middle, row.name, 'text-anchor="end"'),
+            f'<rect x="{NAMES}" y="{top}" width="{wide:.1f}" height="{BAR}" rx="2"'
+            f' fill="{OURS if row.is_ours else THEIRS}"/>',
+            _text(NAMES + wide + 8, middle, row.text),
+        ]
+    parts += [_text(16, height - 14, below, 'font-size="11" fill="#667788"'), "</svg>"]
+    return "\n".join(parts) + "\n"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: its name, and its points from left to right."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+def lines(title: str, below: str, across: str, up: str, drawn: Sequence[Line]) -> str:
+    """A picture of lines, from zero on both axes, each named at its end."""
+    points = [point for line in drawn for point in line.points]
+    most_across, most_up = max(x for x, _ in points), max(y for _, y in points)
+    height = PLOT_TOP + PLOT_HEIGHT + 70
+    bottom = PLOT_TOP + PLOT_HEIGHT
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            PLOT_LEFT + (PLOT_RIGHT - PLOT_LEFT) * x / most_across,
+            bottom - PLOT_HEIGHT * y / most_up,
+        )
+
+    parts = [
+        *_head(title, height),
+        f'<path d="M{PLOT_LEFT} {PLOT_TOP}V{bottom}H{PLOT_RIGHT}" fill="none" stroke="#99a6b0"/>',
+        _text(PLOT_LEFT, PLOT_TOP - 6, up, 'font-size="11" fill="#667788"'),
+        _text(PLOT_RIGHT, bottom + 32, across, 'font-size="11" fill="#667788" text-anchor="end"'),
+        _text(PLOT_LEFT - 6, PLOT_TOP + 5, f"{most_up:.0f}", 'text-anchor="end"'),
+    ]
+    for x in sorted({x for x, _ in points}):
+        parts.append(_text(place(x, 0)[0], bottom + 16, f"{x:g}", 'text-anchor="middle"'))
+    for line, colour in zip(drawn, COLOURS, strict=False):
+        path = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in line.points)
+        end, level = place(*line.points[-1])
+        parts += [
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
+            *(
+                '<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>'.format(*place(x, y), colour)
+                for x, y in line.points
+            ),
+            _text(end + 8, level + 4, line.name, f'fill="{colour}"'),
+        ]
+    parts += [_text(16, height - 14, below, 'font-size="11" fill="#667788"'), "</svg>"]
+    return "\n".join(parts) + "\n"
+
+
+def _head(title: str, height: int) -> list[str]:
+    return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
         ' font-family="system-ui, sans-serif" font-size="13">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         _text(16, 26, title, 'font-size="15" font-weight="600"'),
     ]
-    for number, row in enumerate(rows):
-        top = 44 + ROW * number
-        wide = max(1.0, room * row.length / longest)
-        middle = top + BAR * 0.75
-        lines += [
-            _text(NAMES - 10, middle, row.name, 'text-anchor="end"'),
-            f'<rect x="{NAMES}" y="{top}" width="{wide:.1f}" height="{BAR}" rx="2"'
-            f' fill="{OURS if row.is_ours else THEIRS}"/>',
-            _text(NAMES + wide + 8, middle, row.text),
-        ]
-    lines += [_text(16, height - 14, below, 'font-size="11" fill="#667788"'), "</svg>"]
-    return "\n".join(lines) + "\n"
 
 
 def _text(left: float, baseline: float, text: str, more: str = 'fill="#223344"') -> str:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench import machine
-from bench.picture import Bar, bars
+from bench.picture import PLOT_LEFT, PLOT_TOP, Bar, Line, bars, lines
 from bench.processes import Command, CommandFailed, Cost, measure
 from bench.timeline import LAST_PART, OTHER_NODES, TESTS, Run
 
@@ -88,6 +88,23 @@ def test_picture_is_an_svg_with_a_bar_for_each() -> None:
     root = ElementTree.fromstring(bars("title", "below", rows))
     wide = [float(each.get("width", 0)) for each in root.iter("{http://www.w3.org/2000/svg}rect")]
     assert wide[2] == 2 * wide[1]
+
+
+def test_picture_of_lines_begins_at_zero_and_names_each() -> None:
+    drawn = [Line("a <b>", [(1, 10), (4, 40)]), Line("ours", [(1, 5), (2, 10)])]
+    root = ElementTree.fromstring(lines("title", "below", "rows", "seconds", drawn))
+    points = [
+        [tuple(map(float, point.split(","))) for point in each.get("points", "").split()]
+        for each in root.iter("{http://www.w3.org/2000/svg}polyline")
+    ]
+    (left, _), (right, top) = points[0]
+    (_, low), (_, middle) = points[1]
+    # the axes meet a third of the way before the first point, and 40 is as high as the plot
+    zero = left - (right - left) / 3
+    assert (zero, top) == pytest.approx((PLOT_LEFT, PLOT_TOP), abs=0.2)
+    assert low - middle == pytest.approx((low - top) / 7, abs=0.2)
+    texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a <b>", "ours", "40"} <= set(texts)
 
 
 def test_code_that_changes_while_it_is_measured_voids_the_figures(
