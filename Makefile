@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs lock down test-mysql test-long mutants
+.PHONY: run test lint docs lock down test-mysql test-long mutants bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -44,6 +44,10 @@ test-long: .venv
 		TIDEMARK_LIFE_EXAMPLES=1000 TIDEMARK_STORM_OPERATIONS=100000 \
 		.venv/bin/python -m pytest tests/extract/faults \
 		tests/extract/test_random_life.py tests/extract/test_storm.py
+
+# fails where a run, status or help takes longer than is promised; minutes, on a quiet machine
+bench: .venv
+	.venv/bin/python bench/run_overhead.py
 
 # breaks the mirror's core by hand, one way after the other, and sees that a test fails
 mutants: .venv

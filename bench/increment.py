@@ -107,7 +107,13 @@ def picture(results: list[Increment], below: str) -> str:
                 if (one.what, one.changes) == (what, changes)
             ]
             drawn.append(Line(f"{changes:,} changes" if what == KEYS else "every row too", points))
-    return lines("An increment by the size of its table", below, "million rows", "seconds", drawn)
+    return lines(
+        "An increment by the size of its table",
+        f"{below}; duty {DUTY:.0%}",
+        "million rows",
+        "seconds",
+        drawn,
+    )
 
 
 HEAD = (

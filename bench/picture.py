@@ -9,6 +9,7 @@ OURS, THEIRS = "#1f6f8b", "#b8c4cc"
 COLOURS = (OURS, "#d08a2e", "#7a5195", "#5b8c3e")
 PLOT_LEFT, PLOT_TOP, PLOT_HEIGHT = 60, 50, 260
 PLOT_RIGHT = WIDTH - 200
+NAME_HEIGHT = 16
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,21 @@ def lines(title: str, below: str, across: str, up: str, drawn: Sequence[Line]) -
     ]
     for x in sorted({x for x, _ in points}):
         parts.append(_text(place(x, 0)[0], bottom + 16, f"{x:g}", 'text-anchor="middle"'))
-    for line, colour in zip(drawn, COLOURS, strict=False):
+    free = height
+    for line, colour in sorted(
+        zip(drawn, COLOURS, strict=False), key=lambda named: named[0].points[-1][1]
+    ):
         path = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in line.points)
         end, level = place(*line.points[-1])
+        # names of lines that end together stand above each other
+        free = min(level + 4, free - NAME_HEIGHT)
         parts += [
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
             *(
                 '<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>'.format(*place(x, y), colour)
                 for x, y in line.points
             ),
-            _text(end + 8, level + 4, line.name, f'fill="{colour}"'),
+            _text(end + 8, free, line.name, f'fill="{colour}"'),
         ]
     parts += [_text(16, height - 14, below, 'font-size="11" fill="#667788"'), "</svg>"]
     return "\n".join(parts) + "\n"

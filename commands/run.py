@@ -18,7 +18,7 @@ from extract.session import Session
 from warehouse.build import Builder, BuildResult, Node, source_id
 from warehouse.connection import RunLock, connect, run_lock
 from warehouse.marks import Mark, advance_marks
-from warehouse.positions import forget_read_changes
+from warehouse.positions import count_changes, forget_read_changes
 from warehouse.run_log import RunLog, new_run_id
 from warehouse.upgrade import upgrade
 
@@ -152,6 +152,7 @@ def _build(
     exclude += [f"source:{table.domain}.{table.name}+" for table in options.left_out]
     build, error = None, None
     if good:
+        count_changes(connection)
         try:
             build = builder.build(select, exclude, report.node)
         except TidemarkError as caught:

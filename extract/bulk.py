@@ -33,6 +33,8 @@ RANGE_BYTES = 64 * 1024 * 1024
 SECONDS_BETWEEN_REPORTS = 5
 RESUMED_WITHIN = timedelta(days=1)
 """A load that was begun longer ago is begun anew."""
+KEPT_FOR = timedelta(days=7)
+"""Space that nobody asked for again for so long is given back; its clock is the warehouse's."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,17 @@ class BulkLoad:
         self._connection = connection
         self._reader = reader
         self._name = reader.table.declaration.name
-        identity = _identity(reader.session, reader.table)
+        identity, now = _identity(reader.session, reader.table), reader.session.clock()
         with connection.cursor() as cursor:
             cursor.execute(
-                "delete from mrr_state.bulk_load where table_name = %s and source_identity <> %s",
-                (self._name, identity),
+                "delete from mrr_state.bulk_load where table_name = %s"
+                " and (source_identity <> %s or read_at < %s)",
+                (self._name, identity, now - RESUMED_WITHIN),
             )
             cursor.execute(
                 "insert into mrr_state.bulk_load (table_name, source_identity, read_at)"
                 " values (%s, %s, %s) on conflict (table_name) do nothing",
-                (self._name, identity, reader.session.clock()),
+                (self._name, identity, now),
             )
             cursor.execute(
                 "select bulk_load_id, read_at from mrr_state.bulk_load where table_name = %s",
@@ -188,7 +191,7 @@ class BulkLoad:
                 " order by range_number",
                 (self._number,),
             )
-            suspects = [where for (some,) in cursor.fetchall() for where in some]
+            suspects = [where for (some,) in cursor.fetchall() for where in dict.fromkeys(some)]
         landed = Landed(table.relation, table.columns, self._landed_rows())
         return BulkRead(self._read_at, landed, suspects)
 
@@ -202,7 +205,7 @@ def forget_stale_loads(connection: Connection) -> None:
         cursor.execute(
             "delete from mrr_state.bulk_load where read_at < clock_timestamp() - %s"
             " or to_regclass(format('%%I.%%I', %s, table_name)) is not null",
-            (RESUMED_WITHIN, MIRROR_SCHEMA),
+            (KEPT_FOR, MIRROR_SCHEMA),
         )
 
 

@@ -6,7 +6,7 @@ and the empty string kept apart. The text of a range is its rows one after the o
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg2
 import pymysql
@@ -40,10 +40,14 @@ def mirror_row_text(columns: Iterable[SourceColumn]) -> str:
 
 @dataclass(frozen=True)
 class Digest:
-    """What one side holds of a range; `md5` is None where the server could not make it whole."""
+    """What one side holds of a range; `md5` is None where the server could not make it whole.
+
+    `is_plain` is true where the careful way may say otherwise.
+    """
 
     md5: str | None
     rows: int
+    is_plain: bool = field(default=False, compare=False)
 
 
 def source_digest(
@@ -61,7 +65,8 @@ def source_digest(
         if error_number(error) not in STATEMENT_CUT:
             raise
         return Digest(None, 0)
-    return Digest(None if warnings else md5, rows)
+    is_plain &= any(RULE_OF[column.data_type].plain for column in table.columns)
+    return Digest(None if warnings else md5, rows, is_plain)
 
 
 def mirror_digest(

@@ -62,6 +62,7 @@ class MirrorTable:
         existing = self._existing_types(cursor)
         if not existing:
             self._is_another(cursor)
+            self._forget_ranges(cursor)
             columns = ", ".join(
                 f"{quoted_postgres(column.name)} {postgres_type(column)}"
                 for column in self.table.columns
@@ -116,7 +117,7 @@ class MirrorTable:
         existing = self._existing_types(cursor)
         _, columns = self._primary_key(cursor)
         return columns == list(self.table.declaration.key) and all(
-            existing[column.name] == postgres_type(column) for column in self.table.key_columns
+            existing.get(column.name) == postgres_type(column) for column in self.table.key_columns
         )
 
     def check_columns(self, cursor: Cursor) -> None:

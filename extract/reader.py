@@ -50,6 +50,8 @@ ROWS_PER_SCAN = 100_000
 KEYS_PER_STATEMENT = 500
 SMALLEST_RANGE = 100
 """Ranges of this many rows or fewer are read row by row when the server cannot join them."""
+STEP_ROWS = 4
+"""A range may be cut without counting where it cannot have more than so many times its rows."""
 SHORT = 1_024
 """Octets of a text that is quoted the quick way."""
 QUOTED = "quote({})"
@@ -144,7 +146,10 @@ class Reader:
     ) -> Iterator[Chunk]:
         """Every row that meets the condition, in the ranges that are known, if any, of the key."""
         for key_range in known:
-            yield from self._read_range(fields, condition, key_range, ROWS_PER_SCAN)
+            # nobody knows how much has come behind the last one
+            is_open = key_range.up_to is None
+            for part in self._split(key_range, ROWS_PER_SCAN) if is_open else [key_range]:
+                yield from self._read_range(fields, condition, part, ROWS_PER_SCAN)
         if not known:
             for _, chunks in self.read_ranges(fields, condition):
                 yield from chunks
@@ -270,25 +275,24 @@ class Reader:
     def _steps(self, rest: KeyRange, rows: int) -> Iterator[KeyRange]:
         """The rest of a table cut into ranges of about so many rows by the numbers of its key.
 
-        That asks nothing of the server while the rows before lay as dense; else it counts them.
+        That asks nothing of the server where the numbers lie close: so many numbers are as many
+        rows at most. Where they do not, and at the end, the server counts the rows.
         """
         name, source = quoted_source(self._key[0].name), self.table.qualified
-        lowest, highest = self.session.row(f"select min({name}), max({name}) from {source}")
-        above, width, last = rest.above, 0, 0
-        while True:
+        (highest,) = self.session.row(f"select max({name}) from {source}")
+        above, width = rest.above, 0
+        while highest is not None:
             up_to = (above[0] + width,) if width else self._boundary(KeyRange(above), rows)
             if up_to is None or up_to[0] >= highest:
-                yield KeyRange(above)
-                return
+                break
             yield KeyRange(above, up_to)
-            width = 0
             # its rows were counted while it was read
-            if self._held > rows // 2:
-                span = up_to[0] - (above[0] if above else lowest - 1)
-                # a gap may be in it, so the range before has its say
-                last, before = span * rows // self._held, last
-                width = min(last, before)
+            span = up_to[0] - above[0] if above else 0
+            width = span * rows // self._held if self._held else 0
+            if width > STEP_ROWS * rows:
+                width = 0
             above = up_to
+        yield from self._split(KeyRange(above), rows)
 
     def _boundary(self, key_range: KeyRange, rows: int) -> Key | None:
         """The last key of the first so many rows of a range, None where it has fewer."""

@@ -7,7 +7,7 @@ text serves the landing file and the digests that prove the mirror.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 NUL_PICTURE = "\u2400"
 """What stands in the mirror for the character NUL, which PostgreSQL cannot store, and for what
@@ -36,7 +36,7 @@ class SourceColumn:
     datetime_precision: int
     nullable: bool
     charset: str | None = None
-    octets: int = 0
+    octets: int = field(default=0, compare=False, repr=False)
     """What a text value can have at most, in its own character set."""
 
     @property

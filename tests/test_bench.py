@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench import machine
-from bench.picture import PLOT_LEFT, PLOT_TOP, Bar, Line, bars, lines
+from bench.picture import NAME_HEIGHT, PLOT_LEFT, PLOT_TOP, Bar, Line, bars, lines
 from bench.processes import Command, CommandFailed, Cost, measure
 from bench.timeline import LAST_PART, OTHER_NODES, TESTS, Run
 
@@ -97,14 +97,24 @@ def test_picture_of_lines_begins_at_zero_and_names_each() -> None:
         [tuple(map(float, point.split(","))) for point in each.get("points", "").split()]
         for each in root.iter("{http://www.w3.org/2000/svg}polyline")
     ]
-    (left, _), (right, top) = points[0]
-    (_, low), (_, middle) = points[1]
+    # the lowest line is drawn first
+    (_, low), (_, middle) = points[0]
+    (left, _), (right, top) = points[1]
     # the axes meet a third of the way before the first point, and 40 is as high as the plot
     zero = left - (right - left) / 3
     assert (zero, top) == pytest.approx((PLOT_LEFT, PLOT_TOP), abs=0.2)
     assert low - middle == pytest.approx((low - top) / 7, abs=0.2)
     texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"a <b>", "ours", "40"} <= set(texts)
+
+
+def test_names_of_lines_that_end_together_do_not_overlap() -> None:
+    drawn = [Line("one", [(1, 40), (4, 40)]), Line("two", [(1, 39), (4, 39)])]
+    root = ElementTree.fromstring(lines("title", "below", "rows", "seconds", drawn))
+    levels = {
+        each.text: float(each.get("y", 0)) for each in root.iter("{http://www.w3.org/2000/svg}text")
+    }
+    assert levels["two"] - levels["one"] >= NAME_HEIGHT
 
 
 def test_code_that_changes_while_it_is_measured_voids_the_figures(

@@ -1,6 +1,15 @@
-"""How far dbt's incremental models have read the change log, and what is cut off behind them."""
+"""How far dbt's models have read the change log, and what is done with it before and after them."""
 
 from psycopg2.extensions import connection as Connection
+
+
+def count_changes(connection: Connection) -> None:
+    """Let PostgreSQL know how many changes there are.
+
+    It would else expect as many as there were once, and read large tables whole for a few keys.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("analyze mrr_state.change_log")
 
 
 def forget_read_changes(connection: Connection, models: set[str]) -> int:

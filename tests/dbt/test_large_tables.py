@@ -106,3 +106,17 @@ def test_random_changes_of_large_tables_end_where_a_full_refresh_ends(warehouse,
     warehouse.dbt("test", "--exclude-resource-types", "unit_test")
     warehouse.dbt("run", "--full-refresh", "--select", "dwh_fact_sales")
     assert warehouse.table("dwh_fact_sales") == facts
+
+
+def test_table_that_was_built_whole_is_analyzed_and_not_each_time(warehouse) -> None:
+    def analyzed() -> int:
+        return warehouse.value(
+            "select analyze_count from pg_stat_user_tables where relid = %s::regclass",
+            "dwh.dwh_fact_sales",
+        )
+
+    warehouse.dbt("run", "--select", "dwh_fact_sales", "--full-refresh")
+    assert analyzed() == 1
+    warehouse.update("mrr_fact_sales", 5, qty=9)
+    warehouse.dbt("run", "--select", "dwh_fact_sales")
+    assert analyzed() == 1

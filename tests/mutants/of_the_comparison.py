@@ -38,7 +38,7 @@ MUTANTS = [
     Mutant(
         "digest-plain-alone",
         RECONCILE,
-        "if source.md5 and source != mirrored:",
+        "if source.is_plain and source.md5 and source != mirrored:",
         "if False:",
         "a range with a value that the mirror cannot hold is compared by row in every run",
     ),
@@ -88,7 +88,7 @@ MUTANTS = [
     Mutant(
         "digest-warnings",
         DIGESTS,
-        "Digest(None if warnings else md5, rows)",
+        "Digest(None if warnings else md5, rows, is_plain)",
         "Digest(md5, rows)",
         "a text that the server cut is compared",
         equivalent="the digest of a text that was cut differs from that of the whole one, so the"

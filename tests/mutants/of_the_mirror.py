@@ -117,15 +117,15 @@ MUTANTS = [
     Mutant(
         "bulk-of-long-ago",
         BULK,
-        "(RESUMED_WITHIN, MIRROR_SCHEMA)",
-        "(100 * RESUMED_WITHIN, MIRROR_SCHEMA)",
+        "now - RESUMED_WITHIN)",
+        "now - 100 * RESUMED_WITHIN)",
         "a load goes on whose rows are a month old",
     ),
     Mutant(
         "bulk-suspects-forgotten",
         BULK,
-        "for (some,) in cursor.fetchall() for where in some]",
-        "for (some,) in cursor.fetchall()[-1:] for where in some]",
+        "for (some,) in cursor.fetchall() for where",
+        "for (some,) in cursor.fetchall()[-1:] for where",
         "what became NULL in any range but the last is not told",
     ),
     Mutant(

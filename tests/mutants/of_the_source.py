@@ -427,9 +427,16 @@ MUTANTS = [
     Mutant(
         "reader-steps-end",
         READER,
-        "                yield KeyRange(above)\n                return",
-        "                yield KeyRange(above, (highest,))\n                return",
+        "        yield from self._split(KeyRange(above), rows)\n",
+        "        yield from self._split(KeyRange(above, highest and (highest,)), rows)\n",
         "a bulk load stops at the greatest key that the table had when it began",
+    ),
+    Mutant(
+        "reader-steps-over-gaps",
+        READER,
+        "            if width > STEP_ROWS * rows:\n                width = 0\n",
+        "",
+        "where keys lie close behind a gap, one statement reads them all",
     ),
     Mutant(
         "reader-null-text",

@@ -215,16 +215,17 @@ def test_ranges_of_a_composite_key_hold_each_row_once(
 
 
 SPREADS = {
-    "close together": ("seq", 2, 50),
-    "far from each other, and negative": ("cast(seq * 1000 as signed) - 700000", 2, 50),
-    "with gaps": ("seq + 10000000000 * (seq div 300)", 5, 51),
-    "sparse, then close": ("if(seq < 500, seq * 1000000, 500000000 + seq)", 2, 501),
-    "close, then sparse": ("if(seq < 500, seq, seq * 1000000)", 4, 50),
+    "close together": ("seq", 4),
+    "every third, and negative": ("cast(seq * 3 as signed) - 2000", 4),
+    "far from each other": ("seq * 1000", 22),
+    "with gaps": ("seq + 10000000000 * (seq div 300)", 12),
+    "sparse, then close": ("if(seq < 500, seq * 1000000, 500000000 + seq)", 14),
+    "close, then sparse": ("if(seq < 500, seq, seq * 1000000)", 14),
 }
-"""1,000 keys, how often 50 of them are counted off, and how many a range may have."""
+"""1,000 keys, and how often 50 of them may be counted off."""
 
 
-@pytest.mark.parametrize(("keys", "counted", "most"), SPREADS.values(), ids=SPREADS)
+@pytest.mark.parametrize(("keys", "counted"), SPREADS.values(), ids=SPREADS)
 def test_table_is_cut_by_the_numbers_of_its_key_where_they_are_spread_alike(
     operational: OperationalDatabase,
     mirror: Mirror,
@@ -232,7 +233,6 @@ def test_table_is_cut_by_the_numbers_of_its_key_where_they_are_spread_alike(
     monkeypatch: pytest.MonkeyPatch,
     keys: str,
     counted: int,
-    most: int,
 ) -> None:
     monkeypatch.setattr(reader, "ROWS_PER_VALUE", 50)
     boundaries = []
@@ -247,8 +247,30 @@ def test_table_is_cut_by_the_numbers_of_its_key_where_they_are_spread_alike(
     assert [(key,) for key in keys_read(iter(chunks))] == operational.execute(
         "select id from items order by id"
     )
-    assert max(chunk.rows for chunk in chunks) <= most
+    assert max(chunk.rows for chunk in chunks) <= 4 * 50
     assert len(boundaries) <= counted
+
+
+def test_table_that_is_filled_when_its_greatest_key_was_asked_for_is_read_once(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 50)
+    operational.execute("create table items (id int primary key)")
+    known = described_as_large(session, mirror.table("items", cursor=None))
+    fills = ["insert into items select seq from seq_1_to_1000"]
+    boundary = Reader._boundary
+
+    def fill_first(*arguments: object) -> object:
+        while fills:
+            operational.execute(fills.pop())
+        return boundary(*arguments)
+
+    monkeypatch.setattr(Reader, "_boundary", fill_first)
+    chunks = Reader(session, known).read([column_field(known.columns[0])])
+    assert keys_read(chunks) == list(range(1, 1001))
 
 
 def test_key_that_cannot_be_walked_in_order_is_told(
