@@ -1,0 +1,95 @@
+"""A first load that is killed, and the run after it: what had landed, and what was read twice.
+
+python bench/killed_load.py --rows 5000000 --after 3 --after 5
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.laboratory import MIRROR, Laboratory, laboratory, new_warehouse
+from bench.machine import machine
+from bench.tools import LOADED, TOOLS
+from common.settings import Address
+from warehouse.connection import connect
+
+(TIDEMARK,) = (tool for tool in TOOLS if tool.name == "Tidemark, duty 100 %")
+HEAD = (
+    "| killed after | rows landed before | rows read before | seconds of the run after it |"
+    " equal |\n| ---: | ---: | ---: | ---: | --- |"
+)
+
+
+def start(lab: Laboratory, warehouse: Address) -> subprocess.Popen:
+    command = TIDEMARK.command(lab.servers, warehouse)
+    environment = {**os.environ, **command.environment}
+    return subprocess.Popen(command.words, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def rows_read(lab: Laboratory) -> int:
+    """How many rows the source has read in the order of an index since it started."""
+    ((_, count),) = lab.execute("show global status like 'Handler_read_next'")
+    return int(count)
+
+
+def query(warehouse: Address, sql: str) -> tuple:
+    connection = connect(warehouse)
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        row = cursor.fetchone()
+    connection.close()
+    return row
+
+
+def measure(lab: Laboratory, seconds: float) -> str:
+    """A row of the table: a load killed after so long, 0 for never, and one more."""
+    with new_warehouse(lab.servers) as warehouse:
+        landed, read = 0, rows_read(lab)
+        if seconds:
+            killed = start(lab, warehouse)
+            time.sleep(seconds)
+            killed.send_signal(signal.SIGKILL)
+            killed.wait()
+            time.sleep(1)
+            (landed,) = query(
+                warehouse,
+                "select coalesce(sum(row_count), 0)::bigint from mrr_state.bulk_range"
+                " where landed_at is not null",
+            )
+        read = rows_read(lab) - read
+        begun = time.monotonic()
+        with start(lab, warehouse) as after:
+            for line in after.stdout:
+                if LOADED in line:
+                    break
+            took = time.monotonic() - begun
+            after.communicate()
+        (is_equal,) = query(warehouse, "select bool_and(is_equal) from dwh.mirror_verification")
+        (rows,) = query(warehouse, f"select count(*) from mrr.{MIRROR}")
+    is_equal = is_equal and (rows,) == lab.execute("select count(*) from media")[0]
+    when = f"{seconds:g} s" if seconds else "never"
+    return f"| {when} | {landed:,} | {read:,} | {took:.1f} | {'yes' if is_equal else 'NO'} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--after", type=float, action="append", metavar="SECONDS")
+    options = parser.parse_args()
+    print(f"{options.rows:,} rows; {machine()}\n\n{HEAD}")
+    with laboratory() as lab:
+        lab.make_media(options.rows)
+        for seconds in [0, *(options.after or [3, 5, 7])]:
+            print(measure(lab, seconds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
