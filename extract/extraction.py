@@ -67,6 +67,7 @@ class TableRead:
     window: Window
     landed: Landed
     suspects: list[str]
+    landing: LandingTable | None = None
     bulk: BulkLoad | None = None
 
 
@@ -121,19 +122,19 @@ class Extraction:
         marks = read_marks(self.connection)
         outcomes: dict[str, TableOutcome] = {}
         reads: dict[str, tuple[TableRead, float]] = {}
-        landings: list[LandingTable] = []
         forget_stale_loads(self.connection)
         with landing_folder(self.connection, self.folder) as folder:
             for number, table in enumerate(tables):
                 started = time.monotonic()
                 try:
-                    read = self._read(table, marks.get(table.name), number, folder, landings)
+                    read = self._read(table, marks.get(table.name), number, folder)
                 except DRIVER_ERRORS as error:
                     outcomes[table.name] = self._failed(table.name, error, started)
                 else:
                     reads[table.name] = read, time.monotonic() - started
             pause_point("read")
-            errors = _land(self.warehouse, landings, folder)
+            landings = [read.landing for read, _ in reads.values() if read.landing]
+            errors = _land(self.warehouse, [table for table in landings if table.files], folder)
             pause_point("landed")
             for name, (read, seconds) in reads.items():
                 started = time.monotonic() - seconds
@@ -146,15 +147,22 @@ class Extraction:
         return outcomes
 
     def _read(
-        self,
-        declaration: MirroredTable,
-        mark: Mark | None,
-        number: int,
-        folder: Path,
-        landings: list[LandingTable],
+        self, declaration: MirroredTable, mark: Mark | None, number: int, folder: Path
     ) -> TableRead:
-        """Read a table's window into files, for `landings`, or all of a large table at once."""
+        """Read a table's window. Raises TableChanged where an ALTER came between."""
         table = describe(self.source, declaration)
+        try:
+            return self._read_window(table, mark, number, folder)
+        except DRIVER_ERRORS as error:
+            cause = self._cause(table, error)
+            if cause is error:
+                raise
+            raise cause from error
+
+    def _read_window(
+        self, table: TableDescription, mark: Mark | None, number: int, folder: Path
+    ) -> TableRead:
+        """Read a table's window into files, or all of a large table into where it lands."""
         mirror = MirrorTable(table, self.run_log.run_id)
         with self.connection.cursor() as cursor:
             is_known = mirror.exists(cursor)
@@ -168,14 +176,9 @@ class Extraction:
             return TableRead(reader, window, NOTHING, [])
         if window.bound is None and is_bulky(table):
             bulk = BulkLoad(self.connection, reader)
-            try:
-                read = bulk.run(self.warehouse, folder, self.report_progress)
-            except DRIVER_ERRORS as error:
-                cause = self._cause(table, error)
-                if cause is error:
-                    raise
-                raise cause from error
-            return TableRead(reader, Window(read.read_at), read.landed, read.suspects, bulk)
+            read = bulk.run(self.warehouse, folder, self.report_progress)
+            window = Window(read.read_at)
+            return TableRead(reader, window, read.landed, read.suspects, bulk=bulk)
         condition, ranges = "true", []
         if window.bound is not None:
             condition = reader.condition_on(table.cursor_column, window.bound)
@@ -191,10 +194,9 @@ class Extraction:
                 files.append(writer.close())
         files.append(writer.close())
         types = tuple(postgres_type(column) for column in table.columns)
-        landing = LandingTable(declaration.name, f"t{number}", types, tuple(filter(None, files)))
-        if landing.files:
-            landings.append(landing)
-        return TableRead(reader, window, landing.landed, list(dict.fromkeys(suspects)))
+        landing = LandingTable(mirror.name, f"t{number}", types, tuple(filter(None, files)))
+        suspects = list(dict.fromkeys(suspects))
+        return TableRead(reader, window, landing.landed, suspects, landing)
 
     def _known_ranges(self, mirror: MirrorTable) -> list[KeyRange]:
         """What a large table is cut into already; nothing where the reader has to cut it."""

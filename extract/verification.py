@@ -13,9 +13,8 @@ class Verification:
     """One comparison of a table. `is_equal` speaks of what was compared, after any repair.
 
     `late_rows` were stamped before the window and still missed by it, the oldest of them by
-    `late_by`; `repaired_rows` were
-    brought by the comparison and not by the window. `differences` are the first keys that
-    differed and were left so, as the text of JSON objects.
+    `late_by`; `repaired_rows` were brought by the comparison and not by the window. `differences`
+    are the first keys that differed and were left so, as the text of JSON objects.
     """
 
     table_name: str

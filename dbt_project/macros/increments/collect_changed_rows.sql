@@ -5,8 +5,8 @@
 
     Rows of the model that hold a changed key in another column are found through the model
     itself. A model without a position (-1) is built anew in full, and so is one below a mirrored
-    table that was made anew. The analyze tells the planner
-    that the table is small, or empty: without it, it reads the whole mirror. -#}
+    table that was made anew. The analyze tells the planner that the table is small, or empty:
+    without it, it reads the whole mirror. -#}
 {% macro collect_changed_rows() %}
     {%- set changes = model.config.meta.changes -%}
     {%- set row_key, own_table = (changes.items() | list)[0] -%}
