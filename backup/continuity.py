@@ -43,6 +43,7 @@ def let_marks_fall_back(cursor: Cursor, mirror: Collection[Mark]) -> None:
                 cursor_column = excluded.cursor_column,
                 high_water_mark = excluded.high_water_mark,
                 read_at = excluded.read_at,
+                reads_from = null,
                 run_id = excluded.run_id,
                 updated_at = clock_timestamp()
             where current.read_at > excluded.read_at

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+from common import libpq
 from common.errors import TidemarkError
 from common.log import LOG_FILE, get_logger
 from common.settings import Address
@@ -97,11 +98,9 @@ class Programs:
             raise ProgramFailed(program, process.returncode, text)
 
     def _environment(self) -> Mapping[str, str]:
-        # A service or options of the caller's own would win over the address.
+        # a service or options of the caller's own would win over the address
         inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("PGSERVICE", "PGOPTIONS", "PGHOSTADDR")
+            name: value for name, value in os.environ.items() if name not in libpq.VARIABLES
         }
         return {
             **inherited,

@@ -80,8 +80,8 @@ def last_line_of_run(result: RunResult) -> str:
 def failures_of_run(result: RunResult) -> Iterable[str]:
     """Each failure of a run, as its error text."""
     for outcome in result.tables:
-        if outcome.error:
-            yield str(outcome.error)
+        if outcome.error or outcome.warning:
+            yield str(outcome.error or outcome.warning)
     if result.build_error:
         yield str(result.build_error)
     if result.build:

@@ -11,8 +11,8 @@ from common.settings import Address
 from extract.catalog import describe
 from extract.declarations import MirroredTable
 from extract.errors import as_table_error
-from extract.extraction import window_of
 from extract.session import Session
+from extract.windows import window_of
 from warehouse.connection import connect
 from warehouse.marks import Mark, read_marks
 

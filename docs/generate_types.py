@@ -2,8 +2,9 @@
 
 from common.settings import PROJECT
 from extract.catalog import KEY_LITERALS
+from extract.column import SourceColumn
 from extract.ranges import ORDERED_ALIKE
-from extract.types import RULES, SourceColumn, TypeRule, mirror_text, postgres_type, source_text
+from extract.types import RULES, TypeRule, mirror_text, postgres_type, source_text
 
 PAGE = PROJECT / "docs" / "types.md"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg2
 
+from common import libpq
 from common.errors import ServerError
 from common.settings import Address
 from embedded.server import Server
@@ -77,6 +78,7 @@ class PostgreSQL(Server):
     def answer(self) -> str | None:
         """The data folder, as the server tells it to `tidemark`."""
         address = self.warehouse
+        libpq.forget_variables()
         try:
             connection = psycopg2.connect(
                 host=address.host,

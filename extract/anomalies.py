@@ -3,29 +3,27 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pymysql
 from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError
+from extract.column import SourceColumn, quoted_source
 from extract.copying import copy_chunks
 from extract.mirror import MirrorTable
 from extract.ranges import source_literal
 from extract.reader import Reader, column_field, computed_field
-from extract.types import (
-    NUL_PICTURE,
-    RULE_OF,
-    SourceColumn,
-    not_held,
-    odd_blank,
-    quoted_source,
-    source_text,
-    text_literal,
-)
+from extract.session import STATEMENT_CUT, error_number
+from extract.texts import NUL_PICTURE, REPLACEMENT, has_nul, no_unicode
+from extract.types import RULE_OF, not_held, odd_blank, source_text, text_literal
 
 # a name of the source never ends with a space, so these meet no key column
 COLUMN, VALUE, STORED, REASON = '"column "', '"value "', '"stored "', '"reason "'
 
 NO_SUCH_DATE = "not a date that PostgreSQL can hold, stored as NULL"
 NUL_CHARACTER = f"holds the character NUL, stored as {NUL_PICTURE}"
+NO_CHARACTER = f"holds bytes that are no Unicode character, stored as ? and marked by {REPLACEMENT}"
+NOTED_OCTETS = 1_000
+"""So many bytes of a text that has no Unicode are noted."""
 NO_MEMBER = "is no member of its ENUM, and shows as ''"
 EMPTY_MEMBER = "has the member '' of its SET first, which shows as nothing"
 
@@ -60,13 +58,27 @@ def note_anomalies(
     types = ", ".join(f"{name} text" for name in (*mirror.keys, COLUMN, VALUE, STORED, REASON))
     cursor.execute(f"create temporary table found_anomaly ({types}) on commit drop")
     for where in suspects:
-        for column in reader.table.columns:
-            for altered in _altered(column):
-                _find(cursor, reader, column, altered, where)
+        for column, altered in _there(reader, where):
+            _find(cursor, reader, column, altered, where)
     found = _note(cursor, mirror)
     _forget_others(cursor, mirror, landed, columns)
     cursor.execute("drop table found_anomaly")
     return found
+
+
+def _there(reader: Reader, where: str) -> list[tuple[SourceColumn, Altered]]:
+    """Which kinds of such values the rows that meet a condition hold, in which columns."""
+    kinds = [(column, kind) for column in reader.table.columns for kind in _altered(column)]
+    if not kinds:
+        return []
+    asked = ", ".join(f"max({kind.condition})" for _, kind in kinds)
+    try:
+        found = reader.session.row(f"select {asked} from {reader.table.qualified} where {where}")
+    except pymysql.err.Error as error:
+        if error_number(error) not in STATEMENT_CUT:
+            raise
+        return kinds
+    return [kind for kind, is_there in zip(kinds, found, strict=True) if is_there]
 
 
 def _altered(column: SourceColumn) -> Iterator[Altered]:
@@ -75,10 +87,16 @@ def _altered(column: SourceColumn) -> Iterator[Altered]:
     condition = not_held(column)
     if condition is not None:
         yield Altered(condition, NO_SUCH_DATE, source=f"cast({name} as char)")
-    if RULE_OF[column.data_type].quoted:
+    if has_nul(column):
         # the text itself may be somebody's, so it is not noted
-        has_nul = f"locate(char(0), {name}) > 0"
-        yield Altered(has_nul, NUL_CHARACTER, stored=source_literal(NUL_PICTURE))
+        yield Altered(has_nul(column), NUL_CHARACTER, stored=source_literal(NUL_PICTURE))
+    condition = no_unicode(column)
+    if condition is not None:
+        text, octets = source_text(column), f"cast({name} as binary)"
+        cut = f"if(octet_length({octets}) > {NOTED_OCTETS}, '…', '')"
+        shown = f"concat(hex(left({octets}, {NOTED_OCTETS})), {cut})"
+        stored = f"if(octet_length({text}) <= {NOTED_OCTETS}, {text}, null)"
+        yield Altered(condition, NO_CHARACTER, shown, stored)
     condition = odd_blank(column)
     if condition is not None:
         reason = NO_MEMBER if column.data_type == "enum" else EMPTY_MEMBER
@@ -104,20 +122,27 @@ def _find(
 def check_keys(reader: Reader, suspects: list[str]) -> None:
     """Raise TableError where a key among the suspects cannot be held as it is."""
     for where in suspects:
-        for column in reader.table.key_columns:
-            for altered in _altered(column):
+        for column, altered in _there(reader, where):
+            if column in reader.table.key_columns:
                 _check_key(reader, column, altered, where)
 
 
 def _check_key(reader: Reader, column: SourceColumn, altered: Altered, where: str) -> None:
     if altered.in_key:
         return
-    one = reader.read_where([computed_field("1", quoted=False)], f"{where} and {altered.condition}")
-    if next(one, None) is not None:
+    shown = altered.source
+    if RULE_OF[column.data_type].literal == "text":
+        shown = f"concat('x\\'', hex(cast({quoted_source(column.name)} as binary)), '\\'')"
+    found = reader.session.row(
+        f"select {shown} from {reader.table.qualified}"
+        f" where {where} and {altered.condition} limit 1"
+    )
+    if found is not None:
         raise TableError(
             reader.table.declaration.name,
-            f'key column "{column.name}" holds a value that PostgreSQL cannot: {altered.reason}',
-            "Mend the row at the source, or set `key` to another unique key.",
+            f'key column "{column.name}" holds a value that PostgreSQL cannot: {found[0]}'
+            f" {altered.reason}",
+            "Correct the row at the source, or set `key` to another unique key.",
         )
 
 

@@ -7,9 +7,10 @@ import pymysql
 from pymysql.constants import ER
 
 from common.errors import TableError
+from extract.column import Dialect, SourceColumn, quoted_source
 from extract.declarations import MirroredTable
 from extract.session import Session, error_number
-from extract.types import RULE_OF, SourceColumn, quoted_source
+from extract.types import RULE_OF
 
 BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
 """Engines that block writers while they are read, or forget their rows."""
@@ -140,6 +141,7 @@ def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn
             nullable=nullable == "YES",
             charset=charset,
             octets=int(octets or 0),
+            dialect=_dialect(session),
         )
         for (
             name,
@@ -153,6 +155,12 @@ def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn
             octets,
         ) in rows
     )
+
+
+def _dialect(session: Session) -> Dialect:
+    if session.is_mariadb:
+        return Dialect.MARIADB
+    return Dialect.OLD_MYSQL if session.version.startswith("5.") else Dialect.MYSQL
 
 
 def _check_columns(declaration: MirroredTable, columns: tuple[SourceColumn, ...]) -> None:

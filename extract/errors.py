@@ -7,12 +7,13 @@ from pymysql.constants import ER
 from common.errors import ServerError, TableError, TidemarkError
 from extract.session import CONNECTION_LOST, STATEMENT_CUT, error_number
 
-DRIVER_ERRORS = (TidemarkError, pymysql.err.MySQLError, psycopg2.Error, OSError)
+DRIVER_ERRORS = (TidemarkError, pymysql.err.MySQLError, psycopg2.Error, OSError, UnicodeError)
 """What stops a table and leaves the others alone."""
 
 AGAIN = "Nothing of this table was applied; the next run reads the same window again."
 LOCKED = "Somebody holds a lock on the table; the next run tries again."
 TOO_LONG = "A key of PostgreSQL has up to about 2,700 bytes: set `key` to a shorter unique key."
+NO_TEXT = "Correct the value at the source; its column's character set does not hold what it says."
 HINTS = {
     ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
     ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to OPERATIONAL_USER.",
@@ -41,6 +42,9 @@ def as_table_error(name: str, error: Exception) -> TidemarkError:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return TableError(name, f"{error.strerror or type(error).__name__}{where}", AGAIN)
+    if isinstance(error, UnicodeDecodeError):
+        octets = error.object[:100].hex().upper()
+        return TableError(name, f"the source sent x'{octets}', which is no Unicode text", NO_TEXT)
     number = error_number(error)
     if number in CONNECTION_LOST:
         return TableError(name, "the connection to the source is lost", AGAIN)

@@ -4,13 +4,10 @@ A table's rows, its change log, its anomalies and its verification are one trans
 table's failure stops that table and nothing else.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import MAX_PREC, Decimal, localcontext
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
@@ -33,30 +30,17 @@ from extract.reader import Reader, column_field
 from extract.reconcile import compare_due, reconcile
 from extract.session import Session
 from extract.stored_ranges import StoredRanges, scans
-from extract.types import postgres_type, quoted_postgres, text_literal
+from extract.types import postgres_type, quoted_postgres
 from extract.verification import Verification, write_verification, written_by
+from extract.windows import Window, advanced_mark, warning_of_outliers, window_of
 from warehouse.connection import transaction
 from warehouse.marks import Mark, read_marks
 from warehouse.run_log import RunLog
 
 log = get_logger(__name__)
 
-NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 LOCK_WAIT = "5s"
 """How long a table waits for a lock in the warehouse before it is left for the next run."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """What is read of a table: the rows stamped at or after `bound`, all of them without one.
-
-    `read_at` is the source's clock before the first row was read. `start` is the bound as a time,
-    where the cursor is one; `bound` is it as the cursor column's own clock, or number, writes it.
-    """
-
-    read_at: datetime
-    start: datetime | None = None
-    bound: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +57,10 @@ class TableRead:
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """How a table came out of the extract. `mark` is where it may advance once `dwh` is built."""
+    """How a table came out of the extract. `mark` is where it may advance once `dwh` is built.
+
+    `warning` is what to tell of a table that came out well.
+    """
 
     name: str
     seconds: float
@@ -81,6 +68,7 @@ class TableOutcome:
     verification: Verification | None = None
     mark: Mark | None = None
     error: TidemarkError | None = None
+    warning: str | None = None
 
     @property
     def applied(self) -> Applied:
@@ -212,7 +200,7 @@ class Extraction:
         mirror = MirrorTable(read.reader.table, self.run_log.run_id)
         try:
             with self._committed() as cursor:
-                verification, advanced = self._apply(cursor, read, mirror, mark)
+                verification, advanced, warning = self._apply(cursor, read, mirror, mark)
                 check_unchanged(self.source, read.reader.table)
             pause_point("applied")
             verification = compare_due(
@@ -230,15 +218,16 @@ class Extraction:
         except DRIVER_ERRORS as error:
             return self._failed(name, self._cause(read.reader.table, error), started)
         seconds = time.monotonic() - started
-        return TableOutcome(name, seconds, read.landed.rows, verification, advanced)
+        rows = read.landed.rows
+        return TableOutcome(name, seconds, rows, verification, advanced, warning=warning)
 
     def _apply(
         self, cursor: Cursor, read: TableRead, mirror: MirrorTable, mark: Mark | None
-    ) -> tuple[Verification, Mark]:
+    ) -> tuple[Verification, Mark, str | None]:
         # a table that was rebuilt while it was read is read once more in the same run
         before = written_by(cursor, mirror.name, self.run_log.run_id)
         applied = before + self._bring_landed(cursor, read, mirror)
-        advanced = self._advanced(cursor, read, mirror, mark)
+        advanced, warning = self._advanced(cursor, read, mirror, mark)
         pause_point("upserted")
         accepted = self.accepted_deletes.get(mirror.name)
         if accepted == before.deleted:
@@ -249,7 +238,7 @@ class Extraction:
             note_accepted(cursor, mirror.name, accepted, self.run_log.run_id)
         write_verification(cursor, verification, self.run_log.run_id)
         pause_point("reconciled")
-        return verification, advanced
+        return verification, advanced, warning
 
     def _bring_landed(self, cursor: Cursor, read: TableRead, mirror: MirrorTable) -> Applied:
         """Bring what has landed into the mirror."""
@@ -292,25 +281,18 @@ class Extraction:
 
     def _advanced(
         self, cursor: Cursor, read: TableRead, mirror: MirrorTable, mark: Mark | None
-    ) -> Mark:
-        """Where the table's mark may stand once everything downstream is built."""
-        table = read.reader.table
+    ) -> tuple[Mark, str | None]:
+        """Where the mark may stand once everything downstream is built, and what to tell of it."""
+        table, landed = read.reader.table, None
         column = table.cursor_column
-        # where every row was read, what was seen before counts no more
-        is_whole = read.window.bound is None
-        value = None if is_whole else highest_seen(table, mark)
-        if column is not None and (read.landed.rows or is_whole):
-            kind = "numeric" if table.has_numeric_cursor else postgres_type(column)
-            known = f"{text_literal(value)}::{kind}" if value else "null"
-            relation, name = mirror.qualified, quoted_postgres(column.name)
-            if not is_whole:
-                relation = read.landed.relation
-                name = read.landed.columns[table.columns.index(column)]
-            cursor.execute(f"select greatest({known}, max({name}))::text from {relation}")
-            value = cursor.fetchone()[0]
-        return Mark(
-            table.declaration.name, column.name if column else None, value, read.window.read_at
-        )
+        if column and read.landed.rows:
+            landed = read.landed.relation, read.landed.columns[table.columns.index(column)]
+        mirrored = mirror.qualified, quoted_postgres(column.name) if column else ""
+        advanced = advanced_mark(cursor, table, read.window, mark, landed, mirrored)
+        seen = mirrored if read.window.bound is None else landed
+        if not table.has_numeric_cursor or seen is None:
+            return advanced, None
+        return advanced, warning_of_outliers(cursor, table, *seen)
 
     def _failed(self, name: str, error: Exception, started: float) -> TableOutcome:
         if self.connection.closed:
@@ -320,16 +302,16 @@ class Extraction:
 
     def _tell(self, outcome: TableOutcome) -> None:
         error = outcome.error
-        status = "success" if error is None else "error"
-        if isinstance(error, DeletesRefused):
-            status = "refused"
+        status = "warning" if outcome.warning else "success"
+        if error is not None:
+            status = "refused" if isinstance(error, DeletesRefused) else "error"
         self.run_log.record(
             "extract",
             outcome.name,
             status,
             outcome.seconds,
             outcome.applied.rows,
-            str(error) if error else None,
+            str(error) if error else outcome.warning,
         )
         self.report(outcome)
 
@@ -347,34 +329,3 @@ def _land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[
     from extract.landing import land
 
     return land(warehouse, tables, folder)
-
-
-def window_of(source: Session, table: TableDescription, mark: Mark | None) -> Window:
-    """What a run would read of a table now: all of it where it has no cursor or no mark."""
-    read_at = source.clock()
-    column = table.cursor_column
-    if column is None or mark is None or mark.cursor_column != column.name or not table.key_columns:
-        return Window(read_at)
-    if table.has_numeric_cursor:
-        highest = highest_seen(table, mark)
-        if highest is None:
-            return Window(read_at)
-        with localcontext(prec=MAX_PREC):
-            bound = Decimal(highest) - table.declaration.overlap_values
-        return Window(read_at, bound=f"{bound:f}")
-    start = mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)
-    # a DATETIME holds the clock of whoever wrote it: the server's own zone, or UTC
-    behind = min(0, source.local_offset(start)) if column.data_type == "datetime" else 0
-    bound = start + timedelta(seconds=behind)
-    return Window(read_at, start, bound.strftime("%Y-%m-%d %H:%M:%S.%f"))
-
-
-def highest_seen(table: TableDescription, mark: Mark | None) -> str | None:
-    """The mark's value; None where it is of another column, or the column was of another kind."""
-    column = table.cursor_column
-    if column is None or mark is None or mark.cursor_column != column.name:
-        return None
-    value = mark.high_water_mark
-    if value is None or bool(NUMBER.fullmatch(value)) != table.has_numeric_cursor:
-        return None
-    return value

@@ -4,28 +4,28 @@ The keys stand in two temporary tables of the caller's transaction: `reconcile_g
 source does not have, and `reconcile_differing`, which the mirror lacks or holds otherwise.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
+from common.errors import TableError
 from extract.anomalies import check_keys, note_anomalies
+from extract.column import SourceColumn
 from extract.copying import Copied, copy_chunks, suspects_of
-from extract.digests import mirror_row_text, source_row_text
+from extract.digests import DIGEST, Pieces, mirror_row_digest, pieces_of_widest, source_row_digest
 from extract.guard import check_deletes
-from extract.mirror import Applied, MirrorTable, comparable
+from extract.mirror import Applied, MirrorTable
 from extract.ranges import Key, KeyRange, mirror_condition, source_condition
 from extract.reader import KEYS_PER_STATEMENT, Chunk, Field, Reader, column_field, computed_field
 from extract.stored_ranges import driver_key, key_value_in_mirror
-from extract.types import SourceColumn, postgres_type, quoted_postgres
+from extract.types import postgres_type, quoted_postgres
 
 DIFFERENCES_NAMED = 20
 BULK_SHARE = 0.05
 """Where more of the rows differ than this, their ranges are read instead of their keys."""
-DIGEST = '"digest "'
-"""A name that no key column can have: those of the source never end with a space."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,17 @@ class Findings:
         self._table = reader.table
         self._names = ", ".join(mirror.keys)
         self._ranges: list[KeyRange] = []
+        self._landed_pieces: Pieces | None = None
+        self._key_fields = [column_field(column) for column in self._table.key_columns]
         for name in ("reconcile_gone", "reconcile_differing"):
-            self._temporary_table(name, list(self._table.key_columns))
+            self._temporary_table(name, self._table.key_columns)
 
     def add(self, gone: Iterable[int], missing: Iterable[int]) -> None:
         """Keys of one integer column that only one side has."""
         for table, keys in (("reconcile_gone", gone), ("reconcile_differing", missing)):
             execute_values(
                 self._cursor,
-                f"insert into {table} values %s".replace("%%", "%"),
+                f"insert into {table} values %s",
                 [(key,) for key in keys],
             )
 
@@ -64,42 +66,33 @@ class Findings:
         """Compare a range row by row, by a digest of each; the number of rows at the source."""
         keys = self._table.key_columns
         self._ranges.append(key_range)
-        self._temporary_table("reconcile_source", list(keys), f"{DIGEST} text")
-        digest = f"md5({source_row_text(self._table.columns)})"
-        fields = [*map(column_field, keys), computed_field(digest, quoted=False)]
-        chunks = self._copy(
-            "reconcile_source", self._reader.read_where(fields, source_condition(keys, key_range))
+        condition = source_condition(keys, key_range)
+        copied, pieces = self._copy_with_digests(
+            "reconcile_source", keys, lambda fields: self._reader.read_where(fields, condition)
         )
         # a key that is not itself here would be asked for in vain, and taken for deleted
-        check_keys(self._reader, suspects_of(chunks))
+        check_keys(self._reader, suspects_of(copied))
+        rows = sum(chunk.rows for chunk in copied)
+        self._check_keys("reconcile_source", rows)
         within = mirror_condition(keys, key_range)
         mirrored = f"(select * from {self._mirror.qualified} where {within})"
         self._cursor.execute(
             f"insert into reconcile_gone select {self._names} from {mirrored} as mirror"
             f" except select {self._names} from reconcile_source"
         )
-        vanished = "".join(
-            f" or mirror.{name} is not null" for name in self._mirror.vanished_columns(self._cursor)
-        )
         self._cursor.execute(
-            f"""
-            insert into reconcile_differing
-            select {_all_of("source", self._mirror.keys)}
-            from reconcile_source as source
-            left join {mirrored} as mirror using ({self._names})
-            where mirror.{self._mirror.keys[0]} is null
-                or source.{DIGEST} is distinct from {self._mirror_digest()}{vanished}
-            """
+            f"insert into reconcile_differing select {_all_of('source', self._mirror.keys)}"
+            f" from reconcile_source as source {self._differs('source', mirrored, pieces)}"
         )
-        return sum(chunk.rows for chunk in chunks)
+        return rows
 
     def name_differences(self, source_rows: int) -> tuple[int, list[str]]:
         """Read the differing rows again: how many rows really differ, and the first keys."""
         self._read_again(source_rows)
-        self._temporary_table("reconcile_found", list(self._table.key_columns))
+        self._temporary_table("reconcile_found", self._table.key_columns)
         self._cursor.execute(
             f"insert into reconcile_found select {_all_of('landed', self._mirror.keys)}"
-            f" from reconcile_landed as landed {self._differs_from_mirror()}"
+            f" from reconcile_landed as landed {self._landed_differs()}"
             f" union all select {self._names} from reconcile_gone"
         )
         self._cursor.execute(
@@ -130,7 +123,8 @@ class Findings:
         brought = self._mirror.upsert(self._cursor, "reconcile_landed", columns)
         removed = self._mirror.delete(self._cursor, "reconcile_gone")
         applied = brought + removed
-        still_different = self._count(f"reconcile_landed as landed {self._differs_from_mirror()}")
+        # by the digests of what the source sent and of what is stored now
+        still_different = self._count(f"reconcile_landed as landed {self._landed_differs()}")
         is_equal = still_different == 0 and expected == (applied.inserted, applied.deleted)
         return Settled(applied, late_rows, late_by, is_equal)
 
@@ -155,9 +149,12 @@ class Findings:
 
         Returns the conditions of the chunks that may hold a value PostgreSQL cannot.
         """
-        self._temporary_table("reconcile_landed", list(self._table.columns))
-        fields = [column_field(column) for column in self._table.columns]
-        chunks = self._copy("reconcile_landed", self._rows_again(fields, source_rows))
+        copied, self._landed_pieces = self._copy_with_digests(
+            "reconcile_landed",
+            self._table.columns,
+            lambda fields: self._rows_again(fields, source_rows),
+        )
+        self._check_found()
         self._cursor.execute(
             f"""
             insert into reconcile_gone
@@ -171,7 +168,50 @@ class Findings:
             f"delete from reconcile_gone where ({self._names}) in"
             f" (select {self._names} from reconcile_landed)"
         )
-        return suspects_of(chunks)
+        return suspects_of(copied)
+
+    def _check_found(self) -> None:
+        """Raise TableError where the source lists a key that it does not find, twice.
+
+        Such a row would be taken for deleted.
+        """
+        if not self._ranges or not self._count(self._not_found()):
+            return
+        keys = self._table.key_columns
+        for _ in range(2):
+            self._temporary_table("reconcile_listed", keys)
+            for key_range in self._ranges:
+                condition = source_condition(keys, key_range)
+                self._copy("reconcile_listed", self._reader.read_where(self._key_fields, condition))
+            self._cursor.execute(
+                f"delete from reconcile_listed where ({self._names}) not in"
+                f" (select {self._names} from {self._not_found()})"
+            )
+            for some in self._keys_in("reconcile_listed"):
+                self._temporary_table("reconcile_found", keys)
+                self._copy("reconcile_found", self._reader.read_keys(self._key_fields, some))
+                self._cursor.execute(
+                    f"delete from reconcile_listed where ({self._names}) in"
+                    f" (select {self._names} from reconcile_found)"
+                )
+            self._cursor.execute(
+                f"select {self._mirror.row_key('listed')}::text from reconcile_listed as listed"
+            )
+            found = self._cursor.fetchone()
+            if found is None:
+                return
+        raise TableError(
+            self._mirror.name,
+            f"the source lists a row with the key {found[0]}, and finds none by it",
+            "Correct the key at the source, or set `key` to another unique key.",
+        )
+
+    def _not_found(self) -> str:
+        """The keys that were listed, and whose rows the source did not send."""
+        return (
+            f"(select {self._names} from reconcile_differing"
+            f" except select {self._names} from reconcile_landed) as missing"
+        )
 
     def _rows_again(self, fields: list[Field], source_rows: int) -> Iterator[Chunk]:
         differing = self._count("reconcile_differing")
@@ -180,14 +220,14 @@ class Findings:
                 condition = source_condition(self._table.key_columns, key_range)
                 yield from self._reader.read_where(fields, condition)
         else:
-            for keys in self._differing_keys():
+            for keys in self._keys_in("reconcile_differing"):
                 yield from self._reader.read_keys(fields, keys)
 
-    def _differing_keys(self) -> Iterator[list[Key]]:
-        """The keys of `reconcile_differing`, some at a time: all of a table may stand there."""
+    def _keys_in(self, relation: str) -> Iterator[list[Key]]:
+        """The keys of a temporary table, some at a time: all of a table may stand there."""
         values = ", ".join(key_value_in_mirror(column) for column in self._table.key_columns)
-        with self._cursor.connection.cursor("reconcile_differing") as cursor:
-            cursor.execute(f"select {values} from reconcile_differing")
+        with self._cursor.connection.cursor("keys_in_relation") as cursor:
+            cursor.execute(f"select {values} from {relation}")
             while some := cursor.fetchmany(KEYS_PER_STATEMENT):
                 yield [driver_key(key) for key in some]
 
@@ -203,30 +243,75 @@ class Findings:
         bound = f"'{late_before.isoformat()}'::{postgres_type(column)}"
         self._cursor.execute(
             f"select count(*), max({bound} - {stamp})"
-            f" from reconcile_landed as landed {self._differs_from_mirror()} and {stamp} < {bound}"
+            f" from reconcile_landed as landed {self._landed_differs()} and {stamp} < {bound}"
         )
         return self._cursor.fetchone()
 
-    def _differs_from_mirror(self) -> str:
-        """Joins `landed` with the mirror and keeps the rows that are missing there or differ."""
-        landed = ", ".join(comparable("landed", column) for column in self._table.columns)
-        stored = ", ".join(comparable("mirror", column) for column in self._table.columns)
+    def _landed_differs(self) -> str:
+        """Keeps the rows of `landed` that the mirror lacks, or holds otherwise."""
+        return self._differs("landed", self._mirror.qualified, self._landed_pieces)
+
+    def _differs(self, rows: str, mirrored: str, pieces: Pieces | None) -> str:
+        """Joins rows that carry the source's digest with the mirror, and keeps those that differ.
+
+        The digest of what is stored decides, and no equality of PostgreSQL's.
+        """
+        vanished = "".join(
+            f" or mirror.{name} is not null" for name in self._mirror.vanished_columns(self._cursor)
+        )
+        digest = self._mirror_digest(pieces)
         return (
-            f"left join {self._mirror.qualified} as mirror using ({self._names})"
+            f"left join {mirrored} as mirror using ({self._names})"
             f" where (mirror.{self._mirror.keys[0]} is null"
-            f" or row({landed}) is distinct from row({stored}))"
+            f" or {rows}.{DIGEST} is distinct from {digest}{vanished})"
         )
 
-    def _mirror_digest(self) -> str:
+    def _mirror_digest(self, pieces: Pieces | None) -> str:
         """A row's digest in a join, where its columns need their relation's name."""
         columns = ", ".join(
             _all_of("mirror", [quoted_postgres(c.name)]) for c in self._table.columns
         )
         names = ", ".join(quoted_postgres(column.name) for column in self._table.columns)
-        text = mirror_row_text(self._table.columns)
-        return f"(select md5({text}) from (select {columns}) as stored ({names}))"
+        digest = mirror_row_digest(self._table.columns, pieces)
+        return f"(select {digest} from (select {columns}) as stored ({names}))"
 
-    def _temporary_table(self, name: str, columns: list[SourceColumn], *more: str) -> None:
+    def _check_keys(self, listed: str, rows: int) -> None:
+        """Raise TableError where two rows of the source were listed with one key."""
+        keys = self._count(f"(select distinct {self._names} from {listed}) as listed")
+        if keys != rows:
+            raise TableError(
+                self._mirror.name,
+                f"the source has {rows} rows where {keys} different keys were listed",
+                "Nothing was applied; run again, and report it if it comes back.",
+            )
+
+    def _copy_with_digests(
+        self,
+        target: str,
+        columns: Sequence[SourceColumn],
+        read: Callable[[list[Field]], Iterable[Chunk]],
+    ) -> tuple[list[Copied], Pieces | None]:
+        """Copy columns of rows into a new table, and the digest that the source makes of each row.
+
+        Where the source cannot, since a row is too wide, all are read again with the digests of
+        their pieces.
+        """
+        fields, pieces = [column_field(column) for column in columns], None
+        while True:
+            self._temporary_table(target, columns, f"{DIGEST} text")
+            digest = computed_field(source_row_digest(self._table.columns, pieces), quoted=False)
+            copied = self._copy(target, read([*fields, digest]))
+            if pieces or not self._count(f"{target} where {DIGEST} is null"):
+                return copied, pieces
+            self._temporary_table("reconcile_wide", self._table.key_columns)
+            self._cursor.execute(
+                f"insert into reconcile_wide select {self._names} from {target}"
+                f" where {DIGEST} is null"
+            )
+            wide = map(self._reader.condition_of, self._keys_in("reconcile_wide"))
+            pieces = pieces_of_widest(self._reader, wide)
+
+    def _temporary_table(self, name: str, columns: Sequence[SourceColumn], *more: str) -> None:
         types = [f"{quoted_postgres(column.name)} {postgres_type(column)}" for column in columns]
         self._cursor.execute(f"drop table if exists {name}")
         self._cursor.execute(

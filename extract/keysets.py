@@ -11,10 +11,11 @@ import pymysql
 from psycopg2.extensions import cursor as Cursor
 
 from extract.catalog import TableDescription
+from extract.column import quoted_source
 from extract.ranges import KeyRange, mirror_condition, source_condition
 from extract.reader import Reader, column_field
 from extract.session import STATEMENT_CUT, error_number
-from extract.types import postgres_type, quoted_postgres, quoted_source
+from extract.types import postgres_type, quoted_postgres
 
 
 @dataclass(frozen=True)

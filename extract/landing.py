@@ -23,17 +23,19 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper, postgres
 from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
+from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from common.errors import TableError
+from common.errors import TableError, TidemarkError
 from common.log import get_logger
 from common.settings import Address
 from extract.copying import RowsLost, copy_file
 from extract.files import LANDING_SCHEMA, LandedFile, LandingTable
 from extract.types import quoted_postgres
-from warehouse.connection import SILENCE, session_options
+from warehouse.connection import connect
 
 log = get_logger(__name__)
 
@@ -90,8 +92,38 @@ class BulkCopyJob(ExactCopyJob):
         return rows
 
 
+class ExactSqlClient(Psycopg2SqlClient):
+    """dlt's connection to the warehouse, in a session as every other of ours."""
+
+    def open_connection(self) -> Connection:
+        credentials = self.credentials
+        self._conn = connect(
+            Address(
+                credentials.host,
+                credentials.port,
+                credentials.username,
+                credentials.password,
+                credentials.database,
+            ),
+            "tidemark landing",
+        )
+        return self._conn
+
+    def _reset_connection(self) -> None:
+        # dlt's own way would set the session back to what the role and the database say
+        self._conn.rollback()
+        self._conn.autocommit = True
+
+
 class ExactClient(PostgresClient):
     """Loads CSV files with our COPY, into tables without a write-ahead log but for bulk loads."""
+
+    def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
+        super().__init__(schema, config, capabilities)
+        theirs = self.sql_client
+        self.sql_client = ExactSqlClient(
+            theirs.dataset_name, theirs.staging_dataset_name, config.credentials, capabilities
+        )
 
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
@@ -182,7 +214,6 @@ def _pipeline(warehouse: Address, folder: Path) -> dlt.Pipeline:
     credentials.username = warehouse.user
     credentials.password = warehouse.password
     credentials.database = warehouse.database
-    credentials.query = {**SILENCE, "options": session_options()}
     return dlt.pipeline(
         pipeline_name="landing",
         destination=exact_postgres(credentials=credentials),
@@ -210,7 +241,7 @@ def _cause(error: BaseException) -> str:
     words = type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, RowsLost):
+        if isinstance(cause, TidemarkError):
             return cause.problem
         words = getattr(getattr(cause, "diag", None), "message_primary", None) or words
         cause = cause.__cause__ or cause.__context__

@@ -4,7 +4,7 @@ Everything here runs inside a transaction of the caller, so that rows, change lo
 of a table become visible together or not at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import md5
 
 import psycopg2
@@ -12,8 +12,9 @@ from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError
 from extract.catalog import TableDescription
+from extract.column import SourceColumn
 from extract.files import Landed
-from extract.types import SourceColumn, postgres_type, quoted_postgres, text_literal
+from extract.types import RULE_OF, mirror_text, postgres_type, quoted_postgres, text_literal
 
 MIRROR_SCHEMA = "mrr"
 STAGING_SCHEMA = "stg"
@@ -33,6 +34,10 @@ class Applied:
     @property
     def rows(self) -> int:
         return self.inserted + self.updated + self.deleted
+
+    def at_most(self, rows: int) -> "Applied":
+        """The same, where a row of so many in the mirror was updated more than once."""
+        return replace(self, updated=min(self.updated, max(rows - self.inserted, 0)))
 
     def __add__(self, other: "Applied") -> "Applied":
         return Applied(
@@ -414,6 +419,6 @@ class MirrorTable:
 
 
 def comparable(relation: str, column: SourceColumn) -> str:
-    """A column in a comparison of rows; json has no equality, its text has."""
-    cast = "::text" if postgres_type(column) == "json" else ""
-    return f"{relation}.{quoted_postgres(column.name)}{cast}"
+    """A column in a comparison of rows, by its text where its type's equality will not do."""
+    name = f"{relation}.{quoted_postgres(column.name)}"
+    return mirror_text(column, name) if RULE_OF[column.data_type].equal_by_text else name

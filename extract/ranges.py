@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from extract.types import RULE_OF, SourceColumn, postgres_type, quoted_postgres, quoted_source
+from extract.column import SourceColumn, quoted_source
+from extract.types import RULE_OF, postgres_type, quoted_postgres
 
 ORDERED_ALIKE = {"number", "time", "binary"}
 INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}

@@ -1,9 +1,9 @@
 """Rows of the source as CSV that PostgreSQL's COPY parses, written by the source server itself.
 
-The server joins thousands of rows into one value, so Python touches one value per chunk. A chunk
-is accepted only when the server raised no warning over it; otherwise it is read in smaller ranges,
-and at last row by row, escaped here. Whoever copies a chunk holds its rows against the count that
-the server made in the same statement (`extract/copying.py`).
+The server joins thousands of rows into one value, so Python touches one value per chunk. Where it
+raises a warning over it, it is asked once more for what tells whether the value is whole; one that
+is not is read in smaller ranges, and at last row by row, escaped here. Whoever copies a chunk holds
+its rows against the count that the server made in the same statement (`extract/copying.py`).
 
 The CSV has no header, quotes with ', escapes with a backslash and writes NULL as an unquoted NULL.
 """
@@ -18,6 +18,7 @@ import pymysql
 from common.errors import TableError
 from common.log import get_logger
 from extract.catalog import TableDescription
+from extract.column import SourceColumn, quoted_source
 from extract.ranges import (
     WHOLE,
     Key,
@@ -28,16 +29,15 @@ from extract.ranges import (
     source_literal,
 )
 from extract.session import STATEMENT_CUT, Session, error_number
+from extract.texts import UTF8, has_nul, no_unicode, storable
 from extract.types import (
-    NUL_PICTURE,
     RULE_OF,
-    SourceColumn,
+    can_be_wide,
     key_order,
     key_value,
     not_held,
     odd_blank,
     plain_text,
-    quoted_source,
     source_octets,
     source_text,
 )
@@ -54,37 +54,44 @@ STEP_ROWS = 4
 """A range may be cut without counting where it cannot have more than so many times its rows."""
 SHORT = 1_024
 """Octets of a text that is quoted the quick way."""
-QUICKLY_QUOTED = (
-    r"""concat("'", replace(replace(cast({} as binary), "\\", "\\\\"), "'", "\\'"), "'")"""
-)
+QUICKLY_QUOTED = r"""concat("'", replace(replace({}, "\\", "\\\\"), "'", "\\'"), "'")"""
 """What QUOTE() writes, at half its cost: it goes character by character.
 
 REPLACE() takes quadratic time, in which it cannot be killed, so only short texts are quoted so.
 """
 _QUOTE_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_QUOTED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\0")
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 
 
 @dataclass(frozen=True)
 class Field:
     """One field of a CSV line: the expression that the server writes, and how.
 
-    `plain` is a cheaper expression, right where no value of the row needs to be noted. `raw` is
-    what the row-wise path asks for: text, or the bytes of a binary column. `octets` is the most
-    that a text can have, 0 for any number.
+    `plain` is a cheaper expression, right where no value of the row needs to be noted. `bare` is
+    the value as it is without a function, for which nothing is too wide: a text, or the bytes of a
+    binary one; NULL where no value is wide. `octets` is the most that a text can have, 0 for any
+    number. `column` is set where the field carries one whose values may be wide.
     """
 
     expression: str
     plain: str
-    raw: str
+    bare: str
     quoted: bool
     nullable: bool = True
     octets: int = 0
+    column: SourceColumn | None = None
 
     def line(self, is_plain: bool) -> str:
         expression = self.plain if is_plain else self.expression
         if self.quoted:
             expression = self._in_quotes(expression)
-        return expression if is_plain and not self.nullable else f"ifnull({expression}, 'NULL')"
+        if self.column and self.nullable:
+            # an expression that is too wide is NULL to the server, and then all of the line is
+            return f"if({quoted_source(self.column.name)} is null, 'NULL', {expression})"
+        if self.column or (is_plain and not self.nullable):
+            return expression
+        return f"ifnull({expression}, 'NULL')"
 
     def _in_quotes(self, text: str) -> str:
         quickly = QUICKLY_QUOTED.format(text)
@@ -114,14 +121,16 @@ class Refused(Exception):
 def column_field(column: SourceColumn) -> Field:
     """The field that carries a column's value."""
     quoted = RULE_OF[column.data_type].quoted
-    text = source_text(column)
-    raw = source_octets(column) or (text if quoted else f"concat({text})")
-    return Field(text, plain_text(column), raw, quoted, column.nullable, column.octets)
+    text, plain = source_text(column), plain_text(column)
+    if not can_be_wide(column):
+        return Field(text, plain, "null", quoted, column.nullable, column.octets)
+    bare = source_octets(column) or quoted_source(column.name)
+    return Field(text, plain, bare, quoted, column.nullable, column.octets, column)
 
 
 def computed_field(expression: str, quoted: bool) -> Field:
     """The field that carries what the server computes."""
-    return Field(expression, expression, expression, quoted)
+    return Field(expression, expression, "null", quoted)
 
 
 class Reader:
@@ -133,11 +142,8 @@ class Reader:
         self._key = table.key_columns
         self._key_values = ", ".join(map(key_value, self._key))
         self._key_order = ", ".join(map(key_order, self._key))
-        noted = [
-            predicate(column) for column in table.columns for predicate in (not_held, odd_blank)
-        ]
-        self._noted = " or ".join(filter(None, noted))
         self.is_plain = True
+        self._has_warned = False
         self._held = 0
 
     def read(
@@ -177,8 +183,11 @@ class Reader:
         """The rows that still have one of the keys."""
         for start in range(0, len(keys), KEYS_PER_STATEMENT):
             some = keys[start : start + KEYS_PER_STATEMENT]
-            condition = " or ".join(f"({source_equality(self._key, key)})" for key in some)
-            yield from self._read_range(fields, f"({condition})", WHOLE, SMALLEST_RANGE)
+            yield from self._read_range(fields, self.condition_of(some), WHOLE, SMALLEST_RANGE)
+
+    def condition_of(self, keys: list[Key]) -> str:
+        """The condition that a row has one of the keys."""
+        return "(" + " or ".join(f"({source_equality(self._key, key)})" for key in keys) + ")"
 
     def is_empty(self) -> bool:
         """True where the table has no row at this moment."""
@@ -216,49 +225,100 @@ class Reader:
             yield from self._row_by_row(fields, where)
             return
         if not self._key:
-            yield from self._all_rows(fields, where)
+            # nothing smaller than the table itself can be named
+            yield from self._whole_rows(fields, where)
             return
         smaller = max(rows // 10, SMALLEST_RANGE)
         for part in self._split(key_range, smaller):
             yield from self._read_range(fields, condition, part, smaller)
 
-    def _joined(self, fields: list[Field], where: str) -> Chunk:
-        line = "concat(" + ", ',', ".join(field.line(self.is_plain) for field in fields) + ")"
-        sql = (
-            f"select cast(group_concat({line} separator '\n') as binary), count(*),"
-            f" {f'bit_or({self._noted})' if self._noted else 'false'}"
-            f" from {self.table.qualified} where {where}"
-        )
+    def aggregate(self, values: list[str], text: str, where: str) -> tuple[Any, ...]:
+        """Aggregates of the rows that meet a condition, and last how many rows these are.
+
+        One of the values joins the `text` of every row, with a character between two of them at
+        most. Raises Refused where the server could not make that whole.
+        """
+        asked, source = ", ".join([*values, "count(*)"]), self.table.qualified
         try:
-            (value, rows, suspects), warnings = self.session.row_with_warnings(sql)
+            if not self._has_warned:
+                row, warnings = self.session.row_with_warnings(
+                    f"select {asked} from {source} where {where}"
+                )
+                if not warnings:
+                    return row
+            # it warns of what it cut, and of much that has nothing to do with it
+            row, _ = self.session.row_with_warnings(
+                f"select {asked}, sum(octet_length({text})), count({text}),"
+                " least(@@group_concat_max_len, @@max_allowed_packet)"
+                f" from {source} where {where}"
+            )
         except pymysql.err.Error as error:
             if error_number(error) in STATEMENT_CUT:
                 raise Refused(f"statement cut by the server ({error_number(error)})") from None
             raise
-        if suspects and self.is_plain:
+        *found, rows, octets, texts, most_octets = row
+        if texts != rows or int(octets or 0) + rows > most_octets:
+            raise Refused("wider than the server can join")
+        self._has_warned = True
+        return (*found, rows)
+
+    def _joined(self, fields: list[Field], where: str) -> Chunk:
+        line = "concat(" + ", ',', ".join(field.line(self.is_plain) for field in fields) + ")"
+        noted = self._noted()
+        value, suspects, rows = self.aggregate(
+            [
+                f"cast(group_concat({line} separator '\n') as binary)",
+                f"bit_or({noted})" if noted else "false",
+            ],
+            line,
+            where,
+        )
+        value = value or b""
+        if self.is_plain and (suspects or _is_odd(value)):
             # where there is one such value there are more: from here on the careful way
             self.is_plain = False
             return self._joined(fields, where)
-        if warnings:
-            raise Refused(f"{warnings} warnings")
-        data, has_nul = _without_quote_escapes(value or b"")
-        return Chunk(data, rows, where, suspect=bool(suspects) or has_nul)
+        return Chunk(_without_quote_escapes(value), rows, where, bool(suspects))
+
+    def _noted(self) -> str:
+        """The predicate of a row with a value that needs to be noted.
+
+        It leaves out what is seen in the bytes that come of the plain way.
+        """
+        noted = []
+        for column in self.table.columns:
+            noted += [not_held(column), odd_blank(column)]
+            if not (self.is_plain and column.charset in UTF8):
+                noted.append(no_unicode(column))
+            if not self.is_plain:
+                noted.append(has_nul(column))
+        return " or ".join(filter(None, noted))
 
     def _row_by_row(self, fields: list[Field], where: str) -> Iterator[Chunk]:
         """A statement for each row, so that neither side holds more than one of them."""
-        columns = ", ".join(field.raw for field in fields)
         source = self.table.qualified
-        for key in self.session.rows(f"select {self._key_values} from {source} where {where}"):
-            equal = source_equality(self._key, key)
-            row = self.session.row(f"select {columns} from {source} where {equal} and ({where})")
-            if row is not None:
-                yield Chunk(_escaped(row), 1, where, suspect=True)
+        for key in self._keys(f"select {self._key_values} from {source} where {where}"):
+            condition = f"{source_equality(self._key, key)} and ({where})"
+            yield from self._whole_rows(fields, condition)
 
-    def _all_rows(self, fields: list[Field], where: str) -> Iterator[Chunk]:
-        """The rows of a table without a key, which nothing smaller than itself can name."""
-        columns = ", ".join(field.raw for field in fields)
-        for row in self.session.rows(f"select {columns} from {self.table.qualified} where {where}"):
-            yield Chunk(_escaped(row), 1, where, suspect=True)
+    def _whole_rows(self, fields: list[Field], where: str) -> Iterator[Chunk]:
+        """Rows as they come; a value that is too wide for a function, as it is without."""
+        values = ", ".join(f"concat({field.expression}), {field.bare}" for field in fields)
+        sql = f"select {values} from {self.table.qualified} where {where}"
+        for row in self.session.rows_of_octets(sql):
+            pairs = zip(fields, row[::2], row[1::2], strict=True)
+            data = b",".join(_escaped(*pair) for pair in pairs)
+            yield Chunk(data, 1, where, suspect=True)
+
+    def _keys(self, sql: str) -> list[Key]:
+        try:
+            return self.session.rows(sql)
+        except UnicodeDecodeError as error:
+            raise TableError(
+                self.table.declaration.name,
+                f"a key holds the bytes x'{error.object.hex().upper()}', which are no Unicode text",
+                "Correct the row at the source, or set `key` to another unique key.",
+            ) from None
 
     def _split(self, key_range: KeyRange, rows: int) -> Iterator[KeyRange]:
         """The range cut into ranges of that many rows; the last one ends where it ended."""
@@ -296,10 +356,11 @@ class Reader:
     def _boundary(self, key_range: KeyRange, rows: int) -> Key | None:
         """The last key of the first so many rows of a range, None where it has fewer."""
         within = source_condition(self._key, key_range)
-        boundary = self.session.row(
+        found = self._keys(
             f"select {self._key_values} from {self.table.qualified} where {within}"
             f" order by {self._key_order} limit 1 offset {rows - 1}"
         )
+        boundary = found[0] if found else None
         if boundary is not None and boundary == key_range.above:
             raise TableError(
                 self.table.declaration.name,
@@ -309,39 +370,28 @@ class Reader:
         return boundary
 
 
-def _without_quote_escapes(value: bytes) -> tuple[bytes, bool]:
-    r"""The value with NULs pictured, and QUOTE()'s escapes undone that COPY does not know.
-
-    Those are `\Z` and `\0`. The second part is true where there was a NUL.
-    """
-    nuls = value.count(b"\0")
-    if nuls:
-        value = value.replace(b"\0", NUL_PICTURE.encode())
+def _is_odd(value: bytes) -> bool:
+    """True where a text came with a NUL, or with a surrogate in UTF-8."""
+    if b"\0" in value or (b"\\0" in value and _QUOTED_NUL.search(value)):
+        return True
     # one byte is found a hundred times as fast as two
-    if b"\\" not in value or (b"\\Z" not in value and b"\\0" not in value):
-        return value, nuls > 0
-
-    def undo(match: re.Match[bytes]) -> bytes:
-        nonlocal nuls
-        if match.group(1) == b"Z":
-            return b"\x1a"
-        if match.group(1) == b"0":
-            nuls += 1
-            return NUL_PICTURE.encode()
-        return match.group(0)
-
-    return _QUOTE_ESCAPE.sub(undo, value), nuls > 0
+    return b"\xed" in value and _SURROGATE.search(value) is not None
 
 
-def _escaped(row: tuple[Any, ...]) -> bytes:
-    """One row as a CSV line, escaped here: text in quotes, bytes as PostgreSQL's hex."""
-    fields = []
-    for value in row:
-        if value is None:
-            fields.append(b"NULL")
-        elif isinstance(value, bytes):
-            fields.append(b"\\x" + value.hex().encode())
-        else:
-            text = str(value).replace("\0", NUL_PICTURE)
-            fields.append(b"'" + text.replace("\\", "\\\\").replace("'", "\\'").encode() + b"'")
-    return b",".join(fields)
+def _without_quote_escapes(value: bytes) -> bytes:
+    r"""The value with QUOTE()'s escape undone that COPY does not know: `\Z`."""
+    if b"\\" not in value or b"\\Z" not in value:
+        return value
+    return _QUOTE_ESCAPE.sub(
+        lambda match: b"\x1a" if match.group(1) == b"Z" else match.group(0), value
+    )
+
+
+def _escaped(field: Field, value: bytes | None, bare: bytes | None) -> bytes:
+    """One field of a CSV line, escaped here: text in quotes, bytes as PostgreSQL's hex."""
+    if value is None and bare is None:
+        return b"NULL"
+    if field.quoted:
+        text = storable(bare) if value is None else value
+        return b"'" + text.replace(b"\\", b"\\\\").replace(b"'", b"\\'") + b"'"
+    return b"\\x" + bare.hex().encode() if value is None else value

@@ -60,10 +60,11 @@ def reconcile(
     """
     checked_from = reader.session.clock()
     if not mirror.keys:
-        *bag, suspects = read_bag(cursor, reader)
-        note_anomalies(cursor, reader, mirror, *bag[:2], suspects)
-        brought = bring_bag(cursor, mirror, *bag, checked_from, accepted_deletes)
-        return replace(brought, applied=applied + brought.applied)
+        bag = read_bag(cursor, reader, checked_from)
+        relation, columns = bag.landed.relation, bag.landed.columns
+        note_anomalies(cursor, reader, mirror, relation, columns, bag.suspects)
+        brought = bring_bag(cursor, mirror, bag, accepted_deletes)
+        return replace(brought, applied=(applied + brought.applied).at_most(brought.mirror_rows))
     findings = Findings(cursor, reader, mirror)
     ranges = _ranges(cursor, mirror)
     if is_large(ranges, mirror):
@@ -71,11 +72,12 @@ def reconcile(
     else:
         method, counted = EVERY_ROW, _compare_rows(cursor, reader, mirror, ranges, findings)
     settled = findings.settle(counted.source, late_before, accepted_deletes)
+    mirror_rows = counted.mirror + settled.applied.inserted - settled.applied.deleted
     return Verification(
         table_name=mirror.name,
         source_rows=counted.source,
-        mirror_rows=counted.mirror + settled.applied.inserted - settled.applied.deleted,
-        applied=applied + settled.applied,
+        mirror_rows=mirror_rows,
+        applied=(applied + settled.applied).at_most(mirror_rows),
         late_rows=settled.late_rows,
         late_by=settled.late_by,
         repaired_rows=settled.applied.inserted + settled.applied.updated,
@@ -92,8 +94,7 @@ def verify(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> Verification:
     """Compare every row of the table and change nothing. Raises TableError."""
     checked_from = reader.session.clock()
     if not mirror.keys:
-        *bag, _ = read_bag(cursor, reader)
-        return verify_bag(cursor, mirror, *bag, checked_from, Applied())
+        return verify_bag(cursor, mirror, read_bag(cursor, reader, checked_from), Applied())
     if not mirror.has_its_key(cursor):
         raise TableError(
             mirror.name,
@@ -230,7 +231,7 @@ def _compare_rows(
     vanished = mirror.vanished_columns(cursor)
     pairs = _side_by_side(
         keys,
-        lambda key_range: source_digest(reader.session, mirror.table, key_range, reader.is_plain),
+        lambda key_range: source_digest(reader, key_range, reader.is_plain),
         lambda key_range: mirror_digest(
             cursor, mirror.table, mirror.qualified, key_range, vanished
         ),
@@ -238,11 +239,11 @@ def _compare_rows(
     grown = []
     for stored, (source, mirrored) in zip(ranges, pairs, strict=True):
         mirror_rows += mirrored.rows
-        if source.is_plain and source.md5 and source != mirrored:
+        if source.is_plain and source.sha256 and source != mirrored:
             # equal but for values that the mirror cannot hold: where there is one there are more
-            source = source_digest(reader.session, mirror.table, stored.keys, is_plain=False)
+            source = source_digest(reader, stored.keys, is_plain=False)
             reader.is_plain &= source != mirrored
-        if source.md5 is None or source != mirrored:
+        if source.sha256 is None or source != mirrored:
             source_rows += findings.compare_rows(stored.keys)
         else:
             source_rows += source.rows
@@ -265,9 +266,10 @@ def _compare_batch(
     counted = _compare_rows(cursor, reader, mirror, batch, findings)
     settled = findings.settle(counted.source, late_before)
     StoredRanges(cursor, mirror).mark_compared(batch, compared_at)
+    mirror_rows = verification.mirror_rows + settled.applied.inserted - settled.applied.deleted
     return replace(
         verification,
-        applied=verification.applied + settled.applied,
+        applied=(verification.applied + settled.applied).at_most(mirror_rows),
         late_rows=verification.late_rows + settled.late_rows,
         late_by=max(filter(None, (verification.late_by, settled.late_by)), default=None),
         repaired_rows=verification.repaired_rows
@@ -275,7 +277,7 @@ def _compare_batch(
         + settled.applied.updated,
         compared_rows=verification.compared_rows + counted.source,
         is_equal=verification.is_equal and settled.is_equal,
-        mirror_rows=verification.mirror_rows + settled.applied.inserted - settled.applied.deleted,
+        mirror_rows=mirror_rows,
     )
 
 

@@ -57,8 +57,8 @@ class Session:
         for statement in self._set_up():
             self._fetch(statement, ())
         self._limit_statements()
-        ((packet_bytes,),) = self._fetch("select @@max_allowed_packet", ())[0]
-        self._fetch("set session group_concat_max_len = %s", (packet_bytes,))
+        ((self.packet_bytes,),) = self._fetch("select @@max_allowed_packet", ())[0]
+        self._fetch("set session group_concat_max_len = %s", (self.packet_bytes,))
 
     def _identity(self) -> str:
         """What tells this server from every other: its own id where it has one."""
@@ -108,7 +108,13 @@ class Session:
         (row,), warnings = self._repeated(sql, ())
         return row, warnings
 
-    def _repeated(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
+    def rows_of_octets(self, sql: str) -> list[tuple[bytes | None, ...]]:
+        """Every row of a result, texts as the bytes that came; for columns of text alone."""
+        return self._repeated(sql, (), is_decoded=False)[0]
+
+    def _repeated(
+        self, sql: str, parameters: tuple[Any, ...], is_decoded: bool = True
+    ) -> tuple[list[Any], int]:
         """Run a SELECT, again on a new connection where the old one broke under it.
 
         One thread at a time: reconcile asks for the next range beside its other reads.
@@ -116,21 +122,26 @@ class Session:
         with self._turn:
             for pause in RETRY_PAUSES:
                 try:
-                    return self._paced(sql, parameters)
+                    return self._paced(sql, parameters, is_decoded)
                 except pymysql.err.Error as error:
                     if error_number(error) not in CONNECTION_LOST:
                         raise
                     log.warning("connection lost (%s), again in %s s", error_number(error), pause)
                 time.sleep(pause)
                 self._reopen()
-            return self._paced(sql, parameters)
+            return self._paced(sql, parameters, is_decoded)
 
-    def _paced(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
+    def _paced(
+        self, sql: str, parameters: tuple[Any, ...], is_decoded: bool
+    ) -> tuple[list[Any], int]:
         self._pace.wait(self._threads_running)
         with self._pace.working():
-            return self._fetch(sql, parameters)
+            return self._fetch(sql, parameters, is_decoded)
 
-    def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
+    def _fetch(
+        self, sql: str, parameters: tuple[Any, ...], is_decoded: bool = True
+    ) -> tuple[list[Any], int]:
+        self._connection.use_unicode = is_decoded
         with self._connection.cursor() as cursor:
             cursor.execute(sql, parameters or None)
             return list(cursor.fetchall()), cursor.warning_count

@@ -7,9 +7,10 @@ from datetime import datetime
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
+from extract.column import SourceColumn
 from extract.mirror import MirrorTable
 from extract.ranges import WHOLE, Key, KeyRange, key_from_texts, key_texts, mirror_condition
-from extract.types import RULE_OF, SourceColumn, mirror_text, quoted_postgres
+from extract.types import RULE_OF, mirror_text, quoted_postgres
 
 RANGE_ROWS = 10_000
 RANGE_BYTES = 4 * 1024 * 1024

@@ -5,69 +5,56 @@ it into `postgres`, and writes the same text again from what it stored (`mirror_
 text serves the landing file and the digests that prove the mirror.
 """
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-NUL_PICTURE = "\u2400"
-"""What stands in the mirror for the character NUL, which PostgreSQL cannot store, and for what
-an ENUM or a SET with a member '' shows as '' or as nothing, and is not."""
+from extract import texts
+from extract.column import SourceColumn, quoted_source
+from extract.texts import NUL_PICTURE
 
 VALID_DATE = "{c} >= '0001-01-01' and dayofmonth({c}) between 1 and dayofmonth(last_day({c}))"
 """True where a DATE or DATETIME is a day of the calendar that PostgreSQL can hold."""
 
+_DIGITS = """rtrim(abs("rounded ")::text, '0')"""
+_LARGE_DOUBLE_TEXT = (
+    "coalesce((select case when {c} < 0 then '-' else '' end"
+    f" || rtrim(left({_DIGITS}, 1) || '.' || substr({_DIGITS}, 2), '.')"
+    """ || 'e' || length(abs("rounded ")::text) - 1"""
+    """ from (select "value ", length(trunc(abs("value "))::text) as "size " from"""
+    """ (select {c}::text::numeric as "value ") as "values ") as "sizes ","""
+    """ lateral (values (round("value ", 15 - "size ")), (trunc("value ", 16 - "size ")),"""
+    """ (trunc("value ", 16 - "size ")"""
+    """ + sign("value ") * trunc(power(10::numeric, "size " - 16)))"""
+    """) as "candidates " ("rounded ")"""
+    """ where "rounded "::double precision = {c} limit 1), replace({c}::text, 'e+', 'e'))"""
+)
+"""The shortest decimal that is read as the double, also where it lies half way to the next one.
+
+PostgreSQL passes over that one, the source does not: 1e23 is 9.999999999999999e+22 to the former.
+Such a decimal of fewer digits than PostgreSQL's has 16 at most, and lies beside it.
+"""
 DOUBLE_TEXT = (
     "case when {c} = 0 then '0'"
-    " when abs({c}) < 1e-4 and abs({c}) >= 1e-15 then {c}::text::numeric::text"
+    " when abs({c}) < 1e-4 and abs({c}) >= 1e-15 or {c} <> trunc({c}) and abs({c}) >= 1e15"
+    " then {c}::text::numeric::text"
+    f" when abs({{c}}) >= 4e15 and abs({{c}}) < 1e41 then {_LARGE_DOUBLE_TEXT}"
     " else replace({c}::text, 'e+', 'e') end"
 )
 """A double as MariaDB writes it: the same shortest digits, with an exponent at other sizes."""
 
 
 @dataclass(frozen=True)
-class SourceColumn:
-    """A column as the source's information_schema describes it."""
-
-    name: str
-    data_type: str
-    column_type: str
-    precision: int
-    scale: int
-    datetime_precision: int
-    nullable: bool
-    charset: str | None = None
-    octets: int = field(default=0, compare=False, repr=False)
-    """What a text value can have at most, in its own character set."""
-
-    @property
-    def shows_zeros(self) -> bool:
-        """True where leading zeros are shown, which are display and not data."""
-        return "zerofill" in self.column_type or self.data_type == "year"
-
-    @property
-    def is_unsigned(self) -> bool:
-        return "unsigned" in self.column_type
-
-    @property
-    def members(self) -> list[str]:
-        """The labels of an ENUM or a SET, in small letters."""
-        if self.data_type not in ("enum", "set"):
-            return []
-        quoted = re.findall("'((?:[^']|'')*)'", self.column_type)
-        return [label.replace("''", "'") for label in quoted]
-
-
-@dataclass(frozen=True)
 class TypeRule:
-    """How the values of some types travel. `{c}` stands for the quoted column, `{utf8mb4}` for
-    its text in that character set, `{number}` for an integer without leading zeros.
+    """How the values of some types travel. `{c}` stands for the quoted column, `{text}` for the
+    UTF-8 bytes of its text, `{number}` for an integer without leading zeros.
 
     `plain` is a cheaper `source_text`, right for rows of which no value needs to be noted.
     `literal` says how a key value is written back into a WHERE, and ordered: number, time, binary,
     text or member; a key is refused that is a float or a shape.
     `quoted` is true where the text may hold any character. `held` is the predicate that a value
     can be held as it is, where some cannot: the others become NULL, and an anomaly. `octets` is
-    what gives the driver the bytes of a value, where they are its value.
+    what gives the driver the bytes of a value, where they are its value. `equal_by_text` is true
+    where PostgreSQL has no equality, or one that takes two different values for equal.
     """
 
     data_types: tuple[str, ...]
@@ -79,6 +66,7 @@ class TypeRule:
     held: str | None = None
     octets: str | None = None
     plain: str | None = None
+    equal_by_text: bool = False
 
 
 def _integer(column: SourceColumn) -> str:
@@ -176,6 +164,8 @@ RULES = (
             " || left(to_char(greatest({c}, -{c}), '.US'), {time_fraction})"
         ),
         literal="time",
+        # 24 hours are equal to a day there
+        equal_by_text=True,
     ),
     TypeRule(
         data_types=(
@@ -187,14 +177,16 @@ RULES = (
             "longtext",
         ),
         postgres=lambda column: "text",
-        source_text="{utf8mb4}",
+        source_text="{text}",
+        plain="{plain_text}",
         mirror_text="{c}",
         quoted=True,
     ),
     TypeRule(
         data_types=("enum",),
         postgres=lambda column: "text",
-        source_text="{utf8mb4}",
+        source_text="{text}",
+        plain="{plain_text}",
         mirror_text="{c}",
         # in the order of its members, in which a comparison with a text does not go
         literal="member",
@@ -203,16 +195,18 @@ RULES = (
     TypeRule(
         data_types=("set",),
         postgres=lambda column: "text",
-        source_text="{utf8mb4}",
+        source_text="{text}",
+        plain="{plain_text}",
         mirror_text="{c}",
         quoted=True,
     ),
     TypeRule(
         data_types=("json",),
         postgres=lambda column: "json",
-        source_text="convert(cast({c} as char) using utf8mb4)",
+        source_text="cast(convert(cast({c} as char) using utf8mb4) as binary)",
         mirror_text="{c}::text",
         quoted=True,
+        equal_by_text=True,
     ),
     TypeRule(
         data_types=("uuid",),
@@ -266,9 +260,12 @@ RULES = (
 RULE_OF = {name: rule for rule in RULES for name in rule.data_types}
 
 
-def mirror_text(column: SourceColumn) -> str:
-    """The PostgreSQL expression that writes a mirrored value's canonical text."""
-    name = quoted_postgres(column.name)
+def mirror_text(column: SourceColumn, value: str | None = None) -> str:
+    """The PostgreSQL expression that writes a mirrored value's canonical text.
+
+    `value` is an expression of a part of the value, where not all of it is meant.
+    """
+    name = value or quoted_postgres(column.name)
     return RULE_OF[column.data_type].mirror_text.format(
         c=name,
         moment=_moment(name, column),
@@ -277,9 +274,10 @@ def mirror_text(column: SourceColumn) -> str:
     )
 
 
-def source_text(column: SourceColumn) -> str:
-    """The source's expression that writes a value's canonical text."""
-    text = _formatted(RULE_OF[column.data_type].source_text, column)
+def source_text(column: SourceColumn, value: str | None = None) -> str:
+    """The source's expression that writes a value's canonical text, or that of a part of it."""
+    name = value or quoted_source(column.name)
+    text = _formatted(RULE_OF[column.data_type].source_text, column, name)
     if "" in column.members:
         pictured = f"concat_ws(',', '{NUL_PICTURE}', nullif({text}, ''))"
         return f"if({odd_blank(column)}, {pictured}, {text})"
@@ -289,17 +287,23 @@ def source_text(column: SourceColumn) -> str:
 def plain_text(column: SourceColumn) -> str:
     """The same, at less cost, where no value of the row needs to be noted."""
     rule = RULE_OF[column.data_type]
-    return _formatted(rule.plain or rule.source_text, column)
+    return _formatted(rule.plain or rule.source_text, column, quoted_source(column.name))
 
 
-def _formatted(template: str, column: SourceColumn) -> str:
-    name = quoted_source(column.name)
-    is_utf8mb4 = column.charset == "utf8mb4"
+def _formatted(template: str, column: SourceColumn, name: str) -> str:
+    is_text = column.charset is not None
     return template.format(
         c=name,
-        utf8mb4=name if is_utf8mb4 else f"convert({name} using utf8mb4)",
+        plain_text=texts.plain_text(column, name) if is_text else name,
+        text=texts.storable_text(column, name) if is_text else name,
         number=f"{name} + 0" if column.shows_zeros else name,
     )
+
+
+def can_be_wide(column: SourceColumn) -> bool:
+    """True where a value's text may be wider than the server's functions can write."""
+    rule = RULE_OF[column.data_type]
+    return rule.quoted or rule.octets is not None
 
 
 def source_octets(column: SourceColumn) -> str | None:
@@ -353,11 +357,6 @@ def key_order(column: SourceColumn) -> str:
 def postgres_type(column: SourceColumn) -> str:
     """The type of a mirrored column, spelled as PostgreSQL's format_type spells it."""
     return RULE_OF[column.data_type].postgres(column)
-
-
-def quoted_source(name: str) -> str:
-    """An identifier for MariaDB or MySQL."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def quoted_postgres(name: str) -> str:

@@ -5,7 +5,9 @@ from contextlib import contextmanager, suppress
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
+from common import libpq
 from common.errors import AnotherRun, ServerError
 from common.settings import Address
 
@@ -20,22 +22,61 @@ SILENCE = {
 }
 """By these settings of libpq, a connection whose other end has vanished is lost in a minute."""
 
+SERVER_SILENCE = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in SILENCE.items()}
+"""The server's side of it, or it would keep the lock of a run whose machine has vanished."""
 
-def session_options() -> str:
-    """What every session of ours starts with, and the server's side of SILENCE.
+SESSION = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "client_min_messages": "warning",
+    "search_path": "pg_catalog",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    # limits that are set for people; ours are set where we wait
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+"""What every session of ours relies on, whatever the role, the database or the environment says.
 
-    Without that it would keep the lock of a run whose machine has vanished for two hours.
-    """
-    settings = {"timezone": "UTC", "datestyle": "ISO"}
-    settings |= {f"tcp_{name.removeprefix('tcp_')}": value for name, value in SILENCE.items()}
-    return " ".join(f"-c {name}={value}" for name, value in settings.items())
+It is set after connecting, since a pooler refuses settings at the start, or drops them; before the
+first transaction, whose rollback would undo it; and read back.
+"""
+
+POOLER_PROBES = 3
+"""A busy pooler may give the same server session again by chance, but not so often."""
 
 
 def connect(address: Address, application: str = "tidemark") -> Connection:
     """An autocommit connection in UTC; a transaction is `with transaction(connection)`.
 
-    Raises ServerError, without the password, when the server cannot be reached or refuses.
+    Raises ServerError, without the password, when the server cannot be reached or refuses, and
+    where it cannot be relied on: a setting is not taken, or a pooler changes server sessions.
     """
+    connection = _open(address, application)
+    try:
+        with connection.cursor() as cursor:
+            # a session that is shared is not ours to set
+            _check_pooler(cursor, address, connection.info.backend_pid)
+            _set_session(cursor, address)
+    except psycopg2.Error as error:
+        connection.close()
+        raise _refusal(address, str(error)) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open(address: Address, application: str) -> Connection:
+    libpq.forget_variables()
     try:
         connection = psycopg2.connect(
             host=address.host,
@@ -45,14 +86,77 @@ def connect(address: Address, application: str = "tidemark") -> Connection:
             dbname=address.database,
             application_name=application,
             connect_timeout=10,
-            options=f"{session_options()} -c datestyle=ISO -c intervalstyle=postgres"
-            " -c client_min_messages=warning -c search_path=pg_catalog",
+            # by SQL the driver would not learn of it
+            client_encoding="UTF8",
             **SILENCE,
         )
     except psycopg2.OperationalError as error:
         raise _refusal(address, str(error)) from None
     connection.autocommit = True
     return connection
+
+
+def _set_session(cursor: Cursor, address: Address) -> None:
+    """Set what we rely on, and read it back."""
+    # alone and first, since it may be too short for what follows
+    cursor.execute("set statement_timeout = 0")
+    settings = {**SESSION, **SERVER_SILENCE}
+    cursor.execute(
+        "select set_config(name, wanted, false) from pg_catalog.pg_settings"
+        " inner join unnest(%s, %s) as ours (ours, wanted) on lower(name) = ours",
+        (list(settings), list(map(str, settings.values()))),
+    )
+    cursor.execute(
+        "select lower(name), pg_catalog.current_setting(name) from pg_catalog.pg_settings"
+        " where lower(name) = any(%s)",
+        (list(SESSION),),
+    )
+    for name, value in cursor.fetchall():
+        if value != SESSION[name]:
+            raise ServerError(
+                f"warehouse {address}",
+                f'{name} is "{value}" after it was set to "{SESSION[name]}"',
+                "Connect to PostgreSQL itself, or to a pooler that keeps a session's settings.",
+            )
+
+
+def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
+    """Raise ServerError where a pooler gives one server session to several of its clients.
+
+    Settings, locks and temporary tables live in a server session, so each client must keep its own.
+    A pooler of any kind tells a number of its own for that of the session.
+    """
+    ours = _server_pid(cursor)
+    if ours == told_pid:
+        return
+    for _ in range(POOLER_PROBES):
+        other = _open(address, "tidemark pooler probe")
+        try:
+            with other.cursor() as others_cursor:
+                others_cursor.execute("begin")
+                theirs, now = _server_pid(others_cursor), _server_pid(cursor)
+                others_cursor.execute("rollback")
+        except psycopg2.Error as error:
+            # statement pooling refuses transactions
+            raise _pooled(address) from error
+        finally:
+            other.close()
+        if theirs == ours or now != ours:
+            raise _pooled(address)
+
+
+def _server_pid(cursor: Cursor) -> int:
+    cursor.execute("select pg_catalog.pg_backend_pid()")
+    return cursor.fetchone()[0]
+
+
+def _pooled(address: Address) -> ServerError:
+    return ServerError(
+        f"warehouse {address}",
+        "a pooler gives each transaction another server session",
+        "Use session pooling (`pool_mode = session` in PgBouncer) for this database, or set"
+        " WAREHOUSE_HOST and WAREHOUSE_PORT to PostgreSQL itself.",
+    )
 
 
 @contextmanager
@@ -101,7 +205,6 @@ def run_lock(address: Address) -> Iterator[RunLock]:
     connection = connect(address, application="tidemark run lock")
     try:
         with connection.cursor() as cursor:
-            cursor.execute("set idle_session_timeout = 0")
             cursor.execute("select pg_try_advisory_lock(%s)", (RUN_LOCK,))
             if not cursor.fetchone()[0]:
                 raise AnotherRun(f"warehouse {address}")

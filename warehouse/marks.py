@@ -8,19 +8,24 @@ from psycopg2.extensions import connection as Connection
 
 @dataclass(frozen=True)
 class Mark:
-    """A table's mark. `read_at` is the source's clock at the read that it stands for."""
+    """A table's mark. `read_at` is the source's clock at the read that it stands for.
+
+    `reads_from` is the number from which, less the overlap, the next window of numbers is read.
+    """
 
     table_name: str
     cursor_column: str | None
     high_water_mark: str | None
     read_at: datetime
+    reads_from: str | None = None
 
 
 def read_marks(connection: Connection) -> dict[str, Mark]:
     """The mark of each table that has one, by the mirror's name."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select table_name, cursor_column, high_water_mark, read_at from dwh.high_water_mark"
+            "select table_name, cursor_column, high_water_mark, read_at, reads_from"
+            " from dwh.high_water_mark"
         )
         return {row[0]: Mark(*row) for row in cursor.fetchall()}
 
@@ -32,16 +37,24 @@ def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> Non
             cursor.execute(
                 """
                 insert into dwh.high_water_mark (
-                    table_name, cursor_column, high_water_mark, read_at, run_id
+                    table_name, cursor_column, high_water_mark, read_at, reads_from, run_id
                 )
-                values (%s, %s, %s, %s, %s)
+                values (%s, %s, %s, %s, %s, %s)
                 on conflict (table_name) do update
                 set
                     cursor_column = excluded.cursor_column,
                     high_water_mark = excluded.high_water_mark,
                     read_at = excluded.read_at,
+                    reads_from = excluded.reads_from,
                     run_id = excluded.run_id,
                     updated_at = clock_timestamp()
                 """,
-                (mark.table_name, mark.cursor_column, mark.high_water_mark, mark.read_at, run_id),
+                (
+                    mark.table_name,
+                    mark.cursor_column,
+                    mark.high_water_mark,
+                    mark.read_at,
+                    mark.reads_from,
+                    run_id,
+                ),
             )

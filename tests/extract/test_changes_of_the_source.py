@@ -10,7 +10,7 @@ import embedded
 from commands.servers import Connected
 from commands.verify import verify_tables
 from common.errors import TableError
-from extract import extraction, findings
+from extract import extraction, findings, windows
 from extract.identity import SourceChanged, check_identity
 from extract.session import Session
 from operational.connection import connection
@@ -109,8 +109,9 @@ def test_declared_key_may_change(
 
 
 def test_numeric_cursor_reads_from_its_highest_value_less_the_overlap(
-    operational: OperationalDatabase, mirror: Mirror, query: Query
+    operational: OperationalDatabase, mirror: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(windows, "OUTLIERS", 0)
     operational.execute("create table items (id int primary key, version bigint)")
     operational.execute("insert into items select seq, seq * 10 from seq_1_to_500")
     table = mirror.table("items", cursor="version", overlap_values=100)
@@ -153,8 +154,9 @@ def test_cursor_that_becomes_another_kind_is_followed(
 
 
 def test_full_refresh_forgets_a_number_that_is_gone(
-    operational: OperationalDatabase, mirror: Mirror
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(windows, "OUTLIERS", 0)
     operational.execute("create table items (id int primary key, version bigint)")
     operational.execute("insert into items values (1, 1), (2, 9000000000000000000)")
     table = mirror.table("items", cursor="version", overlap_values=0)

@@ -418,12 +418,12 @@ def test_one_statement_at_a_time_is_at_the_source(
     """The source is asked one range ahead, on the connection that the differing rows come by."""
     real, busy, together = Session._fetch, [], []
 
-    def fetch(self: Session, sql: str, parameters: tuple) -> object:
+    def fetch(self: Session, sql: str, *arguments: object) -> object:
         together.extend(busy)
         busy.append(sql)
         try:
             time.sleep(0.01)
-            return real(self, sql, parameters)
+            return real(self, sql, *arguments)
         finally:
             busy.remove(sql)
 

@@ -252,7 +252,14 @@ def test_key_of_a_large_table_may_have_any_name(
 def test_range_longer_than_a_text_of_postgresql_is_compared_row_by_row(
     large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(digests, "mirror_row_text", lambda _: "repeat('x', 2000000000)")
+    real = reconcile.mirror_digest
+
+    def too_long(*arguments: object) -> digests.Digest:
+        with monkeypatch.context() as patched:
+            patched.setattr(digests, "_mirror_part", lambda _: "repeat('x', 2000000000)")
+            return real(*arguments)
+
+    monkeypatch.setattr(reconcile, "mirror_digest", too_long)
     operational.execute("update items set name = 'silent', updated_at = updated_at where id = 9")
     query("update mrr_state.key_range set compared_at = null")
     outcome = large.extract_one(large.table("items"))

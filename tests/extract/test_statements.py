@@ -19,7 +19,7 @@ FORMS = [
     r"limit 1 offset \d+$",
     r"^select cast\(group_concat\(.* where \(`updated_at` >= ",
     r"bit_or\(",
-    r"^select md5\(ifnull\(group_concat\(",
+    r"^select sha2\(ifnull\(group_concat\(",
     r"where \(\(`id` = \d+\)( or \(`id` = \d+\))*\)",
     r" where `id` = 9999 and \(",
     r"cast\(`day` as char\)",

@@ -38,7 +38,7 @@ MUTANTS = [
     Mutant(
         "digest-plain-alone",
         RECONCILE,
-        "if source.is_plain and source.md5 and source != mirrored:",
+        "if source.is_plain and source.sha256 and source != mirrored:",
         "if False:",
         "a range with a value that the mirror cannot hold is compared by row in every run",
     ),
@@ -84,15 +84,6 @@ MUTANTS = [
         "    for name in vanished:\n",
         "    for name in []:\n",
         "old values of a dropped column stay",
-    ),
-    Mutant(
-        "digest-warnings",
-        DIGESTS,
-        "Digest(None if warnings else md5, rows, is_plain)",
-        "Digest(md5, rows)",
-        "a text that the server cut is compared",
-        equivalent="the digest of a text that was cut differs from that of the whole one, so the"
-        " range is compared row by row all the same",
     ),
     Mutant(
         "keys-negative-base",
@@ -257,24 +248,39 @@ MUTANTS = [
     Mutant(
         "findings-first-range",
         FINDINGS,
-        "            for key_range in self._ranges:\n",
-        "            for key_range in self._ranges[:1]:\n",
+        "key_range in self._ranges:\n                condition = source_condition(self._table",
+        "key_range in self._ranges[:1]:\n                condition = source_condition(self._table",
         "where many rows differ, those of all ranges but one are taken for gone",
     ),
     Mutant(
         "findings-vanished",
         FINDINGS,
-        "{self._mirror_digest()}{vanished}",
-        "{self._mirror_digest()}",
+        "{digest}{vanished})",
+        "{digest})",
         "a row with an old value of a dropped column is not brought right",
     ),
     Mutant(
         "findings-null-digest",
         FINDINGS,
-        "or source.{DIGEST} is distinct from {self._mirror_digest()}",
-        "or source.{DIGEST} <> {self._mirror_digest()}",
+        "{rows}.{DIGEST} is distinct from {digest}",
+        "{rows}.{DIGEST} <> {digest}",
         "a row without a digest passes for equal",
-        equivalent="neither side's digest is ever NULL: a text of which each part is never NULL",
+        equivalent="neither side's digest is ever NULL: where the source's is, the rows are read"
+        " again in pieces",
+    ),
+    Mutant(
+        "findings-keys-that-are-one",
+        FINDINGS,
+        "if keys != rows:",
+        "if False:",
+        "of two rows whose keys arrive as one, one is passed over",
+    ),
+    Mutant(
+        "findings-found-in-vain",
+        FINDINGS,
+        "if not self._ranges or not self._count(self._not_found()):",
+        "if True:",
+        "a row that is not found by its key is taken for deleted",
     ),
     Mutant(
         "findings-verify-gone",
@@ -293,15 +299,15 @@ MUTANTS = [
     Mutant(
         "reconcile-counts-only",
         RECONCILE,
-        "if source.md5 is None or source != mirrored:",
+        "if source.sha256 is None or source != mirrored:",
         "if source.rows != mirrored.rows:",
         "a changed row is not seen",
     ),
     Mutant(
         "reconcile-cut-digest",
         RECONCILE,
-        "if source.md5 is None or source != mirrored:",
-        "if source.md5 is not None and source != mirrored:",
+        "if source.sha256 is None or source != mirrored:",
+        "if source.sha256 is not None and source != mirrored:",
         "rows too wide for one text are never compared",
     ),
     Mutant(
@@ -391,14 +397,14 @@ MUTANTS = [
     Mutant(
         "reconcile-bag-forgets",
         RECONCILE,
-        "return replace(brought, applied=applied + brought.applied)",
-        "return brought",
+        "applied=(applied + brought.applied).at_most",
+        "applied=brought.applied.at_most",
         "of a table without a key, what was brought before a swap is in no figure",
     ),
     Mutant(
         "bag-as-a-set",
         KEYLESS,
-        "row_number() over (partition by {text}) as copy",
+        "row_number() over (partition by row_digest) as copy",
         "1 as copy",
         "of equal rows in a table without a key, one is enough",
     ),

@@ -5,6 +5,7 @@ from tests.mutants.mutants import Mutant
 GUARD = "extract/guard.py"
 VERIFICATION = "extract/verification.py"
 EXTRACTION = "extract/extraction.py"
+WINDOWS = "extract/windows.py"
 
 MUTANTS = [
     Mutant(
@@ -129,77 +130,77 @@ MUTANTS = [
     ),
     Mutant(
         "extraction-mark-of-the-data",
-        EXTRACTION,
+        WINDOWS,
         "start = mark.read_at - timedelta(",
         "start = datetime.fromisoformat(mark.high_water_mark) - timedelta(",
         "a stamp of 2037 hides every row after it",
     ),
     Mutant(
         "extraction-mark-of-our-clock",
-        EXTRACTION,
+        WINDOWS,
         "    read_at = source.clock()\n",
         "    read_at = datetime.now().astimezone()\n",
         "a wrong clock on our side loses rows",
     ),
     Mutant(
         "extraction-mark-after-the-read",
-        EXTRACTION,
-        "value, read.window.read_at\n",
-        "value, self.source.clock()\n",
+        WINDOWS,
+        "return Mark(name, column.name, value, window.read_at)",
+        "return Mark(name, column.name, value, datetime.now(UTC) + timedelta(minutes=20))",
         "what commits while a table is read is in no window",
     ),
     Mutant(
         "extraction-no-overlap",
-        EXTRACTION,
+        WINDOWS,
         "mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)",
         "mark.read_at",
         "a transaction that commits late is in no window",
     ),
     Mutant(
         "extraction-no-numeric-overlap",
-        EXTRACTION,
-        "Decimal(highest) - table.declaration.overlap_values",
+        WINDOWS,
+        "Decimal(highest) - _overlap(table, Decimal(highest), read_at)",
         "Decimal(highest)",
         "the same, of a cursor that is a number",
     ),
     Mutant(
         "extraction-datetime-offset",
-        EXTRACTION,
+        WINDOWS,
         "min(0, source.local_offset(start))",
         "0",
         "a DATETIME that the server stamps behind UTC is in no window",
     ),
     Mutant(
         "extraction-datetime-ahead",
-        EXTRACTION,
+        WINDOWS,
         "min(0, source.local_offset(start))",
         "source.local_offset(start)",
         "a DATETIME that is stamped in UTC on a server ahead of it is in no window",
     ),
     Mutant(
         "extraction-mark-of-another-column",
-        EXTRACTION,
+        WINDOWS,
         "or mark is None or mark.cursor_column != column.name or",
         "or mark is None or",
         "a new cursor column is read from the old one's mark",
     ),
     Mutant(
         "extraction-mark-of-another-type",
-        EXTRACTION,
-        "if value is None or bool(NUMBER.fullmatch(value)) != table.has_numeric_cursor:",
-        "if value is None:",
+        WINDOWS,
+        "return value if bool(NUMBER.fullmatch(value)) == table.has_numeric_cursor else None",
+        "return value",
         "a cursor column of another kind stops the table, run after run",
     ),
     Mutant(
         "extraction-number-of-before",
-        EXTRACTION,
-        "value = None if is_whole else highest_seen(table, mark)",
-        "value = highest_seen(table, mark)",
+        WINDOWS,
+        "value = None if is_whole or known is None else",
+        "value = None if known is None else",
         "a number that is gone hides the lower ones, full refresh or not",
     ),
     Mutant(
         "extraction-few-digits",
-        EXTRACTION,
+        WINDOWS,
         "with localcontext(prec=MAX_PREC):",
         "with localcontext():",
         "a number of more than 28 digits is rounded, and the rows below it are in no window",
@@ -221,9 +222,9 @@ MUTANTS = [
     Mutant(
         "extraction-swap-while-applied",
         EXTRACTION,
-        "verification, advanced = self._apply(cursor, read, mirror, mark)\n"
+        "verification, advanced, warning = self._apply(cursor, read, mirror, mark)\n"
         "                check_unchanged(self.source, read.reader.table)",
-        "verification, advanced = self._apply(cursor, read, mirror, mark)",
+        "verification, advanced, warning = self._apply(cursor, read, mirror, mark)",
         "a table swapped while it was read is applied",
     ),
     Mutant(
@@ -303,5 +304,19 @@ MUTANTS = [
         "if name in errors:",
         "if name in errors and not errors:",
         "a table that could not land is applied",
+    ),
+    Mutant(
+        "windows-outlier",
+        WINDOWS,
+        "limit {OUTLIERS + 1}) as highest",
+        "limit 1) as highest",
+        "one number beyond all others hides every change after it",
+    ),
+    Mutant(
+        "windows-clock",
+        WINDOWS,
+        "table.declaration.overlap_seconds * unit",
+        "table.declaration.overlap_values",
+        "a number that counts milliseconds is read back a second, not ten minutes",
     ),
 ]

@@ -10,6 +10,13 @@ BULK = "extract/bulk.py"
 
 MUTANTS = [
     Mutant(
+        "mirror-equal-intervals",
+        MIRROR,
+        "if RULE_OF[column.data_type].equal_by_text else name",
+        'if column.data_type == "json" else name',
+        "a day is taken for 24 hours, and stays",
+    ),
+    Mutant(
         "landing-old-kept",
         FILES,
         "        _drop_landed(connection)\n        yield folder",
@@ -33,8 +40,9 @@ MUTANTS = [
     Mutant(
         "landing-zone",
         LANDING,
-        "session_options()}",
-        'session_options().replace("UTC", "Asia/Tokyo")}',
+        "        return self._conn\n",
+        "        self._conn.cursor().execute(\"set timezone = 'Asia/Tokyo'\")\n"
+        "        return self._conn\n",
         "a TIMESTAMP lands nine hours off",
     ),
     Mutant(

@@ -10,6 +10,7 @@ TYPES = "extract/types.py"
 COPYING = "extract/copying.py"
 RANGES = "extract/ranges.py"
 READER = "extract/reader.py"
+TEXTS = "extract/texts.py"
 
 MUTANTS = [
     Mutant(
@@ -351,9 +352,44 @@ MUTANTS = [
     Mutant(
         "reader-warnings",
         READER,
-        "        if warnings:\n",
-        "        if False:\n",
+        "                if not warnings:\n",
+        "                if True:\n",
         "a chunk that the server cut passes for whole",
+    ),
+    Mutant(
+        "reader-unchecked",
+        READER,
+        "if texts != rows or int(octets or 0) + rows > most_octets:",
+        "if False:",
+        "a chunk that the server cut passes for whole, once it was asked again",
+    ),
+    Mutant(
+        "reader-surrogate",
+        READER,
+        'return b"\\xed" in value and _SURROGATE.search(value) is not None',
+        "return False",
+        "a surrogate without its other half stops its table",
+    ),
+    Mutant(
+        "texts-unmarked",
+        TEXTS,
+        'mark = f"left(sha2(cast({name} as binary), 256), {MARK_DIGITS})"',
+        "mark = \"''\"",
+        "of two texts that are no Unicode, one takes the other's place unseen",
+    ),
+    Mutant(
+        "texts-question-marks",
+        TEXTS,
+        "    name = value or quoted_source(column.name)\n    octets, unicode",
+        "    return None\n    name = value or quoted_source(column.name)\n    octets, unicode",
+        "a byte that is no character becomes a question mark without a note",
+    ),
+    Mutant(
+        "types-half-way-double",
+        TYPES,
+        "abs({{c}}) >= 4e15",
+        "abs({{c}}) >= 4e45",
+        "a double half way between two shorter decimals differs for ever",
     ),
     Mutant(
         "reader-plain-kept",
@@ -365,8 +401,8 @@ MUTANTS = [
     Mutant(
         "reader-odd-blanks",
         READER,
-        "for predicate in (not_held, odd_blank)\n",
-        "for predicate in (not_held,)\n",
+        "noted += [not_held(column), odd_blank(column)]",
+        "noted += [not_held(column)]",
         "an ENUM that was invalid when it was written passes without a note",
     ),
     Mutant(
@@ -404,13 +440,6 @@ MUTANTS = [
         "of many differing rows, the first 500 are read again and the others taken for gone",
     ),
     Mutant(
-        "reader-row-gone",
-        READER,
-        "            if row is not None:\n                yield Chunk(_escaped(row)",
-        "            if True:\n                yield Chunk(_escaped(row)",
-        "a row deleted while it is read row by row stops the table",
-    ),
-    Mutant(
         "reader-null-is-empty",
         READER,
         "expression = self._in_quotes(expression)",
@@ -420,8 +449,8 @@ MUTANTS = [
     Mutant(
         "reader-quick-backslash",
         READER,
-        r"""replace(replace(cast({} as binary), "\\", "\\\\"), """,
-        r"""replace((cast({} as binary)), """,
+        r"""replace(replace({}, "\\", "\\\\"), """,
+        r"""replace(({}), """,
         "a backslash in a short text escapes what follows it",
     ),
     Mutant(
@@ -448,28 +477,28 @@ MUTANTS = [
     Mutant(
         "reader-control-z",
         READER,
-        'return b"\\x1a"',
-        'return b"\\\\Z"',
+        'b"\\x1a" if match',
+        'b"\\\\Z" if match',
         "the character 26 arrives as a letter",
     ),
     Mutant(
         "reader-nul-unsuspected",
         READER,
-        "suspect=bool(suspects) or has_nul",
-        "suspect=bool(suspects)",
+        "noted.append(has_nul(column))",
+        "pass",
         "a text with a NUL is changed without a note",
     ),
     Mutant(
         "reader-date-unsuspected",
         READER,
-        "suspect=bool(suspects) or has_nul",
-        "suspect=has_nul",
+        "rows, where, bool(suspects))",
+        "rows, where, False)",
         "a date that became NULL is not noted",
     ),
     Mutant(
         "reader-row-escape",
         READER,
-        'text.replace("\\\\", "\\\\\\\\").replace(',
+        'text.replace(b"\\\\", b"\\\\\\\\").replace(',
         "text.replace(",
         "row by row, a backslash swallows the character after it",
     ),

@@ -40,14 +40,14 @@ MUTANTS = [
     Mutant(
         "connection-zone",
         CONNECTION,
-        '{"timezone": "UTC", "datestyle": "ISO"}',
-        '{"datestyle": "ISO"}',
+        '    "timezone": "UTC",\n',
+        "",
         "times are written in the warehouse's own zone",
     ),
     Mutant(
         "connection-styles",
         CONNECTION,
-        "-c datestyle=ISO -c intervalstyle=postgres",
+        '    "datestyle": "ISO, YMD",\n    "intervalstyle": "postgres",\n',
         "",
         "a key of time is written as the warehouse's settings have it",
     ),

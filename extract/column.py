@@ -1,0 +1,52 @@
+"""A column of the source."""
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Dialect(Enum):
+    """The kinds of servers whose functions differ where a text is read."""
+
+    MARIADB = "MariaDB"
+    MYSQL = "MySQL 8 or newer"
+    OLD_MYSQL = "MySQL 5"
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as the source's information_schema describes it."""
+
+    name: str
+    data_type: str
+    column_type: str
+    precision: int
+    scale: int
+    datetime_precision: int
+    nullable: bool
+    charset: str | None = None
+    octets: int = field(default=0, compare=False, repr=False)
+    """What a text value can have at most, in its own character set."""
+    dialect: Dialect = field(default=Dialect.MARIADB, compare=False, repr=False)
+
+    @property
+    def shows_zeros(self) -> bool:
+        """True where leading zeros are shown, which are display and not data."""
+        return "zerofill" in self.column_type or self.data_type == "year"
+
+    @property
+    def is_unsigned(self) -> bool:
+        return "unsigned" in self.column_type
+
+    @property
+    def members(self) -> list[str]:
+        """The labels of an ENUM or a SET, in small letters."""
+        if self.data_type not in ("enum", "set"):
+            return []
+        quoted = re.findall("'((?:[^']|'')*)'", self.column_type)
+        return [label.replace("''", "'") for label in quoted]
+
+
+def quoted_source(name: str) -> str:
+    """An identifier for MariaDB or MySQL."""
+    return "`" + name.replace("`", "``") + "`"

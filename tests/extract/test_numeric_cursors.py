@@ -1,0 +1,128 @@
+"""Numeric cursors: a number beyond all others hides no change of a large table."""
+
+from collections.abc import Callable
+
+import pytest
+
+from extract import reconcile, stored_ranges, windows
+from extract.declarations import MirroredTable
+from tests.conftest import OperationalDatabase
+from tests.extract.conftest import Mirror
+
+Query = Callable[..., list[tuple]]
+ROWS = 5000
+OUTLIERS = {
+    "one": ["99999999999999"],
+    "near 2^64": ["18446744073709551615", "18446744073709551614"],
+    "as many as may be": [str(10**15 + number) for number in range(100)],
+}
+
+
+@pytest.fixture
+def large(
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> MirroredTable:
+    """A table of which a run compares the rows of few ranges, whose cursor counts milliseconds."""
+    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    monkeypatch.setattr(reconcile, "RANGES_COMPARED_WHOLE", 3)
+    operational.execute(
+        "create table items (id int primary key, name varchar(20), ms decimal(20, 0))"
+    )
+    operational.execute(
+        f"insert into items select seq, 'old', unix_timestamp() * 1000 - ({ROWS} - seq) * 60000"
+        f" from seq_1_to_{ROWS}"
+    )
+    table = mirror.table("items", cursor="ms")
+    mirror.extract_one(table)
+    assert mirror.extract_one(table).verification.compared_rows < ROWS
+    return table
+
+
+def change(operational: OperationalDatabase, row: int, name: str) -> None:
+    operational.execute(
+        "update items set name = %s, ms = floor(unix_timestamp(now(3)) * 1000) where id = %s",
+        (name, row),
+    )
+
+
+@pytest.mark.parametrize("outliers", OUTLIERS.values(), ids=OUTLIERS)
+def test_honest_change_after_outliers_is_in_the_next_run(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    large: MirroredTable,
+    outliers: list[str],
+) -> None:
+    for row, number in enumerate(outliers, start=1):
+        operational.execute(f"update items set ms = {number} where id = {row}")
+    assert mirror.extract_one(large).verification.is_equal
+    for row in (2500, 4999):
+        change(operational, row, f"new {row}")
+        outcome = mirror.extract_one(large)
+        assert outcome.warning is None
+        assert outcome.verification.repaired_rows == 0
+        assert query(f"select name from mrr.items where id = {row}") == [(f"new {row}",)]
+        assert outcome.rows_read < ROWS / 10
+    operational.execute(f"delete from items where id <= {len(outliers)}")
+    mirror.extract_one(large)
+    change(operational, 3000, "last")
+    outcome = mirror.extract_one(large)
+    assert query("select name from mrr.items where id = 3000") == [("last",)]
+    assert outcome.verification.repaired_rows == 0
+
+
+def test_newest_row_with_an_outlier_and_a_negative_one_hide_nothing(
+    operational: OperationalDatabase, mirror: Mirror, query: Query, large: MirroredTable
+) -> None:
+    operational.execute(f"insert into items values ({ROWS + 1}, 'newest', 99999999999999)")
+    operational.execute("update items set ms = -5 where id = 17")
+    mirror.extract_one(large)
+    change(operational, 40, "honest")
+    mirror.extract_one(large)
+    assert query("select name from mrr.items where id = 40") == [("honest",)]
+
+
+def test_more_outliers_than_may_be_are_named(
+    operational: OperationalDatabase, mirror: Mirror, query: Query, large: MirroredTable
+) -> None:
+    operational.execute("update items set ms = 99999999999999 where id <= 150")
+    (outcome,) = mirror.extract(large)
+    assert outcome.error is None
+    assert (
+        'items: cursor column "ms" has 150 numbers far above all others, 99999999999999 and more'
+        in outcome.warning
+    )
+    assert query("select status, error_message from dwh.run_log where status = 'warning'") == [
+        ("warning", outcome.warning)
+    ]
+
+
+def test_first_load_names_more_outliers_than_may_be(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    operational.execute("create table items (id int primary key, version bigint)")
+    operational.execute(
+        "insert into items select seq, if(seq > 300, 900000000000 + seq, seq) from seq_1_to_450"
+    )
+    outcome = mirror.extract_one(mirror.table("items", cursor="version"))
+    assert "has 150 numbers far above all others, 900000000301 and more" in outcome.warning
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000], ids=str)
+def test_number_that_is_a_time_is_read_back_as_far_as_a_time(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    large: MirroredTable,
+    monkeypatch: pytest.MonkeyPatch,
+    unit: int,
+) -> None:
+    """A change that commits five minutes late, with the number of when it began."""
+    monkeypatch.setattr(windows, "OUTLIERS", 0)
+    operational.execute(f"update items set ms = (unix_timestamp() - 86400 - id) * {unit}")
+    operational.execute(f"update items set ms = unix_timestamp() * {unit} where id = 1")
+    mirror.extract_one(large, full_refresh=True)
+    operational.execute(
+        f"update items set name = 'late', ms = (unix_timestamp() - 300) * {unit} where id = 4000"
+    )
+    outcome = mirror.extract_one(large)
+    assert (outcome.applied.updated, outcome.verification.repaired_rows) == (1, 0)

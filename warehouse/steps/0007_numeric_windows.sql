@@ -1,0 +1,4 @@
+-- The number that the next window of a numeric cursor begins at, less the overlap: a row with a number
+-- beyond all others hides no change.
+
+alter table dwh.high_water_mark add column reads_from text;
