@@ -121,6 +121,7 @@ def _extract(
         LANDING_FOLDER,
         options.full_refresh,
         options.accepted_deletes,
+        servers.snapshot_seconds,
         report.table,
         report.progress,
         lock.check,

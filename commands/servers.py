@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import embedded
-from common.settings import DUTY, Address, Settings
+from common.settings import DUTY, SNAPSHOT_SECONDS, Address, Settings
 from operational.seed import seed
 
 
@@ -15,6 +15,7 @@ class Connected:
     warehouse: Address
     embedded: embedded.Servers | None
     duty: float = DUTY
+    snapshot_seconds: float = SNAPSHOT_SECONDS
 
     @property
     def source_is_embedded(self) -> bool:
@@ -27,7 +28,13 @@ def connect_servers(settings: Settings) -> Connected:
     uses_operational = _is_embedded(settings.operational, servers and servers.operational)
     uses_warehouse = _is_embedded(settings.warehouse, servers and servers.warehouse)
     if not uses_operational and not uses_warehouse:
-        return Connected(settings.operational, settings.warehouse, None, settings.duty)
+        return Connected(
+            settings.operational,
+            settings.warehouse,
+            None,
+            settings.duty,
+            settings.snapshot_seconds,
+        )
     servers = embedded.start()
     if uses_operational:
         seed(servers)
@@ -36,6 +43,7 @@ def connect_servers(settings: Settings) -> Connected:
         servers.warehouse if uses_warehouse else settings.warehouse,
         servers,
         settings.duty,
+        settings.snapshot_seconds,
     )
 
 

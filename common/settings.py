@@ -1,6 +1,7 @@
 """Settings: the environment, a git-ignored `.env`, and files that hold a password."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ DBT_PROJECT = PROJECT / "dbt_project"
 
 DUTY = 0.5
 """The share of time that a session may keep the operational server at work."""
+SNAPSHOT_SECONDS = 2.0
+"""How long a run may keep a snapshot of the operational server open."""
+MOST_SNAPSHOT_SECONDS = 60
 
 SETTINGS = {
     "OPERATIONAL_HOST": "host of the MySQL or MariaDB to mirror; without it, the embedded one",
@@ -20,6 +24,8 @@ SETTINGS = {
     "OPERATIONAL_USER": "an account there that may SELECT and nothing else",
     "OPERATIONAL_PASSWORD": "its password (or OPERATIONAL_PASSWORD_FILE: a file that holds it)",
     "OPERATIONAL_DUTY": "the share of time, in percent, that we may keep it busy; 50 without it",
+    "OPERATIONAL_SNAPSHOT_SECONDS": "how long a run may keep a snapshot open there; 0: none, 2"
+    " without it",
     "WAREHOUSE_HOST": "host of the PostgreSQL to build in; without it, the embedded one",
     "WAREHOUSE_PORT": "its port, 5432 without it",
     "WAREHOUSE_USER": "an account there that may create schemas in the database",
@@ -53,6 +59,7 @@ class Settings:
     operational: Address | None
     warehouse: Address | None
     duty: float
+    snapshot_seconds: float
     demo_domains: bool
     backup_directory: Path
 
@@ -74,6 +81,9 @@ def read_settings(
         operational=_address(values, "OPERATIONAL", default_port=3306),
         warehouse=_address(values, "WAREHOUSE", default_port=5432),
         duty=_percent(values, "OPERATIONAL_DUTY", DUTY),
+        snapshot_seconds=_seconds(
+            values, "OPERATIONAL_SNAPSHOT_SECONDS", SNAPSHOT_SECONDS, MOST_SNAPSHOT_SECONDS
+        ),
         demo_domains=_switch(values, "DEMO_DOMAINS", default=True),
         backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
     )
@@ -147,6 +157,17 @@ def _percent(values: Mapping[str, str], name: str, default: float) -> float:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
         raise SettingError(name, f'"{text}" is not a percentage', "Set a number from 1 to 100.")
     return int(text) / 100
+
+
+def _seconds(values: Mapping[str, str], name: str, default: float, most: int) -> float:
+    text = values.get(name)
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text, re.ASCII) or float(text) > most:
+        raise SettingError(
+            name, f'"{text}" is not a time', f"Set a number of seconds from 0 to {most}."
+        )
+    return float(text)
 
 
 def _switch(values: Mapping[str, str], name: str, default: bool) -> bool:

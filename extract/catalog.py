@@ -14,6 +14,7 @@ from extract.types import RULE_OF
 
 BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
 """Engines that block writers while they are read, or forget their rows."""
+ENGINES_WITH_SNAPSHOTS = {"InnoDB", "ROCKSDB", "TokuDB"}
 TIME_CURSORS = {"timestamp", "datetime"}
 NUMBER_CURSORS = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal"}
 SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
@@ -25,13 +26,17 @@ KEY_LITERALS = {"number", "time", "binary", "text", "member"}
 
 @dataclass(frozen=True)
 class TableDescription:
-    """A declared table as the source has it now. `estimated_rows` is the optimizer's guess."""
+    """A declared table as the source has it now. `estimated_rows` is the optimizer's guess.
+
+    `has_snapshots` is false for an engine without transactions, which has no other moment than now.
+    """
 
     declaration: MirroredTable
     columns: tuple[SourceColumn, ...]
     estimated_rows: int
     row_bytes: int
     created_at: datetime | None
+    has_snapshots: bool = True
 
     @property
     def qualified(self) -> str:
@@ -89,7 +94,12 @@ def describe(session: Session, declaration: MirroredTable) -> TableDescription:
             " most, since they are read whole at every run.",
         )
     return TableDescription(
-        declaration, columns, int(estimated_rows or 0), int(row_bytes or 0), created_at
+        declaration,
+        columns,
+        int(estimated_rows or 0),
+        int(row_bytes or 0),
+        created_at,
+        has_snapshots=engine in ENGINES_WITH_SNAPSHOTS,
     )
 
 

@@ -6,8 +6,8 @@ table's failure stops that table and nothing else.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from common.errors import DeletesRefused, TableError, TidemarkError
 from common.log import get_logger
 from common.pause import pause_point
-from common.settings import Address
+from common.settings import SNAPSHOT_SECONDS, Address
 from extract.anomalies import note_anomalies
 from extract.bulk import BulkLoad, Progress, forget_stale_loads, is_bulky
 from extract.catalog import TableDescription, check_dropped, describe
@@ -39,6 +39,8 @@ from warehouse.run_log import RunLog
 
 log = get_logger(__name__)
 
+ROWS_PER_SECOND = 1_000_000
+"""What a source reads and compares, at the least, of the tables for which a snapshot is opened."""
 LOCK_WAIT = "5s"
 """How long a table waits for a lock in the warehouse before it is left for the next run."""
 
@@ -53,6 +55,7 @@ class TableRead:
     suspects: list[str]
     landing: LandingTable | None = None
     bulk: BulkLoad | None = None
+    moment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,9 @@ class TableOutcome:
 class Extraction:
     """One extract of some tables into the warehouse.
 
-    `check_lock` raises when the run's lock is gone; it is asked before each commit.
+    `check_lock` raises when the run's lock is gone; it is asked before each commit. So many
+    `snapshot_seconds` the source keeps a snapshot for us, of which the tables that fit are read; 0
+    for none.
     """
 
     source: Session
@@ -89,6 +94,7 @@ class Extraction:
     folder: Path
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
+    snapshot_seconds: float = SNAPSHOT_SECONDS
     report: Callable[[TableOutcome], None] = lambda outcome: None
     report_progress: Callable[[Progress], None] = lambda progress: None
     check_lock: Callable[[], None] = lambda: None
@@ -98,24 +104,53 @@ class Extraction:
 
         A table that was rebuilt while it was read is read once more.
         """
-        outcomes = self._extract(tables)
+        described = self._that_fit_a_snapshot(tables)
+        outcomes: dict[str, TableOutcome] = {}
+        if described:
+            self.source.begin_moment(self.snapshot_seconds)
+            try:
+                outcomes = self._extract([t for t in tables if t.name in described], described)
+            finally:
+                self.source.end_moment()
+        outcomes |= self._extract([t for t in tables if t.name not in described])
         again = [t for t in tables if isinstance(outcomes[t.name].error, TableChanged)]
-        if again:
-            outcomes |= self._extract(again)
+        outcomes |= self._extract(again)
         for table in tables:
             self._tell(outcomes[table.name])
         return [outcomes[table.name] for table in tables]
 
-    def _extract(self, tables: list[MirroredTable]) -> dict[str, TableOutcome]:
-        marks = read_marks(self.connection)
+    def _that_fit_a_snapshot(self, tables: list[MirroredTable]) -> dict[str, TableDescription]:
+        """The tables that can be read in the time of a snapshot, by name, as they are before it.
+
+        Half of that time is for the warehouse. One that cannot be described is told of when it is
+        read.
+        """
+        described = []
+        for table in tables if self.snapshot_seconds else ():
+            with suppress(*DRIVER_ERRORS):
+                described.append(describe(self.source, table))
+        rows, fitting = 0, {}
+        for table in sorted(described, key=lambda table: table.estimated_rows):
+            rows += table.estimated_rows
+            if rows <= self.snapshot_seconds / 2 * ROWS_PER_SECOND:
+                fitting[table.declaration.name] = table
+        return fitting
+
+    def _extract(
+        self, tables: list[MirroredTable], described: dict[str, TableDescription] | None = None
+    ) -> dict[str, TableOutcome]:
         outcomes: dict[str, TableOutcome] = {}
+        if not tables:
+            return outcomes
+        marks = read_marks(self.connection)
         reads: dict[str, tuple[TableRead, float]] = {}
         forget_stale_loads(self.connection)
         with landing_folder(self.connection, self.folder) as folder:
             for number, table in enumerate(tables):
                 started = time.monotonic()
                 try:
-                    read = self._read(table, marks.get(table.name), number, folder)
+                    known = (described or {}).get(table.name)
+                    read = self._read(table, known, marks.get(table.name), number, folder)
                 except DRIVER_ERRORS as error:
                     outcomes[table.name] = self._failed(table.name, error, started)
                 else:
@@ -135,12 +170,19 @@ class Extraction:
         return outcomes
 
     def _read(
-        self, declaration: MirroredTable, mark: Mark | None, number: int, folder: Path
+        self,
+        declaration: MirroredTable,
+        table: TableDescription | None,
+        mark: Mark | None,
+        number: int,
+        folder: Path,
     ) -> TableRead:
         """Read a table's window. Raises TableChanged where an ALTER came between."""
-        table = describe(self.source, declaration)
+        moment = self.source.moment_name
+        table = table or describe(self.source, declaration)
         try:
-            return self._read_window(table, mark, number, folder)
+            read = self._read_window(table, mark, number, folder)
+            return replace(read, moment=moment if table.has_snapshots else None)
         except DRIVER_ERRORS as error:
             cause = self._cause(table, error)
             if cause is error:
@@ -233,6 +275,8 @@ class Extraction:
         if accepted == before.deleted:
             accepted = None  # let through already, and only once
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
+        if verification.is_equal and read.moment == self.source.moment_name:
+            verification = replace(verification, moment_name=read.moment)
         note_candidates(self.connection, mirror.name, [], self.run_log.run_id)
         if accepted == verification.applied.deleted - before.deleted:
             note_accepted(cursor, mirror.name, accepted, self.run_log.run_id)
@@ -257,7 +301,8 @@ class Extraction:
             mirror.compare_all_rows(cursor)
         if landed.rows:
             mirror.check_landed(cursor, landed.relation, landed.columns, landed.rows)
-            applied += mirror.upsert(cursor, landed.relation, landed.columns, is_logged=not is_new)
+            upserted = mirror.upsert(cursor, landed.relation, landed.columns, is_logged=not is_new)
+            applied += mirror.not_counted_yet(upserted)
         return applied
 
     def _cause(self, table: TableDescription, error: Exception) -> Exception:

@@ -35,10 +35,6 @@ class Applied:
     def rows(self) -> int:
         return self.inserted + self.updated + self.deleted
 
-    def at_most(self, rows: int) -> "Applied":
-        """The same, where a row of so many in the mirror was updated more than once."""
-        return replace(self, updated=min(self.updated, max(rows - self.inserted, 0)))
-
     def __add__(self, other: "Applied") -> "Applied":
         return Applied(
             self.inserted + other.inserted,
@@ -57,6 +53,7 @@ class MirrorTable:
         self.qualified = f"{MIRROR_SCHEMA}.{quoted_postgres(self.name)}"
         self.keys = [quoted_postgres(name) for name in table.declaration.key]
         self.columns = [quoted_postgres(column.name) for column in table.columns]
+        self._is_retyped = False
 
     def prepare(self, cursor: Cursor, may_drop_views: bool = True) -> Applied:
         """Make the table, or bring its columns, types and key to the source's.
@@ -105,8 +102,13 @@ class MirrorTable:
             # without a key there is no change log
             if self.keys:
                 self._log_load(cursor)
+                self._is_retyped = True
                 return Applied(updated=self.count(cursor))
         return Applied()
+
+    def not_counted_yet(self, applied: Applied) -> Applied:
+        """What was applied without the updates of rows that count as updated by a new type."""
+        return replace(applied, updated=0) if self._is_retyped else applied
 
     def compare_all_rows(self, cursor: Cursor) -> None:
         """Let it be the turn of every range."""

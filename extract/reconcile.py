@@ -64,7 +64,7 @@ def reconcile(
         relation, columns = bag.landed.relation, bag.landed.columns
         note_anomalies(cursor, reader, mirror, relation, columns, bag.suspects)
         brought = bring_bag(cursor, mirror, bag, accepted_deletes)
-        return replace(brought, applied=(applied + brought.applied).at_most(brought.mirror_rows))
+        return replace(brought, applied=applied + brought.applied)
     findings = Findings(cursor, reader, mirror)
     ranges = _ranges(cursor, mirror)
     if is_large(ranges, mirror):
@@ -77,7 +77,7 @@ def reconcile(
         table_name=mirror.name,
         source_rows=counted.source,
         mirror_rows=mirror_rows,
-        applied=(applied + settled.applied).at_most(mirror_rows),
+        applied=applied + mirror.not_counted_yet(settled.applied),
         late_rows=settled.late_rows,
         late_by=settled.late_by,
         repaired_rows=settled.applied.inserted + settled.applied.updated,
@@ -269,7 +269,7 @@ def _compare_batch(
     mirror_rows = verification.mirror_rows + settled.applied.inserted - settled.applied.deleted
     return replace(
         verification,
-        applied=(verification.applied + settled.applied).at_most(mirror_rows),
+        applied=verification.applied + mirror.not_counted_yet(settled.applied),
         late_rows=verification.late_rows + settled.late_rows,
         late_by=max(filter(None, (verification.late_by, settled.late_by)), default=None),
         repaired_rows=verification.repaired_rows
@@ -278,7 +278,14 @@ def _compare_batch(
         compared_rows=verification.compared_rows + counted.source,
         is_equal=verification.is_equal and settled.is_equal,
         mirror_rows=mirror_rows,
+        moment_name=_moment_after(reader, verification, settled.applied),
     )
+
+
+def _moment_after(reader: Reader, before: Verification, applied: Applied) -> str | None:
+    """The moment that the mirror is still of, after a repair of what was read just now."""
+    is_later = applied.rows > 0 and reader.session.moment_name != before.moment_name
+    return None if is_later else before.moment_name
 
 
 def _due(

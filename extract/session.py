@@ -3,7 +3,7 @@
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
 import pymysql
@@ -12,6 +12,7 @@ from pymysql.constants import CR, ER
 from common.errors import ServerError
 from common.log import get_logger
 from common.settings import DUTY, Address
+from extract.moment import AFTER_EACH, BEGIN, END, ISOLATION, REPEATABLE_READ, Moment, limited
 from extract.pace import Pace
 
 log = get_logger(__name__)
@@ -34,13 +35,14 @@ class Session:
     """One connection to the source, in UTC and utf8mb4, that can only read.
 
     Every statement is a transaction of its own (autocommit), so no read view and no metadata
-    lock outlives a statement.
+    lock outlives a statement; but for those of a moment, which share a read view for a short time.
     """
 
     def __init__(self, address: Address, duty: float = DUTY) -> None:
         self.address = address
         self._pace = Pace(duty)
         self._turn = Lock()
+        self._moment: Moment | None = None
         self._open()
 
     def _threads_running(self) -> int:
@@ -112,6 +114,46 @@ class Session:
         """Every row of a result, texts as the bytes that came; for columns of text alone."""
         return self._repeated(sql, (), is_decoded=False)[0]
 
+    @property
+    def moment_name(self) -> str | None:
+        """The moment of which everything is read now; None where each statement has its own."""
+        return self._moment and self._moment.name
+
+    def begin_moment(self, seconds: float) -> None:
+        """Read one moment from now on, for so many seconds at most, where the source has such."""
+        with self._turn:
+            try:
+                isolate, *start = BEGIN
+                self._fetch(isolate, ())
+                if {value for _, value in self._fetch(ISOLATION, ())[0]} != {REPEATABLE_READ}:
+                    log.warning("the session is not in repeatable read, and reads no one moment")
+                    return
+                ((now,),) = self._fetch("select utc_timestamp(6)", ())[0]
+                for statement in start:
+                    self._fetch(statement, ())
+            except pymysql.err.Error as error:
+                log.warning("no one moment: %s", error)
+                self._forget_moment()
+                return
+            timer = Timer(seconds, self.end_moment)
+            timer.daemon = True
+            self._moment = Moment(now.replace(tzinfo=UTC), time.monotonic() + seconds, timer)
+            timer.start()
+
+    def end_moment(self) -> None:
+        """Let every statement read what is there when it begins."""
+        with self._turn:
+            self._forget_moment()
+
+    def _forget_moment(self) -> None:
+        """End the snapshot; the caller has the turn."""
+        if self._moment:
+            self._moment.timer.cancel()
+        self._moment = None
+        # a connection that is lost has none
+        with suppress(pymysql.err.Error):
+            self._fetch(END, ())
+
     def _repeated(
         self, sql: str, parameters: tuple[Any, ...], is_decoded: bool = True
     ) -> tuple[list[Any], int]:
@@ -122,7 +164,7 @@ class Session:
         with self._turn:
             for pause in RETRY_PAUSES:
                 try:
-                    return self._paced(sql, parameters, is_decoded)
+                    return self._of_the_moment(sql, parameters, is_decoded)
                 except pymysql.err.Error as error:
                     if error_number(error) not in CONNECTION_LOST:
                         raise
@@ -130,6 +172,26 @@ class Session:
                 time.sleep(pause)
                 self._reopen()
             return self._paced(sql, parameters, is_decoded)
+
+    def _of_the_moment(
+        self, sql: str, parameters: tuple[Any, ...], is_decoded: bool
+    ) -> tuple[list[Any], int]:
+        """Run a SELECT in the moment that is open; without one, or when its time is over, alone."""
+        moment = self._moment
+        if moment is not None and moment.seconds_left > 0:
+            statement = limited(sql, moment.seconds_left, self.is_mariadb)
+            try:
+                return self._paced(statement, parameters, is_decoded)
+            except pymysql.err.Error as error:
+                if error_number(error) not in STATEMENT_CUT or moment.seconds_left > 0:
+                    raise
+            finally:
+                if moment.seconds_left > 0:
+                    with suppress(pymysql.err.Error):
+                        self._fetch(AFTER_EACH, ())
+        if moment is not None:
+            self._forget_moment()
+        return self._paced(sql, parameters, is_decoded)
 
     def _paced(
         self, sql: str, parameters: tuple[Any, ...], is_decoded: bool
@@ -148,6 +210,7 @@ class Session:
 
     def _reopen(self) -> None:
         before = self.identity
+        self._forget_moment()
         self.close()
         try:
             self._open()
@@ -175,10 +238,15 @@ class Session:
         return now if offset is None else min(now, int(offset))
 
     def clock(self) -> datetime:
-        """The source's own clock, in UTC."""
+        """The source's own clock, in UTC; in a moment, when that began."""
+        if moment := self._moment:
+            return moment.at
         return self.row("select utc_timestamp(6)")[0].replace(tzinfo=UTC)
 
     def close(self) -> None:
+        if self._moment:
+            self._moment.timer.cancel()
+            self._moment = None
         with suppress(pymysql.err.Error):
             self._connection.close()
 

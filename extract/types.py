@@ -114,16 +114,16 @@ RULES = (
     TypeRule(
         data_types=("float",),
         postgres=lambda column: "real",
-        # the text of a FLOAT has six digits; that of the same value as a DOUBLE has all
-        source_text="{c} + 0e0",
+        # the text of a FLOAT has six digits, that of the same value as a DOUBLE has all; but of one
+        # that is computed MySQL 9 writes 22 characters, which is one too few for some with a sign
+        source_text="concat(if({c} < 0, '-', ''), abs({c}) + 0e0)",
         mirror_text=DOUBLE_TEXT.format(c="{c}::double precision"),
         literal="float",
     ),
     TypeRule(
         data_types=("double",),
         postgres=lambda column: "double precision",
-        # the sum takes off the digits that DOUBLE(M,D) shows, and the sign of a zero
-        source_text="{c} + 0e0",
+        source_text="{double}",
         mirror_text=DOUBLE_TEXT,
         literal="float",
     ),
@@ -297,7 +297,19 @@ def _formatted(template: str, column: SourceColumn, name: str) -> str:
         plain_text=texts.plain_text(column, name) if is_text else name,
         text=texts.storable_text(column, name) if is_text else name,
         number=f"{name} + 0" if column.shows_zeros else name,
+        double=_double(column, name),
     )
+
+
+def _double(column: SourceColumn, name: str) -> str:
+    """The source's text of a DOUBLE, without the sign of a zero.
+
+    The sum takes off the digits that DOUBLE(M,D) shows, and its text is whole as that of a FLOAT;
+    another DOUBLE has more digits behind the point, and the text of the column itself is whole.
+    """
+    if "(" in column.column_type or column.shows_zeros:
+        return f"concat(if({name} < 0, '-', ''), abs({name}) + 0e0)"
+    return f"if({name} = 0, '0', {name})"
 
 
 def can_be_wide(column: SourceColumn) -> bool:

@@ -14,7 +14,8 @@ class Verification:
 
     `late_rows` were stamped before the window and still missed by it, the oldest of them by
     `late_by`; `repaired_rows` were brought by the comparison and not by the window. `differences`
-    are the first keys that differed and were left so, as the text of JSON objects.
+    are the first keys that differed and were left so, as the text of JSON objects. `moment_name` is
+    the moment of the source that the mirror is of, where it is of one.
     """
 
     table_name: str
@@ -30,6 +31,7 @@ class Verification:
     oldest_compared_at: datetime | None
     method: str
     late_by: timedelta | None = None
+    moment_name: str | None = None
     excluded_rows: int = 0
     different_rows: int = 0
     differences: list[str] = field(default_factory=list)
@@ -53,13 +55,13 @@ def write_verification(cursor: Cursor, verification: Verification, run_id: str) 
         insert into dwh.mirror_verification (
             run_id, table_name, source_rows, mirror_rows, inserted, updated, deleted, late_rows,
             repaired_rows, compared_rows, excluded_rows, is_equal, checked_from, checked_to,
-            oldest_compared_at, method, late_by
+            oldest_compared_at, method, late_by, moment_id
         )
         values (
             %(run_id)s, %(table_name)s, %(source_rows)s, %(mirror_rows)s, %(inserted)s,
             %(updated)s, %(deleted)s, %(late_rows)s, %(repaired_rows)s, %(compared_rows)s,
             %(excluded_rows)s, %(is_equal)s, %(checked_from)s, %(checked_to)s,
-            %(oldest_compared_at)s, %(method)s, %(late_by)s
+            %(oldest_compared_at)s, %(method)s, %(late_by)s, %(moment_name)s
         )
         on conflict (run_id, table_name) do update
         set
@@ -75,7 +77,8 @@ def write_verification(cursor: Cursor, verification: Verification, run_id: str) 
             is_equal = excluded.is_equal,
             checked_to = excluded.checked_to,
             oldest_compared_at = excluded.oldest_compared_at,
-            method = excluded.method
+            method = excluded.method,
+            moment_id = excluded.moment_id
         """,
         row,
     )

@@ -88,7 +88,8 @@ class Items:
         return lambda: [self.source.execute(statement) for statement in statements]
 
     def extract(self) -> extraction.TableOutcome:
-        return self.mirror.extract_one(self.table)
+        """A run that sees what happens under it, as one does that reads no snapshot."""
+        return self.mirror.extract_one(self.table, snapshot_seconds=0)
 
     def mirrored(self) -> list[tuple]:
         return self.query("select id, name from mrr.items order by id")

@@ -250,7 +250,7 @@ def test_table_emptied_between_ranges_changes_nothing(
     name = "source_digest" if either.rows == SMALL else "source_bitmaps"
     either.change("create table kept as select * from items")()
     schedule.after(reconcile, name, either.change(change))
-    (outcome,) = either.mirror.extract(either.table)
+    (outcome,) = either.mirror.extract(either.table, snapshot_seconds=0)
     assert isinstance(outcome.error, DeletesRefused)
     assert len(either.mirrored()) == either.rows
     either.change("insert into items select * from kept")()
@@ -266,7 +266,7 @@ def test_mass_delete_between_batches_is_held_back_as_one(
     large.query("update mrr_state.key_range set compared_at = null")
     large.change("create table kept as select * from items")()
     schedule.at("batch compared", large.change(change))
-    (outcome,) = large.mirror.extract(large.table)
+    (outcome,) = large.mirror.extract(large.table, snapshot_seconds=0)
     assert isinstance(outcome.error, DeletesRefused)
     assert len(large.mirrored()) >= (LARGE if change == "truncate items" else LARGE - 1000)
     large.check_log()
@@ -344,7 +344,7 @@ def test_warehouse_that_ends_our_connection_holds_all_of_a_table_or_nothing(
     pid = small.mirror.connection.info.backend_pid
     schedule.at(point, lambda: small.query("select pg_terminate_backend(%s, 5000)", (pid,)))
     with pytest.raises((ServerError, psycopg2.Error)):
-        small.mirror.extract(small.table)
+        small.mirror.extract(small.table, snapshot_seconds=0)
     assert small.mirrored() == (small.at_source() if point == "applied" else before)
     small.check_log()
     small.mirror.connection = connect(small.mirror.connected.warehouse)
@@ -381,7 +381,7 @@ def test_guard_that_trips_in_a_late_range_undoes_the_deletes_of_the_early_ones(
     schedule.before(
         reconcile, "source_bitmaps", large.change("delete from items where id > 1200"), call=2
     )
-    (outcome,) = large.mirror.extract(large.table)
+    (outcome,) = large.mirror.extract(large.table, snapshot_seconds=0)
     assert isinstance(outcome.error, DeletesRefused)
     assert outcome.error.deletes == 3 + LARGE - 1200
     assert len(large.mirrored()) == LARGE
@@ -404,7 +404,7 @@ def test_interrupt_leaves_nothing_half_done(small: Items, schedule: Schedule, po
 
     schedule.at(point, interrupt)
     with pytest.raises(KeyboardInterrupt):
-        small.mirror.extract(small.table)
+        small.mirror.extract(small.table, snapshot_seconds=0)
     assert small.mirrored() == (small.at_source() if point == "applied" else before)
     assert small.query("select to_regnamespace('mrr_landing')") == [(None,)]
     assert list(small.mirror.folder.iterdir()) == []

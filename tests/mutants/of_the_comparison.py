@@ -397,8 +397,8 @@ MUTANTS = [
     Mutant(
         "reconcile-bag-forgets",
         RECONCILE,
-        "applied=(applied + brought.applied).at_most",
-        "applied=brought.applied.at_most",
+        "return replace(brought, applied=applied + brought.applied)",
+        "return brought",
         "of a table without a key, what was brought before a swap is in no figure",
     ),
     Mutant(

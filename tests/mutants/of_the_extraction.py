@@ -238,8 +238,8 @@ MUTANTS = [
     Mutant(
         "extraction-swap-not-read-again",
         EXTRACTION,
-        "        if again:\n",
-        "        if False:\n",
+        "        outcomes |= self._extract(again)\n",
+        "",
         "a table that was swapped waits for the next run",
     ),
     Mutant(
@@ -318,5 +318,33 @@ MUTANTS = [
         "table.declaration.overlap_seconds * unit",
         "table.declaration.overlap_values",
         "a number that counts milliseconds is read back a second, not ten minutes",
+    ),
+    Mutant(
+        "moment-of-a-later-read",
+        EXTRACTION,
+        "if verification.is_equal and read.moment == self.source.moment_name:",
+        "if verification.is_equal:",
+        "a table claims a moment that was over when it was compared",
+    ),
+    Mutant(
+        "moment-without-transactions",
+        EXTRACTION,
+        "moment=moment if table.has_snapshots else None",
+        "moment=moment",
+        "a table of an engine without transactions claims a moment",
+    ),
+    Mutant(
+        "moment-of-a-later-repair",
+        "extract/reconcile.py",
+        "return None if is_later else before.moment_name",
+        "return before.moment_name",
+        "a table that was repaired after the moment claims it",
+    ),
+    Mutant(
+        "moment-holds-definitions",
+        "extract/moment.py",
+        'AFTER_EACH = "rollback to savepoint moment"',
+        'AFTER_EACH = "do 0"',
+        "an ALTER of the application waits for our snapshot, and all behind it",
     ),
 ]

@@ -268,7 +268,7 @@ MUTANTS = [
     Mutant(
         "mirror-retype-unlogged",
         MIRROR,
-        "                self._log_load(cursor)\n                return Applied(updated",
+        "                self._log_load(cursor)\n                self._is_retyped",
         "                return Applied(updated",
         "the models downstream of a retyped column keep its old values",
     ),

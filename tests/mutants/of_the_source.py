@@ -93,8 +93,8 @@ MUTANTS = [
     Mutant(
         "session-two-at-once",
         SESSION,
-        "        with self._turn:\n",
-        "        if True:\n",
+        "        with self._turn:\n            for pause",
+        "        if True:\n            for pause",
         "two threads use one connection, and one gets the other's rows",
     ),
     Mutant(
@@ -247,8 +247,8 @@ MUTANTS = [
     Mutant(
         "types-float-digits",
         TYPES,
-        'has all\n        source_text="{c} + 0e0"',
-        'has all\n        source_text="{c}"',
+        'abs({c}) + 0e0)",\n        mirror_text=DOUBLE_TEXT.format(',
+        'abs({c}))",\n        mirror_text=DOUBLE_TEXT.format(',
         "a FLOAT arrives with six digits",
     ),
     Mutant(

@@ -20,6 +20,7 @@ READING, STORING, COMPARING, DECIDING = (
 )
 MEMBERS = "tests/extract/test_members.py"
 BULK = "tests/extract/test_bulk.py"
+MOMENT = "tests/extract/test_moment.py"
 FAST_SUITE = (
     READING,
     STORING,
@@ -34,12 +35,23 @@ FAST_SUITE = (
     MEMBERS,
     BULK,
     "tests/extract/test_interleavings.py",
+    MOMENT,
+    "tests/extract/test_unicode.py",
+    "tests/extract/test_numeric_cursors.py",
+    "tests/extract/test_warehouse_sessions.py",
 )
 FIRST = {
     "extract/session.py": (READING, "tests/extract/test_session.py"),
     "extract/catalog.py": (READING, "tests/extract/test_extraction.py"),
     "extract/reader.py": (READING, "tests/extract/test_round_trip.py"),
     "extract/types.py": (MEMBERS, "tests/extract/test_round_trip.py"),
+    "extract/texts.py": ("tests/extract/test_unicode.py", "tests/extract/test_round_trip.py"),
+    "extract/windows.py": (
+        "tests/extract/test_numeric_cursors.py",
+        "tests/extract/test_changes_of_the_source.py",
+        DECIDING,
+    ),
+    "extract/moment.py": (MOMENT,),
     "extract/files.py": (STORING,),
     "extract/landing.py": (STORING, BULK),
     "extract/bulk.py": (BULK,),

@@ -1,0 +1,53 @@
+"""One moment: what is read of several tables in one snapshot of the source, for a short time.
+
+A snapshot is a read-only transaction. It locks no row; what it holds of a table's definition goes
+after each statement, by rolling back to a savepoint, so that an ALTER waits for no more than that.
+While it is open the source keeps old versions of rows, so it ends when its time is over, whatever
+is under way here.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Timer
+
+BEGIN = (
+    "set session transaction isolation level repeatable read",
+    "start transaction with consistent snapshot, read only",
+    "savepoint moment",
+)
+AFTER_EACH = "rollback to savepoint moment"
+END = "rollback"
+ISOLATION = (
+    "show session variables where variable_name in ('transaction_isolation', 'tx_isolation')"
+)
+"""Its name differs between servers; other levels have no snapshot, and not all of them say so."""
+REPEATABLE_READ = "REPEATABLE-READ"
+
+
+@dataclass
+class Moment:
+    """A snapshot that is open: when it began by the source's clock, and when it ends by ours."""
+
+    at: datetime
+    ends_at: float
+    timer: Timer
+
+    @property
+    def name(self) -> str:
+        """What tells the moment from every other of this source."""
+        return self.at.isoformat()
+
+    @property
+    def seconds_left(self) -> float:
+        return self.ends_at - time.monotonic()
+
+
+def limited(sql: str, seconds: float, is_mariadb: bool) -> str:
+    """A SELECT that the server itself ends after so many seconds."""
+    if not sql.startswith("select "):
+        return sql
+    if is_mariadb:
+        return f"set statement max_statement_time = {max(seconds, 0.001):.3f} for {sql}"
+    hint = f"/*+ MAX_EXECUTION_TIME({max(int(seconds * 1000), 1)}) */"
+    return f"select {hint} {sql.removeprefix('select ')}"
