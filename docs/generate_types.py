@@ -4,6 +4,7 @@ from common.settings import PROJECT
 from extract.catalog import KEY_LITERALS
 from extract.column import SourceColumn
 from extract.ranges import ORDERED_ALIKE
+from extract.texts import MARK_DIGITS
 from extract.types import RULES, TypeRule, mirror_text, postgres_type, source_text
 
 PAGE = PROJECT / "docs" / "types.md"
@@ -125,7 +126,13 @@ def _anomaly(rule: TypeRule) -> str:
     if rule.held:
         return f"A value without `{rule.held.format(c='c')}` becomes NULL, and an anomaly."
     if rule.quoted:
-        return "The character NUL becomes ␀ (U+2400), and an anomaly."
+        return (
+            "The character NUL becomes ␀ (U+2400), and an anomaly. Bytes that are no Unicode"
+            " character, as a surrogate without its other half or a character that a user defined,"
+            f" become `?`, and an anomaly with the bytes of the text; behind such a text stand"
+            f" U+FFFD and the first {MARK_DIGITS} digits of the SHA-256 of its bytes, so that two of"
+            " them stay two."
+        )
     return ""
 
 

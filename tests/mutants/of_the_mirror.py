@@ -269,7 +269,7 @@ MUTANTS = [
         "mirror-retype-unlogged",
         MIRROR,
         "                self._log_load(cursor)\n                self._is_retyped",
-        "                return Applied(updated",
+        "                self._is_retyped",
         "the models downstream of a retyped column keep its old values",
     ),
     Mutant(
