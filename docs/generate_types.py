@@ -130,7 +130,7 @@ def _anomaly(rule: TypeRule) -> str:
             "The character NUL becomes ␀ (U+2400), and an anomaly. Bytes that are no Unicode"
             " character, as a surrogate without its other half or a character that a user defined,"
             f" become `?`, and an anomaly with the bytes of the text; behind such a text stand"
-            f" U+FFFD and the first {MARK_DIGITS} digits of the SHA-256 of its bytes, so that two of"
+            f" U+FFFD and {MARK_DIGITS} digits of the SHA-256 of its bytes, so that two of"
             " them stay two."
         )
     return ""
