@@ -97,7 +97,9 @@ class Field:
         quickly = QUICKLY_QUOTED.format(text)
         if 0 < self.octets <= SHORT:
             return quickly
-        return f"if(octet_length({text}) <= {SHORT}, {quickly}, quote({text}))"
+        # QUOTE() of a text that was too wide, and so is NULL, is the word NULL
+        quoted = f"when {text} is not null then quote({text})"
+        return f"case when octet_length({text}) <= {SHORT} then {quickly} {quoted} end"
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,14 @@ class Reader:
         self._key = table.key_columns
         self._key_values = ", ".join(map(key_value, self._key))
         self._key_order = ", ".join(map(key_order, self._key))
+        odd = [
+            f"case when {condition} then hex(cast({quoted_source(column.name)} as binary)) end"
+            for column in self._key
+            if (condition := no_unicode(column))
+        ]
+        self._odd_key = "null"
+        if odd:
+            self._odd_key = f"nullif(concat_ws(' ', {', '.join(odd)}), '')"
         self.is_plain = True
         self._has_warned = False
         self._held = 0
@@ -296,10 +306,17 @@ class Reader:
 
     def _row_by_row(self, fields: list[Field], where: str) -> Iterator[Chunk]:
         """A statement for each row, so that neither side holds more than one of them."""
-        source = self.table.qualified
-        for key in self._keys(f"select {self._key_values} from {source} where {where}"):
-            condition = f"{source_equality(self._key, key)} and ({where})"
-            yield from self._whole_rows(fields, condition)
+        for key in self._keys(where):
+            chunks = list(
+                self._whole_rows(fields, f"{source_equality(self._key, key)} and ({where})")
+            )
+            if not chunks and key in self._keys(where):
+                raise TableError(
+                    self.table.declaration.name,
+                    f"the source lists a row with the key {key}, and finds none by it",
+                    "Correct the key at the source, or set `key` to another unique key.",
+                )
+            yield from chunks
 
     def _whole_rows(self, fields: list[Field], where: str) -> Iterator[Chunk]:
         """Rows as they come; a value that is too wide for a function, as it is without."""
@@ -310,15 +327,26 @@ class Reader:
             data = b",".join(_escaped(*pair) for pair in pairs)
             yield Chunk(data, 1, where, suspect=True)
 
-    def _keys(self, sql: str) -> list[Key]:
+    def _keys(self, where: str, tail: str = "") -> list[Key]:
+        """The keys of rows as the driver hands them back. Raises TableError for one it cannot."""
+        source = self.table.qualified
         try:
-            return self.session.rows(sql)
+            found = self.session.rows(
+                f"select {self._key_values}, {self._odd_key} from {source} where {where}{tail}"
+            )
         except UnicodeDecodeError as error:
-            raise TableError(
-                self.table.declaration.name,
-                f"a key holds the bytes x'{error.object.hex().upper()}', which are no Unicode text",
-                "Correct the row at the source, or set `key` to another unique key.",
-            ) from None
+            raise self._no_key(error.object.hex().upper()) from None
+        for *_, octets in found:
+            if octets is not None:
+                raise self._no_key(octets)
+        return [tuple(key) for *key, _ in found]
+
+    def _no_key(self, octets: str) -> TableError:
+        return TableError(
+            self.table.declaration.name,
+            f"a key holds a value that PostgreSQL cannot: x'{octets}' is no Unicode text",
+            "Correct the row at the source, or set `key` to another unique key.",
+        )
 
     def _split(self, key_range: KeyRange, rows: int) -> Iterator[KeyRange]:
         """The range cut into ranges of that many rows; the last one ends where it ended."""
@@ -356,10 +384,7 @@ class Reader:
     def _boundary(self, key_range: KeyRange, rows: int) -> Key | None:
         """The last key of the first so many rows of a range, None where it has fewer."""
         within = source_condition(self._key, key_range)
-        found = self._keys(
-            f"select {self._key_values} from {self.table.qualified} where {within}"
-            f" order by {self._key_order} limit 1 offset {rows - 1}"
-        )
+        found = self._keys(within, f" order by {self._key_order} limit 1 offset {rows - 1}")
         boundary = found[0] if found else None
         if boundary is not None and boundary == key_range.above:
             raise TableError(

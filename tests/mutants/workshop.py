@@ -36,7 +36,7 @@ FAST_SUITE = (
     BULK,
     "tests/extract/test_interleavings.py",
     MOMENT,
-    "tests/extract/test_unicode.py",
+    "tests/extract/core/test_unicode.py",
     "tests/extract/test_numeric_cursors.py",
     "tests/extract/test_warehouse_sessions.py",
 )
@@ -45,7 +45,7 @@ FIRST = {
     "extract/catalog.py": (READING, "tests/extract/test_extraction.py"),
     "extract/reader.py": (READING, "tests/extract/test_round_trip.py"),
     "extract/types.py": (MEMBERS, "tests/extract/test_round_trip.py"),
-    "extract/texts.py": ("tests/extract/test_unicode.py", "tests/extract/test_round_trip.py"),
+    "extract/texts.py": ("tests/extract/core/test_unicode.py", "tests/extract/test_round_trip.py"),
     "extract/windows.py": (
         "tests/extract/test_numeric_cursors.py",
         "tests/extract/test_changes_of_the_source.py",

@@ -156,7 +156,7 @@ def test_row_deleted_before_it_is_read_again_is_deleted(
     items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delete_before_the_second_read(operational, monkeypatch)
-    outcome = items.extract_one(items.table("items"))
+    outcome = items.extract_one(items.table("items"), snapshot_seconds=0)
     assert (outcome.applied.deleted, outcome.verification.is_equal) == (1, True)
     assert query("select id from mrr.items order by id") == [(1,), (3,)]
 
@@ -166,7 +166,7 @@ def test_row_deleted_before_it_is_read_again_passes_the_guard_first(
 ) -> None:
     monkeypatch.setattr(guard, "ALLOWED_ROWS", 0)
     delete_before_the_second_read(operational, monkeypatch)
-    (outcome,) = items.extract(items.table("items"))
+    (outcome,) = items.extract(items.table("items"), snapshot_seconds=0)
     assert isinstance(outcome.error, DeletesRefused)
 
 
@@ -183,7 +183,7 @@ def test_row_that_is_back_when_its_range_is_read_again_stays(
     monkeypatch.setattr(findings.Findings, "_read_again", insert_first)
     operational.execute("delete from items where id = 2")
     operational.execute("update items set a = 'silent', updated_at = updated_at where id = 1")
-    assert items.extract_one(items.table("items")).verification.is_equal
+    assert items.extract_one(items.table("items"), snapshot_seconds=0).verification.is_equal
     assert query("select a from mrr.items order by id") == [("silent",), ("back",), ("",)]
 
 

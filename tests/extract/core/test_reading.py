@@ -297,7 +297,7 @@ def test_row_deleted_while_it_is_read_row_by_row_is_left_out(
     equality = reader.source_equality
     monkeypatch.setattr(reader.Reader, "_joined", refuse)
     monkeypatch.setattr(reader, "source_equality", delete_first)
-    items.extract_one(items.table("items"), full_refresh=True)
+    items.extract_one(items.table("items"), full_refresh=True, snapshot_seconds=0)
     assert query("select id from mrr.items order by id") == [(1,), (3,)]
 
 

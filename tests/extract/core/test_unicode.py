@@ -8,6 +8,7 @@ import pymysql
 import pytest
 
 from commands.verify import verify_tables
+from extract import reader
 from extract.session import Session
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
@@ -150,12 +151,13 @@ def test_table_without_a_key_holds_such_texts_too(
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that go to the source."""
+    """The SELECTs that go to the source."""
     statements: list[str] = []
     fetch = Session._fetch
 
     def counted(self: Session, sql: str, *arguments: object) -> object:
-        statements.append(sql)
+        if sql.startswith(("select ", "set statement ")):
+            statements.append(sql)
         return fetch(self, sql, *arguments)
 
     monkeypatch.setattr(Session, "_fetch", counted)
@@ -242,3 +244,32 @@ def test_no_two_texts_of_any_character_set_become_one(
         marks = {number for number, text in stored.items() if "\ufffd" in text[-17:-15]}
         noted = query("select row_key from dwh.mirror_anomaly where table_name = %s", (name,))
         assert {int(row_key.strip('{}"id: ')) for (row_key,) in noted} >= marks
+
+
+@pytest.mark.parametrize("rows", [1, 3], ids=["every boundary", "some boundaries"])
+def test_key_without_unicode_at_a_boundary_stops_its_table_and_reads_nothing_for_ever(
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """The driver takes such a key for a question mark, which lies elsewhere in the order."""
+    monkeypatch.setattr(reader, "ROWS_PER_VALUE", rows)
+    monkeypatch.setattr(reader, "ROWS_PER_SCAN", rows)
+    operational.execute(
+        "create table items (id varchar(9) character set sjis primary key, v mediumtext)"
+    )
+    operational.execute("insert into items values ('a', 'x'), ('z', 'y'), (_sjis x'F040', 'z')")
+    table = mirror.table("items", cursor=None)
+    (outcome,) = mirror.extract(table)
+    assert "x'F040'" in str(outcome.error)
+
+
+def test_row_with_a_key_without_unicode_is_not_passed_over_where_rows_come_one_by_one(
+    operational: OperationalDatabase, mirror: Mirror, set_global: Callable[[str, object], None]
+) -> None:
+    operational.execute(
+        "create table items (id varchar(9) character set sjis primary key, v mediumtext)"
+    )
+    operational.execute("insert into items values ('a', repeat('x', 900000)), ('b', 'y')")
+    operational.execute("insert into items values (_sjis x'F040', repeat('z', 900000))")
+    set_global("max_allowed_packet", 1024 * 1024)
+    (outcome,) = mirror.extract(mirror.table("items", cursor=None))
+    assert "x'F040'" in str(outcome.error)
