@@ -8,7 +8,6 @@ it, builds the warehouse with dbt, and logs each step.
 import argparse
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
@@ -20,6 +19,7 @@ def main(arguments: list[str]) -> int:
     """Run one command; its exit code."""
     options = build_parser().parse_args(arguments)
     from common.errors import TidemarkError
+    from common.stopping import Stopped
 
     try:
         _check_options(options)
@@ -27,18 +27,19 @@ def main(arguments: list[str]) -> int:
     except TidemarkError as error:
         print(error, file=sys.stderr)
         return int(error.exit_code)
-    except Exception as error:
-        from common.log import LOG_FILE, get_logger, start_logging
-
-        start_logging()
-        get_logger("run").exception("unexpected")
-        words = " ".join(str(error).split())
-        print(f"{type(error).__name__}: {words}", file=sys.stderr)
-        print(f"HINT: Nobody foresaw this one; {LOG_FILE} has its traceback.", file=sys.stderr)
+    except ImportError as error:
+        print(f"package {error.name}: cannot be loaded ({error})", file=sys.stderr)
+        print("HINT: Install it with `make .venv`.", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("stopped\nHINT: The next run goes on where this one was.", file=sys.stderr)
-        return 130
+    except Exception as error:
+        from commands.failures import told
+
+        failure = told(error)
+        print(failure, file=sys.stderr)
+        return int(failure.exit_code)
+    except Stopped as stop:
+        print(f"{stop}\nHINT: The next run goes on where this one was.", file=sys.stderr)
+        return int(stop.exit_code)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -326,13 +327,7 @@ def _progress():
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-    def say(line: str) -> None:
-        # whoever read the progress may have gone; the run goes on
-        with suppress(BrokenPipeError):
-            console.print(line, style="dim", markup=False)
-
-    return say
+    return lambda line: console.print(line, style="dim", markup=False)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -367,4 +362,9 @@ def _use_venv() -> None:
 
 if __name__ == "__main__":
     _use_venv()
+    from common.stopping import stop_on_signals
+    from common.streams import prepare_streams
+
+    prepare_streams()
+    stop_on_signals()
     raise SystemExit(main(sys.argv[1:]))

@@ -46,21 +46,27 @@ _DIGEST = sql.SQL("""
 """)
 
 _GRANTEES = """
-    with acl (items) as (
-        select nspacl from pg_namespace where nspname = any(%(schemas)s)
+    with acl (owner, items) as (
+        select nspowner, nspacl from pg_namespace where nspname = any(%(schemas)s)
         union all
-        select relacl from pg_class where relnamespace::regnamespace::text = any(%(schemas)s)
+        select relowner, relacl
+        from pg_class
+        where relnamespace::regnamespace::text = any(%(schemas)s)
         union all
-        select attribute.attacl
+        select relation.relowner, attribute.attacl
         from pg_attribute as attribute
         join pg_class as relation on relation.oid = attribute.attrelid
         where relation.relnamespace::regnamespace::text = any(%(schemas)s)
         union all
-        select proacl from pg_proc where pronamespace::regnamespace::text = any(%(schemas)s)
+        select proowner, proacl
+        from pg_proc
+        where pronamespace::regnamespace::text = any(%(schemas)s)
         union all
-        select typacl from pg_type where typnamespace::regnamespace::text = any(%(schemas)s)
+        select typowner, typacl
+        from pg_type
+        where typnamespace::regnamespace::text = any(%(schemas)s)
         union all
-        select defaclacl
+        select defaclrole, defaclacl
         from pg_default_acl
         where defaclnamespace::regnamespace::text = any(%(schemas)s)
     )
@@ -68,6 +74,7 @@ _GRANTEES = """
     from acl
     cross join aclexplode(acl.items) as item
     join pg_roles as role on role.oid = item.grantee
+    where item.grantee <> acl.owner
     order by role.rolname::text
 """
 
@@ -113,7 +120,10 @@ def read_sequence(cursor: Cursor, schema: str, name: str) -> Sequence:
 
 
 def read_grantees(cursor: Cursor, schemas: Many[str]) -> tuple[str, ...]:
-    """The roles that hold a privilege on something in the schemas."""
+    """The roles that hold a privilege on something in the schemas that is not their own.
+
+    What is restored belongs to the account that restores it, whoever owned it.
+    """
     cursor.execute(_GRANTEES, {"schemas": list(schemas)})
     return tuple(role for (role,) in cursor.fetchall())
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from backup.manifest import Mark
+from backup.manifest import Manifest, Mark
 
 
 def carry_on(
@@ -95,6 +95,31 @@ def keep_run_log(cursor: Cursor, replaced: str) -> None:
             where log_id in (select log_id from {current})
             order by log_id
         """).format(**names)
+    )
+
+
+def close_own_row(cursor: Cursor, manifest: Manifest) -> None:
+    """Let the run log tell how the backup itself came out, which was running as it was dumped."""
+    tables = [table for held in manifest.layers.values() for table in held.tables]
+    cursor.execute(
+        """
+        update dwh.run_log
+        set
+            status = %s,
+            finished_at = ended.at,
+            execution_seconds = extract(epoch from ended.at - started_at),
+            rows_affected = %s,
+            error_message = %s
+        from (select %s::timestamptz as at) as ended
+        where run_id = %s and process = 'backup' and step = 'backup' and status = 'running'
+        """,
+        (
+            "warning" if manifest.warnings else "success",
+            sum(table.rows for table in tables),
+            "; ".join(manifest.warnings) or None,
+            manifest.completed_at or manifest.created_at,
+            manifest.run_id,
+        ),
     )
 
 

@@ -23,6 +23,8 @@ from warehouse.connection import connect, transaction
 
 log = get_logger(__name__)
 
+ISO_TEXT = """to_char({} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
 
 @dataclass(frozen=True)
 class Backup:
@@ -95,7 +97,7 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
         cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
         cursor.execute(
             "select pg_export_snapshot(), current_setting('server_version'),"
-            """ to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+            f" {ISO_TEXT.format('now()')}"
         )
         snapshot, server, created_at = cursor.fetchone()
         steps = _steps(cursor, programs.warehouse)
@@ -103,6 +105,10 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
             layer: _dump_layer(cursor, snapshot, layer, partial / layer, programs, lock)
             for layer in LAYERS
         }
+        warnings = _dump_roles(partial / ROLES, programs, lock)
+        files = describe_files(partial)
+        cursor.execute(f"select {ISO_TEXT.format('clock_timestamp()')}")
+        (completed_at,) = cursor.fetchone()
         manifest = Manifest(
             tidemark=_own_version(),
             created_at=created_at,
@@ -111,10 +117,11 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
             pg_dump=programs.version("pg_dump"),
             steps=steps,
             grantees=read_grantees(cursor, schemas_of(LAYERS)),
-            warnings=_dump_roles(partial / ROLES, programs, lock),
+            warnings=warnings,
             marks=read_marks(cursor),
             layers=layers,
-            files=describe_files(partial),
+            files=files,
+            completed_at=completed_at,
         )
     manifest.write(partial)
     return manifest

@@ -4,16 +4,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Self
+from pathlib import Path, PurePosixPath
+from typing import Self
 
 from backup.files import write_durably
+from backup.layers import LAYERS
 from common.errors import TidemarkError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"
 ROLES = "roles.sql"
+MOST_BYTES = 256 * 1024**2
+"""No manifest is larger: one of a million tables is not."""
 
 
 class DamagedBackup(TidemarkError):
@@ -93,6 +96,8 @@ class Manifest:
     marks: tuple[Mark, ...]
     layers: Mapping[str, Contents]
     files: Mapping[str, File]
+    completed_at: str | None = None
+    """When the dump was done, as ISO text in UTC; older backups do not say."""
 
     def write(self, backup: Path) -> None:
         """Write it and its checksum, in the form that `sha256sum -c` reads."""
@@ -110,26 +115,28 @@ class Manifest:
         manifest = cls._parse(backup, _checked_text(backup))
         for name, expected in sorted(manifest.files.items()):
             _check_file(backup, name, expected)
+        for layer in LAYERS:
+            _check_layer(backup, layer, manifest)
         return manifest
 
     @classmethod
     def _parse(cls, backup: Path, data: bytes) -> Self:
-        facts: dict[str, Any] = json.loads(data)
-        if facts.pop("format", None) != FORMAT:
+        # only a restore needs it, and it takes a while to load
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            facts = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise DamagedBackup(backup, MANIFEST, f"not JSON ({error})") from error
+        known = facts.get("format") if isinstance(facts, dict) else None
+        if known != FORMAT or isinstance(known, bool):
             raise DamagedBackup(backup, MANIFEST, f"its format is not {FORMAT}, the one known here")
-        facts["marks"] = tuple(Mark(**mark) for mark in facts["marks"])
-        facts["files"] = {name: File(**file) for name, file in facts["files"].items()}
-        facts["layers"] = {
-            layer: Contents(
-                tables=tuple(Table(**table) for table in held["tables"]),
-                views=tuple(held["views"]),
-                sequences=tuple(Sequence(**sequence) for sequence in held["sequences"]),
-            )
-            for layer, held in facts["layers"].items()
-        }
-        for name in ("steps", "grantees", "warnings"):
-            facts[name] = tuple(facts[name])
-        return cls(**facts)
+        try:
+            return TypeAdapter(cls).validate_json(data, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise DamagedBackup(backup, MANIFEST, f"{place}: {first['msg'].lower()}") from error
 
 
 def describe_files(backup: Path) -> dict[str, File]:
@@ -145,14 +152,30 @@ def _checked_text(backup: Path) -> bytes:
     for name in (MANIFEST, CHECKSUM):
         if not (backup / name).is_file():
             raise DamagedBackup(backup, name, "missing")
+        if (size := (backup / name).stat().st_size) > MOST_BYTES:
+            raise DamagedBackup(backup, name, f"{size} bytes, more than any has")
     data = (backup / MANIFEST).read_bytes()
     if (backup / CHECKSUM).read_bytes().split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
         raise DamagedBackup(backup, MANIFEST, f"altered, its checksum is not that of {CHECKSUM}")
     return data
 
 
+def _check_layer(backup: Path, layer: str, manifest: Manifest) -> None:
+    """Refuse a layer with files that pg_restore could read and the manifest does not name."""
+    if layer not in manifest.layers:
+        raise DamagedBackup(backup, MANIFEST, f"layers.{layer}: missing")
+    if f"{layer}/toc.dat" not in manifest.files:
+        raise DamagedBackup(backup, MANIFEST, f"files.{layer}/toc.dat: missing")
+    for path in sorted((backup / layer).rglob("*")):
+        name = path.relative_to(backup).as_posix()
+        if name not in manifest.files and not path.is_dir():
+            raise DamagedBackup(backup, name, "not in the manifest")
+
+
 def _check_file(backup: Path, name: str, expected: File) -> None:
     path = backup / name
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise DamagedBackup(backup, MANIFEST, f'files: "{name}" is not within the backup')
     if not path.is_file():
         raise DamagedBackup(backup, name, "missing")
     size = path.stat().st_size

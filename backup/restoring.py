@@ -22,7 +22,7 @@ from backup.failures import LOCK_WAIT, message_of, told
 from backup.layers import chosen_layers, schemas_of
 from backup.manifest import Manifest, Table
 from backup.programs import Programs
-from backup.script import run_data, run_statements
+from backup.script import run_data, run_statements, with_own_defaults
 from common.errors import TidemarkError
 from common.log import get_logger
 from common.settings import Address
@@ -101,6 +101,7 @@ def _replace(
         connection.cursor() as cursor,
     ):
         _check_steps(cursor, backup.name, manifest, layers)
+        missing = _missing_roles(cursor, manifest.grantees)
         present = _present(cursor, schemas_of(layers))
         outside = dependents(cursor, present)
         views = _script_of(outside, programs)
@@ -108,7 +109,8 @@ def _replace(
             cursor.execute(NO_TIME_LIMITS)
             cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
             marks = read_marks(cursor)
-            roles = _create_missing_roles(cursor, manifest.grantees)
+            for statement in _creating(cursor, missing):
+                cursor.execute(statement)
             _rename_aside(cursor, present)
             for layer in layers:
                 _restore_layer(cursor, backup / layer, programs)
@@ -116,6 +118,8 @@ def _replace(
             rebuild = continuity.carry_on(cursor, layers, replaced=marks, restored=manifest.marks)
             if "dwh" in present:
                 continuity.keep_run_log(cursor, _aside("dwh"))
+            if "dwh" in layers:
+                continuity.close_own_row(cursor, manifest)
             _drop_aside(cursor, present, outside)
             _recreate(cursor, views)
             moved = {mark.table_name for mark in set(marks) ^ set(read_marks(cursor))}
@@ -128,7 +132,7 @@ def _replace(
         marks_moved=tuple(sorted(moved)),
         rebuild=rebuild,
         views_recreated=tuple(view.identity for view in outside),
-        roles_created=roles,
+        roles_created=missing,
     )
 
 
@@ -166,14 +170,34 @@ def _script_of(views: tuple[Dependent, ...], programs: Programs) -> bytes:
     )
 
 
-def _create_missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
-    """Create, without login, the roles that the backup grants something to."""
+def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
+    """The roles that the backup grants something to and that must be created.
+
+    Raises NotRestorable where the account may not create them.
+    """
     cursor.execute("select rolname::text from pg_roles where rolname = any(%s)", (list(roles),))
     known = {role for (role,) in cursor.fetchall()}
     missing = tuple(role for role in roles if role not in known)
-    for role in missing:
-        cursor.execute(sql.SQL("create role {} nologin").format(sql.Identifier(role)))
+    cursor.execute(
+        "select rolsuper or rolcreaterole, quote_ident(rolname) from pg_roles"
+        " where rolname = current_user"
+    )
+    may_create, account = cursor.fetchone()
+    if missing and not may_create:
+        raise NotRestorable(
+            f"role {', '.join(missing)}",
+            f"not there, and {account} may not create roles; nothing was changed",
+            "Let the DBA create what the backup grants something to: "
+            + " ".join(f"{statement};" for statement in _creating(cursor, missing)),
+        )
     return missing
+
+
+def _creating(cursor: Cursor, roles: tuple[str, ...]) -> list[str]:
+    return [
+        sql.SQL("create role {} nologin").format(sql.Identifier(role)).as_string(cursor)
+        for role in roles
+    ]
 
 
 def _aside(schema: str) -> str:
@@ -196,7 +220,8 @@ def _restore_layer(cursor: Cursor, folder: Path, programs: Programs) -> None:
         "pg_restore", "--section=data", *script, stdout=subprocess.PIPE
     ) as process:
         run_data(cursor, process.stdout)
-    run_statements(cursor, programs.output("pg_restore", "--section=post-data", *script))
+    last = programs.output("pg_restore", "--section=post-data", *script)
+    run_statements(cursor, with_own_defaults(cursor, last))
 
 
 def _compare(cursor: Cursor, tables: list[Table]) -> None:

@@ -17,6 +17,10 @@ _RESTRICT = re.compile(rb"^\\(?:un)?restrict \w{63}\n", re.MULTILINE)
 _TIMEOUTS = re.compile(rb"^SET (?:lock|transaction)_timeout = 0;\n", re.MULTILINE)
 _END_OF_HEADER = b"\n-- Name: "
 
+_DEFAULTS = re.compile(
+    rb'^ALTER DEFAULT PRIVILEGES FOR ROLE ("(?:[^"]|"")+"|\w+) IN SCHEMA', re.MULTILINE
+)
+
 
 class CopyData:
     """The lines of a script up to the end of its COPY data, as a file to read."""
@@ -50,6 +54,21 @@ def run_statements(cursor: Cursor, script: bytes) -> None:
     header, name, rest = _RESTRICT.sub(b"", script).partition(_END_OF_HEADER)
     # A statement of our own, since comments alone are no query.
     cursor.execute(b"set check_function_bodies = off;\n" + _TIMEOUTS.sub(b"", header) + name + rest)
+
+
+def with_own_defaults(cursor: Cursor, script: bytes) -> bytes:
+    """The script with the default privileges of roles that we are not given to the account.
+
+    They are those of who made the tables, which is the account from now on.
+    """
+    cursor.execute("select quote_ident(rolname) from pg_roles where pg_has_role(oid, 'usage')")
+    ours = {role for (role,) in cursor.fetchall()}
+
+    def of_the_account(match: re.Match[bytes]) -> bytes:
+        is_ours = match[1].decode() in ours
+        return match[0] if is_ours else b"ALTER DEFAULT PRIVILEGES IN SCHEMA"
+
+    return _DEFAULTS.sub(of_the_account, script)
 
 
 def run_data(cursor: Cursor, script: IO[bytes]) -> None:

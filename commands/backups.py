@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import backup
+from commands.failures import translated_errors
 from commands.servers import Connected
 from common.log import start_logging
 from common.settings import Settings
@@ -51,7 +52,7 @@ def _logged(servers: Connected, process: str) -> Iterator[tuple[str, Step]]:
             upgrade(connection)
             run_log = RunLog(connection, run_id)
             run_log.close_abandoned()
-            with run_log.step(process, process) as step:
+            with run_log.step(process, process) as step, translated_errors(servers):
                 yield run_id, step
         finally:
             connection.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import psycopg2
 import pymysql
+from psycopg2.errors import ReadOnlySqlTransaction
 
 from commands.servers import Connected
 from common.errors import ExitCode, TidemarkError
@@ -16,10 +17,10 @@ from extract.declarations import MirroredTable
 from extract.errors import as_table_error
 from extract.session import Session
 from warehouse.connection import connect
+from warehouse.failures import REMEDIES
 
 FREE_BYTES = 2 * 1024**3
 READING = {"SELECT", "USAGE", "SHOW VIEW"}
-OLDEST_POSTGRESQL = 150_000
 
 
 @dataclass(frozen=True)
@@ -110,22 +111,33 @@ def _warehouse(address: Address) -> Iterator[Finding]:
 def _postgresql(connection: psycopg2.extensions.connection, address: Address) -> Iterator[Finding]:
     subject = f"warehouse {address}"
     version = connection.server_version
-    remedy = None if version >= OLDEST_POSTGRESQL else "Use PostgreSQL 15 or newer."
-    yield Finding(subject, f"PostgreSQL {version // 10000}.{version % 10000}", remedy)
+    yield Finding(subject, f"PostgreSQL {version // 10000}.{version % 10000}")
     with connection.cursor() as cursor:
         cursor.execute(
-            "select has_database_privilege(current_database(), 'create'),"
-            " pg_encoding_to_char(encoding) from pg_database where datname = current_database()"
+            "select current_setting('transaction_read_only')::boolean,"
+            " has_database_privilege(current_database(), 'create')"
         )
-        may_create, encoding = cursor.fetchone()
+        is_read_only, may_create = cursor.fetchone()
+        cursor.execute(
+            "select nspname, pg_get_userbyid(nspowner) from pg_namespace"
+            " where nspname in ('mrr', 'mrr_state', 'mrr_landing', 'stg', 'dwh')"
+            " and not pg_has_role(nspowner, 'usage') order by nspname"
+        )
+        others = cursor.fetchall()
+    if is_read_only:
+        yield Finding(subject, "read-only", REMEDIES[ReadOnlySqlTransaction])
     if not may_create:
         yield Finding(
             subject,
             f"{address.user} may not create schemas",
-            f"grant create on database {address.database} to {address.user}",
+            f'grant create on database "{address.database}" to "{address.user}"',
         )
-    if encoding != "UTF8":
-        yield Finding(subject, f"encoding {encoding}", "Use a database with encoding UTF8.")
+    for schema, owner in others:
+        yield Finding(
+            f"schema {schema}",
+            f"belongs to {owner}",
+            f'alter schema "{schema}" owner to "{address.user}", and what is in it',
+        )
 
 
 def _disk() -> Finding:

@@ -3,7 +3,7 @@
 import os
 import shlex
 
-from commands.servers import Connected
+from commands.servers import EMBEDDED_ADDRESSES, Connected, fingerprint
 from common.settings import PROJECT
 from warehouse.build import dbt_environment
 
@@ -24,6 +24,9 @@ def export_lines(servers: Connected) -> list[str]:
         "PGDATABASE": warehouse.database,
     }
     folders = [PROJECT / ".venv" / "bin"]
+    ours = [servers.embedded.operational, servers.embedded.warehouse] if servers.embedded else []
+    addresses = [address for address in (operational, warehouse) if address in ours]
+    values[EMBEDDED_ADDRESSES] = " ".join(map(fingerprint, addresses))
     if servers.embedded:
         admin = servers.embedded.operational_admin
         values["OPERATIONAL_ADMIN_USER"] = admin.user

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from psycopg2.extensions import connection as Connection
 
+from commands.failures import translated_errors
 from commands.servers import Connected
 from common.errors import DeletesRefused, ExitCode, TidemarkError
 from common.log import get_logger, start_logging
@@ -91,7 +92,7 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
         run_log.close_abandoned()
         builder = Builder(servers.warehouse, run_id)
         try:
-            with run_log.step("run", "run") as step:
+            with run_log.step("run", "run") as step, translated_errors(servers):
                 tables = _extract(servers, connection, run_log, lock, options, report)
                 lock.check()
                 result = _build(builder, connection, run_id, lock, options, tables, report, started)

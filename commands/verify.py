@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
+from commands.failures import translated_errors
 from commands.servers import Connected
 from common.errors import DeletesRefused, ExitCode, TableError, TidemarkError
 from common.log import start_logging
@@ -73,7 +74,7 @@ def verify_tables(
         try:
             if not servers.source_is_embedded:
                 check_identity(connection, source, None)
-            with run_log.step("verify", "verify") as step:
+            with run_log.step("verify", "verify") as step, translated_errors(servers):
                 for table in tables:
                     found.append(
                         _verify_table(

@@ -4,8 +4,18 @@ TidemarkError                    1  something failed
 ├── UsageError                   2  the command line contradicts itself
 ├── SettingError                 2  a setting is missing or wrong
 ├── ServerError                  1  a server cannot be reached, or refuses us
+├── SourceChanged                1  another server than the one that is mirrored
 ├── TableError                   1  one mirrored table stops; the others go on
+│   ├── TableChanged             1  it was altered or rebuilt while it was read
+│   ├── RowsLost                 1  another number of rows was copied than read
 │   └── DeletesRefused           4  the delete guard refused
+├── DbtError                     1  dbt could not read or start the project
+│   └── DbtEnded                 1  its process ended before the build was done
+├── ProgramFailed                1  a program of PostgreSQL ended with an error
+├── ShelfInUse                   1  another process uses the directory of backups
+├── DamagedBackup                1  a file of a backup is not what it was
+├── NotRestorable                1  these layers cannot be restored here
+├── RestoredDiffers              1  a restored table is not the one of the manifest
 └── AnotherRun                  75  another run holds the lock
 """
 
@@ -21,6 +31,9 @@ class ExitCode(IntEnum):
     TEST_FAILED = 3
     REFUSED = 4
     LOCKED = 75
+    HUNG_UP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class TidemarkError(Exception):

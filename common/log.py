@@ -1,12 +1,30 @@
 """Logging: one rotating file below `.local/logs`, the run's id in each line, no secret in any."""
 
 import logging
+import sys
 from logging.handlers import RotatingFileHandler
 
 from common.settings import LOCAL
 
 LOG_FILE = LOCAL / "logs" / "tidemark.log"
 _context = {"run_id": "-"}
+
+
+class LogFile(RotatingFileHandler):
+    """The log file. A line that cannot be written stops nothing; the first one is told."""
+
+    has_failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.has_failed:
+            self.has_failed = True
+            sys.stderr.write(
+                f"log {LOG_FILE}: {error.strerror}\nHINT: Make room there; this command goes on"
+                " without its log.\n"
+            )
 
 
 def start_logging(run_id: str = "-") -> None:
@@ -16,7 +34,7 @@ def start_logging(run_id: str = "-") -> None:
     if root.handlers:
         return
     LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(LOG_FILE, maxBytes=5_000_000, backupCount=4, encoding="utf-8")
+    handler = LogFile(LOG_FILE, maxBytes=5_000_000, backupCount=4, encoding="utf-8")
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(run_id)s %(name)s %(message)s")
     )

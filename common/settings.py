@@ -93,8 +93,17 @@ def read_dotenv(path: Path) -> dict[str, str]:
     """The `NAME=value` lines of a `.env` file; an empty dict where there is no file."""
     if not path.exists():
         return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        words = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingError(
+            str(path),
+            f"cannot be read ({words})",
+            "Make it a text file that this account may read.",
+        ) from error
     values = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip().removeprefix("export ")
         if not line or line.startswith("#"):
             continue

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pymysql
 
+from common.authentication import PLUGINS, PasswordRefused
 from common.settings import Address
 from embedded.programs import Programs, get_programs
 from embedded.server import Server
@@ -99,7 +100,7 @@ class MariaDB(Server):
             ):
                 cursor.execute("select @@datadir")
                 return cursor.fetchone()[0]
-        except pymysql.MySQLError:
+        except (pymysql.MySQLError, PasswordRefused):
             return None
 
     def _base(self, data: Path) -> list[str]:
@@ -125,6 +126,7 @@ def connection(address: Address, seconds: int = 60) -> Iterator[pymysql.Connecti
         user=address.user,
         password=address.password,
         charset="utf8mb4",
+        auth_plugin_map=PLUGINS,
         autocommit=True,
         connect_timeout=seconds,
         read_timeout=seconds,

@@ -86,6 +86,7 @@ class PostgreSQL(Server):
                 user=address.user,
                 password=address.password,
                 dbname=address.database,
+                require_auth="scram-sha-256",
                 connect_timeout=2,
             )
         except psycopg2.OperationalError:

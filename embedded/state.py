@@ -70,7 +70,7 @@ def read_state(home: Path) -> State | None:
         return State(path, facts["ports"], {name: facts["passwords"][name] for name in ACCOUNTS})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ServerError(
             str(path),
             f"cannot be read ({type(error).__name__}: {error})",

@@ -4,8 +4,9 @@ import psycopg2
 import pymysql
 from pymysql.constants import ER
 
-from common.errors import ServerError, TableError, TidemarkError
+from common.errors import TableError, TidemarkError
 from extract.session import CONNECTION_LOST, STATEMENT_CUT, error_number
+from warehouse.failures import remedy
 
 DRIVER_ERRORS = (TidemarkError, pymysql.err.MySQLError, psycopg2.Error, OSError, UnicodeError)
 """What stops a table and leaves the others alone."""
@@ -38,7 +39,8 @@ def as_table_error(name: str, error: Exception) -> TidemarkError:
         words = error.diag.message_primary or "the connection is lost"
         hints = {psycopg2.errors.LockNotAvailable: LOCKED}
         hints[psycopg2.errors.ProgramLimitExceeded] = TOO_LONG
-        return TableError(name, f"the warehouse says: {words}", hints.get(type(error), AGAIN))
+        hint = hints.get(type(error)) or remedy(error) or AGAIN
+        return TableError(name, f"the warehouse says: {words}", hint)
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return TableError(name, f"{error.strerror or type(error).__name__}{where}", AGAIN)
@@ -59,12 +61,3 @@ def as_table_error(name: str, error: Exception) -> TidemarkError:
         return TableChanged(name)
     words = error.args[1] if len(error.args) > 1 else type(error).__name__
     return TableError(name, f"the source says {number}: {words}", HINTS.get(number, AGAIN))
-
-
-def connection_lost(address: object) -> ServerError:
-    """The error of a run whose warehouse went away under it."""
-    return ServerError(
-        f"warehouse {address}",
-        "the connection is lost",
-        "The next run goes on from what was committed; look at the server's log.",
-    )

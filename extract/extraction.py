@@ -21,7 +21,7 @@ from extract.anomalies import note_anomalies
 from extract.bulk import BulkLoad, Progress, forget_stale_loads, is_bulky
 from extract.catalog import TableDescription, check_dropped, describe
 from extract.declarations import MirroredTable
-from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error, connection_lost
+from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error
 from extract.files import NOTHING, FileWriter, Landed, LandingTable, landing_folder
 from extract.guard import note_accepted, note_candidates
 from extract.mirror import Applied, MirrorTable
@@ -34,6 +34,7 @@ from extract.types import postgres_type, quoted_postgres
 from extract.verification import Verification, write_verification, written_by
 from extract.windows import Window, advanced_mark, warning_of_outliers, window_of
 from warehouse.connection import transaction
+from warehouse.failures import connection_lost
 from warehouse.marks import Mark, read_marks
 from warehouse.run_log import RunLog
 
@@ -341,7 +342,7 @@ class Extraction:
 
     def _failed(self, name: str, error: Exception, started: float) -> TableOutcome:
         if self.connection.closed:
-            raise connection_lost(self.warehouse) from error
+            raise connection_lost(f"warehouse {self.warehouse}") from error
         log.warning("%s: %s", name, type(error).__name__, exc_info=error)
         return TableOutcome(name, time.monotonic() - started, error=as_table_error(name, error))
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from psycopg2.extensions import connection as Connection
 
 from extract.reader import Chunk
+from warehouse.failures import only_logged
 
 LANDING_SCHEMA = "mrr_landing"
 BULK_PREFIX = "bulk_"
@@ -124,11 +125,15 @@ def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
     try:
         _drop_landed(connection)
         yield folder
+    except BaseException:
+        with only_logged("what has landed was not dropped"):
+            _drop_landed(connection)
+        raise
+    else:
+        _drop_landed(connection)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
-        if not connection.closed:
-            _drop_landed(connection)
 
 
 def _drop_landed(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pymysql
 from pymysql.constants import CR, ER
 
+from common.authentication import PLUGINS, PasswordRefused
 from common.errors import ServerError
 from common.log import get_logger
 from common.settings import DUTY, Address
@@ -262,11 +263,20 @@ def _connect(address: Address) -> pymysql.Connection:
             charset="utf8mb4",
             autocommit=True,
             program_name="tidemark",
+            auth_plugin_map=PLUGINS,
             connect_timeout=10,
             read_timeout=60,
             write_timeout=60,
         )
-    except (pymysql.err.MySQLError, UnicodeError, OSError, RuntimeError) as error:
+    except PasswordRefused:
+        raise ServerError(
+            f"operational {address}",
+            "the server asks for the password in clear text, or by a hash as good; it was not sent",
+            "Let the server offer TLS, or give the account another plugin, as"
+            " mysql_native_password; if it has one, another server answers in its place.",
+        ) from None
+    except Exception as error:
+        # where something else than MySQL answers, the driver fails in many ways
         raise _refusal(address, error) from None
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pymysql
 
+from common.authentication import PLUGINS
 from common.errors import ServerError
 from common.settings import Address
 
@@ -25,6 +26,7 @@ def connection(address: Address, database: str | None = None) -> Iterator[pymysq
         password=address.password,
         database=database,
         charset="utf8mb4",
+        auth_plugin_map=PLUGINS,
         init_command="set time_zone = '+00:00'",
         read_timeout=60,
     )

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -152,6 +153,14 @@ def query(warehouse: Address) -> Iterator[Callable[..., list[tuple]]]:
 
 
 @pytest.fixture
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
 def connected(servers: embedded.Servers, warehouse: Address) -> Connected:
     """What a command works on: the test's MariaDB, and its own warehouse."""
     return Connected(servers.operational, warehouse, None)
@@ -162,6 +171,7 @@ class CommandLine:
 
     def __init__(self, folder: Path, operational: Address, warehouse: Address) -> None:
         self.folder = folder
+        self.addresses = operational, warehouse
         self.environment = {
             **os.environ,
             **dbt_environment(warehouse),
@@ -176,20 +186,22 @@ class CommandLine:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return self._call([sys.executable, str(self.folder / "run.py"), *arguments], environment)
 
-    def dbt(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def dbt(
+        self, *arguments: str, folder: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         dbt = Path(sys.executable).parent / "dbt"
-        return self._call([str(dbt), *arguments], environment)
+        return self._call([str(dbt), *arguments], environment, folder)
 
     def _call(
-        self, command: list[str], environment: dict[str, str]
+        self, command: list[str], environment: dict[str, str], folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            cwd=self.folder,
+            cwd=folder or self.folder,
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=900,
             check=False,
         )
 

@@ -27,11 +27,13 @@ from backup.layers import schemas_of
 from backup.manifest import DamagedBackup, Manifest
 from backup.restoring import RestoredDiffers
 from backup.shelf import ShelfInUse
+from commands.status import status
 from common.errors import TidemarkError, UsageError
 from common.settings import PROJECT, Address
 from embedded import Servers
 from tests.conftest import drop_database
 from warehouse.connection import connect, transaction
+from warehouse.run_log import RunLog
 from warehouse.upgrade import upgrade
 
 SAMPLE = r"""
@@ -175,7 +177,7 @@ def table_locked(address: Address, table: str) -> Iterator[None]:
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.02)
@@ -239,6 +241,51 @@ def test_only_the_chosen_layer_goes_back(layer, ask, save, bring_back):
         **changed,
         layer: before[layer],
     }
+
+
+@pytest.fixture
+def plain_account(warehouse, ask) -> Iterator[Address]:
+    """An account that may log in and owns an empty database, no more."""
+    name = f"plain_{time.time_ns()}"
+    ask(f"create role {name} login password 'plain'")
+    ask(f"grant {name} to current_user with set true, inherit true")
+    ask(f"create database {name} owner {name}")
+    yield replace(warehouse, user=name, password="plain", database=name)
+    with closing(connect(warehouse)) as connection:
+        drop_database(connection, name)
+    ask(f"drop role {name}")
+
+
+def test_account_that_may_not_create_roles_restores_what_needs_none(
+    warehouse, plain_account, ask, save, bring_back
+):
+    """The grants and default privileges of the owner before are those of the account now."""
+    ask("grant select on stg.stg_fact_sales to public; grant usage on schema dwh to pg_monitor")
+    save()
+    assert bring_back(into=plain_account).roles_created == ()
+    assert state_of(plain_account)[0] == state_of(warehouse)[0]
+    with closing(connect(plain_account)) as connection:
+        assert asker(connection)(
+            "select defaclrole::regrole::text from pg_default_acl"
+            " where defaclnamespace = 'dwh'::regnamespace"
+        ) == [(plain_account.user,)]
+
+
+def test_missing_roles_that_may_not_be_created_are_named_for_the_dba(
+    plain_account, ask, save, bring_back
+):
+    role = f"Reader {time.time_ns()}"
+    ask(f'create role "{role}"; grant select on dwh.dwh_fact_sales to "{role}"')
+    save()
+    ask(f'revoke all on dwh.dwh_fact_sales from "{role}"; drop role "{role}"')
+    with pytest.raises(NotRestorable) as told:
+        bring_back(into=plain_account)
+    assert f"role {role}: not there, and {plain_account.user} may not create roles" in str(
+        told.value
+    )
+    assert f'create role "{role}" nologin;' in told.value.hint
+    with closing(connect(plain_account)) as connection:
+        assert asker(connection)("select to_regnamespace('dwh')") == [(None,)]
 
 
 def test_restored_account_without_its_role_gets_one_that_cannot_log_in(ask, save, bring_back):
@@ -347,7 +394,11 @@ def forge(backup: Path, change: Callable[[dict], object]) -> None:
     """Change the manifest, and its checksum with it."""
     manifest = json.loads((backup / "manifest.json").read_text())
     change(manifest)
-    data = json.dumps(manifest).encode()
+    put(backup, json.dumps(manifest).encode())
+
+
+def put(backup: Path, data: bytes) -> None:
+    """Put other content into the manifest, and its checksum with it."""
     (backup / "manifest.json").write_bytes(data)
     (backup / "manifest.sha256").write_text(f"{sha256(data).hexdigest()}  manifest.json\n")
 
@@ -374,6 +425,46 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "wrong layer": (lambda b: swap(b / "mrr", b / "dwh"), "dwh/.*: (missing|.* instead)"),
     "unknown format": (lambda b: forge(b, lambda m: m.update(format=99)), "its format is not 1"),
+    "format true": (lambda b: forge(b, lambda m: m.update(format=True)), "its format is not 1"),
+    "a list": (lambda b: put(b, b"[1, 2]"), "manifest.json: its format is not 1"),
+    "a number": (lambda b: put(b, b"7"), "manifest.json: its format is not 1"),
+    "empty manifest": (lambda b: put(b, b""), "manifest.json: not JSON"),
+    "not UTF-8": (lambda b: put(b, b'{"format": 1, "run_id": "\xff"}'), "manifest.json: not JSON"),
+    "deeply nested": (lambda b: put(b, b"[" * 100_000), "manifest.json: not JSON"),
+    "missing field": (lambda b: forge(b, lambda m: m.pop("marks")), "marks: field required"),
+    "wrong type": (
+        lambda b: forge(b, lambda m: m.update(steps="0001")),
+        "steps: input should be a valid array",
+    ),
+    "rows as text": (
+        lambda b: forge(b, lambda m: m["layers"]["mrr"]["tables"][0].update(rows="5")),
+        "layers.mrr.tables.0.rows: input should be a valid integer",
+    ),
+    "file without size": (
+        lambda b: forge(b, lambda m: m["files"]["mrr/toc.dat"].pop("size")),
+        "files.mrr/toc.dat.size: field required",
+    ),
+    "no layer": (lambda b: forge(b, lambda m: m["layers"].pop("stg")), "layers.stg: missing"),
+    "files without a list": (
+        lambda b: forge(b, lambda m: m["files"].pop("dwh/toc.dat")),
+        "files.dwh/toc.dat: missing",
+    ),
+    "path that leaves": (
+        lambda b: forge(b, lambda m: m["files"].update({"../x": {"size": 1, "sha256": ""}})),
+        'files: "../x" is not within the backup',
+    ),
+    "absolute path": (
+        lambda b: forge(b, lambda m: m["files"].update({"/etc/x": {"size": 1, "sha256": ""}})),
+        'files: "/etc/x" is not within the backup',
+    ),
+    "file of nobody": (
+        lambda b: (b / "mrr" / "9999.dat").write_bytes(b"1"),
+        "mrr/9999.dat: not in the manifest",
+    ),
+    "huge manifest": (
+        lambda b: os.truncate(b / "manifest.json", 1 << 40),
+        f"{1 << 40} bytes, more than any has",
+    ),
 }
 
 
@@ -478,6 +569,39 @@ def test_run_log_does_not_roll_back(ask, save, bring_back):
     after = ask("select * from dwh.run_log")
     assert set(before) < set(after)
     assert [row[1] for row in sorted(after)] == ["run-2", "run-3", "run-4"]
+
+
+def test_backup_is_a_success_in_the_run_log_that_it_brings_back(
+    new_database, ask, save, bring_back
+):
+    """It was running as it was dumped, and no later row of it outlives a disaster."""
+    ask(
+        "insert into dwh.run_log (run_id, process, step, status, started_at)"
+        " values ('run-3', 'backup', 'backup', 'running', now())"
+    )
+    saved = save()
+    bring_back(into=new_database)
+    with closing(connect(new_database)) as connection:
+        RunLog(connection, "run-5").close_abandoned()
+        assert asker(connection)(
+            "select status, rows_affected, finished_at > started_at, execution_seconds > 0,"
+            " error_message from dwh.run_log where process = 'backup'"
+        ) == [("success", saved.rows, True, True, None)]
+    told = status(new_database)
+    assert told.backup_at is not None
+
+
+def test_backup_of_before_says_when_it_was_begun(new_database, ask, save, bring_back):
+    ask(
+        "insert into dwh.run_log (run_id, process, step, status, started_at)"
+        " values ('run-3', 'backup', 'backup', 'running', now())"
+    )
+    forge(save().path, lambda manifest: manifest.pop("completed_at"))
+    bring_back(into=new_database)
+    with closing(connect(new_database)) as connection:
+        assert asker(connection)(
+            "select status, finished_at is null from dwh.run_log where process = 'backup'"
+        ) == [("success", False)]
 
 
 def test_run_log_of_a_new_warehouse_keeps_its_ids_and_gains_the_backups_rows(

@@ -63,9 +63,8 @@ def test_cpu_of_a_server_counts_from_when_the_command_began() -> None:
 
 def test_what_follows_the_line_is_timed_apart() -> None:
     text = "import time; print('half', flush=True); time.sleep(0.5)"
-    cost, after = measure(python(text), {}, end="half")
+    _, after = measure(python(text), {}, end="half")
     assert after >= 0.5
-    assert cost.seconds < 10.0
 
 
 def test_failed_command_says_why() -> None:

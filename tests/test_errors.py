@@ -1,7 +1,6 @@
 """Every error a user can make or meet: one line, a HINT, the right exit code, no secret."""
 
 import dataclasses
-import socket
 from pathlib import Path
 
 import pytest
@@ -20,14 +19,6 @@ def check_told(done, exit_code: int, *parts: str) -> None:
         assert part in said
     assert "\nHINT: " in said
     assert "Traceback" not in said
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port of this machine on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 SECRET = "s3cr3t'\"$%:/@"
@@ -96,15 +87,22 @@ def test_wrong_declaration_stops_its_table_and_the_others_go_on(
         (["--accept-deletes", "mrr_x=1"], "--accept-deletes mrr_x: not a table of this run"),
         (["verify", "--accept-deletes", "x=1"], "nothing is deleted without --repair"),
         (["simulate"], "the operational server is not the embedded one"),
-        (["restore"], "HINT"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_command_line_is_refused(
     command_line: CommandLine, arguments: list[str], problem: str
 ) -> None:
-    expected = 1 if arguments == ["restore"] else 2
-    check_told(command_line.run(*arguments), expected, problem)
+    check_told(command_line.run(*arguments), 2, problem)
+
+
+def test_restore_without_a_backup_is_a_failure_that_names_the_folder(
+    command_line: CommandLine,
+) -> None:
+    folder = command_line.folder / ".local" / "backups"
+    check_told(
+        command_line.run("restore"), 1, f"backup directory {folder}: there is no complete backup"
+    )
 
 
 def test_unknown_option_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

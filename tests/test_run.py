@@ -244,16 +244,24 @@ def test_full_refresh_reads_every_row_and_changes_nothing(tidemark: CommandLine)
     assert " 0 rows applied" in refreshed.stdout
 
 
-def test_analysts_use_dbt_as_they_know_it(tidemark: CommandLine, tmp_path: Path) -> None:
+def test_analysts_use_dbt_from_any_folder_and_leave_nothing_there(
+    tidemark: CommandLine, tmp_path: Path
+) -> None:
     for arguments in (["build"], ["test"], ["docs", "generate"]):
-        done = tidemark.dbt(*arguments)
+        done = tidemark.dbt(*arguments, folder=tmp_path)
         assert done.returncode == 0, done.stdout
     assert not list(tmp_path.iterdir())
 
 
-def test_dbt_without_the_environment_names_the_missing_variable(tidemark: CommandLine) -> None:
-    without = tidemark.dbt("build", WAREHOUSE_HOST="")
-    assert without.returncode != 0
+@pytest.mark.parametrize("name", ["WAREHOUSE_HOST", "WAREHOUSE_PASSWORD"])
+def test_dbt_without_the_environment_names_the_missing_variable(
+    tidemark: CommandLine, name: str
+) -> None:
+    without = CommandLine(tidemark.folder, *tidemark.addresses)
+    del without.environment[name]
+    done = without.dbt("build")
+    assert done.returncode == 2
+    assert f"Env var required but not provided: '{name}'" in done.stdout
 
 
 def test_demo_domains_are_left_out_where_they_are_switched_off(command_line: CommandLine) -> None:

@@ -1,9 +1,11 @@
 """dbt beside the run: parsed early, built once, and how each node came out."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from queue import Queue
@@ -13,6 +15,7 @@ from typing import Any
 from common.errors import TidemarkError
 from common.log import LOG_FILE
 from common.settings import DBT_PROJECT, PROJECT, Address
+from warehouse.connection import NO_CLEAR_PASSWORD
 
 FAILED_NODE = {"error", "runtime error", "partial success"}
 NOT_BUILT = FAILED_NODE | {"skipped"}
@@ -77,9 +80,24 @@ class BuildResult:
 class DbtError(TidemarkError):
     """dbt could not read or start the project."""
 
-    def __init__(self, problem: str) -> None:
+    def __init__(
+        self,
+        problem: str,
+        hint: str = "`dbt parse` shows the same, with the file and the line it means.",
+    ) -> None:
+        super().__init__("dbt", problem, hint)
+
+
+class DbtEnded(DbtError):
+    """The process of dbt ended before it had said how the build came out."""
+
+    def __init__(self, exit_code: int) -> None:
+        how = f"ended with {exit_code}"
+        if exit_code < 0:
+            how = f"was killed by {signal.Signals(-exit_code).name}"
         super().__init__(
-            "dbt", problem, "`dbt parse` shows the same, with the file and the line it means."
+            f"its process {how} before the build was done",
+            f"What it said last is in {LOG_FILE}; a killed one may have lacked memory. Run again.",
         )
 
 
@@ -125,12 +143,14 @@ class Builder:
         return self._invoke(["test", "--select", *select], lambda node: None)
 
     def _invoke(self, arguments: list[str], report: Callable[[Node], None]) -> BuildResult:
-        self._pipe.send(arguments)
+        # one that has ended may have said why: what it sent is still there
+        with suppress(OSError):
+            self._pipe.send(arguments)
         while True:
             try:
                 answer = self._pipe.recv()
             except (EOFError, OSError):
-                raise DbtError("its process ended without a word") from None
+                raise DbtEnded(self._process.wait()) from None
             if isinstance(answer, BuildResult):
                 return answer
             if isinstance(answer, str):
@@ -156,6 +176,7 @@ def dbt_environment(warehouse: Address) -> dict[str, str]:
         "WAREHOUSE_USER": warehouse.user,
         "WAREHOUSE_PASSWORD": warehouse.password,
         "WAREHOUSE_DATABASE": warehouse.database,
+        "PGREQUIREAUTH": NO_CLEAR_PASSWORD,
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
     }
@@ -169,7 +190,11 @@ def _serve(pipe: Connection) -> None:
     order: Queue[list[str]] = Queue()
     Thread(target=_listen, args=(pipe, order), daemon=True).start()
 
-    from dbt.cli.main import dbtRunner
+    try:
+        from dbt.cli.main import dbtRunner
+    except ImportError as error:
+        pipe.send(f"cannot be loaded ({error}); `make .venv` installs it")
+        return
 
     parsed = dbtRunner().invoke([*QUIETLY, "parse"])
     arguments = order.get()

@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from common import libpq
 from common.errors import AnotherRun, ServerError
 from common.settings import Address
+from warehouse.failures import check_server, only_logged
 
 RUN_LOCK = 0x7469_6465_6D61_726B
 """Key of the advisory lock: "tidemark" in ASCII."""
@@ -24,6 +25,9 @@ SILENCE = {
 
 SERVER_SILENCE = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in SILENCE.items()}
 """The server's side of it, or it would keep the lock of a run whose machine has vanished."""
+
+NO_CLEAR_PASSWORD = "!password"
+"""libpq's `require_auth`: a server that asks for the password itself does not get it."""
 
 SESSION = {
     "timezone": "UTC",
@@ -86,12 +90,14 @@ def _open(address: Address, application: str) -> Connection:
             dbname=address.database,
             application_name=application,
             connect_timeout=10,
+            require_auth=NO_CLEAR_PASSWORD,
             # by SQL the driver would not learn of it
             client_encoding="UTF8",
             **SILENCE,
         )
     except psycopg2.OperationalError as error:
         raise _refusal(address, str(error)) from None
+    check_server(connection, address)
     connection.autocommit = True
     return connection
 
@@ -167,12 +173,11 @@ def transaction(connection: Connection) -> Iterator[None]:
         yield
         connection.commit()
     except BaseException:
-        if not connection.closed:
+        with only_logged("rollback"):
             connection.rollback()
-        raise
-    finally:
-        if not connection.closed:
             connection.autocommit = True
+        raise
+    connection.autocommit = True
 
 
 class RunLock:
@@ -224,17 +229,25 @@ def _unlock(connection: Connection) -> None:
 
 def _refusal(address: Address, message: str) -> ServerError:
     subject = f"warehouse {address}"
-    last = message.strip().splitlines()[-1] if message.strip() else "no answer"
+    # of several attempts the last tells; what is indented are guesses at the cause
+    said = [line for line in message.splitlines() if line.strip() and not line[0].isspace()]
+    last = said[-1] if said else "no answer"
+    last = last.rpartition(" failed: ")[2].removeprefix("FATAL:").strip()
     if "password authentication failed" in message or "no password supplied" in message:
         return ServerError(
             subject,
             f'the account "{address.user}" is refused',
             "Set WAREHOUSE_USER and WAREHOUSE_PASSWORD to an account of that server.",
         )
-    if "does not exist" in message:
+    if "requirement" in message and "cleartext password" in message:
         return ServerError(
-            subject, last.removeprefix("FATAL:").strip(), "Create it, or set WAREHOUSE_DATABASE."
+            subject,
+            "the server asks for the password in clear text; it was not sent",
+            "Let its pg_hba.conf have scram-sha-256 for the account; if it does, another server"
+            " answers in its place.",
         )
+    if "does not exist" in message:
+        return ServerError(subject, last, "Create it, or set WAREHOUSE_DATABASE.")
     return ServerError(
         subject,
         f"no connection ({last})",

@@ -10,6 +10,8 @@ from psycopg2.extensions import connection as Connection
 
 from common.errors import TidemarkError
 from common.log import get_logger
+from common.stopping import Stopped
+from warehouse.failures import only_logged
 
 log = get_logger(__name__)
 
@@ -58,14 +60,15 @@ class RunLog:
             yield step
         except BaseException as error:
             step.status = "error"
-            # the text of other errors may hold what no log may: a value, a part of a password
-            step.message = str(error) if isinstance(error, TidemarkError) else type(error).__name__
+            step.message = _words_of(error)
+            with only_logged(f"the end of {process} {name} was not written"):
+                self._finish(log_id, step, time.monotonic() - started)
             raise
+        else:
+            self._finish(log_id, step, time.monotonic() - started)
         finally:
             seconds = time.monotonic() - started
             log.info("%s %s: %s in %.2f s", process, name, step.status, seconds)
-            if not self._connection.closed:
-                self._finish(log_id, step, seconds)
 
     def record(
         self, process: str, name: str, status: str, seconds: float, rows: int, message: str | None
@@ -97,3 +100,10 @@ class RunLog:
                 " where log_id = %s",
                 (step.status, round(seconds, 3), step.rows, step.message, log_id),
             )
+
+
+def _words_of(error: BaseException) -> str:
+    """An error in the log; the text of one that is not ours may hold a value or a password."""
+    if isinstance(error, (TidemarkError, Stopped)):
+        return str(error)
+    return type(error).__name__

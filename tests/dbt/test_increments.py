@@ -1,5 +1,6 @@
 """What the incremental models make of changes, deletes, failures and each other."""
 
+import os
 import random
 import time
 
@@ -75,9 +76,10 @@ def test_a_deleted_customer_stays_and_opens_again_when_it_returns(warehouse) -> 
     assert_equal_to_a_full_refresh(warehouse)
 
 
-def test_random_changes_end_where_a_full_refresh_ends(warehouse, record_property) -> None:
-    seed = random.randrange(2**32)
-    record_property("seed", seed)
+def test_random_changes_end_where_a_full_refresh_ends(warehouse) -> None:
+    """TIDEMARK_SEED gives the changes of an earlier test again."""
+    seed = int(os.environ.get("TIDEMARK_SEED") or random.randrange(2**32))
+    print(f"TIDEMARK_SEED={seed}")
     chance = random.Random(seed)
     for _ in range(3):
         for _ in range(60):
@@ -164,7 +166,7 @@ def test_a_change_that_commits_late_is_not_passed_over(warehouse) -> None:
     )
     late.connection.commit()
     late.connection.close()
-    output, _ = build.communicate(timeout=60)
+    output, _ = build.communicate(timeout=600)
     assert build.returncode == 0, output
     assert warehouse.query(
         "select sale_quantity from dwh.dwh_fact_sales where sale_id < 3 order by 1"
@@ -206,7 +208,7 @@ def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
             warehouse.start_dbt("build", "--exclude-resource-types", "test", "--select", *kept)
             for _ in range(2)
         ]
-        outputs = [build.communicate(timeout=120)[0] for build in builds]
+        outputs = [build.communicate(timeout=600)[0] for build in builds]
         assert [build.returncode for build in builds] == [0, 0], "\n".join(outputs)
     assert warehouse.query(
         "select count(*), count(distinct id) from dwh.dwh_history_customers"
@@ -224,7 +226,7 @@ def test_a_build_that_waited_opens_no_version_before_the_one_it_closes(warehouse
     warehouse.query("update dwh.dwh_history_customers set dbt_valid_from = clock_timestamp()")
     warehouse.update("mrr_dim_customers", 1, country="Peru")
     warehouse.query(f"select pg_advisory_unlock({key})")
-    output, _ = build.communicate(timeout=60)
+    output, _ = build.communicate(timeout=600)
     assert build.returncode == 0, output
     assert warehouse.query(
         "select dbt_valid_to > dbt_valid_from from dwh.dwh_history_customers"
@@ -240,7 +242,7 @@ def log_all_customers(warehouse) -> None:
     )
 
 
-def wait_for(warehouse, statement: str, seconds: float = 30) -> None:
+def wait_for(warehouse, statement: str, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not warehouse.query(statement):
         assert time.monotonic() < deadline, f"not within {seconds} s: {statement}"

@@ -65,7 +65,7 @@ def test_a_failed_test_is_logged_as_a_number_of_rows(warehouse) -> None:
 
 def test_a_log_that_cannot_be_written_fails_no_run(warehouse) -> None:
     warehouse.query("alter table dwh.run_log rename to elsewhere")
-    output, _ = warehouse.start_dbt("run", "--select", "dwh_dim_dates").communicate(timeout=60)
+    output, _ = warehouse.start_dbt("run", "--select", "dwh_dim_dates").communicate(timeout=600)
     assert "Completed successfully" in output
 
 
@@ -75,7 +75,7 @@ def test_dbt_leaves_nothing_in_the_folder_it_is_started_from(
     monkeypatch.delenv("DBT_TARGET_PATH")
     monkeypatch.delenv("DBT_LOG_PATH")
     dbt = warehouse.start_dbt("run", "--select", "dwh_dim_dates", folder=tmp_path)
-    output, _ = dbt.communicate(timeout=60)
+    output, _ = dbt.communicate(timeout=600)
     assert dbt.returncode == 0, output
     assert list(tmp_path.iterdir()) == []
 

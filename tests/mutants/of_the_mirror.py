@@ -26,8 +26,8 @@ MUTANTS = [
     Mutant(
         "landing-left-behind",
         FILES,
-        "        if not connection.closed:\n            _drop_landed(connection)",
-        "        pass",
+        "    else:\n        _drop_landed(connection)",
+        "    else:\n        pass",
         "rows stay in a second place after the run",
     ),
     Mutant(

@@ -1,7 +1,6 @@
 """What decides, broken by mutants: the lock, the guard, the mark, the pace, what is built."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -261,35 +260,52 @@ def test_nothing_is_built_on_a_refused_table(mirror: Mirror, warehouse: Address)
     assert result.advanced == ["a"]
 
 
-def worked(seconds: float, duty: float) -> pace.Pace:
-    """A pace under which a statement has just taken so long."""
-    kept = pace.Pace(duty)
+class Clock:
+    """A clock that only sleeping, or working, moves on; it stands where `time` does."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(pace, "time", made)
+    return made
+
+
+def rest_after(clock: Clock, kept: pace.Pace, seconds: float) -> float:
+    """How long a pace lets the source rest after a statement of so many seconds."""
     with kept.working():
-        time.sleep(seconds)
-    return kept
-
-
-def time_to_wait(kept: pace.Pace, running: Callable[[], int] = lambda: 1) -> float:
-    started = time.monotonic()
-    kept.wait(running)
-    return time.monotonic() - started
-
-
-def test_work_beyond_the_burst_is_followed_by_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "BURST_SECONDS", 0.05)
-    assert time_to_wait(worked(0.15, duty=0.25)) > 0.2
-    assert time_to_wait(worked(0.15, duty=1)) < 0.1
-    assert time_to_wait(worked(0.01, duty=0.25)) < 0.1
-
-
-def test_rest_is_not_saved_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "BURST_SECONDS", 0.01)
-    kept = pace.Pace(0.5)
-    time.sleep(0.4)
+        clock.now += seconds
+    before = clock.slept
     kept.wait(lambda: 1)
-    with kept.working():
-        time.sleep(0.15)
-    assert time_to_wait(kept) > 0.1
+    return clock.slept - before
+
+
+@pytest.mark.parametrize(
+    ("seconds", "duty", "rest"),
+    [(8.0, 0.25, 16.0), (8.0, 0.5, 4.0), (8.0, 1, 0.0), (1.5, 0.25, 0.0), (2.0, 0.5, 0.0)],
+)
+def test_work_beyond_the_burst_is_followed_by_rest(
+    clock: Clock, seconds: float, duty: float, rest: float
+) -> None:
+    assert rest_after(clock, pace.Pace(duty), seconds) == pytest.approx(rest)
+
+
+def test_rest_is_not_saved_up(clock: Clock) -> None:
+    kept = pace.Pace(0.5)
+    clock.now += 3600
+    kept.wait(lambda: 1)
+    assert rest_after(clock, kept, 8.0) == pytest.approx(4.0)
 
 
 def test_busy_source_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Two mirrored tables with changes on the way, and what must hold of them after a fault."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -80,13 +79,6 @@ CHANGES_OUT_OF_ORDER = """
     where (operation = 'insert') <> (before = 'delete')
 """
 """Keys inserted twice without a delete between, or inserted anew that were not deleted."""
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < seconds
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class RunOfTables:
         theirs.close()
         return HeldRun(process, ours)
 
-    def to_the_end(self, seconds: float = 60) -> list[int]:
+    def to_the_end(self, seconds: float = 600) -> list[int]:
         """Run undisturbed; the rows applied to each table."""
         return self.start().result(seconds)
 
@@ -71,7 +71,7 @@ class HeldRun:
         self.process = process
         self._channel = channel
 
-    def wait_until_held(self, seconds: float = 60) -> None:
+    def wait_until_held(self, seconds: float = 600) -> None:
         assert self._channel.poll(seconds), "the run neither reached the moment nor ended"
         assert self._channel.recv() == REACHED
 

@@ -19,8 +19,8 @@ TAKE_NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
 """A socket filter of one instruction, by which the kernel drops every packet unanswered."""
 FILTER = struct.pack("HP", 1, ctypes.addressof(TAKE_NOTHING))
 SO_ATTACH_FILTER = 26
-LONGEST_SILENCE = 30
-"""Seconds after which a silent connection is closed after all."""
+LONGEST_SILENCE = 600
+"""Seconds after which a silent connection is closed, so that who waits for ever does not hang."""
 
 
 class Fault(Enum):
@@ -54,6 +54,7 @@ class Proxy:
     seconds_per_block: float = 0.0
     faults: int = 0
     carried: int = 0
+    gave_up: bool = False
     _open: list[socket.socket] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -133,8 +134,7 @@ class Proxy:
             for end in (client, server):
                 end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, FILTER)
         if fault in (Fault.STALL, Fault.UNPLUGGED):
-            # who waits for ever fails a test, and does not hang there
-            timer = threading.Timer(LONGEST_SILENCE, self._end, (client, server))
+            timer = threading.Timer(LONGEST_SILENCE, self._give_up, (client, server))
             timer.daemon = True
             timer.start()
             return
@@ -144,6 +144,10 @@ class Proxy:
             # also wakes the thread that reads from it, without which a close has no effect
             client.shutdown(socket.SHUT_RD if fault is Fault.RESET else socket.SHUT_RDWR)
         client.close()
+
+    def _give_up(self, *ends: socket.socket) -> None:
+        self.gave_up = any(end.fileno() >= 0 for end in ends)
+        self._end(*ends)
 
     def _end(self, *ends: socket.socket) -> None:
         for end in ends:
@@ -158,3 +162,4 @@ def proxy(server: Address, **faults: object) -> Iterator[Proxy]:
     made = Proxy(server, **faults)
     yield made
     made.close()
+    assert not made.gave_up, "a silent connection was waited for without end"

@@ -179,7 +179,7 @@ def test_run_after_a_kill_converges(killed: Killed, moment: str, victim: str) ->
         if restarted:
             killed.start()
         held.let_go()
-        held.end(seconds=60)
+        held.end(seconds=600)
         killed.start()
     killed.runs.to_the_end()
     is_success = victim == "mariadb restarted"
@@ -216,6 +216,6 @@ def test_run_longer_than_its_interval_turns_the_next_away_and_ends_well(killed: 
             killed.runs.to_the_end()
     assert killed.read("select count(*) from dwh.run_log") == runs
     long.let_go()
-    long.result(seconds=60)
+    long.result(seconds=600)
     killed.runs.to_the_end()
     check_converged(killed, is_success=True)

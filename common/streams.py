@@ -1,0 +1,55 @@
+"""Standard streams that outlast their readers, and show what their encoding cannot."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+
+
+class LastingStream(TextIOWrapper):
+    """A stream that goes on into nowhere when its reader is gone: what was begun is still done."""
+
+    def write(self, text: str) -> int:
+        with self._lasting():
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._lasting():
+            super().flush()
+
+    @contextmanager
+    def _lasting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # what could not be written would be tried once more as the process ends
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            if not isinstance(error, BrokenPipeError):
+                name = {1: "standard output", 2: "standard error"}[self.fileno()]
+                raise OSError(error.errno, error.strerror, name) from None
+
+
+def prepare_streams() -> None:
+    """Give this process three standard streams that work, whatever it was started with.
+
+    A descriptor that is closed would be given to the next file or socket that is opened, and
+    every program started from here would write into that.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        encoding = getattr(getattr(sys, name), "encoding", None) or "utf-8"
+        stream = LastingStream(
+            os.fdopen(descriptor, "wb", closefd=False),
+            encoding=encoding,
+            errors="backslashreplace",
+            line_buffering=True,
+        )
+        setattr(sys, name, stream)

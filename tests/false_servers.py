@@ -1,0 +1,134 @@
+"""Servers that are none: they answer in MySQL's or PostgreSQL's protocol, to get at a password."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+SALT = b"0123456789abcdefghij"
+MYSQL_FLAGS = 0x00000001 | 0x00000200 | 0x00008000 | 0x00080000 | 0x00200000
+"""Long password, protocol 4.1, secure connection, plugins, their data by length; no TLS."""
+
+
+@dataclass
+class FalseServer:
+    """Listens on a port of its own, and keeps all that it was sent."""
+
+    port: int
+    heard: bytearray = field(default_factory=bytearray)
+
+
+Talk = Callable[[socket.socket, FalseServer], None]
+
+
+@contextmanager
+def false_server(talk: Talk) -> Iterator[FalseServer]:
+    """A server on 127.0.0.1 that talks so to each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = FalseServer(listener.getsockname()[1])
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    connection.settimeout(5)
+                    with connection, suppress(OSError):
+                        talk(connection, server)
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def says(data: bytes) -> Talk:
+    """Says these bytes, whatever it hears."""
+
+    def talk(connection: socket.socket, server: FalseServer) -> None:
+        connection.sendall(data)
+        _hear(connection, server)
+
+    return talk
+
+
+def postgresql(*messages: bytes) -> Talk:
+    """Refuses encryption, then answers each message of the client with the next of these."""
+
+    def talk(connection: socket.socket, server: FalseServer) -> None:
+        while True:
+            heard = _hear(connection, server)
+            if heard[4:8] in (struct.pack("!i", 80877103), struct.pack("!i", 80877104)):
+                connection.sendall(b"N")
+            else:
+                break
+        for message in messages:
+            connection.sendall(message)
+            _hear(connection, server)
+
+    return talk
+
+
+def message(kind: bytes, body: bytes) -> bytes:
+    """A message of PostgreSQL's protocol."""
+    return kind + struct.pack("!i", len(body) + 4) + body
+
+
+def asking_for_password(method: int, data: bytes = b"") -> bytes:
+    """An authentication request: 3 is the password itself, 5 an MD5 of it."""
+    return message(b"R", struct.pack("!i", method) + data)
+
+
+def welcome(**parameters: str) -> bytes:
+    """Lets the client in without a password, and names these parameters."""
+    named = b"".join(
+        message(b"S", name.encode() + b"\0" + value.encode() + b"\0")
+        for name, value in parameters.items()
+    )
+    return asking_for_password(0) + named + message(b"Z", b"I")
+
+
+def mysql(plugin: bytes, data: bytes = SALT, then: bytes = b"") -> Talk:
+    """Greets as MySQL 8 without TLS, then has the client switch to the plugin."""
+
+    def talk(connection: socket.socket, server: FalseServer) -> None:
+        connection.sendall(_packet(0, _greeting()))
+        _hear(connection, server)
+        connection.sendall(_packet(2, b"\xfe" + plugin + b"\0" + data))
+        _hear(connection, server)
+        if then:
+            connection.sendall(_packet(4, then))
+            _hear(connection, server)
+
+    return talk
+
+
+def _greeting() -> bytes:
+    flags = struct.pack("<I", MYSQL_FLAGS)
+    return (
+        b"\x0a8.0.40\0"
+        + struct.pack("<I", 7)
+        + SALT[:8]
+        + b"\0"
+        + flags[:2]
+        + b"\x2d"
+        + struct.pack("<H", 2)
+        + flags[2:]
+        + bytes([21])
+        + bytes(10)
+        + SALT[8:]
+        + b"\0"
+        + b"mysql_native_password\0"
+    )
+
+
+def _packet(number: int, body: bytes) -> bytes:
+    return struct.pack("<I", len(body))[:3] + bytes([number]) + body
+
+
+def _hear(connection: socket.socket, server: FalseServer) -> bytes:
+    heard = connection.recv(65536)
+    if not heard:
+        raise ConnectionResetError
+    server.heard += heard
+    return heard
