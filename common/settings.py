@@ -18,6 +18,8 @@ SNAPSHOT_SECONDS = 2.0
 """How long a run may keep a snapshot of the operational server open."""
 MOST_SNAPSHOT_SECONDS = 60
 
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
 SETTINGS = {
     "OPERATIONAL_HOST": "host of the MySQL or MariaDB to mirror; without it, the embedded one",
     "OPERATIONAL_PORT": "its port, 3306 without it",
@@ -77,6 +79,8 @@ def read_settings(
         for other in (f"{name}_FILE", name.removesuffix("_FILE")):
             values.pop(other, None)
     values |= environment
+    for name in SETTINGS:
+        _check_characters(name, values.get(name, ""))
     return Settings(
         operational=_address(values, "OPERATIONAL", default_port=3306),
         warehouse=_address(values, "WAREHOUSE", default_port=5432),
@@ -202,4 +206,15 @@ def _password(values: Mapping[str, str], name: str) -> str:
         ) from error
     if not text.strip():
         raise SettingError(f"{name}_FILE", f'"{file}" is empty', "Write the password into it.")
-    return text.rstrip("\r\n")
+    text = text.rstrip("\r\n")
+    _check_characters(f"{name}_FILE", text)
+    return text
+
+
+def _check_characters(name: str, text: str) -> None:
+    """Refuse what no server has in a name, and no driver takes; the text may be a password."""
+    found = CONTROL_CHARACTER.search(text)
+    if found:
+        raise SettingError(
+            name, f"holds the control character {found[0]!r}", "Write it without that character."
+        )

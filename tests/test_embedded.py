@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
@@ -18,11 +19,15 @@ import pymysql
 import pytest
 
 import embedded
+from commands.failures import translated
+from commands.status import status
 from common.errors import ServerError
 from common.settings import Address
 from embedded import Servers, programs, server
 from embedded.account import Account
 from embedded.state import FILE, read_state
+from warehouse.connection import connect, run_lock
+from warehouse.upgrade import upgrade
 
 ORDINARY_USER = pwd.getpwnam("daemon").pw_uid
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its user")
@@ -196,6 +201,20 @@ def test_copied_home_gets_servers_of_its_own(home: Path, new_home: Path) -> None
     embedded.stop(new_home)
     assert pids(home) == before
     assert answers(servers)
+
+
+def test_standby_can_be_looked_at_and_is_not_written_to(home: Path, new_home: Path) -> None:
+    embedded.stop(home)
+    subprocess.run(["cp", "-a", home, new_home], check=True)
+    (new_home / "postgresql" / "standby.signal").touch()
+    standby = embedded.start(new_home).warehouse
+    with closing(connect(standby)) as connection, run_lock(standby):
+        with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction) as refused:
+            upgrade(connection)
+        assert str(translated(refused.value)).startswith(
+            f"warehouse {standby}: cannot execute CREATE SCHEMA in a read-only transaction\nHINT: "
+        )
+    assert status(standby).runs == []
 
 
 def test_servers_of_a_moved_home_are_started_where_it_is_now(home: Path, new_home: Path) -> None:

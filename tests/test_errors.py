@@ -169,6 +169,9 @@ def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
             {"OPERATIONAL_PASSWORD": "", "OPERATIONAL_PASSWORD_FILE": "/no/such"},
             'OPERATIONAL_PASSWORD_FILE: "/no/such" cannot be read',
         ),
+        ({"OPERATIONAL_HOST": "db\0"}, r"OPERATIONAL_HOST: holds the control character '\x00'"),
+        ({"WAREHOUSE_PASSWORD": "q\n"}, r"WAREHOUSE_PASSWORD: holds the control character '\n'"),
+        ({"WAREHOUSE_DATABASE": "\x7f"}, r"WAREHOUSE_DATABASE: holds the control character"),
         ({"DEMO_DOMAINS": "maybe"}, 'DEMO_DOMAINS: "maybe" is neither on nor off'),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -180,6 +183,21 @@ def test_wrong_setting_is_named_with_its_value(
         read_settings(FULL | changes, tmp_path / ".env")
     assert str(caught.value).startswith(text)
     assert "\nHINT: " in str(caught.value)
+
+
+def test_password_file_with_a_control_character_is_told_without_the_password(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "password").write_bytes(b"secret\0\n")
+    values = {
+        **FULL,
+        "WAREHOUSE_PASSWORD": "",
+        "WAREHOUSE_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    with pytest.raises(SettingError) as caught:
+        read_settings(values, tmp_path / ".env")
+    assert str(caught.value).startswith("WAREHOUSE_PASSWORD_FILE: holds the control character")
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["WAREHOUSE_HOTS=x", "just words"], ids=["typo", "no value"])

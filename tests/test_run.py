@@ -253,15 +253,12 @@ def test_analysts_use_dbt_from_any_folder_and_leave_nothing_there(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["WAREHOUSE_HOST", "WAREHOUSE_PASSWORD"])
-def test_dbt_without_the_environment_names_the_missing_variable(
-    tidemark: CommandLine, name: str
-) -> None:
+def test_dbt_without_the_environment_names_the_missing_variable(tidemark: CommandLine) -> None:
     without = CommandLine(tidemark.folder, *tidemark.addresses)
-    del without.environment[name]
+    del without.environment["WAREHOUSE_HOST"]
     done = without.dbt("build")
     assert done.returncode == 2
-    assert f"Env var required but not provided: '{name}'" in done.stdout
+    assert "Env var required but not provided: 'WAREHOUSE_HOST'" in done.stdout
 
 
 def test_demo_domains_are_left_out_where_they_are_switched_off(command_line: CommandLine) -> None:
