@@ -140,7 +140,6 @@ def run_command(options: argparse.Namespace) -> int:
     from commands import console
     from commands.run import Report, RunOptions, run
     from common.errors import UsageError
-    from extract.declarations import declared_tables
     from extract.guard import parse_accepted
 
     accepted = parse_accepted(options.accept_deletes or [])
@@ -157,7 +156,7 @@ def run_command(options: argparse.Namespace) -> int:
         node=lambda node: say(console.progress_of_node(node)) if node.is_worth_telling else None,
     )
     narrowed = options.domain is not None or options.table is not None
-    left_out = [] if _settings().demo_domains else [t for t in declared_tables() if t.demo]
+    left_out = [] if _settings().demo_domains else [t for t in _declared() if t.demo]
     what = RunOptions(
         tables, narrowed, left_out, options.full_refresh, accepted, options.accept_source
     )
@@ -173,6 +172,7 @@ def env_command(options: argparse.Namespace) -> int:
     from commands.environment import export_lines
 
     print("\n".join(export_lines(_connected())))
+    _declared()
     return 0
 
 
@@ -200,20 +200,22 @@ def status_command(options: argparse.Namespace) -> int:
     from commands.status import status
 
     found = status(_connected().warehouse)
-    if not found.runs:
+    if found.runs:
+        for table in console.tables_of_status(found):
+            _show(table)
+        backup = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
+        print(f"last backup  {backup}")
+    else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
-        return 0
-    for table in console.tables_of_status(found):
-        _show(table)
-    backup = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
-    print(f"last backup  {backup}")
+    _declared()
     return 0
 
 
 def doctor_command(options: argparse.Namespace) -> int:
     from commands import console, doctor
 
-    findings = list(doctor.examine(_connected(), _chosen_tables(options)))
+    tables = _chosen_tables(options)
+    findings = list(doctor.examine(_connected(), tables))
     _show(console.table_of_findings(findings))
     return doctor.exit_code(findings)
 
@@ -222,7 +224,8 @@ def plan_command(options: argparse.Namespace) -> int:
     from commands import console
     from commands.plan import plan
 
-    planned = plan(_connected(), _chosen_tables(options), options.full_refresh)
+    tables = _chosen_tables(options)
+    planned = plan(_connected(), tables, options.full_refresh)
     _show(console.table_of_plan(planned))
     return 0 if not any(table.error for table in planned) else 1
 
@@ -238,7 +241,8 @@ def verify_command(options: argparse.Namespace) -> int:
         raise UsageError(
             "--accept-deletes", "nothing is deleted without --repair", "Give both, or neither."
         )
-    servers, tables = _connected(), _chosen_tables(options)
+    tables = _chosen_tables(options)
+    servers = _connected()
     result = verify_tables(servers, tables, options.repair, accepted)
     _show(console.table_of_verify(result.tables))
     for table in result.tables:
@@ -304,11 +308,18 @@ def _connected():
     return connect_servers(_settings())
 
 
+def _declared():
+    """The declared tables; what a command says without them, it has said by now."""
+    from extract.declarations import declared_tables
+
+    return declared_tables()
+
+
 def _chosen_tables(options: argparse.Namespace):
-    from extract.declarations import chosen_tables, declared_tables
+    from extract.declarations import chosen_tables
 
     return chosen_tables(
-        declared_tables(),
+        _declared(),
         _settings().demo_domains,
         options.domain,
         options.table,
