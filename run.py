@@ -156,14 +156,21 @@ def run_command(options: argparse.Namespace) -> int:
         node=lambda node: say(console.progress_of_node(node)) if node.is_worth_telling else None,
     )
     narrowed = options.domain is not None or options.table is not None
-    left_out = [] if _settings().demo_domains else [t for t in _declared() if t.demo]
+    declared = _declared()
+    left_out = [] if _settings().demo_domains else [t for t in declared if t.demo]
     what = RunOptions(
-        tables, narrowed, left_out, options.full_refresh, accepted, options.accept_source
+        tables,
+        narrowed,
+        left_out,
+        options.full_refresh,
+        accepted,
+        options.accept_source,
+        [table.name for table in declared],
     )
     result = run(_connected(), what, report)
     _show(console.summary_of_run(result))
     print(console.last_line_of_run(result))
-    for failure in console.failures_of_run(result):
+    for failure in [*result.warnings, *console.failures_of_run(result)]:
         print(failure, file=sys.stderr)
     return result.exit_code
 

@@ -20,6 +20,7 @@ from warehouse.build import Builder, BuildResult, Node, source_id
 from warehouse.connection import RunLock, connect, run_lock
 from warehouse.marks import Mark, advance_marks
 from warehouse.positions import count_changes, forget_read_changes
+from warehouse.retention import forget_compiled, forget_old
 from warehouse.run_log import RunLog, new_run_id
 from warehouse.upgrade import upgrade
 
@@ -33,6 +34,7 @@ class RunOptions:
     """What a run works on. `narrowed` is true where it is not every table it could be.
 
     `left_out` are declared tables that no run works on: the demo's, where that is switched off.
+    `declared` are the names of all tables; what is known of others is forgotten in time.
     """
 
     tables: list[MirroredTable]
@@ -41,11 +43,15 @@ class RunOptions:
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     accepted_source: str | None = None
+    declared: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run came out. `build` is None where dbt did not get to run."""
+    """How a run came out. `build` is None where dbt did not get to run.
+
+    `warnings` tell of what did not keep the run from being right.
+    """
 
     run_id: str
     seconds: float
@@ -53,6 +59,7 @@ class RunResult:
     build: BuildResult | None
     build_error: TidemarkError | None
     advanced: list[str]
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -96,6 +103,8 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
                 tables = _extract(servers, connection, run_log, lock, options, report)
                 lock.check()
                 result = _build(builder, connection, run_id, lock, options, tables, report, started)
+                lock.check()
+                result.warnings.extend(_forget(connection, options, result.build))
                 step.rows = result.rows_applied
                 step.status = _status(result.exit_code)
                 step.message = _failures(result)
@@ -164,7 +173,6 @@ def _build(
         lock.check()
         advanced = _marks_to_advance(build, domain_of, good, bad)
         advance_marks(connection, advanced, run_id)
-        forget_read_changes(connection, build.models)
     return RunResult(
         run_id,
         time.monotonic() - started,
@@ -173,6 +181,17 @@ def _build(
         error,
         [mark.table_name for mark in advanced],
     )
+
+
+def _forget(connection: Connection, options: RunOptions, build: BuildResult | None) -> list[str]:
+    """Forget what nobody needs any more; what could not be forgotten, as warnings."""
+    sources = [source_id(table.domain, table.name) for table in options.left_out]
+    left_out = (
+        [unique_id.split(".")[2] for unique_id in build.descendants(sources)] if build else []
+    )
+    forget_read_changes(connection, build.models if build else None, left_out)
+    forget_compiled()
+    return forget_old(connection, options.declared)
 
 
 def _marks_to_advance(

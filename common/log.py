@@ -7,6 +7,9 @@ from logging.handlers import RotatingFileHandler
 from common.settings import LOCAL
 
 LOG_FILE = LOCAL / "logs" / "tidemark.log"
+FILE_BYTES = 5_000_000
+FILES_KEPT = 4
+"""Beside the one that is written."""
 _context = {"run_id": "-"}
 
 
@@ -34,7 +37,7 @@ def start_logging(run_id: str = "-") -> None:
     if root.handlers:
         return
     LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
-    handler = LogFile(LOG_FILE, maxBytes=5_000_000, backupCount=4, encoding="utf-8")
+    handler = LogFile(LOG_FILE, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(run_id)s %(name)s %(message)s")
     )

@@ -22,6 +22,8 @@ LAUNCHES = 10
 START_SECONDS = 60
 STOP_SECONDS = 60
 PORT_TAKEN = "Address already in use"
+LOG_BYTES = 10_000_000
+"""A log of more is put aside, in place of the one before."""
 
 
 class Server(ABC):
@@ -78,6 +80,7 @@ class Server(ABC):
     def start(self) -> None:
         """Start it where it is not up; raises ServerError with the end of its log."""
         if self._is_alive() and self._comes_up():
+            self._bound_log()
             return
         if self._is_alive():
             self.stop()
@@ -142,7 +145,7 @@ class Server(ABC):
 
     def _launch(self, lock: int) -> None:
         if self.log.exists():
-            self.log.replace(self.log.with_suffix(".log.1"))
+            self.log.replace(self._old_log)
         with self._open_log() as output:
             # The shell ends at once: the server is nobody's child here, and no zombie of ours.
             subprocess.run(
@@ -204,6 +207,17 @@ class Server(ABC):
     def _open_log(self) -> BinaryIO:
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         return os.fdopen(descriptor, "ab")
+
+    def _bound_log(self) -> None:
+        """Put a long log aside; the server goes on at the end of what it has open."""
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            shutil.copyfile(self.log, self._old_log)
+            self._old_log.chmod(0o600)
+            os.truncate(self.log, 0)
+
+    @property
+    def _old_log(self) -> Path:
+        return self.log.with_suffix(".log.1")
 
     def _end_of_log(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []

@@ -15,8 +15,9 @@ from extract.session import Session
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
 from tests.extract.core.conftest import OLD, Query
+from warehouse import positions
 from warehouse.build import Builder, BuildResult, Node
-from warehouse.connection import RUN_LOCK, run_lock
+from warehouse.connection import RUN_LOCK, connect, run_lock, transaction
 from warehouse.marks import Mark, advance_marks, read_marks
 from warehouse.positions import forget_read_changes
 
@@ -190,6 +191,70 @@ def test_changes_stay_until_every_model_has_read_them(
         )
     forget_read_changes(mirror.connection, {"fast", "slow", "unbuilt"})
     assert query("select change_id from mrr_state.change_log order by 1") == [(n,) for n in left]
+
+
+@pytest.mark.parametrize(
+    ("slow", "left_out", "built_to"),
+    [
+        ("now()", [], 2),
+        ("now()", ["slow"], -1),
+        ("now() - interval '29 days'", [], 2),
+        ("now() - interval '31 days'", [], -1),
+    ],
+    ids=["just built", "left out", "not built for weeks", "not built for a month"],
+)
+def test_changes_are_not_kept_for_a_model_that_is_not_built(
+    mirror: Mirror, query: Query, slow: str, left_out: list[str], built_to: int
+) -> None:
+    query(
+        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+        " select 'items', '{\"id\": 1}', 'insert', 'test' from generate_series(1, 5)"
+    )
+    query(
+        "insert into mrr_state.model_position (model_name, built_to, reading_to, updated_at)"
+        f" values ('fast', 4, 4, now()), ('slow', 2, 2, {slow})"
+    )
+    forget_read_changes(mirror.connection, {"fast", "slow"}, left_out)
+    assert query("select built_to from mrr_state.model_position where model_name = 'slow'") == [
+        (built_to,)
+    ]
+    assert query("select min(change_id) from mrr_state.change_log") == [(5 if built_to < 0 else 3,)]
+
+
+def test_changes_are_not_kept_for_a_model_that_is_far_behind(
+    mirror: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(positions, "CHANGES_KEPT", 3)
+    query(
+        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+        " select 'items', '{\"id\": 1}', 'insert', 'test' from generate_series(1, 9)"
+    )
+    query(
+        "insert into mrr_state.model_position (model_name, built_to, reading_to)"
+        " values ('slow', 5, 5), ('near', 6, 6), ('fast', 9, 9)"
+    )
+    forget_read_changes(mirror.connection, None)
+    assert query("select model_name, built_to from mrr_state.model_position order by 1") == [
+        ("fast", 9),
+        ("near", 6),
+        ("slow", -1),
+    ]
+    assert query("select min(change_id) from mrr_state.change_log") == [(7,)]
+
+
+def test_model_that_is_being_built_is_not_waited_for(
+    mirror: Mirror, query: Query, warehouse: Address
+) -> None:
+    query(
+        "insert into mrr_state.model_position (model_name, built_to, reading_to, updated_at)"
+        " values ('slow', 2, 2, now() - interval '1 year')"
+    )
+    builder = connect(warehouse)
+    with transaction(builder), builder.cursor() as cursor:
+        cursor.execute("update mrr_state.model_position set reading_to = 3")
+        forget_read_changes(mirror.connection, {"slow"})
+    builder.close()
+    assert query("select built_to from mrr_state.model_position") == [(2,)]
 
 
 def outcome(name: str, error: TableError | None = None) -> TableOutcome:

@@ -1,0 +1,314 @@
+"""What grows has an age or a bound, and what is needed is not forgotten."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import pytest
+from psycopg2.extensions import connection as Connection
+
+import embedded
+from common import log
+from common.settings import PROJECT, Address
+from embedded import server
+from extract.guard import allowed_deletes
+from tests.conftest import CommandLine, OperationalDatabase
+from warehouse import retention
+from warehouse.connection import connect
+from warehouse.retention import forget_compiled, forget_old
+from warehouse.upgrade import upgrade
+
+Query = Callable[..., list[tuple]]
+PAGE = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def connection(warehouse: Address) -> Iterator[Connection]:
+    made = connect(warehouse)
+    upgrade(made)
+    yield made
+    made.close()
+
+
+def run_id_of(days: float) -> str:
+    """The id of a run of so many days ago."""
+    return f"{datetime.now(UTC) - timedelta(days=days):%Y%m%dT%H%M%S}-abcdef"
+
+
+def log_step(query: Query, process: str, step: str, days: float, status: str = "success") -> None:
+    query(
+        "insert into dwh.run_log (run_id, process, step, status, started_at)"
+        " values (%s, %s, %s, %s, now() - make_interval(secs => %s))",
+        (run_id_of(days), process, step, status, days * 86400),
+    )
+
+
+def verified(query: Query, table: str, days: float, deleted: int = 0, clock: float = 0) -> None:
+    """A comparison of so many days ago, at a source whose clock is so many days behind."""
+    query(
+        "insert into dwh.mirror_verification (run_id, table_name, deleted, is_equal, checked_from,"
+        " checked_to, method) values (%s, %s, %s, true, now() - make_interval(secs => %s),"
+        " now() - make_interval(secs => %s), 'every row')",
+        (run_id_of(days), table, deleted, *[(days + clock) * 86400] * 2),
+    )
+
+
+def test_steps_are_kept_90_days_and_runs_two_years(connection: Connection, query: Query) -> None:
+    for days in (1, 89, 91, 729, 731):
+        log_step(query, "run", "run", days)
+        log_step(query, "dbt", "dwh_fact_sales", days)
+        log_step(query, "extract", "mrr_fact_sales", days, "error")
+    assert forget_old(connection, []) == []
+    kept = query(
+        "select process, array_agg((now()::date - started_at::date) order by 1) from dwh.run_log"
+        " group by 1 order by 1"
+    )
+    assert [(process, len(days)) for process, days in kept] == [
+        ("dbt", 2),
+        ("extract", 2),
+        ("run", 4),
+    ]
+
+
+def test_last_comparison_of_a_table_is_kept_however_old(
+    connection: Connection, query: Query
+) -> None:
+    query("create table mrr.quiet (id int)")
+    for days in (500, 400, 300):
+        verified(query, "quiet", days)
+    for days in (100, 91, 80, 0):
+        verified(query, "busy", days)
+    forget_old(connection, ["quiet", "busy"])
+    assert query(
+        "select table_name, count(*) from dwh.mirror_verification group by 1 order by 1"
+    ) == [("busy", 2), ("quiet", 1)]
+
+
+def test_guard_remembers_a_day_by_a_clock_that_is_years_behind(
+    connection: Connection, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source says 2016: what it deleted an hour ago is not taken for ten years old."""
+    behind = 3650
+    for days in (0.01, 0.5):
+        verified(query, "items", days, deleted=400, clock=behind)
+    forget_old(connection, ["items"])
+
+    class Mirror:
+        name = "items"
+
+        def count(self, cursor: object) -> int:
+            return 5000
+
+    with connection.cursor() as cursor:
+        cursor.execute("select now() - make_interval(days => %s)", (behind,))
+        (now,) = cursor.fetchone()
+        assert allowed_deletes(cursor, Mirror(), source_is_empty=False, now=now) == 200
+
+
+def test_accepted_deletes_stay_as_long_as_their_comparison(
+    connection: Connection, query: Query
+) -> None:
+    run_id = run_id_of(100)
+    for name in ("kept", "gone"):
+        query(
+            "insert into mrr_state.accepted_deletes (table_name, run_id, deletes, accepted_at)"
+            f" values ('{name}', %s, 5, now() - interval '100 days')",
+            (run_id,),
+        )
+    verified(query, "kept", 100)
+    query("update dwh.mirror_verification set run_id = %s", (run_id,))
+    forget_old(connection, ["kept", "gone"])
+    assert query("select table_name from mrr_state.accepted_deletes") == [("kept",)]
+
+
+def test_caught_errors_are_kept_90_days(connection: Connection, query: Query) -> None:
+    query(
+        "insert into dwh.procedure_errors (procedure_name, error_code, error_message, occurred_at)"
+        " select 'p', 'E', 'm', now() - make_interval(days => days) from unnest(array[89, 91]) days"
+    )
+    forget_old(connection, [])
+    assert query("select count(*) from dwh.procedure_errors") == [(1,)]
+
+
+def remember(query: Query, table: str) -> None:
+    """Everything that is kept of a mirrored table beside its rows."""
+    query(f"insert into dwh.high_water_mark values ('{table}', null, null, now(), 'r')")
+    query(f"insert into mrr_state.key_range (table_name) values ('{table}')")
+    query(f"insert into mrr_state.table_identity values ('{table}', 'x')")
+    query(f"insert into mrr_state.guard_candidate values ('{table}', '1', 'r')")
+    query(f"insert into dwh.mirror_anomaly values ('{table}', '1', 'c', null, null, 'r')")
+
+
+def remembered(query: Query) -> dict[str, int]:
+    """In how many places something is known of each table."""
+    places = " union all ".join(
+        f"select table_name from {name}" for name in retention.OF_DROPPED if "verif" not in name
+    )
+    return dict(query(f"select table_name, count(*) from ({places}) as known group by 1"))
+
+
+def test_what_is_known_of_a_table_that_is_no_longer_declared_goes_in_time(
+    connection: Connection, query: Query
+) -> None:
+    for table, days in {"declared": 200, "lately": 80, "long_ago": 100}.items():
+        query(f"create table mrr.{table} (id int)")
+        verified(query, table, days)
+        remember(query, table)
+    remember(query, "dropped")
+    verified(query, "dropped", 1)
+    remember(query, "declared_and_dropped")
+    forget_old(connection, ["declared", "declared_and_dropped"])
+    # the rows of a table stay, and with them what is said of them
+    assert remembered(query) == {
+        "declared": 5,
+        "lately": 5,
+        "long_ago": 1,
+        "declared_and_dropped": 5,
+    }
+    assert query("select count(*) from dwh.mirror_verification where table_name = 'dropped'") == [
+        (0,)
+    ]
+
+
+def test_nothing_of_a_table_is_forgotten_where_the_declarations_are_not_known(
+    connection: Connection, query: Query
+) -> None:
+    remember(query, "dropped")
+    forget_old(connection, None)
+    assert remembered(query) == {"dropped": 5}
+
+
+def test_a_run_forgets_so_many_rows_at_a_time(
+    connection: Connection, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "ROWS_AT_A_TIME", 2)
+    for _ in range(5):
+        log_step(query, "dbt", "node", 91)
+    left = []
+    for _ in range(3):
+        forget_old(connection, [])
+        left += query("select count(*) from dwh.run_log")
+    assert left == [(3,), (1,), (0,)]
+
+
+def test_role_that_may_not_delete_is_told_and_fails_nothing(
+    connection: Connection, query: Query, warehouse: Address
+) -> None:
+    role = f"{warehouse.database}_writer"
+    query(f"create role {role} login password 'x'")
+    query(f"grant usage on schema dwh, mrr_state, mrr to {role}")
+    query(f"grant select, insert, update on all tables in schema dwh, mrr_state to {role}")
+    query(f"grant delete on dwh.procedure_errors to {role}")
+    writer = connect(replace(warehouse, user=role, password="x"))
+    warnings = forget_old(writer, [])
+    writer.close()
+    query(f"grant {role} to current_user")
+    query(f"drop owned by {role}")
+    query(f"drop role {role}")
+    assert warnings[0] == (
+        "dwh.run_log: what is too old could not be deleted (permission denied for table run_log)\n"
+        "HINT: grant delete on dwh.run_log to the account of the warehouse; it grows."
+    )
+    assert len(warnings) == 8
+    assert "procedure_errors" not in " ".join(warnings)
+
+
+def test_compiled_models_that_are_no_longer_built_are_removed(tmp_path: Path) -> None:
+    old, new, manifest = (
+        tmp_path / "target" / name
+        for name in ("compiled/tidemark/models/old.sql", "run/tidemark/new.sql", "manifest.json")
+    )
+    for path in (old, new, manifest):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for path in (old, manifest):
+        os.utime(path, (0, time.time() - 91 * 86400))
+    assert forget_compiled(tmp_path) == 1
+    assert not old.exists() and not old.parent.exists()
+    assert new.exists() and manifest.exists()
+
+
+def test_own_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "LOG_FILE", tmp_path / "logs" / "tidemark.log")
+    monkeypatch.setattr(log, "FILE_BYTES", 2_000)
+    root = logging.getLogger("tidemark")
+    monkeypatch.setattr(root, "handlers", [])
+    log.start_logging("run")
+    for number in range(1000):
+        log.get_logger("test").info("line %s", number)
+    (handler,) = root.handlers
+    assert isinstance(handler, RotatingFileHandler)
+    handler.close()
+    files = list((tmp_path / "logs").iterdir())
+    assert len(files) == 1 + log.FILES_KEPT
+    assert all(file.stat().st_size <= 2_000 for file in files)
+
+
+def test_log_of_an_embedded_server_is_bounded_while_it_runs(
+    servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LOG_BYTES", 100)
+    home = next(path for path in (PROJECT / ".local").glob("test-servers*") if _is_ours(path))
+    written = home / "postgresql.log"
+    with written.open("ab") as file:
+        file.write(b"x" * 200)
+    embedded.start(home)
+    assert written.stat().st_size < 200
+    assert b"x" * 200 in written.with_suffix(".log.1").read_bytes()
+    assert written.with_suffix(".log.1").stat().st_mode & 0o077 == 0
+
+
+def _is_ours(home: Path) -> bool:
+    return home.name == f"test-servers{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+
+
+def test_changes_are_not_kept_for_the_demo_once_it_is_switched_off(
+    command_line: CommandLine, operational: OperationalDatabase, query: Query
+) -> None:
+    """And its models are right when it is switched on again."""
+    operational.execute("create table items (id int primary key, name text)")
+    operational.execute("insert into items values (1, 'one'), (2, 'two')")
+    folder = command_line.folder / "dbt_project/models/mrr/shop"
+    folder.mkdir()
+    (folder / "_mrr_shop__sources.yml").write_text(
+        "sources:\n  - name: shop\n    schema: mrr\n"
+        f"    config: {{meta: {{operational_database: {operational.name}}}}}\n"
+        "    tables:\n      - name: mrr_dim_shop_items\n"
+        "        config: {meta: {operational_table: items, key: [id]}}\n",
+        encoding="utf-8",
+    )
+
+    def done(**environment: str) -> None:
+        ran = command_line.run(**environment, DBT_LOG_FILE_MAX_BYTES="20000")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    done()
+    facts = query("select * from dwh.dwh_fact_sales order by sale_id")
+    assert len(facts) == 30
+    operational.execute("update items set name = 'changed'")
+    done(DEMO_DOMAINS="off")
+    assert query("select count(*) from mrr_state.change_log") == [(0,)]
+    assert query("select distinct built_to from mrr_state.model_position") == [(-1,)]
+    # what happens to the mirror meanwhile is in no log
+    query("update mrr.mrr_fact_sales set qty = qty + 1 where id = 1")
+    query("delete from mrr.mrr_fact_sales where id = 2")
+    query("delete from mrr_state.change_log")
+    query("update dwh.dwh_fact_sales set sale_quantity = 999 where sale_id = 3")
+    done()
+    assert query("select * from dwh.dwh_fact_sales order by sale_id") == facts
+    assert query("select min(built_to) > 0 from mrr_state.model_position") == [(True,)]
+    logs = list((command_line.folder / "dbt_project" / "logs").glob("dbt.log*"))
+    assert 1 < len(logs) <= 6
+    assert all(file.stat().st_size < 40_000 for file in logs)
+
+
+def test_page_of_the_architecture_tells_each_age() -> None:
+    section = PAGE.split("\n## What is kept, and how long\n")[1].split("\n## ")[0]
+    for name in {*retention.AGES, *retention.OF_DROPPED, "mrr_state.change_log"}:
+        assert f"`{name}`" in section, name
+    assert f"{retention.STEPS_KEPT.days} days" in section
