@@ -234,6 +234,9 @@ def plan_command(options: argparse.Namespace) -> int:
     tables = _chosen_tables(options)
     planned = plan(_connected(), tables, options.full_refresh)
     _show(console.table_of_plan(planned))
+    for table in planned:
+        if table.error:
+            print(table.error, file=sys.stderr)
     return 0 if not any(table.error for table in planned) else 1
 
 

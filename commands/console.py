@@ -15,6 +15,8 @@ from commands.status import Status
 from commands.verify import VerifiedTable
 from extract.bulk import Progress
 from extract.extraction import TableOutcome
+from extract.reading import Way
+from extract.windows import Window
 from warehouse.build import Node
 
 
@@ -23,9 +25,13 @@ def progress_of_table(outcome: TableOutcome) -> str:
     if outcome.error:
         return f"{outcome.name}  failed  {outcome.seconds:.1f} s"
     return (
-        f"{outcome.name}  {outcome.rows_read} rows read, {outcome.applied.rows} applied"
+        f"{outcome.name}  {_fetched(outcome)} rows fetched, {outcome.applied.rows} applied"
         f"  {outcome.seconds:.1f} s"
     )
+
+
+def _fetched(outcome: TableOutcome) -> int:
+    return outcome.verification.fetched_rows if outcome.verification else outcome.rows_read
 
 
 def progress_of_bulk(progress: Progress) -> str:
@@ -46,15 +52,18 @@ def progress_of_node(node: Node) -> str:
 
 def summary_of_run(result: RunResult) -> Table:
     """The one table at the end of a run."""
-    table = _table("table", "read", "inserted", "updated", "deleted", "rows", "equal", "mark")
+    table = _table(
+        "table", "fetched", "compared", "inserted", "updated", "deleted", "rows", "equal", "mark"
+    )
     for outcome in result.tables:
         checked, applied = outcome.verification, outcome.applied
         if checked is None:
-            table.add_row(outcome.name, *["-"] * 6, "kept")
+            table.add_row(outcome.name, *["-"] * 7, "kept")
             continue
         table.add_row(
             outcome.name,
-            str(outcome.rows_read),
+            str(checked.fetched_rows),
+            str(checked.compared_rows),
             str(applied.inserted),
             str(applied.updated),
             str(applied.deleted),
@@ -114,15 +123,25 @@ def table_of_verify(tables: Iterable[VerifiedTable]) -> Table:
 
 def table_of_plan(tables: Iterable[PlannedTable]) -> Table:
     """What `plan` expects, table by table."""
-    shown = _table("table", "source", "about rows", "reads")
+    shown = _table("table", "source", "about rows", "reads", "compares")
     for planned in tables:
-        reads = "every row"
-        if planned.error:
-            reads = planned.error.problem
-        elif planned.window_start:
-            reads = f"rows stamped since {planned.window_start:%Y-%m-%d %H:%M:%S} UTC, and all keys"
-        shown.add_row(planned.name, planned.source, str(planned.estimated_rows), reads)
+        if planned.window is None or planned.reading is None:
+            reads, compares = planned.error.problem if planned.error else "-", "-"
+        else:
+            reads = _reads(planned, planned.window, planned.reading.way)
+            compares = "every key, some rows" if planned.reading.compares_a_share else "every row"
+        shown.add_row(planned.name, planned.source, str(planned.estimated_rows), reads, compares)
     return shown
+
+
+def _reads(planned: PlannedTable, window: Window, way: Way) -> str:
+    if way is Way.NOTHING:
+        return "nothing beforehand; fetches what differs"
+    if way is not Way.WINDOW:
+        return "every row, in bulk" if way is Way.BULK else "every row"
+    if window.start:
+        return f"rows stamped since {window.start:%Y-%m-%d %H:%M:%S} UTC"
+    return f"rows with {planned.cursor_column} from {window.bound} on"
 
 
 def tables_of_status(status: Status) -> list[Table]:

@@ -1,61 +1,70 @@
-"""`plan`: what a run would do now, without doing it."""
+"""`plan`: what a run would read now, without reading it; decided by what a run decides it by."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
-import pymysql
+import psycopg2
 
 from commands.servers import Connected
 from common.errors import TidemarkError
-from common.settings import Address
 from extract.catalog import describe
 from extract.declarations import MirroredTable
-from extract.errors import as_table_error
+from extract.errors import DRIVER_ERRORS, as_table_error
+from extract.reading import Reading, decide
 from extract.session import Session
-from extract.windows import window_of
+from extract.windows import Window
 from warehouse.connection import connect
 from warehouse.marks import Mark, read_marks
 
 
 @dataclass(frozen=True)
 class PlannedTable:
-    """What a run would read of a table. `window_start` is None where it would read all of it."""
+    """What a run would read of a table, and how; neither where `error` says why not."""
 
     name: str
     source: str
     estimated_rows: int = 0
-    window_start: datetime | None = None
+    cursor_column: str | None = None
+    window: Window | None = None
+    reading: Reading | None = None
     error: TidemarkError | None = None
 
 
 def plan(servers: Connected, tables: list[MirroredTable], full_refresh: bool) -> list[PlannedTable]:
     """Look at the source's catalog and the marks; no table is read and nothing is written."""
-    marks = _marks(servers.warehouse)
-    source = Session(servers.operational)
+    warehouse = connect(servers.warehouse)
     try:
-        return [_planned(source, table, marks.get(table.name), full_refresh) for table in tables]
+        source = Session(servers.operational)
+        try:
+            marks = _marks(warehouse)
+            return [
+                _planned(source, warehouse, table, marks.get(table.name), full_refresh)
+                for table in tables
+            ]
+        finally:
+            source.close()
     finally:
-        source.close()
+        warehouse.close()
 
 
 def _planned(
-    source: Session, table: MirroredTable, mark: Mark | None, full_refresh: bool
+    source: Session,
+    warehouse: psycopg2.extensions.connection,
+    declaration: MirroredTable,
+    mark: Mark | None,
+    full_refresh: bool,
 ) -> PlannedTable:
+    name, source_name = declaration.name, declaration.source_name
     try:
-        description = describe(source, table)
-    except (TidemarkError, pymysql.err.Error) as error:
-        return PlannedTable(table.name, table.source_name, error=as_table_error(table.name, error))
-    window = window_of(source, description, None if full_refresh else mark)
-    return PlannedTable(table.name, table.source_name, description.estimated_rows, window.start)
+        table = describe(source, declaration)
+        with warehouse.cursor() as cursor:
+            window, reading = decide(cursor, source, table, mark, full_refresh)
+    except DRIVER_ERRORS as error:
+        return PlannedTable(name, source_name, error=as_table_error(name, error))
+    rows = table.estimated_rows
+    return PlannedTable(name, source_name, rows, declaration.cursor, window, reading)
 
 
-def _marks(warehouse: Address) -> dict[str, Mark]:
-    connection = connect(warehouse)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("select to_regclass('dwh.high_water_mark') is not null")
-            if not cursor.fetchone()[0]:
-                return {}
-        return read_marks(connection)
-    finally:
-        connection.close()
+def _marks(warehouse: psycopg2.extensions.connection) -> dict[str, Mark]:
+    with warehouse.cursor() as cursor:
+        cursor.execute("select to_regclass('dwh.high_water_mark') is not null")
+        return read_marks(warehouse) if cursor.fetchone()[0] else {}

@@ -18,7 +18,7 @@ from common.log import get_logger
 from common.pause import pause_point
 from common.settings import SNAPSHOT_SECONDS, Address
 from extract.anomalies import note_anomalies
-from extract.bulk import BulkLoad, Progress, forget_stale_loads, is_bulky
+from extract.bulk import BulkLoad, Progress, forget_stale_loads
 from extract.catalog import TableDescription, check_dropped, describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error
@@ -27,12 +27,13 @@ from extract.guard import note_accepted, note_candidates
 from extract.mirror import Applied, MirrorTable
 from extract.ranges import KeyRange, is_integer
 from extract.reader import Reader, column_field
+from extract.reading import Way, decide
 from extract.reconcile import compare_due, reconcile
 from extract.session import Session
 from extract.stored_ranges import StoredRanges, scans
 from extract.types import postgres_type, quoted_postgres
 from extract.verification import Verification, write_verification, written_by
-from extract.windows import Window, advanced_mark, warning_of_outliers, window_of
+from extract.windows import Window, advanced_mark, warning_of_outliers
 from warehouse.connection import transaction
 from warehouse.failures import connection_lost
 from warehouse.marks import Mark, read_marks
@@ -63,6 +64,7 @@ class TableRead:
 class TableOutcome:
     """How a table came out of the extract. `mark` is where it may advance once `dwh` is built.
 
+    `rows_read` were read before the comparison, which fetches more where it finds differences.
     `warning` is what to tell of a table that came out well.
     """
 
@@ -196,16 +198,12 @@ class Extraction:
         """Read a table's window into files, or all of a large table into where it lands."""
         mirror = MirrorTable(table, self.run_log.run_id)
         with self.connection.cursor() as cursor:
-            is_known = mirror.exists(cursor)
-        window = window_of(self.source, table, mark if is_known and not self.full_refresh else None)
+            window, reading = decide(cursor, self.source, table, mark, self.full_refresh)
         reader = Reader(self.source, table)
-        if not table.key_columns:
-            # there is nothing to upsert by: reconcile reads such a table itself
+        if reading.way in (Way.BAG, Way.NOTHING):
+            # the comparison of every row fetches what it needs
             return TableRead(reader, window, NOTHING, [])
-        if window.bound is None and is_known and not self.full_refresh:
-            # no cursor, or no mark yet: the comparison of every row reads what it needs
-            return TableRead(reader, window, NOTHING, [])
-        if window.bound is None and is_bulky(table):
+        if reading.way is Way.BULK:
             bulk = BulkLoad(self.connection, reader)
             read = bulk.run(self.warehouse, folder, self.report_progress)
             window = Window(read.read_at)
@@ -276,6 +274,8 @@ class Extraction:
         if accepted == before.deleted:
             accepted = None  # let through already, and only once
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
+        fetched_rows = read.landed.rows + verification.fetched_rows
+        verification = replace(verification, fetched_rows=fetched_rows)
         if verification.is_equal and read.moment == self.source.moment_name:
             verification = replace(verification, moment_name=read.moment)
         note_candidates(self.connection, mirror.name, [], self.run_log.run_id)

@@ -50,6 +50,7 @@ class Findings:
         self._ranges: list[KeyRange] = []
         self._landed_pieces: Pieces | None = None
         self._key_fields = [column_field(column) for column in self._table.key_columns]
+        self.fetched_rows = 0
         for name in ("reconcile_gone", "reconcile_differing"):
             self._temporary_table(name, self._table.key_columns)
 
@@ -154,6 +155,7 @@ class Findings:
             self._table.columns,
             lambda fields: self._rows_again(fields, source_rows),
         )
+        self.fetched_rows += sum(chunk.rows for chunk in copied)
         self._check_found()
         self._cursor.execute(
             f"""

@@ -87,6 +87,7 @@ def verify_bag(cursor: Cursor, mirror: MirrorTable, bag: Bag, applied: Applied) 
         oldest_compared_at=bag.read_at,
         method=METHOD,
         different_rows=different,
+        fetched_rows=bag.landed.rows,
     )
 
 

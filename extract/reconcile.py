@@ -87,6 +87,7 @@ def reconcile(
         checked_to=reader.session.clock(),
         oldest_compared_at=checked_from if method == EVERY_ROW else _oldest(ranges),
         method=method,
+        fetched_rows=findings.fetched_rows,
     )
 
 
@@ -119,6 +120,7 @@ def verify(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> Verification:
         method=EVERY_ROW,
         different_rows=different_rows,
         differences=differences,
+        fetched_rows=findings.fetched_rows,
     )
 
 
@@ -276,6 +278,7 @@ def _compare_batch(
         + settled.applied.inserted
         + settled.applied.updated,
         compared_rows=verification.compared_rows + counted.source,
+        fetched_rows=verification.fetched_rows + findings.fetched_rows,
         is_equal=verification.is_equal and settled.is_equal,
         mirror_rows=mirror_rows,
         moment_name=_moment_after(reader, verification, settled.applied),

@@ -12,6 +12,7 @@ from extract.mirror import Applied
 class Verification:
     """One comparison of a table. `is_equal` speaks of what was compared, after any repair.
 
+    `fetched_rows` are those whose values came over, in the window or because they differed;
     `late_rows` were stamped before the window and still missed by it, the oldest of them by
     `late_by`; `repaired_rows` were brought by the comparison and not by the window. `differences`
     are the first keys that differed and were left so, as the text of JSON objects. `moment_name` is
@@ -31,6 +32,7 @@ class Verification:
     oldest_compared_at: datetime | None
     method: str
     late_by: timedelta | None = None
+    fetched_rows: int = 0
     moment_name: str | None = None
     excluded_rows: int = 0
     different_rows: int = 0
@@ -55,13 +57,14 @@ def write_verification(cursor: Cursor, verification: Verification, run_id: str) 
         insert into dwh.mirror_verification (
             run_id, table_name, source_rows, mirror_rows, inserted, updated, deleted, late_rows,
             repaired_rows, compared_rows, excluded_rows, is_equal, checked_from, checked_to,
-            oldest_compared_at, method, late_by, moment_id
+            oldest_compared_at, method, late_by, moment_id, fetched_rows
         )
         values (
             %(run_id)s, %(table_name)s, %(source_rows)s, %(mirror_rows)s, %(inserted)s,
             %(updated)s, %(deleted)s, %(late_rows)s, %(repaired_rows)s, %(compared_rows)s,
             %(excluded_rows)s, %(is_equal)s, %(checked_from)s, %(checked_to)s,
-            %(oldest_compared_at)s, %(method)s, %(late_by)s, %(moment_name)s
+            %(oldest_compared_at)s, %(method)s, %(late_by)s, %(moment_name)s,
+            %(fetched_rows)s
         )
         on conflict (run_id, table_name) do update
         set
@@ -72,6 +75,7 @@ def write_verification(cursor: Cursor, verification: Verification, run_id: str) 
             deleted = excluded.deleted,
             late_rows = excluded.late_rows,
             late_by = excluded.late_by,
+            fetched_rows = excluded.fetched_rows,
             repaired_rows = excluded.repaired_rows,
             compared_rows = excluded.compared_rows,
             is_equal = excluded.is_equal,

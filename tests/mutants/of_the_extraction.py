@@ -207,16 +207,16 @@ MUTANTS = [
     ),
     Mutant(
         "extraction-no-full-refresh",
-        EXTRACTION,
-        "mark if is_known and not self.full_refresh else None",
+        "extract/reading.py",
+        "mark if is_known and not full_refresh else None",
         "mark if is_known else None",
         "a full refresh reads the window alone",
     ),
     Mutant(
         "extraction-mirror-unasked-for",
-        EXTRACTION,
-        "mark if is_known and not self.full_refresh else None",
-        "mark if not self.full_refresh else None",
+        "extract/reading.py",
+        "mark if is_known and not full_refresh else None",
+        "mark if not full_refresh else None",
         "of a mirror that somebody dropped, the window alone is read",
     ),
     Mutant(
