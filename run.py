@@ -138,6 +138,7 @@ def _check_options(options: argparse.Namespace) -> None:
 
 def run_command(options: argparse.Namespace) -> int:
     from commands import console
+    from commands.progress import Teller
     from commands.run import Report, RunOptions, run
     from common.errors import UsageError
     from extract.guard import parse_accepted
@@ -149,12 +150,6 @@ def run_command(options: argparse.Namespace) -> int:
             raise UsageError(
                 f"--accept-deletes {name}", "not a table of this run", "Name a mirrored table."
             )
-    say = _progress()
-    report = Report(
-        table=lambda outcome: say(console.progress_of_table(outcome)),
-        progress=lambda progress: say(console.progress_of_bulk(progress)),
-        node=lambda node: say(console.progress_of_node(node)) if node.is_worth_telling else None,
-    )
     narrowed = options.domain is not None or options.table is not None
     declared = _declared()
     left_out = [] if _settings().demo_domains else [t for t in declared if t.demo]
@@ -167,8 +162,22 @@ def run_command(options: argparse.Namespace) -> int:
         options.accept_source,
         [table.name for table in declared],
     )
-    result = run(_connected(), what, report)
+    servers = _connected()
+    with Teller() as teller:
+        result = run(
+            servers,
+            what,
+            Report(
+                table=lambda outcome: teller.say(console.progress_of_table(outcome)),
+                progress=teller.progress,
+                node=lambda node: (
+                    teller.say(console.progress_of_node(node)) if node.is_worth_telling else None
+                ),
+            ),
+        )
     _show(console.summary_of_run(result))
+    if not_shown := console.tables_not_shown(result):
+        print(not_shown)
     print(console.last_line_of_run(result))
     for failure in [*result.warnings, *console.failures_of_run(result)]:
         print(failure, file=sys.stderr)
@@ -242,6 +251,7 @@ def plan_command(options: argparse.Namespace) -> int:
 
 def verify_command(options: argparse.Namespace) -> int:
     from commands import console
+    from commands.progress import Teller
     from commands.verify import verify_history, verify_tables
     from common.errors import ExitCode, UsageError
     from extract.guard import parse_accepted
@@ -253,7 +263,15 @@ def verify_command(options: argparse.Namespace) -> int:
         )
     tables = _chosen_tables(options)
     servers = _connected()
-    result = verify_tables(servers, tables, options.repair, accepted)
+    with Teller() as teller:
+        result = verify_tables(
+            servers,
+            tables,
+            options.repair,
+            accepted,
+            lambda table: teller.say(console.progress_of_verified(table)),
+            teller.progress,
+        )
     _show(console.table_of_verify(result.tables))
     for table in result.tables:
         if table.error:
@@ -341,14 +359,6 @@ def _show(table) -> None:
 
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(table)
-
-
-def _progress():
-    """Lines on the error stream: faint on a terminal, plain elsewhere."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    return lambda line: console.print(line, style="dim", markup=False)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:

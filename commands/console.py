@@ -10,14 +10,17 @@ from rich.text import Text
 from backup import Backup, Restored
 from commands.doctor import Finding
 from commands.plan import PlannedTable
+from commands.progress import duration
 from commands.run import RunResult
 from commands.status import Status
 from commands.verify import VerifiedTable
-from extract.bulk import Progress
 from extract.extraction import TableOutcome
 from extract.reading import Way
 from extract.windows import Window
 from warehouse.build import Node
+
+ALL_SHOWN = 50
+"""Of more tables the summary shows those that changed or failed."""
 
 
 def progress_of_table(outcome: TableOutcome) -> str:
@@ -34,28 +37,25 @@ def _fetched(outcome: TableOutcome) -> int:
     return outcome.verification.fetched_rows if outcome.verification else outcome.rows_read
 
 
-def progress_of_bulk(progress: Progress) -> str:
-    """A line for a large table that is read: how far, how fast, and how long it will take."""
-    share = progress.rows / max(progress.expected_rows, 1)
-    rate = progress.rows_of_this_run / max(progress.seconds, 0.001)
-    left = (progress.expected_rows - progress.rows) / max(rate, 1)
-    return (
-        f"{progress.name}  {progress.rows:,} of about {progress.expected_rows:,} rows, {share:.0%}"
-        f"  {rate:,.0f} rows/s  {_duration(left)} left"
-    )
-
-
 def progress_of_node(node: Node) -> str:
     """A line for a node that dbt has built."""
     return f"{node.name}  {node.status}  {node.seconds:.1f} s"
 
 
 def summary_of_run(result: RunResult) -> Table:
-    """The one table at the end of a run."""
+    """The one table at the end of a run, failures last; of many tables, those with news."""
     table = _table(
-        "table", "fetched", "compared", "inserted", "updated", "deleted", "rows", "equal", "mark"
+        "table",
+        "fetched",
+        "compared",
+        "inserted",
+        "updated",
+        "deleted",
+        "rows",
+        "equal",
+        "mark",
     )
-    for outcome in result.tables:
+    for outcome in _with_news(result):
         checked, applied = outcome.verification, outcome.applied
         if checked is None:
             table.add_row(outcome.name, *["-"] * 7, "kept")
@@ -72,6 +72,30 @@ def summary_of_run(result: RunResult) -> Table:
             "advanced" if outcome.name in result.advanced else "kept",
         )
     return table
+
+
+def tables_not_shown(result: RunResult) -> str | None:
+    """A line for the tables that the summary leaves out, None where it has all."""
+    left_out = len(result.tables) - len(_with_news(result))
+    return f"{left_out} more tables, unchanged and equal" if left_out else None
+
+
+def _with_news(result: RunResult) -> list[TableOutcome]:
+    """The tables that the summary shows: all of few; of many those that changed or failed."""
+    failed = [outcome for outcome in result.tables if _is_wrong(outcome)]
+    others = [outcome for outcome in result.tables if not _is_wrong(outcome)]
+    if len(result.tables) > ALL_SHOWN:
+        others = [o for o in others if o.applied.rows or _is_held_back(o, result)]
+    return others + failed
+
+
+def _is_wrong(outcome: TableOutcome) -> bool:
+    return outcome.verification is None or not outcome.verification.is_equal
+
+
+def _is_held_back(outcome: TableOutcome, result: RunResult) -> bool:
+    """True where a model keeps the mark of this table, and not of all."""
+    return bool(result.advanced) and outcome.name not in result.advanced
 
 
 def last_line_of_run(result: RunResult) -> str:
@@ -100,6 +124,14 @@ def failures_of_run(result: RunResult) -> Iterable[str]:
                 f"{node.name}: {node.status}: {message}\n"
                 f"HINT: `dbt build --select {node.name}` shows it alone."
             )
+
+
+def progress_of_verified(table: VerifiedTable) -> str:
+    """A line for a table that was compared."""
+    if table.verification is None:
+        return f"{table.name}  not compared"
+    found = table.verification
+    return f"{table.name}  {found.compared_rows} rows compared, {found.different_rows} differ"
 
 
 def table_of_verify(tables: Iterable[VerifiedTable]) -> Table:
@@ -152,7 +184,7 @@ def tables_of_status(status: Status) -> list[Table]:
             table.name,
             table.high_water_mark or "-",
             f"{table.read_at:%Y-%m-%d %H:%M:%S}",
-            _duration(table.lag_seconds),
+            duration(table.lag_seconds),
             "-" if table.mirror_rows is None else str(table.mirror_rows),
             {True: "yes", False: "no", None: "-"}[table.is_equal],
         )
@@ -216,12 +248,3 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86400
-    if days >= 2:
-        return f"{days:.0f} d"
-    if hours >= 2:
-        return f"{hours:.0f} h"
-    return f"{minutes:.0f} min" if minutes >= 2 else f"{seconds:.0f} s"

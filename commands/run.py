@@ -11,10 +11,10 @@ from commands.servers import Connected
 from common.errors import DeletesRefused, ExitCode, TidemarkError
 from common.log import get_logger, start_logging
 from common.settings import LOCAL
-from extract.bulk import Progress
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
 from extract.identity import check_identity
+from extract.progress import Progress, ignore
 from extract.session import Session
 from warehouse.build import Builder, BuildResult, Node, source_id
 from warehouse.connection import RunLock, connect, run_lock
@@ -80,10 +80,10 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Report:
-    """Where progress is told: a table that is done, one that is read in bulk, a node built."""
+    """Where progress is told: a table that is done, one that is under way, a node built."""
 
     table: Callable[[TableOutcome], None] = lambda outcome: None
-    progress: Callable[[Progress], None] = lambda progress: None
+    progress: Callable[[Progress], None] = ignore
     node: Callable[[Node], None] = lambda node: None
 
 

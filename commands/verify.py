@@ -16,6 +16,7 @@ from extract.extraction import LOCK_WAIT, check_unchanged
 from extract.guard import note_accepted, note_candidates
 from extract.identity import check_identity
 from extract.mirror import MirrorTable
+from extract.progress import Progress, ignore
 from extract.reader import Reader
 from extract.reconcile import compare_due, reconcile, verify
 from extract.session import Session
@@ -60,6 +61,7 @@ def verify_tables(
     repair: bool,
     accepted_deletes: dict[str, int],
     report: Callable[[VerifiedTable], None] = lambda table: None,
+    progress: Callable[[Progress], None] = ignore,
 ) -> VerifyResult:
     """Compare the tables under the run's lock. Raises AnotherRun, and ServerError."""
     run_id = new_run_id()
@@ -78,7 +80,14 @@ def verify_tables(
                 for table in tables:
                     found.append(
                         _verify_table(
-                            source, connection, run_log, lock, table, repair, accepted_deletes
+                            source,
+                            connection,
+                            run_log,
+                            lock,
+                            table,
+                            repair,
+                            accepted_deletes,
+                            progress,
                         )
                     )
                     report(found[-1])
@@ -122,11 +131,13 @@ def _verify_table(
     declaration: MirroredTable,
     repair: bool,
     accepted_deletes: dict[str, int],
+    progress: Callable[[Progress], None],
 ) -> VerifiedTable:
     name = declaration.name
     try:
         table = describe(source, declaration)
         reader, mirror = Reader(source, table), MirrorTable(table, run_log.run_id)
+        reader.report = progress
         with transaction(connection), connection.cursor() as cursor:
             cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
             if not mirror.exists(cursor):

@@ -5,13 +5,12 @@ that follows a killed one reads neither a range twice nor passes over one. What 
 table that has another shape by now, or on another server, is begun anew.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import md5
 from pathlib import Path
-from time import monotonic
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
@@ -30,22 +29,10 @@ BULK_ROWS = 200_000
 """A whole table of about so many rows or more is read in bulk."""
 RANGE_BYTES = 64 * 1024 * 1024
 """What lands at a time."""
-SECONDS_BETWEEN_REPORTS = 5
 RESUMED_WITHIN = timedelta(days=1)
 """A load that was begun longer ago is begun anew."""
 KEPT_FOR = timedelta(days=7)
 """Space that nobody asked for again for so long is given back; its clock is the warehouse's."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the read of a whole large table has come, in this run and in those before."""
-
-    name: str
-    rows: int
-    expected_rows: int
-    rows_of_this_run: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -93,13 +80,12 @@ class BulkLoad:
                 (self._number,),
             )
 
-    def run(self, warehouse: Address, folder: Path, report: Callable[[Progress], None]) -> BulkRead:
+    def run(self, warehouse: Address, folder: Path) -> BulkRead:
         """Land what has not landed yet. Raises TableError."""
         # dlt takes a second to load, in which the source reads
         table = self._landing_table()
         ranges = self._unread_ranges(folder)
-        started, rows_before = monotonic(), self._landed_rows()
-        told = started
+        self._tell()
         with ThreadPoolExecutor(max_workers=1) as thread:
             ahead = thread.submit(next, ranges, None)
             from extract.landing import BulkPipeline
@@ -113,9 +99,7 @@ class BulkLoad:
                 pipeline.land(read.file)
                 read.file.path.unlink()
                 pause_point("range landed")
-                if monotonic() >= told + SECONDS_BETWEEN_REPORTS:
-                    told = monotonic()
-                    self._tell(report, rows_before, told - started)
+                self._tell()
         return self._result(table)
 
     def forget(self, cursor: Cursor) -> None:
@@ -179,10 +163,10 @@ class BulkLoad:
             )
             return cursor.fetchone()[0]
 
-    def _tell(self, report: Callable[[Progress], None], rows_before: int, seconds: float) -> None:
+    def _tell(self) -> None:
+        """How many rows have landed, in this run and in those before."""
         rows = self._landed_rows()
-        expected = max(rows, self._reader.table.estimated_rows)
-        report(Progress(self._name, rows, expected, rows - rows_before, seconds))
+        self._reader.tell("landed", rows, max(rows, self._reader.table.estimated_rows))
 
     def _result(self, table: LandingTable) -> BulkRead:
         with self._connection.cursor() as cursor:

@@ -18,13 +18,14 @@ from common.log import get_logger
 from common.pause import pause_point
 from common.settings import SNAPSHOT_SECONDS, Address
 from extract.anomalies import note_anomalies
-from extract.bulk import BulkLoad, Progress, forget_stale_loads
+from extract.bulk import BulkLoad, forget_stale_loads
 from extract.catalog import TableDescription, check_dropped, describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, TableChanged, as_table_error
 from extract.files import NOTHING, FileWriter, Landed, LandingTable, landing_folder
 from extract.guard import note_accepted, note_candidates
 from extract.mirror import Applied, MirrorTable
+from extract.progress import Progress, ignore
 from extract.ranges import KeyRange, is_integer
 from extract.reader import Reader, column_field
 from extract.reading import Way, decide
@@ -99,13 +100,14 @@ class Extraction:
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     snapshot_seconds: float = SNAPSHOT_SECONDS
     report: Callable[[TableOutcome], None] = lambda outcome: None
-    report_progress: Callable[[Progress], None] = lambda progress: None
+    report_progress: Callable[[Progress], None] = ignore
     check_lock: Callable[[], None] = lambda: None
 
     def run(self, tables: list[MirroredTable]) -> list[TableOutcome]:
         """Bring the tables up to date; an outcome for each, in the order given.
 
-        A table that was rebuilt while it was read is read once more.
+        Each is told as soon as it is there. A table that was rebuilt while it was read is read
+        once more.
         """
         described = self._that_fit_a_snapshot(tables)
         outcomes: dict[str, TableOutcome] = {}
@@ -117,9 +119,7 @@ class Extraction:
                 self.source.end_moment()
         outcomes |= self._extract([t for t in tables if t.name not in described])
         again = [t for t in tables if isinstance(outcomes[t.name].error, TableChanged)]
-        outcomes |= self._extract(again)
-        for table in tables:
-            self._tell(outcomes[table.name])
+        outcomes |= self._extract(again, is_last=True)
         return [outcomes[table.name] for table in tables]
 
     def _that_fit_a_snapshot(self, tables: list[MirroredTable]) -> dict[str, TableDescription]:
@@ -140,36 +140,46 @@ class Extraction:
         return fitting
 
     def _extract(
-        self, tables: list[MirroredTable], described: dict[str, TableDescription] | None = None
+        self,
+        tables: list[MirroredTable],
+        described: dict[str, TableDescription] | None = None,
+        is_last: bool = False,
     ) -> dict[str, TableOutcome]:
         outcomes: dict[str, TableOutcome] = {}
         if not tables:
             return outcomes
         marks = read_marks(self.connection)
+
+        def keep(outcome: TableOutcome) -> None:
+            outcomes[outcome.name] = outcome
+            if is_last or not isinstance(outcome.error, TableChanged):
+                self._tell(outcome)
+
         reads: dict[str, tuple[TableRead, float]] = {}
         forget_stale_loads(self.connection)
         with landing_folder(self.connection, self.folder) as folder:
             for number, table in enumerate(tables):
                 started = time.monotonic()
+                self.report_progress(Progress(table.name, "begun", number, len(tables), "tables"))
                 try:
                     known = (described or {}).get(table.name)
                     read = self._read(table, known, marks.get(table.name), number, folder)
                 except DRIVER_ERRORS as error:
-                    outcomes[table.name] = self._failed(table.name, error, started)
+                    keep(self._failed(table.name, error, started))
                 else:
                     reads[table.name] = read, time.monotonic() - started
             pause_point("read")
             landings = [read.landing for read, _ in reads.values() if read.landing]
+            self.report_progress(Progress("mrr_landing", "landed", 0, len(landings), "tables"))
             errors = _land(self.warehouse, [table for table in landings if table.files], folder)
             pause_point("landed")
             for name, (read, seconds) in reads.items():
                 started = time.monotonic() - seconds
                 if name in errors:
-                    outcomes[name] = self._failed(
-                        name, self._cause(read.reader.table, errors[name]), started
-                    )
+                    cause = self._cause(read.reader.table, errors[name])
+                    keep(self._failed(name, cause, started))
                 else:
-                    outcomes[name] = self._bring(read, marks.get(name), started)
+                    keep(self._bring(read, marks.get(name), started))
         return outcomes
 
     def _read(
@@ -200,12 +210,13 @@ class Extraction:
         with self.connection.cursor() as cursor:
             window, reading = decide(cursor, self.source, table, mark, self.full_refresh)
         reader = Reader(self.source, table)
+        reader.report = self.report_progress
         if reading.way in (Way.BAG, Way.NOTHING):
             # the comparison of every row fetches what it needs
             return TableRead(reader, window, NOTHING, [])
         if reading.way is Way.BULK:
             bulk = BulkLoad(self.connection, reader)
-            read = bulk.run(self.warehouse, folder, self.report_progress)
+            read = bulk.run(self.warehouse, folder)
             window = Window(read.read_at)
             return TableRead(reader, window, read.landed, read.suspects, bulk=bulk)
         condition, ranges = "true", []
@@ -215,7 +226,8 @@ class Extraction:
         writer = FileWriter(folder, f"t{number}")
         files, suspects = [], []
         fields = [column_field(column) for column in table.columns]
-        for chunk in reader.read(fields, condition, ranges):
+        chunks = reader.read(fields, condition, ranges)
+        for chunk in chunks if ranges else reader.telling("read", chunks, table.estimated_rows):
             writer.write(chunk)
             if chunk.suspect:
                 suspects.append(chunk.where)

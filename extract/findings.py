@@ -18,7 +18,7 @@ from extract.copying import Copied, copy_chunks, suspects_of
 from extract.digests import DIGEST, Pieces, mirror_row_digest, pieces_of_widest, source_row_digest
 from extract.guard import check_deletes
 from extract.mirror import Applied, MirrorTable
-from extract.ranges import Key, KeyRange, mirror_condition, source_condition
+from extract.ranges import WHOLE, Key, KeyRange, mirror_condition, source_condition
 from extract.reader import KEYS_PER_STATEMENT, Chunk, Field, Reader, column_field, computed_field
 from extract.stored_ranges import driver_key, key_value_in_mirror
 from extract.types import postgres_type, quoted_postgres
@@ -68,9 +68,14 @@ class Findings:
         keys = self._table.key_columns
         self._ranges.append(key_range)
         condition = source_condition(keys, key_range)
-        copied, pieces = self._copy_with_digests(
-            "reconcile_source", keys, lambda fields: self._reader.read_where(fields, condition)
-        )
+
+        def read(fields: list[Field]) -> Iterator[Chunk]:
+            chunks = self._reader.read_where(fields, condition)
+            if key_range != WHOLE:
+                return chunks
+            return self._reader.telling("compared", chunks, self._table.estimated_rows)
+
+        copied, pieces = self._copy_with_digests("reconcile_source", keys, read)
         # a key that is not itself here would be asked for in vain, and taken for deleted
         check_keys(self._reader, suspects_of(copied))
         rows = sum(chunk.rows for chunk in copied)
@@ -153,7 +158,7 @@ class Findings:
         copied, self._landed_pieces = self._copy_with_digests(
             "reconcile_landed",
             self._table.columns,
-            lambda fields: self._rows_again(fields, source_rows),
+            lambda fields: self._reader.telling("fetched", self._rows_again(fields, source_rows)),
         )
         self.fetched_rows += sum(chunk.rows for chunk in copied)
         self._check_found()

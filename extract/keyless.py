@@ -103,9 +103,8 @@ def read_bag(cursor: Cursor, reader: Reader, read_at: datetime) -> Bag:
         cursor.execute("drop table if exists bag_read")
         cursor.execute(f"create temporary table bag_read ({names}, {DIGEST} text) on commit drop")
         digest = computed_field(source_row_digest(table.columns, pieces), quoted=False)
-        copied = copy_chunks(
-            cursor, "bag_read", reader.read([*fields, digest]), table.declaration.name
-        )
+        chunks = reader.telling("fetched", reader.read([*fields, digest]), table.estimated_rows)
+        copied = copy_chunks(cursor, "bag_read", chunks, table.declaration.name)
         cursor.execute(f"select exists (select from bag_read where {DIGEST} is null)")
         if pieces or not cursor.fetchone()[0]:
             break

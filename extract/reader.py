@@ -9,7 +9,7 @@ The CSV has no header, quotes with ', escapes with a backslash and writes NULL a
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from common.errors import TableError
 from common.log import get_logger
 from extract.catalog import TableDescription
 from extract.column import SourceColumn, quoted_source
+from extract.progress import Progress, ignore
 from extract.ranges import (
     WHOLE,
     Key,
@@ -154,13 +155,15 @@ class Reader:
             self._odd_key = f"nullif(concat_ws(' ', {', '.join(odd)}), '')"
         self.is_plain = True
         self._has_warned = False
+        self.report: Callable[[Progress], None] = ignore
         self._held = 0
 
     def read(
         self, fields: list[Field], condition: str = "true", known: Sequence[KeyRange] = ()
     ) -> Iterator[Chunk]:
         """Every row that meets the condition, in the ranges that are known, if any, of the key."""
-        for key_range in known:
+        for number, key_range in enumerate(known):
+            self.tell("read", number, len(known), "ranges")
             # nobody knows how much has come behind the last one
             is_open = key_range.up_to is None
             for part in self._split(key_range, ROWS_PER_SCAN) if is_open else [key_range]:
@@ -198,6 +201,18 @@ class Reader:
     def condition_of(self, keys: list[Key]) -> str:
         """The condition that a row has one of the keys."""
         return "(" + " or ".join(f"({source_equality(self._key, key)})" for key in keys) + ")"
+
+    def tell(self, action: str, done: int, expected: int, unit: str = "rows") -> None:
+        """Say how far the table has come."""
+        self.report(Progress(self.table.declaration.name, action, done, expected, unit))
+
+    def telling(self, action: str, chunks: Iterator[Chunk], expected: int = 0) -> Iterator[Chunk]:
+        """The chunks, each told of once it is used."""
+        rows = 0
+        for chunk in chunks:
+            yield chunk
+            rows += chunk.rows
+            self.tell(action, rows, expected)
 
     def is_empty(self) -> bool:
         """True where the table has no row at this moment."""

@@ -149,7 +149,7 @@ def compare_due(
             batch = due[start : start + RANGES_PER_BATCH]
             with transaction(connection):
                 verification = _compare_batch(
-                    cursor, reader, mirror, batch, verification, late_before
+                    cursor, reader, mirror, batch, verification, late_before, (start, len(due))
                 )
                 write_verification(cursor, verification, mirror.run_id)
                 check_lock()
@@ -205,6 +205,7 @@ def _compare_keys(
         [keys for _, keys in groups],
         lambda keys: source_bitmaps(reader, keys),
         lambda keys: mirror_bitmaps(cursor, mirror.table, mirror.qualified, keys),
+        lambda done: reader.tell("of keys compared", done, len(groups), "scans"),
     )
     grown = []
     for (group, _), (source, mirrored) in zip(groups, pairs, strict=True):
@@ -224,11 +225,16 @@ def _compare_rows(
     mirror: MirrorTable,
     ranges: list[StoredRange],
     findings: Findings,
+    turn: tuple[int, int] | None = None,
 ) -> Counted:
-    """Compare the rows of some ranges: by a digest of the range, and by row where that differs."""
+    """Compare the rows of some ranges: by a digest of the range, and by row where that differs.
+
+    `turn` is how many were compared before these, and how many are to be.
+    """
     if not can_be_ranged(mirror.table.key_columns):
         return Counted(findings.compare_rows(WHOLE), mirror.count(cursor))
     source_rows = mirror_rows = 0
+    before, expected = turn or (0, len(ranges))
     keys = [stored.keys for stored in ranges]
     vanished = mirror.vanished_columns(cursor)
     pairs = _side_by_side(
@@ -237,6 +243,7 @@ def _compare_rows(
         lambda key_range: mirror_digest(
             cursor, mirror.table, mirror.qualified, key_range, vanished
         ),
+        lambda done: reader.tell("compared", before + done, expected, "ranges"),
     )
     grown = []
     for stored, (source, mirrored) in zip(ranges, pairs, strict=True):
@@ -262,10 +269,11 @@ def _compare_batch(
     batch: list[StoredRange],
     verification: Verification,
     late_before: datetime | None,
+    turn: tuple[int, int],
 ) -> Verification:
     compared_at = reader.session.clock()
     findings = Findings(cursor, reader, mirror)
-    counted = _compare_rows(cursor, reader, mirror, batch, findings)
+    counted = _compare_rows(cursor, reader, mirror, batch, findings, turn)
     settled = findings.settle(counted.source, late_before)
     StoredRanges(cursor, mirror).mark_compared(batch, compared_at)
     mirror_rows = verification.mirror_rows + settled.applied.inserted - settled.applied.deleted
@@ -326,6 +334,7 @@ def _side_by_side(
     ranges: list[KeyRange],
     at_source: Callable[[KeyRange], Side],
     in_mirror: Callable[[KeyRange], Side],
+    tell: Callable[[int], None],
 ) -> Iterator[tuple[Side, Side]]:
     """Ask both servers about each range, the source one range ahead, so that both work at once."""
     with ThreadPoolExecutor(max_workers=1) as thread:
@@ -335,3 +344,4 @@ def _side_by_side(
                 ahead.append(thread.submit(at_source, ranges[position + len(ahead)]))
             mirrored = in_mirror(key_range)
             yield ahead.popleft().result(), mirrored
+            tell(position + 1)

@@ -6,8 +6,8 @@ import psycopg2
 import pytest
 
 from extract import bulk, extraction, reader
-from extract.bulk import Progress
 from extract.declarations import MirroredTable
+from extract.progress import Progress
 from extract.reader import Reader
 from extract.session import Session
 from tests.conftest import OperationalDatabase
@@ -27,7 +27,6 @@ def bulky(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table is read in bulk, and a hundred rows land at a time."""
     monkeypatch.setattr(bulk, "BULK_ROWS", 1)
     monkeypatch.setattr(bulk, "RANGE_BYTES", 1)
-    monkeypatch.setattr(bulk, "SECONDS_BETWEEN_REPORTS", 0)
     monkeypatch.setattr(reader, "ROWS_PER_VALUE", PER_RANGE)
 
 
@@ -448,9 +447,9 @@ def test_grants_that_the_owner_gives_to_every_mirrored_table_are_given(
 def test_progress_is_told(large: Mirror) -> None:
     told: list[Progress] = []
     large.extract_one(large.table("items"), report_progress=told.append)
-    assert [progress.rows for progress in told] == list(range(PER_RANGE, ROWS + 1, PER_RANGE))
-    assert told[-1].expected_rows == pytest.approx(ROWS, rel=0.2)
-    assert told[-1].rows_of_this_run == ROWS
+    landed = [at for at in told if at.action == "landed" and at.unit == "rows"]
+    assert [at.done for at in landed] == list(range(0, ROWS + 1, PER_RANGE))
+    assert landed[-1].expected == pytest.approx(ROWS, rel=0.2)
 
 
 def test_table_that_is_empty_after_all_is_made(

@@ -1,0 +1,98 @@
+"""Progress on the error stream: a line for what is done, and now and then one for what takes long.
+
+On a terminal the latter is one line that changes in its place.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from extract.progress import Progress
+
+SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_UPDATES = 0.2
+SECONDS_BEFORE_A_RATE = 2.0
+
+
+class Teller:
+    """Tells of one command; used as a context, so that the terminal is as it was afterwards."""
+
+    def __init__(
+        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._clock = clock
+        self._last = clock()
+        self._status: Status | None = None
+        self._begun: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def __enter__(self) -> "Teller":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._status:
+            self._status.stop()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._last = self._clock()
+        # whoever read the progress may have gone; the command goes on
+        with suppress(BrokenPipeError):
+            self._console.print(line, style="dim", markup=False)
+
+    def progress(self, progress: Progress) -> None:
+        """How far a table is; most of what is told here is not shown."""
+        now = self._clock()
+        since, done_then = self._begun.setdefault(
+            (progress.name, progress.action), (now, progress.done)
+        )
+        live = self._console.is_terminal
+        if now < self._last + (SECONDS_BETWEEN_UPDATES if live else SECONDS_BETWEEN_LINES):
+            return
+        line = line_of(progress, now - since, progress.done - done_then)
+        if not live:
+            self.say(line)
+            return
+        self._last = now
+        if self._status is None:
+            self._status = self._console.status("")
+            self._status.start()
+        self._status.update(Text(line, style="dim"))
+
+
+def line_of(progress: Progress, seconds: float, done: int) -> str:
+    """How far a table is, how fast it goes, and how long it will take.
+
+    `done` is what was done in the last so many `seconds`.
+    """
+    of = f" of {progress.expected:,}" if progress.expected >= max(progress.done, 1) else ""
+    line = f"{progress.name}  {progress.done:,}{of} {progress.unit} {progress.action}"
+    if of:
+        line += f", {progress.done / progress.expected:.0%}"
+    if seconds < SECONDS_BEFORE_A_RATE or done <= 0 or progress.unit == "tables":
+        return line
+    rate = done / seconds
+    line += f"  {rate:,.0f} {progress.unit}/s" if rate >= 10 else ""
+    if of:
+        line += f"  {duration((progress.expected - progress.done) / rate)} left"
+    return line
+
+
+def duration(seconds: float) -> str:
+    """A time as one reads it, in its largest unit."""
+    minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86400
+    if days >= 2:
+        return f"{days:.0f} d"
+    if hours >= 2:
+        return f"{hours:.0f} h"
+    return f"{minutes:.0f} min" if minutes >= 2 else f"{seconds:.0f} s"

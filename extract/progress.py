@@ -1,0 +1,21 @@
+"""How far a table has come, told while it is under way."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """So many rows or ranges of about `expected` are done; 0 where nobody knows how many.
+
+    `action` is what was done with them: read, landed, compared, fetched.
+    """
+
+    name: str
+    action: str
+    done: int
+    expected: int
+    unit: str = "rows"
+
+
+def ignore(progress: Progress) -> None:
+    """Tell nobody."""

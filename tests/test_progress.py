@@ -1,0 +1,205 @@
+"""What the command line shows while a run goes on, and of many tables at its end."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from commands import console
+from commands.progress import Teller, line_of
+from commands.run import RunResult
+from common.errors import TableError
+from extract.extraction import TableOutcome
+from extract.mirror import Applied
+from extract.progress import Progress
+from extract.verification import Verification
+from tests.conftest import CommandLine
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that goes on where it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def written() -> StringIO:
+    return StringIO()
+
+
+@pytest.fixture
+def teller(clock: Clock, written: StringIO) -> Teller:
+    """One whose output no terminal reads."""
+    return Teller(Console(file=written, soft_wrap=True, width=200), clock)
+
+
+def test_table_under_way_is_told_every_five_seconds(
+    teller: Teller, clock: Clock, written: StringIO
+) -> None:
+    for second in range(21):
+        clock.seconds = second
+        for part in range(100):
+            teller.progress(Progress("mrr_a", "compared", second * 100 + part + 1, 2_100, "ranges"))
+    assert written.getvalue().splitlines() == [
+        "mrr_a  501 of 2,100 ranges compared, 24%  100 ranges/s  16 s left",
+        "mrr_a  1,001 of 2,100 ranges compared, 48%  100 ranges/s  11 s left",
+        "mrr_a  1,501 of 2,100 ranges compared, 71%  100 ranges/s  6 s left",
+        "mrr_a  2,001 of 2,100 ranges compared, 95%  100 ranges/s  1 s left",
+    ]
+
+
+def test_tables_that_are_done_quickly_are_a_line_each(
+    teller: Teller, clock: Clock, written: StringIO
+) -> None:
+    for number in range(20):
+        clock.seconds += 1
+        teller.progress(Progress(f"mrr_{number}", "begun", number, 20, "tables"))
+        teller.say(f"mrr_{number}  done")
+    assert written.getvalue().splitlines() == [f"mrr_{number}  done" for number in range(20)]
+
+
+def test_tables_that_are_read_before_any_is_done_are_told(
+    teller: Teller, clock: Clock, written: StringIO
+) -> None:
+    for number in range(12):
+        clock.seconds += 1
+        teller.progress(Progress(f"mrr_{number}", "begun", number, 696, "tables"))
+    assert written.getvalue().splitlines() == [
+        "mrr_4  4 of 696 tables begun, 1%",
+        "mrr_9  9 of 696 tables begun, 1%",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("progress", "seconds", "done", "line"),
+    [
+        (Progress("a", "fetched", 1_200, 0), 1, 1_200, "a  1,200 rows fetched"),
+        (
+            Progress("a", "read", 5_000_000, 10_000_000),
+            50,
+            5_000_000,
+            "a  5,000,000 of 10,000,000 rows read, 50%  100,000 rows/s  50 s left",
+        ),
+        # the optimizer guessed too low
+        (Progress("a", "read", 120, 100), 10, 100, "a  120 rows read  10 rows/s"),
+        (Progress("a", "landed", 0, 100), 10, 0, "a  0 of 100 rows landed, 0%"),
+        (
+            Progress("a", "compared", 2, 100, "ranges"),
+            3_600,
+            2,
+            "a  2 of 100 ranges compared, 2%  2 d left",
+        ),
+        (Progress("a", "read", 0, 0), 0, 0, "a  0 rows read"),
+    ],
+    ids=["how many is unknown", "half", "more than expected", "nothing yet", "slow", "empty"],
+)
+def test_line_says_how_far_how_fast_and_how_long(
+    progress: Progress, seconds: float, done: int, line: str
+) -> None:
+    assert line_of(progress, seconds, done) == line
+
+
+def test_on_a_terminal_one_line_changes_in_its_place(clock: Clock, written: StringIO) -> None:
+    terminal = Console(file=written, force_terminal=True, width=100, highlight=False)
+    with Teller(terminal, clock) as teller:
+        for second in range(1, 4):
+            clock.seconds = second
+            teller.progress(Progress("mrr_[b]", "read", second, 3))
+        teller.say("mrr_[b]  done")
+    text = written.getvalue()
+    assert "mrr_[b]  3 of 3 rows read, 100%" in text
+    assert "mrr_[b]  done" in text
+    # the cursor is shown again, also after an error
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_terminal_is_as_before_after_an_error(clock: Clock, written: StringIO) -> None:
+    terminal = Console(file=written, force_terminal=True, width=100)
+    with pytest.raises(KeyboardInterrupt), Teller(terminal, clock) as teller:
+        clock.seconds = 1
+        teller.progress(Progress("a", "read", 1, 3))
+        raise KeyboardInterrupt
+    assert written.getvalue().rindex("\x1b[?25h") > written.getvalue().rindex("\x1b[?25l")
+
+
+def verification(name: str, applied: Applied, is_equal: bool = True) -> Verification:
+    return Verification(
+        name, 9, 9, applied, 0, 0, 9, is_equal, NOW, NOW, NOW, "every row", fetched_rows=3
+    )
+
+
+def outcome(name: str, applied: int = 0, is_equal: bool = True) -> TableOutcome:
+    return TableOutcome(
+        name, 0.1, verification=verification(name, Applied(updated=applied), is_equal)
+    )
+
+
+def result_of(outcomes: list[TableOutcome], kept: str = "") -> RunResult:
+    advanced = [o.name for o in outcomes if not o.error and o.name != kept]
+    return RunResult("run", 1.0, outcomes, None, None, advanced)
+
+
+def names_shown(result: RunResult) -> list[str]:
+    written = StringIO()
+    Console(file=written, width=200).print(console.summary_of_run(result))
+    return [line.split()[0] for line in written.getvalue().splitlines()[3:] if line.strip()]
+
+
+def many(count: int) -> list[TableOutcome]:
+    error = TableError("failed", "it failed", "Look.")
+    outcomes = [TableOutcome("failed", 0.1, error=error), outcome("unequal", is_equal=False)]
+    outcomes += [outcome("changed", applied=9), outcome("kept")]
+    return outcomes + [outcome(f"same_{number}") for number in range(count - len(outcomes))]
+
+
+def test_of_many_tables_the_summary_shows_what_changed_and_last_what_failed() -> None:
+    result = result_of(many(51), kept="kept")
+    assert names_shown(result) == ["changed", "kept", "failed", "unequal"]
+    assert console.tables_not_shown(result) == "47 more tables, unchanged and equal"
+
+
+def test_of_fifty_tables_all_are_shown_failures_last() -> None:
+    result = result_of(many(50))
+    shown = names_shown(result)
+    assert len(shown) == 50 and shown[-2:] == ["failed", "unequal"]
+    assert console.tables_not_shown(result) is None
+
+
+def test_where_no_mark_could_advance_the_summary_is_as_short() -> None:
+    result = replace(result_of(many(60)), advanced=[])
+    assert names_shown(result) == ["changed", "failed", "unequal"]
+
+
+def test_summary_counts_what_was_fetched_and_compared() -> None:
+    written = StringIO()
+    Console(file=written, width=200).print(
+        console.summary_of_run(result_of([outcome("a", applied=2)]))
+    )
+    head, _, row = written.getvalue().splitlines()[1:4]
+    assert head.split() == (
+        ["table", "fetched", "compared", "inserted", "updated", "deleted", "rows", "equal", "mark"]
+    )
+    assert row.split() == ["a", "3", "9", "0", "2", "0", "9", "yes", "advanced"]
+
+
+def test_a_run_and_verify_tell_each_table(command_line: CommandLine) -> None:
+    done = command_line.run()
+    assert done.returncode == 0, done.stderr
+    (rows,) = re.findall(r"mrr_fact_sales  (\d+) rows fetched, \1 applied", done.stderr)
+    checked = command_line.run("verify")
+    assert checked.returncode == 0, checked.stderr
+    assert f"mrr_fact_sales  {rows} rows compared, 0 differ" in checked.stderr
