@@ -40,12 +40,12 @@ class Teller:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._status:
-            self._status.stop()
+        self._clear()
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """A line that stays; what was under way is done, or is told again."""
         self._last = self._clock()
+        self._clear()
         # whoever read the progress may have gone; the command goes on
         with suppress(BrokenPipeError):
             self._console.print(line, style="dim", markup=False)
@@ -53,9 +53,10 @@ class Teller:
     def progress(self, progress: Progress) -> None:
         """How far a table is; most of what is told here is not shown."""
         now = self._clock()
-        since, done_then = self._begun.setdefault(
-            (progress.name, progress.action), (now, progress.done)
-        )
+        key = (progress.name, progress.action)
+        since, done_then = self._begun.get(key, (now, progress.done))
+        if key not in self._begun or progress.done < done_then:
+            self._begun[key] = since, done_then = now, progress.done
         live = self._console.is_terminal
         if now < self._last + (SECONDS_BETWEEN_UPDATES if live else SECONDS_BETWEEN_LINES):
             return
@@ -68,6 +69,11 @@ class Teller:
             self._status = self._console.status("")
             self._status.start()
         self._status.update(Text(line, style="dim"))
+
+    def _clear(self) -> None:
+        if self._status:
+            self._status.stop()
+            self._status = None
 
 
 def line_of(progress: Progress, seconds: float, done: int) -> str:

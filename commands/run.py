@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg2.extensions import connection as Connection
 
@@ -104,7 +104,7 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
                 lock.check()
                 result = _build(builder, connection, run_id, lock, options, tables, report, started)
                 lock.check()
-                result.warnings.extend(_forget(connection, options, result.build))
+                result = replace(result, warnings=_forget(connection, options, result.build))
                 step.rows = result.rows_applied
                 step.status = _status(result.exit_code)
                 step.message = _failures(result)

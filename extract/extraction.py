@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -363,14 +364,15 @@ class Extraction:
         status = "warning" if outcome.warning else "success"
         if error is not None:
             status = "refused" if isinstance(error, DeletesRefused) else "error"
-        self.run_log.record(
-            "extract",
-            outcome.name,
-            status,
-            outcome.seconds,
-            outcome.applied.rows,
-            str(error) if error else outcome.warning,
-        )
+        message = str(error) if error else outcome.warning
+        try:
+            self.run_log.record(
+                "extract", outcome.name, status, outcome.seconds, outcome.applied.rows, message
+            )
+        except psycopg2.Error as lost:
+            if self.connection.closed:
+                raise connection_lost(self.warehouse) from lost
+            raise
         self.report(outcome)
 
 

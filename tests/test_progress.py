@@ -120,7 +120,9 @@ def test_on_a_terminal_one_line_changes_in_its_place(clock: Clock, written: Stri
             clock.seconds = second
             teller.progress(Progress("mrr_[b]", "read", second, 3))
         teller.say("mrr_[b]  done")
+        written_while_done = written.getvalue()
     text = written.getvalue()
+    assert text == written_while_done
     assert "mrr_[b]  3 of 3 rows read, 100%" in text
     assert "mrr_[b]  done" in text
     # the cursor is shown again, also after an error

@@ -17,7 +17,7 @@ from common import log
 from common.settings import PROJECT, Address
 from embedded import server
 from extract.guard import allowed_deletes
-from tests.conftest import CommandLine, OperationalDatabase
+from tests.conftest import TEST_SERVERS, CommandLine, OperationalDatabase
 from warehouse import retention
 from warehouse.connection import connect
 from warehouse.retention import forget_compiled, forget_old
@@ -253,18 +253,13 @@ def test_log_of_an_embedded_server_is_bounded_while_it_runs(
     servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "LOG_BYTES", 100)
-    home = next(path for path in (PROJECT / ".local").glob("test-servers*") if _is_ours(path))
-    written = home / "postgresql.log"
+    written = TEST_SERVERS / "postgresql.log"
     with written.open("ab") as file:
         file.write(b"x" * 200)
-    embedded.start(home)
+    embedded.start(TEST_SERVERS)
     assert written.stat().st_size < 200
     assert b"x" * 200 in written.with_suffix(".log.1").read_bytes()
     assert written.with_suffix(".log.1").stat().st_mode & 0o077 == 0
-
-
-def _is_ours(home: Path) -> bool:
-    return home.name == f"test-servers{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 
 
 def test_changes_are_not_kept_for_the_demo_once_it_is_switched_off(

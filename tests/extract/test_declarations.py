@@ -36,7 +36,9 @@ def project(folder: Path, text: str | bytes, name: str = FILE) -> Path:
     sources = folder / "models" / "mrr" / "shop"
     sources.mkdir(parents=True)
     (folder / "dbt_project.yml").write_text(
-        "name: tidemark\nprofile: tidemark\nmodel-paths: [models]\n", encoding="utf-8"
+        "name: tidemark\nprofile: tidemark\nmodel-paths: [models]\n"
+        "flags: {send_anonymous_usage_stats: false}\n",
+        encoding="utf-8",
     )
     data = text.encode() if isinstance(text, str) else text
     (sources / name).write_bytes(data)
@@ -341,7 +343,7 @@ def test_source_in_a_folder_that_is_not_mirrored_is_told(tmp_path: Path) -> None
     ("setting", "told"),
     [
         ("sources: {tidemark: {mrr: {+enabled: false}}}", "sources have +enabled here"),
-        ("sources:\n  +meta: {key: [id]}", "dbt_project.yml line 5: sources have +meta here"),
+        ("sources:\n  +meta: {key: [id]}", "dbt_project.yml line 6: sources have +meta here"),
         ("quoting: {identifier: false}", "quoting.identifier is false"),
     ],
     ids=["enabled", "meta", "quoting"],
