@@ -44,7 +44,8 @@ def decide(
     is_known = mirror.exists(cursor)
     window = window_of(source, table, mark if is_known and not full_refresh else None)
     way = _way(table, window.bound is not None, is_known, full_refresh)
-    if way is not Way.WINDOW:
+    # by another key than before, the table is cut anew
+    if way is not Way.WINDOW or not mirror.has_its_key(cursor):
         return window, Reading(way, compares_a_share=False)
     return window, Reading(way, is_large(StoredRanges(cursor, mirror).read(), mirror))
 

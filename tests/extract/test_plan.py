@@ -111,6 +111,20 @@ def test_share_is_compared_where_plan_says_so(
     assert items.extract_one(table, full_refresh=True).verification.compared_rows == 3000
 
 
+def test_table_whose_key_is_another_now_is_planned_whole(
+    items: Mirror, operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    items.extract_one(items.table("items"))
+    operational.execute("alter table items modify version bigint not null, add unique (version)")
+    operational.execute("alter table items add unique (id, version)")
+    for key in (("version",), ("id", "version")):
+        found = planned(items, items.table("items", key=key))
+        assert not found.reading.compares_a_share
+        compared = items.extract_one(items.table("items", key=key)).verification.compared_rows
+        assert compared == 3000
+
+
 def test_plan_writes_nothing(items: Mirror, query: Query) -> None:
     tables = query(
         "select format('%I.%I', schemaname, tablename) from pg_tables"

@@ -220,6 +220,20 @@ MUTANTS = [
         "of a mirror that somebody dropped, the window alone is read",
     ),
     Mutant(
+        "reading-nothing-in-a-full-refresh",
+        "extract/reading.py",
+        "if is_known and not full_refresh:",
+        "if is_known:",
+        "a full refresh reads nothing",
+    ),
+    Mutant(
+        "reading-nothing-of-a-new-table",
+        "extract/reading.py",
+        "if is_known and not full_refresh:",
+        "if not full_refresh:",
+        "a table that is new is left to the comparison, row by row",
+    ),
+    Mutant(
         "extraction-swap-while-applied",
         EXTRACTION,
         "verification, advanced, warning = self._apply(cursor, read, mirror, mark)\n"

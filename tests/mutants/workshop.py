@@ -69,6 +69,7 @@ FIRST = {
     "extract/verification.py": (STORING, COMPARING),
     "extract/guard.py": (DECIDING, "tests/extract/test_extraction.py"),
     "extract/extraction.py": (DECIDING, "tests/extract/test_extraction.py"),
+    "extract/reading.py": ("tests/extract/test_plan.py",),
     "extract/pace.py": (DECIDING,),
     "warehouse/connection.py": (DECIDING, READING),
     "warehouse/marks.py": (DECIDING,),

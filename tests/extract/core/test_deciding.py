@@ -249,6 +249,8 @@ def test_model_that_is_being_built_is_not_waited_for(
         "insert into mrr_state.model_position (model_name, built_to, reading_to, updated_at)"
         " values ('slow', 2, 2, now() - interval '1 year')"
     )
+    with mirror.connection.cursor() as cursor:
+        cursor.execute("set lock_timeout = '2s'")
     builder = connect(warehouse)
     with transaction(builder), builder.cursor() as cursor:
         cursor.execute("update mrr_state.model_position set reading_to = 3")
