@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import psycopg2
 
 from commands.servers import Connected
-from common.errors import TidemarkError
+from common.errors import ServerError, TidemarkError
+from common.settings import Address
 from extract.catalog import describe
 from extract.declarations import MirroredTable
 from extract.errors import DRIVER_ERRORS, as_table_error
@@ -35,7 +36,7 @@ def plan(servers: Connected, tables: list[MirroredTable], full_refresh: bool) ->
     try:
         source = Session(servers.operational)
         try:
-            marks = _marks(warehouse)
+            marks = _marks(warehouse, servers.warehouse)
             return [
                 _planned(source, warehouse, table, marks.get(table.name), full_refresh)
                 for table in tables
@@ -64,7 +65,16 @@ def _planned(
     return PlannedTable(name, source_name, rows, declaration.cursor, window, reading)
 
 
-def _marks(warehouse: psycopg2.extensions.connection) -> dict[str, Mark]:
+def _marks(warehouse: psycopg2.extensions.connection, address: Address) -> dict[str, Mark]:
     with warehouse.cursor() as cursor:
         cursor.execute("select to_regclass('dwh.high_water_mark') is not null")
-        return read_marks(warehouse) if cursor.fetchone()[0] else {}
+        if not cursor.fetchone()[0]:
+            return {}
+    try:
+        return read_marks(warehouse)
+    except psycopg2.errors.UndefinedColumn as error:
+        raise ServerError(
+            f"warehouse {address}",
+            f"its control tables are those of an earlier version ({error.diag.message_primary})",
+            "A run brings them up to date; start one.",
+        ) from None

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from commands import console
 from commands.plan import PlannedTable, plan
+from common.errors import ServerError
 from extract import bulk, stored_ranges
 from extract.declarations import MirroredTable
 from extract.reading import Way
@@ -47,7 +48,7 @@ def items(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
     ("changes", "way", "says", "read"),
     [
         ({}, Way.WINDOW, "rows stamped since 20", 1),
-        ({"cursor": "version"}, Way.WINDOW, "rows with version from 2000 on", 1002),
+        ({"cursor": "version"}, Way.WINDOW, "rows with version from 1900 on", 1102),
         ({"cursor": None}, Way.NOTHING, "nothing beforehand; fetches what differs", 0),
         ({"key": (), "cursor": None}, Way.BAG, "every row", 0),
     ],
@@ -138,6 +139,13 @@ def test_plan_writes_nothing(items: Mirror, query: Query) -> None:
     planned(items, items.table("items"))
     assert everything() == before
     assert query("select to_regclass('mrr.items')") == [(None,)]
+
+
+def test_plan_of_a_warehouse_of_an_earlier_version_says_so(items: Mirror, query: Query) -> None:
+    query("alter table dwh.high_water_mark drop column read_at cascade")
+    with pytest.raises(ServerError, match="are those of an earlier version") as caught:
+        planned(items, items.table("items"))
+    assert "\nHINT: A run brings them up to date; start one." in str(caught.value)
 
 
 def test_table_that_cannot_be_mirrored_is_planned_with_its_error(items: Mirror) -> None:
