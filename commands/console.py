@@ -103,7 +103,7 @@ def last_line_of_run(result: RunResult) -> str:
     built = "nothing built"
     if result.build:
         counts = Counter(node.status for node in result.build.nodes)
-        built = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        built = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or built
     return (
         f"run {result.run_id}  {result.rows_applied} rows applied  dbt: {built}"
         f"  {result.seconds:.1f} s"

@@ -17,6 +17,7 @@ from extract.progress import Progress
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_BETWEEN_UPDATES = 0.2
 SECONDS_BEFORE_A_RATE = 2.0
+TABLES_WORTH_TELLING = 50
 
 
 class Teller:
@@ -30,6 +31,7 @@ class Teller:
         self._last = clock()
         self._status: Status | None = None
         self._begun: dict[tuple[str, str], tuple[float, int]] = {}
+        self._place = ""
 
     def __enter__(self) -> "Teller":
         return self
@@ -53,6 +55,12 @@ class Teller:
     def progress(self, progress: Progress) -> None:
         """How far a table is; most of what is told here is not shown."""
         now = self._clock()
+        if progress.unit == "tables":
+            self._place = f"  table {progress.done} of {progress.expected}" if progress.done else ""
+            if not progress.done and progress.expected >= TABLES_WORTH_TELLING:
+                # nothing more is heard of it until all have landed
+                self.say(f"{progress.expected} tables read, now they land")
+            return
         key = (progress.name, progress.action)
         since, done_then = self._begun.get(key, (now, progress.done))
         if key not in self._begun or progress.done < done_then:
@@ -60,7 +68,7 @@ class Teller:
         live = self._console.is_terminal
         if now < self._last + (SECONDS_BETWEEN_UPDATES if live else SECONDS_BETWEEN_LINES):
             return
-        line = line_of(progress, now - since, progress.done - done_then)
+        line = line_of(progress, now - since, progress.done - done_then) + self._place
         if not live:
             self.say(line)
             return
@@ -85,7 +93,7 @@ def line_of(progress: Progress, seconds: float, done: int) -> str:
     line = f"{progress.name}  {progress.done:,}{of} {progress.unit} {progress.action}"
     if of:
         line += f", {progress.done / progress.expected:.0%}"
-    if seconds < SECONDS_BEFORE_A_RATE or done <= 0 or progress.unit == "tables":
+    if seconds < SECONDS_BEFORE_A_RATE or done <= 0:
         return line
     rate = done / seconds
     line += f"  {rate:,.0f} {progress.unit}/s" if rate >= 10 else ""

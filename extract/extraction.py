@@ -161,7 +161,9 @@ class Extraction:
         with landing_folder(self.connection, self.folder) as folder:
             for number, table in enumerate(tables):
                 started = time.monotonic()
-                self.report_progress(Progress(table.name, "begun", number, len(tables), "tables"))
+                self.report_progress(
+                    Progress(table.name, "begun", number + 1, len(tables), "tables")
+                )
                 try:
                     known = (described or {}).get(table.name)
                     read = self._read(table, known, marks.get(table.name), number, folder)
@@ -171,7 +173,7 @@ class Extraction:
                     reads[table.name] = read, time.monotonic() - started
             pause_point("read")
             landings = [read.landing for read, _ in reads.values() if read.landing]
-            self.report_progress(Progress("mrr_landing", "landed", 0, len(landings), "tables"))
+            self.report_progress(Progress("mrr_landing", "begun", 0, len(landings), "tables"))
             errors = _land(self.warehouse, [table for table in landings if table.files], folder)
             pause_point("landed")
             for name, (read, seconds) in reads.items():

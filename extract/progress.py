@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Progress:
     """So many rows or ranges of about `expected` are done; 0 where nobody knows how many.
 
-    `action` is what was done with them: read, landed, compared, fetched.
+    `action` is what was done with them: read, landed, compared, fetched. Of tables it is the place
+    of the one that is begun, or that of none when all have been read.
     """
 
     name: str

@@ -67,7 +67,9 @@ def test_tables_that_are_done_quickly_are_a_line_each(
 ) -> None:
     for number in range(20):
         clock.seconds += 1
-        teller.progress(Progress(f"mrr_{number}", "begun", number, 20, "tables"))
+        teller.progress(Progress(f"mrr_{number}", "begun", number + 1, 20, "tables"))
+        teller.progress(Progress(f"mrr_{number}", "read", 20, 20))
+        teller.progress(Progress("mrr_landing", "begun", 0, 20, "tables"))
         teller.say(f"mrr_{number}  done")
     assert written.getvalue().splitlines() == [f"mrr_{number}  done" for number in range(20)]
 
@@ -75,12 +77,18 @@ def test_tables_that_are_done_quickly_are_a_line_each(
 def test_tables_that_are_read_before_any_is_done_are_told(
     teller: Teller, clock: Clock, written: StringIO
 ) -> None:
-    for number in range(12):
+    for number in range(1, 13):
         clock.seconds += 1
         teller.progress(Progress(f"mrr_{number}", "begun", number, 696, "tables"))
+        teller.progress(Progress(f"mrr_{number}", "read", 20, 20))
+    teller.progress(Progress("mrr_landing", "begun", 0, 696, "tables"))
+    clock.seconds += 9
+    teller.progress(Progress("mrr_1", "compared", 1, 2, "ranges"))
     assert written.getvalue().splitlines() == [
-        "mrr_4  4 of 696 tables begun, 1%",
-        "mrr_9  9 of 696 tables begun, 1%",
+        "mrr_5  20 of 20 rows read, 100%  table 5 of 696",
+        "mrr_10  20 of 20 rows read, 100%  table 10 of 696",
+        "696 tables read, now they land",
+        "mrr_1  1 of 2 ranges compared, 50%",
     ]
 
 

@@ -79,7 +79,7 @@ def test_table_that_is_read_again_is_told_once(
 def test_each_range_is_told_as_it_is_read_and_compared(large: Mirror) -> None:
     told: list[Progress] = []
     large.extract_one(large.table("items"), report_progress=told.append)
-    assert of(told, "begun") == [(0, 1, "tables")]
+    assert of(told, "begun") == [(1, 1, "tables"), (0, 1, "tables")]
     read = of(told, "read")
     assert len(read) >= 30 and read[-1][0] == 3000
     assert of(told, "compared")[-1] == (30, 30, "ranges")
