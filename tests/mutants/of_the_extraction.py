@@ -252,7 +252,7 @@ MUTANTS = [
     Mutant(
         "extraction-swap-not-read-again",
         EXTRACTION,
-        "        outcomes |= self._extract(again)\n",
+        "        outcomes |= self._extract(again, is_last=True)\n",
         "",
         "a table that was swapped waits for the next run",
     ),
