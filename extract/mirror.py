@@ -329,7 +329,10 @@ class MirrorTable:
         )
 
     def _drop_views(self, cursor: Cursor, may_drop_views: bool) -> None:
-        """Drop the staging views above the table; dbt makes them again in the same run."""
+        """Drop the staging views above the table; dbt makes them again in the same run.
+
+        Their grants are kept for it.
+        """
         cursor.execute(
             """
             with recursive above as (
@@ -357,22 +360,30 @@ class MirrorTable:
         views = cursor.fetchall()
         for schema, view in views:
             if schema != STAGING_SCHEMA:
-                raise TableError(
-                    self.name,
-                    f'a column has another type at the source now, and the view "{schema}.{view}"'
-                    " keeps the mirror from following",
-                    "Drop the view, run, and make it again.",
-                )
+                raise self._kept_from_following(f'the view "{schema}.{view}"')
         if views and not may_drop_views:
             raise TableError(
                 self.name,
                 "a column has another type at the source now, and views stand above it",
                 "Start a run: it follows the source, and makes the views again.",
             )
-        for schema, view in views:
-            cursor.execute(
-                f"drop view if exists {quoted_postgres(schema)}.{quoted_postgres(view)} cascade"
-            )
+        names = [f"{quoted_postgres(schema)}.{quoted_postgres(view)}" for schema, view in views]
+        for name in names:
+            cursor.execute("select mrr_state.remember_properties(%s)", (name,))
+        if names:
+            try:
+                cursor.execute(f"drop view {', '.join(names)}")
+            except psycopg2.errors.DependentObjectsStillExist as error:
+                first = (error.diag.message_detail or "").partition(" depends on ")[0]
+                raise self._kept_from_following(first) from None
+
+    def _kept_from_following(self, what: str) -> TableError:
+        return TableError(
+            self.name,
+            f"a column has another type at the source now, and {what}"
+            " keeps the mirror from following",
+            "Drop it, run, and make it again.",
+        )
 
     def _follow_key(self, cursor: Cursor) -> None:
         """Give the table the declared primary key, where it has another one."""

@@ -72,6 +72,47 @@ def test_type_is_followed_under_the_staging_views(
     assert query("select to_regclass('stg.items'), to_regclass('stg.more')") == [(None, None)]
 
 
+def test_grants_on_the_staging_views_are_kept_for_those_that_dbt_makes(
+    items: Mirror, operational: OperationalDatabase, query: Query
+) -> None:
+    query("create view stg.items as select id, v from mrr.items")
+    query("grant select, update (v) on stg.items to pg_monitor")
+    operational.execute("alter table items modify v varbinary(20)")
+    items.extract_one(items.table("items"))
+    assert query(
+        "select restoring_statement from mrr_state.relation_property"
+        " where relation_name = 'stg.items' order by 1"
+    ) == [
+        ("grant SELECT on stg.items to pg_monitor",),
+        ("grant UPDATE (v) on stg.items to pg_monitor",),
+    ]
+
+
+@pytest.mark.parametrize(
+    "resting",
+    [
+        "create function theirs() returns setof stg.items language sql"
+        " as 'select * from stg.items'",
+        "create function theirs() returns bigint language sql begin atomic"
+        " select count(*) from stg.items; end",
+        "create table theirs (item stg.items)",
+    ],
+    ids=["function of its rows", "function of its query", "column of its type"],
+)
+def test_what_rests_on_a_staging_view_keeps_the_table_as_it_is(
+    items: Mirror, operational: OperationalDatabase, query: Query, resting: str
+) -> None:
+    query("create view stg.items as select id, v from mrr.items")
+    query(f"set search_path = public; {resting}")
+    operational.execute("alter table items modify v varbinary(20)")
+    (outcome,) = items.extract(items.table("items"))
+    assert "theirs" in str(outcome.error)
+    assert "keeps the mirror from following\nHINT: Drop it, run, and make it again" in str(
+        outcome.error
+    )
+    assert query("select count(*) from stg.items") == [(3,)]
+
+
 def test_view_of_somebody_else_keeps_its_table_as_it_is(
     items: Mirror, operational: OperationalDatabase, query: Query
 ) -> None:
