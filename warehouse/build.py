@@ -1,6 +1,7 @@
 """dbt beside the run: parsed early, built once, and how each node came out."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from queue import Queue
 from threading import Thread
 from typing import Any
 
+from common import libpq
 from common.errors import TidemarkError
 from common.log import LOG_FILE
 from common.settings import DBT_PROJECT, PROJECT, Address
@@ -109,6 +111,7 @@ class Builder:
 
     def __init__(self, warehouse: Address, run_id: str = "") -> None:
         self._pipe, other_end = Pipe()
+        libpq.forget_variables()
         environment = dbt_environment(warehouse)
         if run_id:
             environment["TIDEMARK_RUN_ID"] = run_id
@@ -179,6 +182,9 @@ def dbt_environment(warehouse: Address) -> dict[str, str]:
         "PGREQUIREAUTH": NO_CLEAR_PASSWORD,
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
+        # libpq asks for these where dbt says nothing: text as bytes of UTF-8, and no other host
+        "PGCLIENTENCODING": "UTF8",
+        "PGHOSTADDR": "",
     }
 
 
@@ -227,7 +233,7 @@ def _build_result(results: Any, manifest: Any) -> BuildResult:
         Node(
             result.node.unique_id,
             str(result.status),
-            result.message or "",
+            _without_context(result.message or ""),
             result.execution_time,
         )
         for result in results
@@ -250,7 +256,13 @@ def _children(manifest: Any) -> dict[str, tuple[str, ...]]:
 def _node_of_event(event: Any) -> Node:
     info = event.data.node_info
     result = event.data.run_result
-    return Node(info.unique_id, info.node_status, result.message, result.execution_time)
+    message = _without_context(result.message)
+    return Node(info.unique_id, info.node_status, message, result.execution_time)
+
+
+def _without_context(message: str) -> str:
+    """Without the lines that say where in our own routines an error was raised."""
+    return re.sub(r"\n +CONTEXT:.*?(?=\n +compiled code at|\Z)", "", message, flags=re.DOTALL)
 
 
 def _first_lines(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from psycopg2.extensions import connection as Connection
 import embedded
 from common.settings import PROJECT, Address
 from tests.conftest import drop_database
+from tests.dbt.projects import HURRY, Project
 from warehouse.build import dbt_environment
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import upgrade
@@ -169,3 +171,28 @@ def administer(server: Address, statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
     connection.close()
+
+
+@pytest.fixture(scope="module")
+def copied_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with short waits; one for all tests, since dbt parses what changed only."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(
+        PROJECT / "dbt_project",
+        folder / "dbt_project",
+        ignore=shutil.ignore_patterns("target", "logs"),
+    )
+    profiles = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
+    for old, new in HURRY:
+        assert old in profiles
+        profiles = profiles.replace(old, new)
+    (folder / "profiles.yml").write_text(profiles, encoding="utf-8")
+    return folder / "dbt_project"
+
+
+@pytest.fixture
+def project(copied_project: Path, warehouse: Warehouse) -> Iterator[Project]:
+    yield Project(copied_project)
+    models = copied_project / "models"
+    shutil.rmtree(models)
+    shutil.copytree(PROJECT / "dbt_project" / "models", models)

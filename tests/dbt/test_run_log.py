@@ -53,6 +53,15 @@ def test_the_value_that_a_type_refuses_is_not_logged(warehouse) -> None:
     assert "Secret" not in message and "Land" not in message
 
 
+def test_the_error_of_a_routine_of_ours_is_logged_without_its_statements(warehouse) -> None:
+    warehouse.query("drop view dwh.dwh_dim_dates; create table dwh.dwh_dim_dates (a int)")
+    warehouse.query("create view dwh.reader_of_dates as select a from dwh.dwh_dim_dates")
+    warehouse.dbt("run", "--select", "dwh_dim_dates", succeeds=False)
+    message = entry(warehouse, "dwh_dim_dates")[2]
+    assert "dwh.dwh_dim_dates is left as it was: it is to be made anew: view " in message
+    assert "CONTEXT" not in message and "SQL statement" not in message
+
+
 def test_a_failed_test_is_logged_as_a_number_of_rows(warehouse) -> None:
     warehouse.query("update dwh.dwh_fact_sales set sale_quantity = 1000")
     warehouse.dbt("test", "--select", "assert_every_sale_reaches_the_warehouse", succeeds=False)
@@ -87,13 +96,19 @@ def test_routines_are_recorded_and_the_error_of_one_does_not_stop_the_others(war
     warehouse.query("call dwh.insert_procedure_info()")
     warehouse.query("call dwh.insert_procedure_info()")
     recorded = warehouse.query(
-        "select routine_schema, routine_name, routine_type from dwh.stored_routines order by 2"
+        "select routine_schema, routine_name, routine_type from dwh.stored_routines"
+        " where routine_schema = 'dwh' order by 2"
     )
     assert recorded == [
         ("dwh", "insert_procedure_info", "procedure"),
         ("dwh", "most_popular_product", "function"),
-        ("mrr_state", "start_reading", "function"),
     ]
+    assert warehouse.query(
+        "select routine_name from dwh.stored_routines where routine_schema = 'mrr_state' order by 1"
+    ) == warehouse.query(
+        "select proname::text from pg_proc where pronamespace = 'mrr_state'::regnamespace"
+        " order by 1"
+    )
     errors = warehouse.query(
         "select procedure_name, error_code, context like '%%a_longest%%' from dwh.procedure_errors"
     )

@@ -11,7 +11,10 @@
 
 {% macro _without_values(message) %}
     {%- set storable = message.replace('\x00', '').encode('utf-8', 'replace').decode('utf-8') -%}
-    {%- set details = '(?m)^ *(DETAIL|CONTEXT|LINE [0-9]+):.*(\n *\\^ *$)?' -%}
+    {%- set details =
+        '(?m)^ *(DETAIL|LINE [0-9]+):.*(\n *\\^ *$)?'
+        '|^ *CONTEXT:(?s:.*?)(?= *compiled code at|\\Z)'
+    -%}
     {%- set refused =
         '(invalid [^\n"]*|out of range: |\\bvalue (?="[^\n]*" is out of range))".*"'
     -%}

@@ -3,11 +3,24 @@
     Bodies are not checked, since they name tables that the first build has yet to make. The lock
     keeps two builds from replacing a routine at once, which PostgreSQL answers with an error. -#}
 {% macro install_routines() %}
-    {%- if execute and flags.WHICH in ['build', 'run', 'snapshot', 'test', 'run-operation'] -%}
+    {%- if execute and flags.WHICH in [
+        'build', 'run', 'seed', 'snapshot', 'test', 'run-operation'
+    ] -%}
         {%- call statement('install_routines', auto_begin=true) -%}
             set local check_function_bodies = off;
             select pg_advisory_xact_lock(hashtextextended('install_routines', 0));
+            {{ describe_sessions() }}
+            {{ lock_relation() }}
+            {{ begin_build() }}
             {{ start_reading() }}
+            {{ refuse_change() }}
+            {{ change_relation() }}
+            {{ view_state() }}
+            {{ table_changes() }}
+            {{ apply_differences() }}
+            {{ copy_indexes() }}
+            {{ restore_properties() }}
+            {{ replace_relation() }}
             {{ most_popular_product() }}
             {{ insert_procedure_info() }}
         {%- endcall -%}

@@ -10,6 +10,7 @@ begin
     -- change ids are taken before they are committed: wait for writers, so that none of them can
     -- commit a change below the last one. Leaving the block by an error gives up the lock.
     begin
+        perform set_config('lock_timeout', current_setting('tidemark.build_wait'), true);
         lock table mrr_state.change_log in share mode;
         select coalesce(max(change_log.change_id), 0)
         into v_reading_to
@@ -17,6 +18,25 @@ begin
         raise exception using errcode = 'TM001';
     exception
         when sqlstate 'TM001' then null;
+        when lock_not_available then
+            raise exception using
+                errcode = 'lock_not_available',
+                message = format(
+                    '%s is left as it was: what the mirror writes was not committed within %s: %s',
+                    p_model_name,
+                    current_setting('tidemark.build_wait'),
+                    (
+                        select mrr_state.describe_sessions(array_agg(locks.pid))
+                        from pg_locks as locks
+                        where
+                            locks.relation = 'mrr_state.change_log'::regclass
+                            and locks.pid is distinct from pg_backend_pid()
+                            and locks.mode not in (
+                                'AccessShareLock', 'RowShareLock', 'ShareLock'
+                            )
+                    )
+                ),
+                hint = 'Build again when that transaction has ended.';
     end;
 
     -- what the models above have not built does not count as built here: it is read again

@@ -1,0 +1,63 @@
+{#- On-run-start: reads back what profiles.yml sets in each session, and refuses to build where it
+    is not so: another profile, a pooler that shares sessions, variables of libpq that lead
+    elsewhere. -#}
+{% macro check_session() %}
+    {%- if execute and flags.WHICH in ['build', 'run', 'seed', 'snapshot', 'test'] -%}
+        {%- for name in ['PGHOSTADDR', 'PGSERVICE'] if env_var(name, '') -%}
+            {{ _refuse(name, 'set, and leads dbt elsewhere than WAREHOUSE_HOST', 'Unset it.') }}
+        {%- endfor -%}
+        {%- set settings = _session_settings(target.role or '') -%}
+        {%- if not settings -%}
+            {{ _refuse(
+                'profile ' ~ target.profile_name,
+                'it leaves the settings of a session to the role and the database',
+                'Use profiles.yml of this project: eval "$(python run.py env)" names it.'
+            ) }}
+        {%- endif -%}
+        {%- set first = _session_facts(settings) -%}
+        {%- for _ in range(3)
+            if first.connections != 1 or _session_facts(settings).pid != first.pid -%}
+            {{ _refuse(
+                'warehouse ' ~ target.host ~ ':' ~ target.port,
+                'a pooler shares server sessions, or does not reset them',
+                'Set its pool_mode to session, with a server_reset_query, or do without it.'
+            ) }}
+        {%- endfor -%}
+        {%- for name, value, wanted in first.wrong -%}
+            {{ _refuse(
+                name ~ ' is ' ~ value,
+                'dbt needs ' ~ wanted,
+                'Unset what changes it, or type eval "$(python run.py env)" again.'
+            ) }}
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#- What `set name = 'value'` in a text sets, and the encoding, which libpq negotiates. A socket
+    that is not TCP has no settings of TCP. -#}
+{% macro _session_settings(sql) %}
+    {%- set settings = modules.re.findall("set (?!tcp_)([a-z_.]+) = '([^']*)'", sql) -%}
+    {{ return(settings + [('client_encoding', 'UTF8')] if settings else []) }}
+{% endmacro %}
+
+{#- The settings that are other than they should be, and which server session it is. -#}
+{% macro _session_facts(settings) %}
+    {%- set rows = run_query(
+        "select wanted.name, current_setting(wanted.name, true), wanted.value, pg_backend_pid(),"
+        " current_setting('tidemark.connections', true)"
+        " from (values ('" ~ settings | map('join', "', '") | join("'), ('")
+        ~ "'), ('', '')) as wanted (name, value) where wanted.name = ''"
+        " or current_setting(wanted.name, true) is distinct from wanted.value order by wanted.name"
+    ).rows -%}
+    {%- set wrong = [] -%}
+    {%- for row in rows[1:] -%}
+        {%- do wrong.append((row[0], row[1], row[2])) -%}
+    {%- endfor -%}
+    {{ return({
+        'wrong': wrong, 'pid': rows[0][3], 'connections': (rows[0][4] or 0) | int,
+    }) }}
+{% endmacro %}
+
+{% macro _refuse(object, problem, remedy) %}
+    {{ exceptions.raise_compiler_error(object ~ ': ' ~ problem ~ '\nHINT: ' ~ remedy) }}
+{% endmacro %}

@@ -1,0 +1,49 @@
+{#- Builds all rows of a table: as it is where there is none yet; else beside it, and then its
+    columns and rows are made to follow. It is replaced only where types or constraints differ.
+
+    New columns are committed before the rows follow, since readers wait from the change of a column
+    to the end of its transaction. -#}
+{% macro build_whole(target, built, sql) -%}
+    {%- if not run_query("select to_regclass('" ~ target ~ "') is not null").columns[0][0] -%}
+        {%- call statement('main') -%}
+            {{ get_create_table_as_sql(False, target, sql) }}
+        {%- endcall -%}
+        {%- do create_indexes(target) -%}
+        {%- do run_query("select mrr_state.restore_properties('" ~ target ~ "')") -%}
+        {{ return('') }}
+    {%- endif -%}
+
+    {%- call statement('main') -%}
+        {{ get_create_table_as_sql(False, built, sql) }}
+    {%- endcall -%}
+    {%- set changes = {'anew': [], 'before': [], 'after': []} -%}
+    {%- for row in run_query(
+        "select * from mrr_state.table_changes('" ~ target ~ "', '" ~ built ~ "')"
+    ) -%}
+        {%- do changes[row[0]].append(row[1]) -%}
+    {%- endfor -%}
+
+    {%- if changes.anew -%}
+        {%- do create_indexes(built) -%}
+        {%- do run_query("select mrr_state.copy_indexes('" ~ target ~ "', '" ~ built ~ "')") -%}
+        {%- do put_in_place(target, built) -%}
+        {{ return('') }}
+    {%- endif -%}
+    {%- if changes.before -%}
+        {%- do change_in_place(target, changes.before) -%}
+        {%- call statement() -%}
+            commit; begin; {{ lock_model() }}
+        {%- endcall -%}
+    {%- endif -%}
+    {%- set changed_rows = run_query(
+        "select mrr_state.apply_differences('" ~ target ~ "', '" ~ built ~ "')"
+    ).columns[0][0] -%}
+    {%- do run_query('drop table ' ~ built) -%}
+    {%- if changes.after -%}
+        {%- do change_in_place(target, changes.after) -%}
+    {%- endif -%}
+    {%- do create_missing_indexes(target) -%}
+    {%- do store_raw_result(
+        'main', message='CHANGED ' ~ changed_rows, code='CHANGED', rows_affected=changed_rows | int
+    ) -%}
+{%- endmacro %}

@@ -1,0 +1,8 @@
+{#- Runs statements that change a relation, once nobody uses it, in bounded time. -#}
+{% macro change_in_place(relation, statements) -%}
+    {%- set tag = '$sql_' ~ invocation_id | replace('-', '') ~ '$' -%}
+    {%- do run_query(
+        "select mrr_state.change_relation('" ~ relation ~ "', array["
+        ~ tag ~ statements | join(tag ~ ', ' ~ tag) ~ tag ~ '])'
+    ) -%}
+{%- endmacro %}

@@ -1,0 +1,48 @@
+{#- dbt's own, but for a full refresh, which changes the rows that differ and leaves the table, its
+    grants and what rests on it. -#}
+{%- materialization incremental, adapter='postgres' -%}
+    {%- set existing_relation = load_cached_relation(this) -%}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- set built = make_intermediate_relation(target_relation) -%}
+    {%- set new_rows = make_temp_relation(target_relation) -%}
+    {%- set on_schema_change = incremental_validate_on_schema_change(
+        config.get('on_schema_change'), default='ignore'
+    ) -%}
+    {{ drop_relation_if_exists(load_cached_relation(built)) }}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- if existing_relation is none or existing_relation.is_view or should_full_refresh() -%}
+        {%- do build_whole(target_relation, built, sql) -%}
+    {%- else -%}
+        {%- do run_query(get_create_table_as_sql(True, new_rows, sql)) -%}
+        {%- if not config.get('contract').enforced -%}
+            {%- do adapter.expand_target_column_types(
+                from_relation=new_rows, to_relation=target_relation
+            ) -%}
+        {%- endif -%}
+        {%- set columns = process_schema_changes(on_schema_change, new_rows, existing_relation) -%}
+        {%- set strategy_sql = adapter.get_incremental_strategy_macro(
+            context, config.get('incremental_strategy') or 'default'
+        ) -%}
+        {%- call statement('main') -%}
+            {{ strategy_sql({
+                'target_relation': target_relation,
+                'temp_relation': new_rows,
+                'unique_key': config.get('unique_key'),
+                'dest_columns': columns or adapter.get_columns_in_relation(existing_relation),
+                'incremental_predicates':
+                    config.get('predicates', none) or config.get('incremental_predicates', none),
+            }) }}
+        {%- endcall -%}
+    {%- endif -%}
+
+    {%- do apply_grants(target_relation, config.get('grants'), should_revoke=true) -%}
+    {%- do persist_docs(target_relation, model) -%}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({'relations': [target_relation]}) }}
+{%- endmaterialization -%}

@@ -1,0 +1,48 @@
+{#- A view that is left alone where it is what the model says, replaced in place where its columns
+    stay, and made anew where they do not and nothing of others rests on it; with its grants.
+
+    What a view is, only PostgreSQL can say: the model is made into a temporary view first, and the
+    two are compared. dbt's own materialization makes every view anew in every build, and what
+    rested on it goes without a word. -#}
+{%- materialization view, adapter='postgres' -%}
+    {%- set target_relation = this.incorporate(type='view') -%}
+    {%- set probe = adapter.quote(this.identifier ~ '__dbt_tmp') -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- if config.get('contract').enforced -%}
+        {%- do get_assert_columns_equivalent(sql) -%}
+    {%- endif -%}
+    {%- call statement('main') -%}
+        {{ config.get('sql_header', '') }}
+        create temporary view {{ probe }} as (
+            {{ sql }}
+        )
+    {%- endcall -%}
+    {%- set state = run_query(
+        "select mrr_state.view_state('" ~ this ~ "', 'pg_temp." ~ probe ~ "')"
+    ).columns[0][0] -%}
+    {%- do run_query('drop view pg_temp.' ~ probe) -%}
+
+    {%- if state == 'missing' -%}
+        {%- do run_query('create view ' ~ this ~ ' as (\n' ~ sql ~ '\n)') -%}
+        {%- do run_query("select mrr_state.restore_properties('" ~ this ~ "')") -%}
+    {%- elif state == 'replaceable' -%}
+        {%- do change_in_place(this, [
+            'create or replace view ' ~ this ~ view_options(this) ~ ' as (\n' ~ sql ~ '\n)'
+        ]) -%}
+    {%- elif state == 'other' -%}
+        {%- set built = make_intermediate_relation(target_relation) -%}
+        {%- do run_query('create view ' ~ built ~ ' as (\n' ~ sql ~ '\n)') -%}
+        {%- do put_in_place(this, built) -%}
+    {%- endif -%}
+
+    {%- do apply_grants(target_relation, config.get('grants'), should_revoke=true) -%}
+    {%- do persist_docs(target_relation, model) -%}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({'relations': [target_relation]}) }}
+{%- endmaterialization -%}

@@ -1,0 +1,64 @@
+{% macro begin_build() %}
+create or replace function mrr_state.begin_build(p_model text, p_read text[])
+    returns void
+    language plpgsql
+    set search_path = pg_catalog
+as $body$
+declare
+    v_key bigint := hashtextextended(p_model, 0);
+    v_target regclass := to_regclass(p_model);
+    v_name text := coalesce(v_target::text, p_model);
+    v_wait text := current_setting('lock_timeout');
+    v_relation regclass;
+begin
+    if current_setting('tidemark.connections', true) is distinct from '1' then
+        raise exception using
+            message = format('%s: a pooler shares server sessions, or does not reset them', v_name),
+            hint = 'Set its pool_mode to session, with a server_reset_query, or do without it.';
+    end if;
+
+    begin
+        perform set_config('lock_timeout', current_setting('tidemark.build_wait'), true);
+        perform pg_advisory_xact_lock(v_key);
+        perform set_config('lock_timeout', v_wait, true);
+    exception
+        when lock_not_available then
+            raise exception using
+                errcode = 'lock_not_available',
+                message = format(
+                    '%s is left as it was: another build of it has not ended within %s: %s',
+                    v_name,
+                    current_setting('tidemark.build_wait'),
+                    (
+                        select mrr_state.describe_sessions(array_agg(locks.pid))
+                        from pg_locks as locks
+                        where
+                            locks.locktype = 'advisory'
+                            and locks.granted
+                            and locks.classid::bigint = (v_key >> 32) & x'ffffffff'::bigint
+                            and locks.objid::bigint = v_key & x'ffffffff'::bigint
+                            and locks.objsubid = 1
+                    )
+                ),
+                hint = 'Build again when that session has ended.';
+    end;
+
+    -- what is read and written, so that whoever keeps us from it is named here
+    if (select relkind in ('r', 'p') from pg_class where oid = v_target) then
+        perform mrr_state.lock_relation(v_target, 'row exclusive', v_name);
+    end if;
+    for v_relation in
+        select relations.oid
+        from unnest(p_read) as names (relation_name)
+        inner join pg_class as relations
+            on to_regclass(names.relation_name) = relations.oid
+        where relations.relkind in ('r', 'p', 'v')
+    loop
+        perform mrr_state.lock_relation(v_relation, 'access share', v_name);
+    end loop;
+end
+$body$;
+
+comment on function mrr_state.begin_build is
+    'Keeps two builds of a model apart, and locks what it reads and writes, each in bounded time.';
+{% endmacro %}

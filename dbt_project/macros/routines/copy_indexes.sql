@@ -1,0 +1,41 @@
+{% macro copy_indexes() %}
+create or replace function mrr_state.copy_indexes(p_from regclass, p_to regclass)
+    returns void
+    language plpgsql
+    set search_path = pg_catalog
+as $body$
+declare
+    v_index record;
+begin
+    for v_index in
+        select
+            known.indisunique as is_unique,
+            substring(pg_get_indexdef(known.indexrelid) from ' USING .*') as definition
+        from pg_index as known
+        where known.indrelid = p_from
+    loop
+        continue when exists (
+            select
+            from pg_index as built
+            where
+                built.indrelid = p_to
+                and built.indisunique = v_index.is_unique
+                and substring(pg_get_indexdef(built.indexrelid) from ' USING .*')
+                = v_index.definition
+        );
+        begin
+            execute format(
+                'create %s index on %s %s',
+                case when v_index.is_unique then 'unique' end, p_to, v_index.definition
+            );
+        exception
+            when undefined_column then
+                null;
+        end;
+    end loop;
+end
+$body$;
+
+comment on function mrr_state.copy_indexes is
+    'Makes the indexes that somebody gave a table on the one that takes its place.';
+{% endmacro %}

@@ -1,0 +1,98 @@
+{% macro replace_relation() %}
+create or replace function mrr_state.replace_relation(
+    p_target regclass, p_built regclass, p_own text[]
+)
+    returns void
+    language plpgsql
+    set search_path = pg_catalog
+as $body$
+declare
+    v_target text := p_target::text;
+    v_name name;
+    v_attached text[];
+    v_relation regclass;
+    v_kind text;
+    v_detail text;
+begin
+    -- what PostgreSQL drops with a relation without asking
+    select array_agg(attached.description)
+    into v_attached
+    from (
+        select 'policy ' || polname as description from pg_policy where polrelid = p_target
+        union all
+        select 'row security' from pg_class where oid = p_target and relrowsecurity
+        union all
+        select 'trigger ' || tgname from pg_trigger where tgrelid = p_target and not tgisinternal
+        union all
+        select 'rule ' || rulename
+        from pg_rewrite
+        where ev_class = p_target and rulename <> '_RETURN'
+        union all
+        select 'statistics ' || stxname from pg_statistic_ext where stxrelid = p_target
+        union all
+        select 'publication ' || pubname
+        from pg_publication_rel
+        inner join pg_publication
+            on pg_publication_rel.prpubid = pg_publication.oid
+        where prrelid = p_target
+    ) as attached;
+    if v_attached is not null then
+        perform mrr_state.refuse_change(v_target, 'it is to be made anew', v_attached);
+    end if;
+
+    -- the views of this project above it are built again by the same build, the lowest last
+    for v_relation, v_kind in
+        with recursive above as (
+            select
+                p_target::oid as relation,
+                0 as height
+            union
+            select
+                pg_rewrite.ev_class,
+                above.height + 1
+            from above
+            inner join pg_depend
+                on above.relation = pg_depend.refobjid
+                and pg_depend.refclassid = 'pg_class'::regclass
+                and pg_depend.classid = 'pg_rewrite'::regclass
+            inner join pg_rewrite
+                on pg_depend.objid = pg_rewrite.oid and above.relation <> pg_rewrite.ev_class
+            where pg_rewrite.ev_class in (select to_regclass(own) from unnest(p_own) as own)
+        )
+
+        select
+            relations.oid,
+            case relations.relkind
+                when 'v' then 'view'
+                when 'm' then 'materialized view'
+                else 'table'
+            end
+        from above
+        inner join pg_class as relations
+            on above.relation = relations.oid
+        group by relations.oid, relations.relkind
+        order by max(above.height) desc
+    loop
+        perform mrr_state.lock_relation(v_relation, 'access exclusive');
+        perform mrr_state.remember_properties(v_relation);
+        select relname into v_name from pg_class where oid = v_relation;
+        execute format('drop %s %s', v_kind, v_relation);
+    end loop;
+
+    execute format('alter table %s rename to %I', p_built, v_name);
+    perform mrr_state.restore_properties(p_built);
+exception
+    when dependent_objects_still_exist then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        if v_detail = '' then
+            raise;
+        end if;
+        perform mrr_state.refuse_change(
+            v_target, 'it is to be made anew', regexp_split_to_array(v_detail, '\n')
+        );
+end
+$body$;
+
+comment on function mrr_state.replace_relation is
+    'Puts a relation that was built beside another one in its place, with its grants.';
+{% endmacro %}

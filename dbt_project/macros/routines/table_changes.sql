@@ -1,0 +1,111 @@
+{% macro table_changes() %}
+create or replace function mrr_state.table_changes(p_target regclass, p_built regclass)
+    returns table (change_order text, statement text)
+    language sql
+    stable
+    set search_path = pg_catalog
+as $body$
+    with known as (
+        select * from pg_attribute
+        where attrelid = p_target and attnum > 0 and not attisdropped
+    ),
+
+    wanted as (
+        select * from pg_attribute
+        where attrelid = p_built and attnum > 0 and not attisdropped
+    ),
+
+    constraints as (
+        select
+            conrelid,
+            pg_get_constraintdef(oid) as definition
+        from pg_constraint
+        where conrelid in (p_target, p_built) and contype <> 'n'
+    ),
+
+    differing as (
+        select 1
+        from known
+        inner join wanted
+            on known.attname = wanted.attname
+        where
+            (known.atttypid, known.atttypmod, known.attcollation)
+            <> (wanted.atttypid, wanted.atttypmod, wanted.attcollation)
+        union all
+        select 1
+        from pg_class as target
+        inner join pg_class as built
+            on p_built = built.oid
+        where
+            p_target = target.oid
+            and (target.relkind, target.relpersistence) <> (built.relkind, built.relpersistence)
+        union all
+        (
+            select 1
+            from (
+                (
+                    select definition from constraints where conrelid = p_target
+                    except
+                    select definition from constraints where conrelid = p_built
+                )
+                union all
+                (
+                    select definition from constraints where conrelid = p_built
+                    except
+                    select definition from constraints where conrelid = p_target
+                )
+            ) as other_constraints
+        )
+    ),
+
+    columns as (
+        select
+            coalesce(known.attname, wanted.attname) as column_name,
+            format_type(wanted.atttypid, wanted.atttypmod) as column_type,
+            known.attname is null as is_new,
+            wanted.attname is null as is_gone,
+            coalesce(known.attnotnull, false) as was_not_null,
+            coalesce(wanted.attnotnull, false) as is_not_null,
+            wanted.attcollation
+        from known
+        full join wanted
+            on known.attname = wanted.attname
+    )
+
+    select
+        'anew',
+        null
+    where exists (select from differing)
+    union all
+    select
+        'before',
+        format('alter table %s add column %I %s', p_target, column_name, column_type)
+        || coalesce(
+            ' collate ' || nullif(attcollation, 0)::regcollation::text, ''
+        )
+    from columns
+    where is_new
+    union all
+    select
+        'before',
+        format('alter table %s alter column %I drop not null', p_target, column_name)
+    from columns
+    where was_not_null and not is_not_null
+    union all
+    select
+        'after',
+        format('alter table %s drop column %I', p_target, column_name)
+    from columns
+    where is_gone
+    union all
+    select
+        'after',
+        format('alter table %s alter column %I set not null', p_target, column_name)
+    from columns
+    where is_not_null and not was_not_null
+$body$;
+
+comment on function mrr_state.table_changes is
+    'The statements that give a table the columns of another one, before and after the rows follow;'
+    ' `anew` where it must be replaced.';
+{% endmacro %}

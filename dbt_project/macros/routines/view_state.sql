@@ -1,0 +1,49 @@
+{% macro view_state() %}
+create or replace function mrr_state.view_state(p_target text, p_probe text)
+    returns text
+    language sql
+    stable
+    set search_path = pg_catalog
+as $body$
+    with known as (
+        select
+            attribute.attnum as column_number,
+            (
+                attribute.attname,
+                attribute.atttypid,
+                attribute.atttypmod,
+                attribute.attcollation
+            )::text as description
+        from pg_attribute as attribute
+        where attribute.attrelid = to_regclass(p_target) and attribute.attnum > 0
+    ),
+
+    wanted as (
+        select
+            attribute.attnum as column_number,
+            (
+                attribute.attname,
+                attribute.atttypid,
+                attribute.atttypmod,
+                attribute.attcollation
+            )::text as description
+        from pg_attribute as attribute
+        where attribute.attrelid = to_regclass(p_probe) and attribute.attnum > 0
+    )
+
+    select case
+        when relations.oid is null then 'missing'
+        when relations.relkind <> 'v' then 'other'
+        when exists (select from (table known except table wanted) as gone) then 'other'
+        when exists (select from (table wanted except table known) as added) then 'replaceable'
+        when pg_get_viewdef(relations.oid) = pg_get_viewdef(to_regclass(p_probe)) then 'unchanged'
+        else 'replaceable'
+    end
+    from (select to_regclass(p_target) as oid) as named
+    left join pg_class as relations
+        on named.oid = relations.oid
+$body$;
+
+comment on function mrr_state.view_state is
+    'What a view is beside the one that the model makes: missing, unchanged, replaceable, other.';
+{% endmacro %}

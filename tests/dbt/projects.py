@@ -1,0 +1,87 @@
+"""A copy of the dbt project that a test may change, and people who read what it builds."""
+
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from dbt.cli.main import dbtRunner
+
+from common.settings import Address
+
+HURRY = (("lock_timeout = '5s'", "lock_timeout = '1s'"), ("'5min'", "'2s'"))
+"""In a test, what waits is given up sooner."""
+
+
+class Project:
+    """A copy of the dbt project whose models a test writes, built in one warehouse."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, layer: str, name: str, sql: str) -> None:
+        folder = self.folder / "models" / layer / "test"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.sql").write_text(sql, encoding="utf-8")
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        file = self.folder / path
+        text = file.read_text(encoding="utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def dbt(self, *arguments: str, **environment: str) -> str:
+        """What dbt says; it must succeed."""
+        said, is_good = self._dbt(*arguments, **environment)
+        assert is_good, said
+        return said
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """What dbt says where it must fail."""
+        said, is_good = self._dbt(*arguments, **environment)
+        assert not is_good, said
+        return said
+
+    def _dbt(self, *arguments: str, **environment: str) -> tuple[str, bool]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**self.environment, **environment}.items():
+                patch.setenv(name, value)
+            outcome = dbtRunner().invoke(["--quiet", *arguments])
+        results = outcome.result.results if outcome.result else []
+        messages = [f"{result.node.name}: {result.message}" for result in results]
+        return "\n".join([*messages, str(outcome.exception or "")]), outcome.success
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "DBT_PROJECT_DIR": str(self.folder),
+            "DBT_PROFILES_DIR": str(self.folder.parent),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "PGCLIENTENCODING": "UTF8",
+        }
+
+
+class Reader:
+    """Somebody in a transaction of his own, with a name that a message can tell."""
+
+    def __init__(self, address: Address, statement: str) -> None:
+        self.connection = psycopg2.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            dbname=address.database,
+            application_name="bi tool",
+        )
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    @property
+    def pid(self) -> int:
+        return self.connection.info.backend_pid
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.connection.close()

@@ -1,0 +1,94 @@
+"""dbt behind PgBouncer, in each of its modes; Debian has it, and apt downloads it without root."""
+
+import os
+import pwd
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import embedded
+from common.settings import LOCAL, Address
+from tests.conftest import CommandLine
+
+PACKAGES = ("pgbouncer", "libc-ares2")
+ROOT = LOCAL / "programs" / "pgbouncer"
+CONFIGURATION = """
+[databases]
+{database} = host={host} port={port} user={user} password={password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {pooler_port}
+auth_type = any
+unix_socket_dir =
+pool_mode = {mode}
+{user_line}
+"""
+
+
+@pytest.fixture(scope="module")
+def pgbouncer() -> Path:
+    """The program, unpacked below the checkout."""
+    program = ROOT / "usr" / "sbin" / "pgbouncer"
+    if not program.exists():
+        ROOT.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", *PACKAGES], cwd=ROOT, check=True)
+        for package in ROOT.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", package, ROOT], check=True)
+    return program
+
+
+@pytest.fixture(params=["session", "transaction"])
+def pooler(
+    request: pytest.FixtureRequest,
+    pgbouncer: Path,
+    servers: embedded.Servers,
+    warehouse: Address,
+    tmp_path: Path,
+) -> Iterator[tuple[str, Address]]:
+    """The mode of a pooler before the test's warehouse, and where it listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    is_root = pwd.getpwuid(os.getuid()).pw_name == "root"
+    configuration = tmp_path / "pgbouncer.ini"
+    configuration.write_text(
+        CONFIGURATION.format(
+            **vars(warehouse),
+            pooler_port=port,
+            mode=request.param,
+            user_line="user = nobody" if is_root else "",
+        ),
+        encoding="utf-8",
+    )
+    libraries = ":".join(map(str, ROOT.glob("usr/lib/*-linux-*")))
+    process = subprocess.Popen(
+        [pgbouncer, configuration], env={**os.environ, "LD_LIBRARY_PATH": libraries}
+    )
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield request.param, replace(warehouse, host="127.0.0.1", port=port)
+    process.terminate()
+    process.wait()
+
+
+def test_build_by_hand_keeps_its_session_or_is_refused(
+    command_line: CommandLine, pooler: tuple[str, Address]
+) -> None:
+    mode, address = pooler
+    assert command_line.run().returncode == 0
+    for _ in range(2):
+        build = command_line.dbt("build", WAREHOUSE_PORT=str(address.port))
+        if mode == "session":
+            assert build.returncode == 0, build.stdout
+        else:
+            assert build.returncode == 2, build.stdout
+            assert f"warehouse 127.0.0.1:{address.port}: a pooler shares server" in build.stdout
+            assert "HINT: Set its pool_mode to session" in build.stdout
