@@ -43,6 +43,24 @@ DOUBLE_TEXT = (
 """A double as MariaDB writes it: the same shortest digits, with an exponent at other sizes."""
 
 
+FLOAT_TEXT = (
+    "concat(if({c} < 0, '-', ''), if(abs({c}) >= 1e-15 and abs({c}) < 1e-4,"
+    " concat(abs({c}) * 1e15, 'e-15'), abs({c}) + 0e0))"
+)
+"""A FLOAT as the source writes it: its own text has six digits, that of a DOUBLE has all of them.
+
+Of a DOUBLE that is computed MySQL 9 writes 22 characters: too few for the sign of some, and for the
+zeros of some that are small.
+"""
+MIRRORED_FLOAT_TEXT = (
+    "case when abs({c}::double precision) >= 1e-15 and abs({c}::double precision) < 1e-4"
+    " then case when {c} < 0 then '-' else '' end"
+    " || (abs({c}::double precision) * 1e15)::text || 'e-15'"
+    f" else {DOUBLE_TEXT.format(c='{c}::double precision')} end"
+)
+"""The same of what is stored."""
+
+
 @dataclass(frozen=True)
 class TypeRule:
     """How the values of some types travel. `{c}` stands for the quoted column, `{text}` for the
@@ -114,10 +132,8 @@ RULES = (
     TypeRule(
         data_types=("float",),
         postgres=lambda column: "real",
-        # the text of a FLOAT has six digits, that of the same value as a DOUBLE has all; but of one
-        # that is computed MySQL 9 writes 22 characters, which is one too few for some with a sign
-        source_text="concat(if({c} < 0, '-', ''), abs({c}) + 0e0)",
-        mirror_text=DOUBLE_TEXT.format(c="{c}::double precision"),
+        source_text=FLOAT_TEXT,
+        mirror_text=MIRRORED_FLOAT_TEXT,
         literal="float",
     ),
     TypeRule(

@@ -247,8 +247,8 @@ MUTANTS = [
     Mutant(
         "types-float-digits",
         TYPES,
-        'abs({c}) + 0e0)",\n        mirror_text=DOUBLE_TEXT.format(',
-        'abs({c}))",\n        mirror_text=DOUBLE_TEXT.format(',
+        "'e-15'), abs({c}) + 0e0))",
+        "'e-15'), abs({c})))",
         "a FLOAT arrives with six digits",
     ),
     Mutant(
