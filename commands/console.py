@@ -99,15 +99,30 @@ def _is_held_back(outcome: TableOutcome, result: RunResult) -> bool:
 
 
 def last_line_of_run(result: RunResult) -> str:
-    """What was applied and built, and how long it took."""
+    """What was applied and built, of how many moments the tables are, and how long it took."""
     built = "nothing built"
     if result.build:
         counts = Counter(node.status for node in result.build.nodes)
         built = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or built
     return (
-        f"run {result.run_id}  {result.rows_applied} rows applied  dbt: {built}"
+        f"run {result.run_id}  {result.rows_applied} rows applied{_moments(result)}  dbt: {built}"
         f"  {result.seconds:.1f} s"
     )
+
+
+def _moments(result: RunResult) -> str:
+    """How many of the tables are of one moment of the source; nothing where none says so."""
+    moments = [
+        outcome.verification.moment_name
+        for outcome in result.tables
+        if outcome.verification and outcome.verification.moment_name
+    ]
+    if not moments:
+        return ""
+    if len(moments) == len(result.tables) and len(set(moments)) == 1:
+        return "  all tables of one moment"
+    ((_, tables),) = Counter(moments).most_common(1)
+    return f"  {tables} of {len(result.tables)} tables of one moment"
 
 
 def failures_of_run(result: RunResult) -> Iterable[str]:

@@ -206,6 +206,27 @@ def test_summary_counts_what_was_fetched_and_compared() -> None:
     assert row.split() == ["a", "3", "9", "0", "2", "0", "9", "yes", "advanced"]
 
 
+@pytest.mark.parametrize(
+    ("moments", "told"),
+    [
+        (["noon", "noon"], "  all tables of one moment  "),
+        (["noon", "noon", None], "  2 of 3 tables of one moment  "),
+        (["noon", "one", "noon"], "  2 of 3 tables of one moment  "),
+        ([None, None], "0 rows applied  dbt: "),
+    ],
+    ids=["all", "but one that claims none", "but one of another", "none"],
+)
+def test_last_line_says_how_many_tables_are_of_one_moment(
+    moments: list[str | None], told: str
+) -> None:
+    outcomes = [outcome(f"mrr_{number}") for number, _ in enumerate(moments)]
+    outcomes = [
+        replace(one, verification=replace(one.verification, moment_name=moment))
+        for one, moment in zip(outcomes, moments, strict=True)
+    ]
+    assert told in console.last_line_of_run(result_of(outcomes))
+
+
 def test_a_run_and_verify_tell_each_table(command_line: CommandLine) -> None:
     done = command_line.run()
     assert done.returncode == 0, done.stderr
