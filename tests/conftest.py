@@ -21,6 +21,7 @@ from commands.servers import Connected
 from common.settings import LOCAL, PROJECT, Address
 from operational.connection import connection as operational_connection
 from operational.seed import seed
+from tests.sources.choice import portable, start_chosen, stop_chosen
 from warehouse.build import dbt_environment
 from warehouse.connection import connect
 
@@ -31,10 +32,11 @@ TEST_SERVERS = LOCAL / f"test-servers{WORKER}"
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[embedded.Servers]:
-    """An embedded MariaDB and PostgreSQL for the tests, with the sample databases."""
-    started = embedded.start(TEST_SERVERS)
+    """A PostgreSQL and the server to mirror, with the sample databases."""
+    started = start_chosen(embedded.start(TEST_SERVERS), TEST_SERVERS)
     seed(started)
     yield started
+    stop_chosen(TEST_SERVERS)
     embedded.stop(TEST_SERVERS)
 
 
@@ -99,7 +101,7 @@ class OperationalDatabase:
 
     def execute(self, sql: str, parameters: tuple = ()) -> list[tuple]:
         with self.connection.cursor() as cursor:
-            cursor.execute(sql, parameters or None)
+            cursor.execute(portable(sql), parameters or None)
             rows = list(cursor.fetchall())
         self.connection.commit()
         return rows

@@ -3,6 +3,7 @@
 from tests.mutants.mutants import Mutant
 
 SESSION = "extract/session.py"
+SETTINGS = "extract/session_settings.py"
 PACE = "extract/pace.py"
 CATALOG = "extract/catalog.py"
 IDENTITY = "extract/identity.py"
@@ -15,52 +16,94 @@ TEXTS = "extract/texts.py"
 MUTANTS = [
     Mutant(
         "session-zone",
-        SESSION,
-        "set session time_zone = '+00:00'",
-        "set session time_zone = @@global.time_zone",
+        SETTINGS,
+        '    Setting(("time_zone",), "+00:00"),\n',
+        "",
         "a TIMESTAMP is read in the server's own zone",
     ),
     Mutant(
         "session-sql-mode",
-        SESSION,
-        "set session sql_mode = ''",
-        "do 0",
+        SETTINGS,
+        '    Setting(("sql_mode",), ""),\n',
+        "",
         "the server's sql_mode changes what our SELECTs mean",
     ),
     Mutant(
         "session-writes",
-        SESSION,
-        "set session tx_read_only = 1",
-        "do 0",
+        SETTINGS,
+        '    Setting(("transaction_read_only", "tx_read_only"), 1),\n',
+        "",
         "an account that may write can write through our session",
     ),
     Mutant(
         "session-select-limit",
-        SESSION,
-        '            "set session sql_select_limit = 18446744073709551615",\n',
+        SETTINGS,
+        '    Setting(("sql_select_limit",), UNLIMITED),\n',
         "",
         "a limit of the server on results hides the rows beyond it",
     ),
     Mutant(
         "session-no-limit",
-        SESSION,
-        'self._fetch(f"set session {limit}", ())',
-        "pass",
+        SETTINGS,
+        '    Setting(("max_statement_time",), STATEMENT_SECONDS),\n',
+        "",
         "a statement of ours may run for ever at the source",
     ),
     Mutant(
         "session-no-lock-limit",
-        SESSION,
-        "set session lock_wait_timeout = {LOCK_WAIT_SECONDS}",
-        "do {LOCK_WAIT_SECONDS}",
+        SETTINGS,
+        '    Setting(("lock_wait_timeout",), LOCK_WAIT_SECONDS),\n',
+        "",
         "we stand behind somebody's ALTER for a day",
     ),
     Mutant(
         "session-transaction",
-        SESSION,
-        "autocommit=True",
-        "autocommit=False",
+        SETTINGS,
+        '    Setting(("autocommit",), 1),\n',
+        '    Setting(("autocommit",), 0),\n',
         "the first read view stays, and every later read is stale",
+    ),
+    Mutant(
+        "session-isolation",
+        SETTINGS,
+        '    Setting(("transaction_isolation", "tx_isolation"), "REPEATABLE-READ"),\n',
+        "",
+        "reads of a server whose default is SERIALIZABLE take locks",
+    ),
+    Mutant(
+        "session-join-size",
+        SETTINGS,
+        '    Setting(("max_join_size",), UNLIMITED),\n',
+        "",
+        "a limit of the server on what a statement examines stops every table",
+    ),
+    Mutant(
+        "session-versions",
+        SETTINGS,
+        '    Setting(("system_versioning_asof",), "DEFAULT"),\n',
+        "",
+        "rows of years ago are mirrored for those of today",
+    ),
+    Mutant(
+        "session-collation",
+        SETTINGS,
+        "set names utf8mb4 collate utf8mb4_bin",
+        "set names utf8mb4",
+        "texts are compared without their accents and blanks",
+    ),
+    Mutant(
+        "session-first-unread",
+        SETTINGS,
+        "    _check(fetch, server, first)\n",
+        "",
+        "a proxy that keeps sql_select_limit to itself hides the other settings",
+    ),
+    Mutant(
+        "session-unread",
+        SETTINGS,
+        "    _check(fetch, server, wanted)\n",
+        "",
+        "a setting that was not taken is relied on",
     ),
     Mutant(
         "session-charset",
@@ -89,6 +132,13 @@ MUTANTS = [
         "            self._open()\n            if",
         "            self._connection = _connect(self.address)\n            if",
         "the second connection has no zone, no limit and may write",
+    ),
+    Mutant(
+        "session-half-open",
+        SESSION,
+        "            # what is not set up as it must be reads nothing\n            self.close()\n",
+        "",
+        "a new connection that could not be set up is read from",
     ),
     Mutant(
         "session-two-at-once",
@@ -180,6 +230,13 @@ MUTANTS = [
         "if row is not None and row[0] != identity",
         "if row is not None and row[0] is None",
         "a staging server is mirrored over production",
+    ),
+    Mutant(
+        "catalog-namesake",
+        CATALOG,
+        "if (fold(schema), fold(name)) == declared]",
+        "if True]",
+        "the columns of a table whose name differs in its case alone are taken for the table's",
     ),
     Mutant(
         "catalog-swap",

@@ -42,6 +42,7 @@ FAST_SUITE = (
 )
 FIRST = {
     "extract/session.py": (READING, "tests/extract/test_session.py"),
+    "extract/session_settings.py": ("tests/extract/test_hostile_server.py", READING),
     "extract/catalog.py": (READING, "tests/extract/test_extraction.py"),
     "extract/reader.py": (READING, "tests/extract/test_round_trip.py"),
     "extract/types.py": (MEMBERS, "tests/extract/test_round_trip.py"),

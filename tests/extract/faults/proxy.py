@@ -44,6 +44,7 @@ class Proxy:
     connections together; `after_words` breaks the connection that sends these bytes, once the
     server has them and before its answer. `seconds_per_block` slows every answer. A fault
     happens once, unless `is_lasting`: then every later connection meets it at its first byte.
+    `instead` puts as many other bytes in the place of some that a client sends.
     """
 
     server: Address
@@ -52,6 +53,7 @@ class Proxy:
     after_words: bytes | None = None
     is_lasting: bool = False
     seconds_per_block: float = 0.0
+    instead: tuple[bytes, bytes] = (b"", b"")
     faults: int = 0
     carried: int = 0
     gave_up: bool = False
@@ -86,6 +88,8 @@ class Proxy:
     def _questions(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
             while block := client.recv(BLOCK):
+                if self.instead[0]:
+                    block = block.replace(*self.instead)
                 words = self.after_words
                 if words and words in block:
                     self.after_words = None

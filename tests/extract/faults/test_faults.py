@@ -18,7 +18,8 @@ import pytest
 import embedded
 from common.errors import TableError
 from embedded.account import Account
-from extract import extraction, session
+from extract import extraction, session_settings
+from extract.session_settings import Setting
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase, querying
 from tests.extract.conftest import Mirror
@@ -110,8 +111,12 @@ def test_table_that_somebody_has_locked_is_left_for_the_next_run(
     monkeypatch: pytest.MonkeyPatch,
     how: str,
 ) -> None:
-    assert session.LOCK_WAIT_SECONDS <= 5
-    monkeypatch.setattr(session, "LOCK_WAIT_SECONDS", 1)
+    assert session_settings.LOCK_WAIT_SECONDS <= 5
+    short = tuple(
+        Setting(setting.names, 1) if "lock_wait_timeout" in setting.names else setting
+        for setting in session_settings.SETTINGS
+    )
+    monkeypatch.setattr(session_settings, "SETTINGS", short)
     before = contents(query, "mrr.items")
     with locked(operational, servers, how):
         items, others = extract(tables)

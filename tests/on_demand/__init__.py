@@ -1,1 +1,0 @@
-"""Tests that take long or need what a plain machine has not; `make` names each of them."""
