@@ -138,7 +138,7 @@ def _extract(
     )
     try:
         if not servers.source_is_embedded:
-            check_identity(connection, source, options.accepted_source)
+            check_identity(connection, source, options.tables, options.accepted_source)
         return extraction.run(options.tables)
     finally:
         source.close()

@@ -75,7 +75,7 @@ def verify_tables(
         found = []
         try:
             if not servers.source_is_embedded:
-                check_identity(connection, source, None)
+                check_identity(connection, source, tables, None)
             with run_log.step("verify", "verify") as step, translated_errors(servers):
                 for table in tables:
                     found.append(

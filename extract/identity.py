@@ -1,42 +1,248 @@
-"""Is it the server that was mirrored before? A warehouse is the mirror of one source.
+"""Is it the source that was mirrored before? A warehouse is the mirror of one source.
 
-A staging server, or a replica that lags, would look like a mass of deletes and changes.
+A staging server, or the restore of last night, would look like a mass of deletes and changes. What
+a server says of itself does not tell: a container that was made anew has another name and the same
+data, and a copy may have the same name and other data. So the declared tables are asked: when they
+were made, and, where that does not settle it, for some of the rows that the mirror holds.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pymysql
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TidemarkError
+from common.log import get_logger
+from extract.catalog import TableDescription, describe
+from extract.copying import copy_chunks
+from extract.declarations import MirroredTable
+from extract.mirror import MirrorTable, comparable
+from extract.reader import Reader, column_field
 from extract.session import Session
+from extract.stored_ranges import driver_key, key_value_in_mirror
+from extract.types import postgres_type, quoted_postgres
+from warehouse.connection import transaction
+
+log = get_logger(__name__)
+
+DESCRIBED_TABLES = 50
+ASKED_TABLES = 10
+"""So many tables are looked at, and asked for rows, at most."""
+NEWEST_ROWS = 20
+OLDEST_ROWS = 10
+IS_NEWEST = '"is newest "'
+"""A name that no column can have: those of the source never end with a space."""
 
 
 class SourceChanged(TidemarkError):
     """The operational server is not the one that this warehouse mirrors."""
 
-    def __init__(self, source: str, found: str, pinned: str) -> None:
+    def __init__(self, source: str, found: str, pinned: str, evidence: str) -> None:
         self.found = found
+        named = f"{found}, and the warehouse mirrors {pinned}" if found != pinned else found
         super().__init__(
             f"operational {source}",
-            f"this is {found}, the warehouse mirrors {pinned}; nothing was read",
-            f"If it took the other's place for good, say so once: --accept-source {found}",
+            f"this is {named}: {evidence}; nothing was read",
+            f"If it took the other's place for good, say so once: --accept-source '{found}'",
         )
 
 
-def check_identity(connection: Connection, session: Session, accepted: str | None) -> None:
+@dataclass(frozen=True)
+class Sample:
+    """How some rows of the mirror were found at the source.
+
+    As they were mirrored, or stamped later; otherwise, or stamped earlier; not at all.
+    """
+
+    kept: int = 0
+    other: int = 0
+    gone: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.kept + self.other + self.gone
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the rows of a table say of its server."""
+
+    name: str
+    has_cursor: bool
+    newest: Sample
+    oldest: Sample
+
+    @property
+    def speaks_for_it(self) -> bool | None:
+        """True, False, or None where none of the rows is there, as in a table that is emptied.
+
+        A copy of last night has the oldest rows, and lacks the newest.
+        """
+        if self.newest.kept * 2 > self.newest.rows:
+            return True
+        is_there = self.newest.kept or self.newest.other or self.oldest.kept or self.oldest.other
+        return False if is_there else None
+
+    def __str__(self) -> str:
+        return (
+            f"of {self.newest.rows} rows of {self.name} that were mirrored last,"
+            f" it has {self.newest.kept}"
+        )
+
+
+def check_identity(
+    connection: Connection, session: Session, tables: list[MirroredTable], accepted: str | None
+) -> None:
     """Pin the source at the first run; later, raise SourceChanged where it is another one.
 
     `accepted` is the identity that the user lets take the pinned one's place.
     """
-    identity = session.identity
     with connection.cursor() as cursor:
         cursor.execute("select source_identity from mrr_state.pinned_source")
         row = cursor.fetchone()
-        if row is not None and row[0] != identity and accepted != identity:
-            raise SourceChanged(str(session.address), identity, row[0])
+    if row is not None and accepted != session.identity:
+        with transaction(connection), connection.cursor() as cursor:
+            against = _evidence_against(cursor, session, tables, row[0])
+        if against:
+            raise SourceChanged(str(session.address), session.identity, row[0], against)
+    _pin(connection, session)
+
+
+def _pin(connection: Connection, session: Session) -> None:
+    with connection.cursor() as cursor:
         cursor.execute(
             "insert into mrr_state.pinned_source as pinned (source_identity, description)"
             " values (%s, %s) on conflict (is_only) do update set"
             " source_identity = excluded.source_identity,"
             " description = excluded.description, pinned_at = clock_timestamp()"
             " where pinned.source_identity <> excluded.source_identity",
-            (identity, f"{session.version} at {session.address.host}:{session.address.port}"),
+            (
+                session.identity,
+                f"{session.version} at {session.address.host}:{session.address.port}",
+            ),
         )
+        if cursor.rowcount:
+            log.warning("the source is pinned: %s", session.identity)
+
+
+def _evidence_against(
+    cursor: Cursor, session: Session, tables: list[MirroredTable], pinned: str
+) -> str | None:
+    """Why it is another source than the one that was mirrored; None where it is the same."""
+    mirrors, is_known = [], False
+    for mirror in _mirrors(cursor, session, tables):
+        is_known = is_known or mirror.is_known(cursor)
+        if is_known and session.identity == pinned:
+            return None
+        mirrors.append(mirror)
+    # stamps say more: without one, a row that was changed looks like another one
+    mirrors.sort(key=lambda mirror: mirror.table.cursor_column is None)
+    asked = [_ask(cursor, session, mirror) for mirror in mirrors[:ASKED_TABLES]]
+    return judge([one for one in asked if one], session.identity == pinned, is_known)
+
+
+def judge(asked: list[Evidence], has_same_name: bool, is_known: bool) -> str | None:
+    """Why the server that its tables tell of is another one; None where it is the same."""
+    for has_cursor in (True, False):
+        speaking = [one for one in asked if one.has_cursor == has_cursor]
+        against = [one for one in speaking if one.speaks_for_it is False]
+        in_favour = [one for one in speaking if one.speaks_for_it]
+        if against and (has_cursor or len(against) >= len(in_favour)):
+            return str(against[0])
+        if in_favour:
+            return None
+    if is_known or (has_same_name and len(asked) < 2):
+        return None
+    return str(asked[0]) if asked else "nothing that was mirrored shows that it is the same"
+
+
+def _mirrors(
+    cursor: Cursor, session: Session, tables: list[MirroredTable]
+) -> Iterator[MirrorTable]:
+    """The tables that both sides have, under the same key."""
+    for declaration in tables[:DESCRIBED_TABLES]:
+        try:
+            mirror = MirrorTable(describe(session, declaration), "")
+        except (TidemarkError, pymysql.err.MySQLError) as error:
+            # what keeps a table from being read is told where it is read
+            log.info("%s says nothing of its server: %s", declaration.name, error)
+            continue
+        if mirror.keys and mirror.has_its_key(cursor):
+            yield mirror
+
+
+def _ask(cursor: Cursor, session: Session, mirror: MirrorTable) -> Evidence | None:
+    """Ask the source for some rows that the mirror holds; None where it holds none."""
+    reader = Reader(session, mirror.table)
+    keys = _sample_keys(cursor, mirror)
+    if not keys:
+        return None
+    columns = mirror.table.columns
+    types = ", ".join(f"{quoted_postgres(c.name)} {postgres_type(c)}" for c in columns)
+    cursor.execute("drop table if exists identity_source")
+    cursor.execute(f"create temporary table identity_source ({types}) on commit drop")
+    chunks = reader.read_keys([column_field(column) for column in columns], keys)
+    copy_chunks(cursor, "identity_source", chunks, mirror.name)
+    samples = {False: Sample(), True: Sample()}
+    cursor.execute(_count_as_found(cursor, mirror))
+    for is_newest, *counts in cursor.fetchall():
+        samples[is_newest] = Sample(*counts)
+    has_cursor = mirror.table.cursor_column is not None
+    return Evidence(mirror.name, has_cursor, samples[True], samples[False])
+
+
+def _sample_keys(cursor: Cursor, mirror: MirrorTable) -> list[tuple]:
+    """Put the keys of the newest and the oldest rows into `identity_sample`."""
+    names = ", ".join(mirror.keys)
+    cursor.execute("drop table if exists identity_sample")
+    cursor.execute(
+        f"create temporary table identity_sample on commit drop as"
+        f" select distinct on ({names}) {names}, {IS_NEWEST} from ("
+        f" (select {names}, true as {IS_NEWEST} {_newest(mirror.table, mirror.qualified)}"
+        f" limit {NEWEST_ROWS}) union all"
+        f" (select {names}, false from {mirror.qualified} order by {names} limit {OLDEST_ROWS})"
+        f") as sampled order by {names}, {IS_NEWEST} desc"
+    )
+    values = ", ".join(key_value_in_mirror(column) for column in mirror.table.key_columns)
+    cursor.execute(f"select {values} from identity_sample")
+    return [driver_key(key) for key in cursor.fetchall()]
+
+
+def _newest(table: TableDescription, relation: str) -> str:
+    """The newest rows, but for those of the overlap: a fail-over may have lost the very last."""
+    column = table.cursor_column
+    if column is None:
+        last = ", ".join(f"{quoted_postgres(name)} desc" for name in table.declaration.key)
+        return f"from {relation} order by {last}"
+    name, declared = quoted_postgres(column.name), table.declaration
+    overlap = f"interval '{declared.overlap_seconds} seconds'"
+    if table.has_numeric_cursor:
+        overlap = str(declared.overlap_values)
+    highest = f"(select max({name}) from {relation})"
+    lowest = f"(select min({name}) from {relation})"
+    return (
+        f"from {relation}"
+        f" where {name} is null or {name} <= greatest({highest} - {overlap}, {lowest})"
+        f" order by {name} desc nulls last"
+    )
+
+
+def _count_as_found(cursor: Cursor, mirror: MirrorTable) -> str:
+    names, first = ", ".join(mirror.keys), mirror.keys[0]
+    shared = mirror.shared_columns(cursor)
+    source = ", ".join(comparable("source", column) for column in shared)
+    stored = ", ".join(comparable("stored", column) for column in shared)
+    kept = f"row({source}) is not distinct from row({stored})"
+    column = mirror.table.cursor_column
+    if column is not None and column in shared:
+        kept += f" or source.{quoted_postgres(column.name)} > stored.{quoted_postgres(column.name)}"
+    found = f"source.{first} is not null"
+    return (
+        f"select {IS_NEWEST}, count(*) filter (where {found} and coalesce({kept}, false)),"
+        f" count(*) filter (where {found} and not coalesce({kept}, false)),"
+        f" count(*) filter (where not ({found}))"
+        f" from identity_sample inner join {mirror.qualified} as stored using ({names})"
+        f" left join identity_source as source using ({names}) group by {IS_NEWEST}"
+    )

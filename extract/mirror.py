@@ -119,6 +119,24 @@ class MirrorTable:
     def exists(self, cursor: Cursor) -> bool:
         return bool(self._existing_types(cursor))
 
+    def is_known(self, cursor: Cursor) -> bool:
+        """True where the source's table is the one that was read last, neither altered nor made
+        anew."""
+        cursor.execute(
+            "select 1 from mrr_state.table_identity where table_name = %s and identity = %s",
+            (self.name, self._identity()),
+        )
+        return self.table.created_at is not None and cursor.fetchone() is not None
+
+    def shared_columns(self, cursor: Cursor) -> list[SourceColumn]:
+        """The columns that both sides have, in the same type."""
+        existing = self._existing_types(cursor)
+        return [
+            column
+            for column in self.table.columns
+            if existing.get(column.name) == postgres_type(column)
+        ]
+
     def has_its_key(self, cursor: Cursor) -> bool:
         """True where the mirror is kept by the declared key, in the types that the source has."""
         existing = self._existing_types(cursor)
@@ -296,15 +314,18 @@ class MirrorTable:
 
     def _is_another(self, cursor: Cursor) -> bool:
         """True where the source's table was swapped, rebuilt or altered since it was last read."""
-        types = [postgres_type(column) for column in self.table.columns]
-        identity = md5(repr((self.table.identity, types)).encode()).hexdigest()
         cursor.execute(
             "insert into mrr_state.table_identity as known (table_name, identity) values (%s, %s)"
             " on conflict (table_name) do update set identity = excluded.identity"
             " where known.identity <> excluded.identity",
-            (self.name, identity),
+            (self.name, self._identity()),
         )
         return cursor.rowcount > 0
+
+    def _identity(self) -> str:
+        """What the source's table is: created when, of which columns, kept in which types."""
+        types = [postgres_type(column) for column in self.table.columns]
+        return md5(repr((self.table.identity, types)).encode()).hexdigest()
 
     def _mark_vanished(self, cursor: Cursor) -> None:
         """Say in its comment that a column is no more at the source."""

@@ -11,7 +11,6 @@ from commands.servers import Connected
 from commands.verify import verify_tables
 from common.errors import TableError
 from extract import extraction, findings, windows
-from extract.identity import SourceChanged, check_identity
 from extract.session import Session
 from operational.connection import connection
 from tests.conftest import OperationalDatabase
@@ -449,19 +448,6 @@ def test_key_in_another_order_than_its_index_is_refused(
     operational.execute("create table items (a int, b int, primary key (a, b))")
     (outcome,) = mirror.extract(mirror.table("items", key=("b", "a"), cursor=None))
     assert "Set `key` to a unique key of the table: a, b." in str(outcome.error)
-
-
-def test_another_server_is_not_read(items: Mirror, query: Query) -> None:
-    source = Session(items.connected.operational)
-    query("delete from mrr_state.pinned_source")
-    check_identity(items.connection, source, None)
-    query("update mrr_state.pinned_source set source_identity = 'the one before'")
-    with pytest.raises(SourceChanged) as caught:
-        check_identity(items.connection, source, "something else")
-    assert f"this is {source.identity}, the warehouse mirrors the one before" in str(caught.value)
-    check_identity(items.connection, source, source.identity)
-    check_identity(items.connection, source, None)
-    source.close()
 
 
 def test_landing_leaves_nothing_behind(items: Mirror, query: Query) -> None:

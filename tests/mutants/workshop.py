@@ -66,7 +66,7 @@ FIRST = {
     "extract/ranges.py": ("tests/extract/test_reconcile.py", BULK),
     "extract/stored_ranges.py": ("tests/extract/test_reconcile.py", COMPARING),
     "extract/reconcile.py": (COMPARING, "tests/extract/test_reconcile.py"),
-    "extract/identity.py": ("tests/extract/test_changes_of_the_source.py",),
+    "extract/identity.py": ("tests/extract/test_identity.py",),
     "extract/verification.py": (STORING, COMPARING),
     "extract/guard.py": (DECIDING, "tests/extract/test_extraction.py"),
     "extract/extraction.py": (DECIDING, "tests/extract/test_extraction.py"),
