@@ -21,6 +21,9 @@ from warehouse.failures import REMEDIES
 
 FREE_BYTES = 2 * 1024**3
 READING = {"SELECT", "USAGE", "SHOW VIEW"}
+LEAST = {"max_allowed_packet": 1024**2, "connection_memory_limit": 64 * 1024**2}
+"""Limits of the operational server that a session cannot raise, and what it needs of them."""
+LIMIT_OF_ACCOUNT = re.compile(r"\bMAX_(?:QUERIES|CONNECTIONS|UPDATES)_PER_HOUR [1-9]\d*")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def _source(address: Address, tables: list[MirroredTable]) -> Iterator[Finding]:
         yield Finding(f"operational {address}", source.version)
         yield _clock(source)
         yield _privileges(source)
+        yield from _limits(source)
         for table in tables:
             yield _table(source, table)
     finally:
@@ -90,6 +94,33 @@ def _privileges(source: Session) -> Finding:
     if "SELECT" not in granted:
         return Finding(subject, "may not SELECT", "Grant SELECT on the tables to mirror.")
     return Finding(subject, ", ".join(sorted(granted)))
+
+
+def _limits(source: Session) -> Iterator[Finding]:
+    """What no session can set for itself, where it would stop or cut what is read."""
+    names = ", ".join(f"'{name}'" for name in LEAST)
+    for name, value in source.rows(f"show session variables where variable_name in ({names})"):
+        if int(value) < LEAST[name]:
+            yield Finding(
+                "operational settings",
+                f"{name} is {value}",
+                f"Set it to {LEAST[name]} or more: wide rows are read as one value.",
+            )
+    told = " ".join(row[0] for row in source.rows("show grants") + _account(source))
+    for limit in sorted(set(LIMIT_OF_ACCOUNT.findall(told))):
+        yield Finding(
+            f"account {source.address.user}",
+            f"has {limit}",
+            "Lift that limit: a run that needs more would end there.",
+        )
+
+
+def _account(source: Session) -> list[tuple[str]]:
+    """The definition of the account, where the server shows it to its owner."""
+    try:
+        return source.rows("show create user current_user()")
+    except pymysql.err.MySQLError:
+        return []
 
 
 def _table(source: Session, table: MirroredTable) -> Finding:
