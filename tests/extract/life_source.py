@@ -178,7 +178,10 @@ class SourceTable:
     def drop(self) -> None:
         self._other.rollback()
         # the server's own purge may hold it for a moment
-        self._execute(f"set statement lock_wait_timeout = 5 for drop table {self.name}")
+        self._execute("set @waiting = @@session.lock_wait_timeout")
+        self._execute("set session lock_wait_timeout = 5")
+        self._execute(f"drop table {self.name}")
+        self._execute("set session lock_wait_timeout = @waiting")
 
     def _execute(self, sql: str, on: pymysql.Connection | None = None) -> None:
         with (on or self._writer).cursor() as cursor:

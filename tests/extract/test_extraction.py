@@ -9,6 +9,7 @@ from common.errors import DeletesRefused, TableError
 from extract.types import RULE_OF
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
+from tests.sources.choice import only_mariadb
 
 ITEMS = """
     create table items (
@@ -201,17 +202,17 @@ def test_many_rows_are_read_in_ranges_without_loss(
 ) -> None:
     add_old(operational, 35_000)
     operational.execute("analyze table items")
+    operational.execute("set session group_concat_max_len = 10000000")
     mirror.extract_one(mirror.table("items"))
     operational.execute("delete from items where id % 100 = 0")
     operational.execute("update items set id = -id where id % 7000 = 1")
     outcome = mirror.extract_one(mirror.table("items"))
     assert outcome.applied.deleted == 355
     assert query(
-        "select count(*), sum(id), min(id), md5(string_agg(name, ',' order by id)) from mrr.items"
+        "select count(*), sum(id), min(id), string_agg(name, ',' order by id) from mrr.items"
     ) == [
         operational.execute(
-            "select count(*), sum(id), min(id), (select md5(group_concat(name order by id))"
-            " from items) from items"
+            "select count(*), sum(id), min(id), group_concat(name order by id) from items"
         )[0]
     ]
 
@@ -364,6 +365,7 @@ def test_type_without_a_rule_stops_its_table(
     assert 't: column "at" is of type point, which has no rule\nHINT: ' in str(outcome.error)
 
 
+@only_mariadb
 def test_key_of_points_stops_its_table_and_says_so(
     operational: OperationalDatabase, mirror: Mirror
 ) -> None:

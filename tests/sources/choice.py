@@ -5,6 +5,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from embedded import Servers
 from embedded.mariadb import APPLICATION, READER, ROOT, MariaDB, connection
 from embedded.state import State, make_state, read_state
@@ -20,6 +22,7 @@ SERVERS: dict[str, type[MySQL] | type[MariaDB]] = {
     "mariadb-11": MariaDB11,
 }
 IS_MARIADB = CHOSEN in ("embedded", "mariadb-11")
+only_mariadb = pytest.mark.skipif(not IS_MARIADB, reason="only MariaDB has what it is about")
 NUMBERS = 2**18
 SEQUENCE = re.compile(r"\bseq_(\d+)_to_(\d+)\b")
 

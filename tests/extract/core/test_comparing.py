@@ -252,7 +252,9 @@ def test_ranges_of_a_binary_key_hold_as_many_rows_each(
 ) -> None:
     monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
     operational.execute("create table items (id binary(16) primary key)")
-    operational.execute("insert into items select unhex(md5(seq)) from seq_1_to_1500")
+    operational.execute(
+        "insert into items select unhex(left(sha2(seq, 256), 32)) from seq_1_to_1500"
+    )
     table = mirror.table("items", cursor=None)
     mirror.extract_one(table)
     known = describe(session, table)

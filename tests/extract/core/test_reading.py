@@ -19,6 +19,7 @@ from extract.session import Session
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
 from tests.extract.core.conftest import OLD, Query, SetGlobal, described_as_large
+from tests.sources.choice import only_mariadb
 
 
 def keys_read(chunks: Iterator[Chunk]) -> list[int]:
@@ -43,6 +44,7 @@ def test_session_of_an_account_that_may_write_cannot(
     assert operational.execute("select count(*) from t") == [(0,)]
 
 
+@only_mariadb
 def test_server_is_known_by_its_machine_and_its_folder(session: Session, root: Query) -> None:
     """Not by its port, nor by the network card that MariaDB's own id is made of."""
     assert session.identity == root("select concat(@@hostname, ':', @@datadir)")[0][0]
@@ -323,6 +325,7 @@ def test_key_of_which_only_the_beginning_is_indexed_is_refused(
     assert "key (k) is not a unique, NOT NULL key" in str(outcome.error)
 
 
+@only_mariadb
 def test_engine_beside_the_one_allowed_is_refused(
     operational: OperationalDatabase, mirror: Mirror
 ) -> None:
@@ -343,6 +346,7 @@ def test_column_that_may_no_longer_be_read_is_not_emptied(
     assert query("select b from mrr.items order by id") == [("yVz",), ("",), (None,)]
 
 
+@only_mariadb
 def test_offset_of_a_datetime_window_is_the_lesser_of_winter_and_summer(
     servers: embedded.Servers, root: Query, set_global: SetGlobal
 ) -> None:

@@ -14,6 +14,7 @@ from extract.mirror import Applied
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
 from tests.extract.core.conftest import Query
+from tests.sources.choice import only_mariadb
 
 
 def test_landing_of_a_dead_run_is_cleared_before(items: Mirror, query: Query) -> None:
@@ -36,6 +37,7 @@ def test_files_of_another_living_run_are_left_alone(items: Mirror) -> None:
     assert not other.exists()
 
 
+@only_mariadb
 def test_table_that_cannot_land_leaves_the_others_to_land(
     operational: OperationalDatabase,
     mirror: Mirror,
@@ -297,6 +299,7 @@ def test_deletes_accepted_of_the_second_read_do_not_count_for_the_guard(
     assert query("select deletes from mrr_state.accepted_deletes") == [(2,)]
 
 
+@only_mariadb
 def test_json_of_the_source_keeps_its_text(
     operational: OperationalDatabase,
     mirror: Mirror,

@@ -27,7 +27,8 @@ def tables(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
             " not null default current_timestamp(6) on update current_timestamp(6))"
         )
         operational.execute(
-            f"insert into {name} select seq, repeat(md5(seq), 6), '2020-01-01' from seq_1_to_{ROWS}"
+            f"insert into {name} select seq, repeat(left(sha2(seq, 256), 32), 6), '2020-01-01'"
+            f" from seq_1_to_{ROWS}"
         )
     extract(mirror)
     change(operational)
@@ -38,7 +39,7 @@ def change(operational: OperationalDatabase) -> None:
     for name in NAMES:
         operational.execute(f"delete from {name} where id between 20 and 29")
         operational.execute(
-            f"update {name} set name = concat('new ', left(md5(name), 9)) where id % 2 = 0"
+            f"update {name} set name = concat('new ', left(sha2(name, 256), 9)) where id % 2 = 0"
         )
         operational.execute(
             f"update {name} set name = concat('old ', id), updated_at = '2020-01-01' where id = 7"
