@@ -318,6 +318,15 @@ if not IS_MARIADB:
         name: {kind: values for kind, values in types.items() if kind not in ONLY_MARIADB}
         for name, types in CELLS.items()
     }
+    # MySQL's TIME and TIMESTAMP end at a whole second
+    for kind, beyond in (
+        ("time(1)", ("838:59:59.9", "-838:59:59.9")),
+        ("time(3)", ("-838:59:59.999",)),
+        ("time(6)", ("838:59:59.999999", "-838:59:59.999999")),
+        ("timestamp(6) null", ("1970-01-01 00:00:00.000001",)),
+    ):
+        for text in beyond:
+            del CELLS["moments"][kind][f"'{text}'"]
     # MySQL keeps what a document means, and writes it in its own way
     CELLS["texts"]["json"] = {
         **quoted("{}", "[]", "null", "true", '"NULL"', '""', "0.1", "[[[[[]]]]]", '"😀"', "-1"),

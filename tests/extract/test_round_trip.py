@@ -17,7 +17,7 @@ from extract.types import RULE_OF
 from tests.conftest import OperationalDatabase, new_operational, new_warehouse, querying
 from tests.extract.cells import CELLS, Noted, Values
 from tests.extract.conftest import Mirror
-from tests.sources.choice import only_mariadb
+from tests.sources.choice import IS_MARIADB, only_mariadb
 
 Query = Callable[..., list[tuple]]
 
@@ -111,6 +111,8 @@ def test_every_rule_of_the_types_has_cells(round_trip: RoundTrip) -> None:
     )
     # MariaDB's JSON is a LONGTEXT, and it had no VECTOR before 11.7; the others are MySQL's alone
     untried = {"json", "vector", "geomcollection"}
+    if not IS_MARIADB:
+        untried = {"uuid", "inet4", "inet6", "vector", "geometrycollection"}
     assert set(RULE_OF) - {data_type for (data_type,) in tried} == untried
 
 
