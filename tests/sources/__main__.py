@@ -29,7 +29,7 @@ def main() -> int:
         print(f"\nNO MYSQL WAS TESTED: {problem}\n", file=sys.stderr)
         return 0
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    print(f"a sample on {version.stdout.strip()}", flush=True)
+    print(f"a sample on MySQL {version.stdout.partition('Ver ')[2].strip()}", flush=True)
     return subprocess.run(
         [
             sys.executable,
