@@ -307,6 +307,22 @@ def test_setting_that_is_not_taken_is_named(
     assert "\nHINT: " in str(caught.value)
 
 
+def test_setting_that_a_new_connection_does_not_take_ends_the_reading(
+    hostile: embedded.Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.session.RETRY_PAUSES", (0.0, 0.0))
+    with proxy(hostile.operational) as between:
+        session = Session(between.address)
+        between.instead = (b"session wait_timeout = 28800", b"@ession_wait_timeout = 28800")
+        ((number,),) = session.rows("select connection_id()")
+        with connection(hostile.operational_root) as root, root.cursor() as cursor:
+            cursor.execute(f"kill connection {number}")
+        with pytest.raises(ServerError) as caught:
+            session.rows("select 1")
+        session.close()
+    assert 'wait_timeout is "2" after it was set to "28800"' in str(caught.value)
+
+
 @pytest.mark.skipif(not IS_MARIADB, reason="only MariaDB versions rows")
 def test_rows_of_a_versioned_table_are_those_of_today(
     operational: OperationalDatabase, mirror: Mirror, rows_of: Callable[[str], list[tuple]]

@@ -112,9 +112,20 @@ def test_server_whose_tables_were_made_anew_is_the_same(shop: Shop) -> None:
     assert shop.check(shop.other) == identity_of(shop)
 
 
+def test_server_whose_newest_rows_were_changed_since_is_the_same(shop: Shop) -> None:
+    shop.copy()
+    shop.other.execute("update sales set amount = 0, updated_at = now(6) where id > 250")
+    shop.rename()
+    assert shop.check(shop.other) == identity_of(shop)
+
+
 def test_replica_that_lacks_the_last_minutes_is_the_same(shop: Shop) -> None:
     shop.copy()
-    shop.other.execute("delete from sales where id > 293")
+    shop.source.execute(
+        "insert into sales select seq, seq, '2024-01-01 05:00:00' + interval seq second"
+        " from seq_301_to_340"
+    )
+    shop.extract()
     shop.other.execute("insert into sales (amount) values (77), (78)")
     shop.rename()
     assert shop.check(shop.other) == identity_of(shop)

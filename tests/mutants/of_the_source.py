@@ -272,6 +272,7 @@ MUTANTS = [
         "if (fold(schema), fold(name)) == declared]",
         "if True]",
         "the columns of a table whose name differs in its case alone are taken for the table's",
+        equivalent="The catalogs of the servers that were tried find the declared name alone.",
     ),
     Mutant(
         "catalog-swap",
