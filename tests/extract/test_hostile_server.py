@@ -270,7 +270,9 @@ def test_two_collations_of_a_character_set_stand_in_a_row(
     operational.execute("update pairs set b = 'b' where id = 1")
     assert mirror.extract_one(table).applied.updated == 1
     ((_, a, b, c, d, e),) = rows_of("pairs")
-    assert (a, b, c, d, e) == ("a", "b", {"k": 1} if document == "json" else c, "é", "")
+    # MariaDB's JSON is a LONGTEXT
+    assert c == ('{"k": 1}' if IS_MARIADB or document == "longtext" else {"k": 1})
+    assert (a, b, d, e) == ("a", "b", "é", "")
 
 
 @pytest.mark.parametrize(
