@@ -231,7 +231,8 @@ def _newest(table: TableDescription, relation: str) -> str:
 
 def _count_as_found(cursor: Cursor, mirror: MirrorTable) -> str:
     names, first = ", ".join(mirror.keys), mirror.keys[0]
-    shared = mirror.shared_columns(cursor)
+    types = mirror.existing_types(cursor)
+    shared = [c for c in mirror.table.columns if types.get(c.name) == postgres_type(c)]
     source = ", ".join(comparable("source", column) for column in shared)
     stored = ", ".join(comparable("stored", column) for column in shared)
     kept = f"row({source}) is not distinct from row({stored})"

@@ -61,7 +61,7 @@ class MirrorTable:
         A new type is an update of every row.
         Raises TableError where a view that is not dbt's stands in the way.
         """
-        existing = self._existing_types(cursor)
+        existing = self.existing_types(cursor)
         if not existing:
             self._is_another(cursor)
             self._forget_ranges(cursor)
@@ -117,7 +117,7 @@ class MirrorTable:
         )
 
     def exists(self, cursor: Cursor) -> bool:
-        return bool(self._existing_types(cursor))
+        return bool(self.existing_types(cursor))
 
     def is_known(self, cursor: Cursor) -> bool:
         """True where the source's table is the one that was read last, neither altered nor made
@@ -128,18 +128,9 @@ class MirrorTable:
         )
         return self.table.created_at is not None and cursor.fetchone() is not None
 
-    def shared_columns(self, cursor: Cursor) -> list[SourceColumn]:
-        """The columns that both sides have, in the same type."""
-        existing = self._existing_types(cursor)
-        return [
-            column
-            for column in self.table.columns
-            if existing.get(column.name) == postgres_type(column)
-        ]
-
     def has_its_key(self, cursor: Cursor) -> bool:
         """True where the mirror is kept by the declared key, in the types that the source has."""
-        existing = self._existing_types(cursor)
+        existing = self.existing_types(cursor)
         _, columns = self._primary_key(cursor)
         return columns == list(self.table.declaration.key) and all(
             existing.get(column.name) == postgres_type(column) for column in self.table.key_columns
@@ -147,7 +138,7 @@ class MirrorTable:
 
     def check_columns(self, cursor: Cursor) -> None:
         """Raise TableError where the source has columns or types that the mirror lacks."""
-        existing = self._existing_types(cursor)
+        existing = self.existing_types(cursor)
         for column in self.table.columns:
             if existing.get(column.name) != postgres_type(column):
                 raise TableError(
@@ -169,7 +160,7 @@ class MirrorTable:
     def vanished_names(self, cursor: Cursor) -> list[str]:
         """The same names, as they are."""
         known = {column.name for column in self.table.columns}
-        return [name for name in self._existing_types(cursor) if name not in known]
+        return [name for name in self.existing_types(cursor) if name not in known]
 
     def promote(self, cursor: Cursor, landed: Landed) -> Applied:
         """Make the table of what has landed, without copying it."""
@@ -282,7 +273,7 @@ class MirrorTable:
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)
 
-    def _existing_types(self, cursor: Cursor) -> dict[str, str]:
+    def existing_types(self, cursor: Cursor) -> dict[str, str]:
         cursor.execute(
             "select attname, format_type(atttypid, atttypmod) from pg_attribute"
             " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"

@@ -233,7 +233,7 @@ MUTANTS = [
     Mutant(
         "mirror-vanished-kept",
         MIRROR,
-        "for name in self._existing_types(cursor) if name not in known]",
+        "for name in self.existing_types(cursor) if name not in known]",
         "for name in ()]",
         "a column that the source dropped keeps its old values",
     ),
