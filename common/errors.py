@@ -3,6 +3,7 @@
 TidemarkError                    1  something failed
 ├── UsageError                   2  the command line contradicts itself
 ├── SettingError                 2  a setting is missing or wrong
+│   └── WrongDeclarations        2  what is declared of the tables is wrong
 ├── ServerError                  1  a server cannot be reached, or refuses us
 ├── SourceChanged                1  another server than the one that is mirrored
 ├── TableError                   1  one mirrored table stops; the others go on

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -141,22 +140,35 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
 
 
 @pytest.fixture(scope="session")
-def template(server: Address, tmp_path_factory: pytest.TempPathFactory) -> Address:
+def variables(server: Address, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What dbt finds in its environment."""
+    return {
+        **dbt_environment(server),
+        "DBT_TARGET_PATH": str(tmp_path_factory.mktemp("target")),
+        "DBT_LOG_PATH": str(tmp_path_factory.mktemp("logs")),
+    }
+
+
+@pytest.fixture(scope="session")
+def template(server: Address, variables: dict[str, str]) -> Address:
     """The server with a database that was built once, for tests to work on copies of it."""
-    for name, value in dbt_environment(server).items():
-        os.environ[name] = value
-    os.environ["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("target"))
-    os.environ["DBT_LOG_PATH"] = str(tmp_path_factory.mktemp("logs"))
-    warehouse = Warehouse(server)
-    warehouse.make_mirror()
-    warehouse.dbt("build")
-    warehouse.connection.close()
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in variables.items():
+            patched.setenv(name, value)
+        warehouse = Warehouse(server)
+        warehouse.make_mirror()
+        warehouse.dbt("build")
+        warehouse.connection.close()
     administer(server, f"alter database {server.database} rename to template_built")
     return server
 
 
 @pytest.fixture
-def warehouse(template: Address) -> Iterator[Warehouse]:
+def warehouse(
+    template: Address, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Warehouse]:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     administer(template, f"create database {template.database} template template_built")
     copy = Warehouse(template)
     yield copy

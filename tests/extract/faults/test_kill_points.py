@@ -217,5 +217,7 @@ def test_run_longer_than_its_interval_turns_the_next_away_and_ends_well(killed: 
     assert killed.read("select count(*) from dwh.run_log") == runs
     long.let_go()
     long.result(seconds=600)
+    # what was hidden while the long run read its snapshot is found in its turn, which is now
+    killed.read("update mrr_state.key_range set compared_at = null")
     killed.runs.to_the_end()
     check_converged(killed, is_success=True)
