@@ -15,7 +15,7 @@ from common.log import get_logger
 from common.settings import DUTY, Address
 from extract.moment import AFTER_EACH, BEGIN, END, ISOLATION, REPEATABLE_READ, Moment, limited
 from extract.pace import Pace
-from extract.session_settings import set_up
+from extract.session_settings import STATEMENT_LIMITS, set_up
 
 log = get_logger(__name__)
 
@@ -94,7 +94,7 @@ class Session:
             lambda sql: self._fetch(sql, ())[0], str(self.address), int(self.packet_bytes)
         )
         self.identity = self._identity()
-        if not known & {"max_statement_time", "max_execution_time"}:
+        if not known & STATEMENT_LIMITS:
             log.warning("%s knows no limit on a statement's time", self.version)
 
     def _identity(self) -> str:

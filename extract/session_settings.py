@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pymysql
+from pymysql.constants import ER
 
 from common.errors import ServerError
 
@@ -86,6 +87,9 @@ SETTINGS = (
 FIRST = ("sql_mode", "sql_select_limit", "max_join_size", "sql_big_selects")
 """What every server knows, and without which it may not tell what else it knows."""
 
+STATEMENT_LIMITS = {"max_execution_time", "max_statement_time"}
+"""MySQL's and MariaDB's name; a server has one of them, or is too old for either."""
+
 CHARACTER_SETS = (
     Setting(("character_set_client",), "utf8mb4"),
     Setting(("character_set_connection",), "utf8mb4"),
@@ -101,6 +105,7 @@ def set_up(fetch: Fetch, server: str, packet_bytes: int) -> frozenset[str]:
     Raises ServerError with the name of a setting that the server does not take.
     """
     fetch("set names utf8mb4 collate utf8mb4_bin")
+    _limit_statements(fetch)
     first = _named(FIRST)
     _set(fetch, server, first)
     _check(fetch, server, first)
@@ -120,6 +125,18 @@ def set_up(fetch: Fetch, server: str, packet_bytes: int) -> frozenset[str]:
     )
     _check(fetch, server, wanted)
     return frozenset(wanted)
+
+
+def _limit_statements(fetch: Fetch) -> None:
+    """Put our limit in the place of one that may be too short for what follows."""
+    for setting in SETTINGS:
+        (name, *_) = setting.names
+        if name in STATEMENT_LIMITS:
+            try:
+                fetch(f"set session {name} = {setting.literal}")
+            except pymysql.err.MySQLError as error:
+                if not error.args or error.args[0] != ER.UNKNOWN_SYSTEM_VARIABLE:
+                    raise
 
 
 def _named(known: Collection[str]) -> dict[str, Setting]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pymysql.constants import ER
 
 from tests.extract.life_checker import Rows, source_rows
+from tests.sources.choice import portable
 
 STAMPS = {
     "honest": "now(6)",
@@ -185,7 +186,7 @@ class SourceTable:
 
     def _execute(self, sql: str, on: pymysql.Connection | None = None) -> None:
         with (on or self._writer).cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(portable(sql))
 
     def _statements(self, change: Change) -> list[str]:
         name, columns = self.name, self.kind.columns

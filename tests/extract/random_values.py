@@ -92,10 +92,12 @@ def single(text: str) -> float:
 
 
 def doubles(column: str) -> Kind:
-    """DOUBLE: its own text shows as many digits as it was declared with, its product's all."""
-    return Kind(
-        column, lambda chance: _real(chance, "d"), float, float, ask="cast({c} * 1e0 as char)"
-    )
+    """DOUBLE: its own text shows as many digits as it was declared with, its product's all.
+
+    But for MySQL, which cuts the text of what it computes.
+    """
+    ask = "cast({c} as char)" if column == "double" else "cast({c} * 1e0 as char)"
+    return Kind(column, lambda chance: _real(chance, "d"), float, float, ask=ask)
 
 
 def _real(chance: Random, code: str) -> str:
@@ -211,7 +213,7 @@ def points() -> Kind:
 
     def literal(chance: Random) -> str:
         at = f"point({_real(chance, 'd')}, {_real(chance, 'd')})"
-        return f"st_geomfromwkb(st_aswkb({at}), {chance.choice((0, 4326))})"
+        return f"st_geomfromwkb(st_aswkb({at}), {chance.choice((0, 4326 if IS_MARIADB else 3857))})"
 
     return Kind(
         "point",

@@ -163,6 +163,8 @@ def operational(hostile: embedded.Servers) -> Iterator[OperationalDatabase]:
                 ("wait_timeout", 600),
             ):
                 cursor.execute(f"set session {name} = {value}")
+            if CHOSEN == "mysql":
+                cursor.execute("set session max_execution_time = 0")
             cursor.execute("set names utf8mb4")
         yield database
 

@@ -1,5 +1,6 @@
 """A MySQL of the tests: today's, from Debian's sid, or 5.6, from the npm registry."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -105,11 +106,14 @@ class MySQL56(MySQL):
     """MySQL 5.6, old and so a hard test: no JSON, no CAST to DOUBLE, no limit on a statement."""
 
     name = "mysql-5.6"
+    # a port that another test process takes meanwhile is not named where its log ends
+    first_port = 33446 + 40 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     settings = (
         "--secure-file-priv=",
         "--character-set-server=utf8mb4",
         "--explicit-defaults-for-timestamp",
         "--max-allowed-packet=16M",
+        "--innodb-log-file-size=256M",
     )
     without_accounts = ("delete from mysql.user;", "delete from mysql.db;", "flush privileges;")
 

@@ -33,6 +33,7 @@ from tests.extract.faults.conftest import (
     source_through,
 )
 from tests.extract.faults.proxy import Fault, proxy
+from tests.sources.choice import only_mariadb
 from warehouse import connection as warehouse_connection
 from warehouse.connection import connect, run_lock
 
@@ -124,6 +125,7 @@ def test_source_lost_for_good_stops_tables_whole_or_not_at_all(
         check_settled(tables, operational, query)
 
 
+@only_mariadb
 @pytest.mark.usefixtures("impatient")
 def test_connection_lost_between_two_statements_is_made_anew(
     tables: Mirror,
