@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from extract import texts
-from extract.column import SourceColumn, quoted_source
+from extract.column import Dialect, SourceColumn, quoted_source
 from extract.texts import NUL_PICTURE
 
 VALID_DATE = "{c} >= '0001-01-01' and dayofmonth({c}) between 1 and dayofmonth(last_day({c}))"
@@ -35,12 +35,18 @@ Such a decimal of fewer digits than PostgreSQL's has 16 at most, and lies beside
 """
 DOUBLE_TEXT = (
     "case when {c} = 0 then '0'"
-    " when abs({c}) < 1e-4 and abs({c}) >= 1e-15 or {c} <> trunc({c}) and abs({c}) >= 1e15"
-    " then {c}::text::numeric::text"
+    " when abs({c}) < 1e-4 and abs({c}) >= 1e-15 then {small}"
+    " when {c} <> trunc({c}) and abs({c}) >= 1e15 then {c}::text::numeric::text"
     f" when abs({{c}}) >= 4e15 and abs({{c}}) < 1e41 then {_LARGE_DOUBLE_TEXT}"
     " else replace({c}::text, 'e+', 'e') end"
 )
-"""A double as MariaDB writes it: the same shortest digits, with an exponent at other sizes."""
+"""A double as the source writes it: the same shortest digits, with an exponent at other sizes."""
+SMALL_DOUBLE_TEXT = "{c}::text::numeric::text"
+SMALL_DOUBLE_TEXT_OF_MYSQL = (
+    f"case when length({SMALL_DOUBLE_TEXT}) <= 24 then {SMALL_DOUBLE_TEXT}"
+    " else replace({c}::text, 'e-0', 'e-') end"
+)
+"""Of a double below 0.0001 MySQL writes the zeros where they have room, MariaDB always."""
 
 
 FLOAT_TEXT = (
@@ -56,7 +62,7 @@ MIRRORED_FLOAT_TEXT = (
     "case when abs({c}::double precision) >= 1e-15 and abs({c}::double precision) < 1e-4"
     " then case when {c} < 0 then '-' else '' end"
     " || (abs({c}::double precision) * 1e15)::text || 'e-15'"
-    f" else {DOUBLE_TEXT.format(c='{c}::double precision')} end"
+    f" else {DOUBLE_TEXT.format(c='{c}::double precision', small='null')} end"
 )
 """The same of what is stored."""
 
@@ -287,7 +293,13 @@ def mirror_text(column: SourceColumn, value: str | None = None) -> str:
         moment=_moment(name, column),
         utc_moment=_moment(f"({name} at time zone 'UTC')", column),
         time_fraction=_time_fraction(column),
+        small=_small_double(column, name),
     )
+
+
+def _small_double(column: SourceColumn, name: str) -> str:
+    is_mariadb = column.dialect is Dialect.MARIADB
+    return (SMALL_DOUBLE_TEXT if is_mariadb else SMALL_DOUBLE_TEXT_OF_MYSQL).format(c=name)
 
 
 def source_text(column: SourceColumn, value: str | None = None) -> str:

@@ -11,10 +11,12 @@ import pytest
 import embedded
 from extract import extraction, reconcile, stored_ranges
 from extract.extraction import Extraction
+from extract.moment import ISOLATION, REPEATABLE_READ
 from extract.session import Session
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
+from tests.sources.choice import IS_MARIADB
 
 Query = Callable[..., list[tuple]]
 ROWS = 200
@@ -162,8 +164,8 @@ def test_table_that_is_altered_in_the_moment_is_not_held_up_and_claims_none(
     assert [outcome.verification.is_equal for outcome in outcomes] == [True, True]
     found = moments(query)
     assert found["takers"] is not None
-    if found["givers"] is not None:
-        pytest.fail("the altered table claims the moment")
+    # MySQL makes an index without another table, whose rows are those of the moment
+    assert found["givers"] is None or (not IS_MARIADB and "add index" in alters)
     assert query("select sum(amount) from mrr.givers") == operational.execute(
         "select sum(amount) from givers"
     )
@@ -282,7 +284,7 @@ def test_isolation_of_the_server_is_not_taken_over(servers: embedded.Servers) ->
         try:
             session = Session(servers.operational)
             session.begin_moment(2)
-            assert session.row("select @@tx_isolation") == ("REPEATABLE-READ",)
+            assert {level for _, level in session.rows(ISOLATION)} == {REPEATABLE_READ}
             assert session.moment_name is not None
             session.close()
         finally:
