@@ -83,7 +83,7 @@ def pieces_of_widest(reader: Reader, conditions: Iterable[str]) -> Pieces:
     size, widest = reader.session.packet_bytes // 16, 0
     wide = [column for column in reader.table.columns if can_be_wide(column)]
     lengths = ", ".join(f"max(octet_length({quoted_source(column.name)}))" for column in wide)
-    for condition in conditions:
+    for condition in conditions if wide else ():
         found = reader.session.row(
             f"select {lengths} from {reader.table.qualified} where {condition}"
         )

@@ -291,7 +291,8 @@ class Extraction:
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
         fetched_rows = read.landed.rows + verification.fetched_rows
         verification = replace(verification, fetched_rows=fetched_rows)
-        if verification.is_equal and read.moment == self.source.moment_name:
+        is_of_a_moment = verification.is_equal and verification.is_of_every_row
+        if is_of_a_moment and read.moment == self.source.moment_name:
             verification = replace(verification, moment_name=read.moment)
         note_candidates(self.connection, mirror.name, [], self.run_log.run_id)
         if accepted == verification.applied.deleted - before.deleted:
@@ -353,7 +354,7 @@ class Extraction:
         seen = mirrored if read.window.bound is None else landed
         if not table.has_numeric_cursor or seen is None:
             return advanced, None
-        return advanced, warning_of_outliers(cursor, table, *seen)
+        return advanced, warning_of_outliers(cursor, table, *seen, read.window.read_at)
 
     def _failed(self, name: str, error: Exception, started: float) -> TableOutcome:
         if self.connection.closed:
@@ -373,7 +374,7 @@ class Extraction:
             )
         except psycopg2.Error as lost:
             if self.connection.closed:
-                raise connection_lost(self.warehouse) from lost
+                raise connection_lost(f"warehouse {self.warehouse}") from lost
             raise
         self.report(outcome)
 

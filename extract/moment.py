@@ -11,18 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Timer
 
-BEGIN = (
-    "set session transaction isolation level repeatable read",
-    "start transaction with consistent snapshot, read only",
-    "savepoint moment",
-)
+BEGIN = ("start transaction with consistent snapshot, read only", "savepoint moment")
+"""In repeatable read, which every session of ours is in: other levels have no snapshot."""
 AFTER_EACH = "rollback to savepoint moment"
-END = "rollback"
-ISOLATION = (
-    "show session variables where variable_name in ('transaction_isolation', 'tx_isolation')"
-)
-"""Its name differs between servers; other levels have no snapshot, and not all of them say so."""
-REPEATABLE_READ = "REPEATABLE-READ"
+END = "rollback and no chain no release"
 
 
 @dataclass

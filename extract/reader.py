@@ -432,6 +432,7 @@ def _escaped(field: Field, value: bytes | None, bare: bytes | None) -> bytes:
     if value is None and bare is None:
         return b"NULL"
     if field.quoted:
-        text = storable(bare) if value is None else value
+        # where the value is wide, the source may not see what is odd about it
+        text = storable(bare if value is None else value)
         return b"'" + text.replace(b"\\", b"\\\\").replace(b"'", b"\\'") + b"'"
     return b"\\x" + bare.hex().encode() if value is None else value

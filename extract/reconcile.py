@@ -289,14 +289,7 @@ def _compare_batch(
         fetched_rows=verification.fetched_rows + findings.fetched_rows,
         is_equal=verification.is_equal and settled.is_equal,
         mirror_rows=mirror_rows,
-        moment_name=_moment_after(reader, verification, settled.applied),
     )
-
-
-def _moment_after(reader: Reader, before: Verification, applied: Applied) -> str | None:
-    """The moment that the mirror is still of, after a repair of what was read just now."""
-    is_later = applied.rows > 0 and reader.session.moment_name != before.moment_name
-    return None if is_later else before.moment_name
 
 
 def _due(

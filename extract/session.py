@@ -13,7 +13,7 @@ from common.authentication import PLUGINS, PasswordRefused
 from common.errors import ServerError
 from common.log import get_logger
 from common.settings import DUTY, Address
-from extract.moment import AFTER_EACH, BEGIN, END, ISOLATION, REPEATABLE_READ, Moment, limited
+from extract.moment import AFTER_EACH, BEGIN, END, Moment, limited
 from extract.pace import Pace
 from extract.session_settings import STATEMENT_LIMITS, set_up
 
@@ -133,13 +133,8 @@ class Session:
         """Read one moment from now on, for so many seconds at most, where the source has such."""
         with self._turn:
             try:
-                isolate, *start = BEGIN
-                self._fetch(isolate, ())
-                if {value for _, value in self._fetch(ISOLATION, ())[0]} != {REPEATABLE_READ}:
-                    log.warning("the session is not in repeatable read, and reads no one moment")
-                    return
                 ((now,),) = self._fetch("select utc_timestamp(6)", ())[0]
-                for statement in start:
+                for statement in BEGIN:
                     self._fetch(statement, ())
             except pymysql.err.Error as error:
                 log.warning("no one moment: %s", error)
@@ -194,7 +189,9 @@ class Session:
         if moment is not None and moment.seconds_left > 0:
             statement = limited(sql, moment.seconds_left, self.is_mariadb)
             try:
-                return self._paced(statement, parameters, is_decoded)
+                # a pause would only keep the snapshot open
+                with self._pace.working():
+                    return self._fetch(statement, parameters, is_decoded)
             except pymysql.err.Error as error:
                 if error_number(error) not in STATEMENT_CUT or moment.seconds_left > 0:
                     raise

@@ -38,6 +38,11 @@ class Verification:
     different_rows: int = 0
     differences: list[str] = field(default_factory=list)
 
+    @property
+    def is_of_every_row(self) -> bool:
+        """True where all rows were compared, and not in turn."""
+        return self.compared_rows == self.source_rows
+
 
 def written_by(cursor: Cursor, table_name: str, run_id: str) -> Applied:
     """What a run has brought of a table already."""

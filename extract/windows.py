@@ -15,11 +15,15 @@ from warehouse.marks import Mark
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 OUTLIERS = 100
 """So many rows may hold a number beyond the honest ones, and hide no change."""
-FAR = 1_000
+NUMBERS_LOOKED_AT = 20_000
+FAR = 100
 """A gap between two neighbouring numbers is far above what lies below it from so many times on."""
 CLOCK_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 """Parts of a second in which a number may count the time since 1970."""
+YEAR = 365 * 86_400
 CLOCK_YEARS = 20
+CLOCK_AHEAD = 86_400
+"""A number is a time of so many years before now, or of so many seconds after it."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,43 @@ def advanced_mark(
 
 
 def warning_of_outliers(
-    cursor: Cursor, table: TableDescription, relation: str, field: str
+    cursor: Cursor, table: TableDescription, relation: str, field: str, now: datetime
 ) -> str | None:
-    """What to tell where more numbers than may be passed over lie far above all others."""
+    """What to tell where more numbers than may be passed over lie beyond the honest ones."""
+    lowest, numbers = _times_to_come(cursor, relation, field, now)
+    if lowest is None:
+        lowest, numbers = _far_above(cursor, relation, field)
+    if lowest is None:
+        return None
+    name = table.cursor_column.name
+    return (
+        f'{table.declaration.name}: cursor column "{name}" has {numbers} numbers far above all'
+        f" others, {lowest} and more\n"
+        "HINT: Correct them at the source; until then a change below them may be found by the"
+        " comparison alone, in its turn."
+    )
+
+
+def _times_to_come(
+    cursor: Cursor, relation: str, field: str, now: datetime
+) -> tuple[str | None, int]:
+    """Of numbers that are times, the lowest that is more than a day ahead, and how many are."""
+    seconds = _since_1970(now)
+    for unit in CLOCK_UNITS:
+        first, last = ((seconds - CLOCK_YEARS * YEAR) * unit, (seconds + CLOCK_AHEAD) * unit)
+        cursor.execute(
+            f"select count(*) filter (where {field} between {first} and {last}),"
+            f" count(*) filter (where {field} > {last}),"
+            f" (min({field}) filter (where {field} > {last}))::text from {relation}"
+        )
+        times, ahead, lowest = cursor.fetchone()
+        if times and ahead > OUTLIERS:
+            return lowest, ahead
+    return None, 0
+
+
+def _far_above(cursor: Cursor, relation: str, field: str) -> tuple[str | None, int]:
+    """Of the highest numbers, those above a gap that is far wider than what lies below it."""
     cursor.execute(
         f"""
         with highest as (
@@ -100,7 +138,7 @@ def warning_of_outliers(
             from {relation}
             where {field} is not null
             order by number desc
-            limit {20 * OUTLIERS}
+            limit {NUMBERS_LOOKED_AT}
         ),
 
         neighbours as (
@@ -123,16 +161,7 @@ def warning_of_outliers(
         limit 1
         """
     )
-    found = cursor.fetchone()
-    if found is None:
-        return None
-    name = table.cursor_column.name
-    return (
-        f'{table.declaration.name}: cursor column "{name}" has {found[1]} numbers far above all'
-        f" others, {found[0]} and more\n"
-        "HINT: Correct them at the source; until then a change below them may be found by the"
-        " comparison alone, in its turn."
-    )
+    return cursor.fetchone() or (None, 0)
 
 
 def _below_outliers(cursor: Cursor, relation: str, field: str, least: int = OUTLIERS) -> str | None:
@@ -158,8 +187,12 @@ def _known(table: TableDescription, mark: Mark, value: str | None) -> str | None
 
 def _overlap(table: TableDescription, number: Decimal, now: datetime) -> int:
     """How far the window reaches back; where the number is a time, as far as a window of times."""
-    seconds = int((now - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    seconds = _since_1970(now)
     for unit in CLOCK_UNITS:
-        if 0 <= seconds - number / unit <= CLOCK_YEARS * 365 * 86_400:
+        if -CLOCK_AHEAD <= seconds - number / unit <= CLOCK_YEARS * YEAR:
             return max(table.declaration.overlap_values, table.declaration.overlap_seconds * unit)
     return table.declaration.overlap_values
+
+
+def _since_1970(now: datetime) -> int:
+    return int((now - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())

@@ -37,6 +37,7 @@ SESSION = {
     "bytea_output": "hex",
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
     "client_min_messages": "warning",
     "search_path": "pg_catalog",
     "default_transaction_isolation": "read committed",
@@ -143,8 +144,9 @@ def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
                 theirs, now = _server_pid(others_cursor), _server_pid(cursor)
                 others_cursor.execute("rollback")
         except psycopg2.Error as error:
-            # statement pooling refuses transactions
-            raise _pooled(address) from error
+            if "statement pooling" in str(error):
+                raise _pooled(address) from None
+            raise _refusal(address, str(error)) from None
         finally:
             other.close()
         if theirs == ours or now != ours:

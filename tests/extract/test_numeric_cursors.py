@@ -126,3 +126,47 @@ def test_number_that_is_a_time_is_read_back_as_far_as_a_time(
     )
     outcome = mirror.extract_one(large)
     assert (outcome.applied.updated, outcome.verification.repaired_rows) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "never", ["2147483647", "4102444800", "253402300799", "9999999999999"], ids=str
+)
+def test_times_that_never_come_are_named_where_there_are_many(
+    operational: OperationalDatabase, mirror: Mirror, never: str
+) -> None:
+    operational.execute("create table items (id int primary key, until_s bigint)")
+    operational.execute(
+        f"insert into items select seq, if(seq <= 150, {never}, unix_timestamp() - seq * 60)"
+        " from seq_1_to_3000"
+    )
+    outcome = mirror.extract_one(mirror.table("items", cursor="until_s"))
+    assert f"has 150 numbers far above all others, {never} and more" in outcome.warning
+
+
+@pytest.mark.parametrize("outliers", [150, 2100], ids=str)
+def test_counters_that_jumped_are_named_where_there_are_many(
+    operational: OperationalDatabase, mirror: Mirror, outliers: int
+) -> None:
+    operational.execute("create table items (id int primary key, version bigint)")
+    operational.execute(
+        f"insert into items select seq, if(seq <= {outliers}, 500000000 + seq, seq)"
+        " from seq_1_to_5000"
+    )
+    outcome = mirror.extract_one(mirror.table("items", cursor="version"))
+    assert f"has {outliers} numbers far above all others, 500000001 and more" in outcome.warning
+
+
+def test_clock_that_is_a_minute_ahead_keeps_its_overlap(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    large: MirroredTable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(windows, "OUTLIERS", 0)
+    operational.execute("update items set ms = (unix_timestamp() + 60) * 1000 where id <= 150")
+    mirror.extract_one(large)
+    operational.execute(
+        "update items set name = 'late', ms = (unix_timestamp() + 55) * 1000 where id = 4000"
+    )
+    outcome = mirror.extract_one(large)
+    assert (outcome.applied.updated, outcome.verification.repaired_rows) == (1, 0)

@@ -92,7 +92,7 @@ def test_run_sends_nothing_but_plain_reads(
         for statement in sent
         if statement.split()[0].lower() not in ("select", "set", "show")
     }
-    assert others == {*BEGIN[1:], AFTER_EACH, END}
+    assert others == {*BEGIN, AFTER_EACH, END}
     assert [statement for statement in sent if LOCKING.search(statement)] == []
     assert [statement for statement in sent if WRITING.search(statement)] == []
 
@@ -105,9 +105,7 @@ def test_settings_of_the_session_are_those_that_the_page_names(
     sets = [
         statement
         for statement in statements()
-        if statement.lower().startswith("set ")
-        and statement != BEGIN[0]
-        and not LIMITED.search(statement)
+        if statement.lower().startswith("set ") and not LIMITED.search(statement)
     ]
     assert sets
     for statement in (*BEGIN, AFTER_EACH, END):

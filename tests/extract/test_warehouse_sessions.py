@@ -103,6 +103,7 @@ def test_every_variable_that_leads_elsewhere_is_forgotten() -> None:
         ("default_transaction_isolation", "serializable"),
         ("search_path", "nowhere"),
         ("client_encoding", "latin1"),
+        ("quote_all_identifiers", "on"),
         ("standard_conforming_strings", "off"),
     ],
 )

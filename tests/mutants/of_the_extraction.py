@@ -336,8 +336,8 @@ MUTANTS = [
     Mutant(
         "moment-of-a-later-read",
         EXTRACTION,
-        "if verification.is_equal and read.moment == self.source.moment_name:",
-        "if verification.is_equal:",
+        "if is_of_a_moment and read.moment == self.source.moment_name:",
+        "if is_of_a_moment:",
         "a table claims a moment that was over when it was compared",
     ),
     Mutant(
@@ -348,11 +348,11 @@ MUTANTS = [
         "a table of an engine without transactions claims a moment",
     ),
     Mutant(
-        "moment-of-a-later-repair",
-        "extract/reconcile.py",
-        "return None if is_later else before.moment_name",
-        "return before.moment_name",
-        "a table that was repaired after the moment claims it",
+        "moment-of-a-large-table",
+        EXTRACTION,
+        "verification.is_equal and verification.is_of_every_row",
+        "verification.is_equal",
+        "a table whose rows are compared in turn claims a moment",
     ),
     Mutant(
         "moment-holds-definitions",
