@@ -4,7 +4,7 @@ from common.settings import PROJECT
 from extract.catalog import KEY_LITERALS
 from extract.column import SourceColumn
 from extract.ranges import ORDERED_ALIKE
-from extract.texts import MARK_DIGITS
+from extract.texts import MARK_DIGITS, SHORT_TEXT
 from extract.types import RULES, TypeRule, mirror_text, postgres_type, source_text
 
 PAGE = PROJECT / "docs" / "types.md"
@@ -129,9 +129,10 @@ def _anomaly(rule: TypeRule) -> str:
         return (
             "The character NUL becomes ␀ (U+2400), and an anomaly. Bytes that are no Unicode"
             " character, as a surrogate without its other half or a character that a user defined,"
-            f" become `?`, and an anomaly with the bytes of the text; behind such a text stand"
-            f" U+FFFD and {MARK_DIGITS} digits of the SHA-256 of its bytes, so that two of"
-            " them stay two."
+            " become `?`, and an anomaly with the first bytes of the text. Behind such a text of up"
+            f" to {SHORT_TEXT:,} bytes stand U+FFFD and {MARK_DIGITS} digits of the SHA-256 of its"
+            " bytes, so that two of them stay two. A character that has a Unicode, but comes back"
+            " from it as other bytes, is that character, and an anomaly."
         )
     return ""
 

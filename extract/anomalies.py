@@ -1,14 +1,16 @@
 """Values that the mirror cannot hold as they are: stored as documented, and noted by key."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pymysql
 from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError
+from common.log import get_logger
 from extract.column import SourceColumn, quoted_source
 from extract.copying import copy_chunks
+from extract.digests import Pieces, pieces_of, pieces_of_widest
 from extract.mirror import MirrorTable
 from extract.ranges import source_literal
 from extract.reader import Reader, column_field, computed_field
@@ -16,12 +18,16 @@ from extract.session import STATEMENT_CUT, error_number
 from extract.texts import NUL_PICTURE, REPLACEMENT, has_nul, no_unicode
 from extract.types import RULE_OF, not_held, odd_blank, source_text, text_literal
 
+log = get_logger(__name__)
+
 # a name of the source never ends with a space, so these meet no key column
 COLUMN, VALUE, STORED, REASON = '"column "', '"value "', '"stored "', '"reason "'
 
 NO_SUCH_DATE = "not a date that PostgreSQL can hold, stored as NULL"
 NUL_CHARACTER = f"holds the character NUL, stored as {NUL_PICTURE}"
-NO_CHARACTER = f"holds bytes that are no Unicode character, stored as ? and marked by {REPLACEMENT}"
+NO_CHARACTER = (
+    f"holds bytes that do not come back from Unicode; what is lost is ?, with {REPLACEMENT}"
+)
 NOTED_OCTETS = 1_000
 """So many bytes of a text that has no Unicode are noted."""
 NO_MEMBER = "is no member of its ENUM, and shows as ''"
@@ -68,7 +74,8 @@ def note_anomalies(
 
 def _there(reader: Reader, where: str) -> list[tuple[SourceColumn, Altered]]:
     """Which kinds of such values the rows that meet a condition hold, in which columns."""
-    kinds = [(column, kind) for column in reader.table.columns for kind in _altered(column)]
+    pieces = pieces_of_widest(reader, [where])
+    kinds = [(column, kind) for column in reader.table.columns for kind in _altered(column, pieces)]
     if not kinds:
         return []
     asked = ", ".join(f"max({kind.condition})" for _, kind in kinds)
@@ -77,25 +84,28 @@ def _there(reader: Reader, where: str) -> list[tuple[SourceColumn, Altered]]:
     except pymysql.err.Error as error:
         if error_number(error) not in STATEMENT_CUT:
             raise
-        return kinds
+        if pieces.number == 1:
+            return kinds
+        log.warning("%s: wide texts are not searched in time", reader.table.declaration.name)
+        return []
     return [kind for kind, is_there in zip(kinds, found, strict=True) if is_there]
 
 
-def _altered(column: SourceColumn) -> Iterator[Altered]:
+def _altered(column: SourceColumn, pieces: Pieces) -> Iterator[Altered]:
     """The kinds of values that a column may hold, and the mirror not as they are."""
     name = quoted_source(column.name)
     condition = not_held(column)
     if condition is not None:
         yield Altered(condition, NO_SUCH_DATE, source=f"cast({name} as char)")
-    if has_nul(column):
-        # the text itself may be somebody's, so it is not noted
-        yield Altered(has_nul(column), NUL_CHARACTER, stored=source_literal(NUL_PICTURE))
-    condition = no_unicode(column)
+    condition = _in_a_piece(has_nul, column, pieces)
     if condition is not None:
-        text, octets = source_text(column), f"cast({name} as binary)"
-        cut = f"if(octet_length({octets}) > {NOTED_OCTETS}, '…', '')"
-        shown = f"concat(hex(left({octets}, {NOTED_OCTETS})), {cut})"
-        stored = f"if(octet_length({text}) <= {NOTED_OCTETS}, {text}, null)"
+        # the text itself may be somebody's, so it is not noted
+        yield Altered(condition, NUL_CHARACTER, stored=source_literal(NUL_PICTURE))
+    condition = _in_a_piece(no_unicode, column, pieces)
+    if condition is not None:
+        is_long = f"octet_length({name}) > {NOTED_OCTETS}"
+        shown = f"concat(hex(cast(left({name}, {NOTED_OCTETS}) as binary)), if({is_long}, '…', ''))"
+        stored = f"if({is_long}, null, {source_text(column)})"
         yield Altered(condition, NO_CHARACTER, shown, stored)
     condition = odd_blank(column)
     if condition is not None:
@@ -103,6 +113,16 @@ def _altered(column: SourceColumn) -> Iterator[Altered]:
         number = f"cast(cast({name} as unsigned) as char)"
         is_blank = "" not in column.members
         yield Altered(condition, reason, number, source_text(column), in_key=is_blank)
+
+
+def _in_a_piece(
+    predicate: Callable[[SourceColumn, str], str | None], column: SourceColumn, pieces: Pieces
+) -> str | None:
+    """The predicate on a text; on its pieces where the whole may be too wide for a function."""
+    name = quoted_source(column.name)
+    values = pieces_of(column, name, pieces) if pieces.number > 1 else [name]
+    found = [predicate(column, value) for value in values]
+    return f"({' or '.join(found)})" if all(found) else None
 
 
 def _find(

@@ -60,7 +60,7 @@ def source_row_digest(columns: Sequence[SourceColumn], pieces: Pieces | None = N
     parts = []
     for column in columns:
         name = quoted_source(column.name)
-        for value in _pieces_of(column, name, pieces):
+        for value in pieces_of(column, name, pieces):
             digest = _source_sha256(source_text(column, value))
             whole = f"if({name} is null, 'N', {digest})"
             parts.append(whole if can_be_wide(column) else f"ifnull({digest}, 'N')")
@@ -73,7 +73,7 @@ def mirror_row_digest(columns: Sequence[SourceColumn], pieces: Pieces | None = N
         return _mirror_sha256(_mirror_row_text(columns))
     parts = []
     for column in columns:
-        for value in _pieces_of(column, quoted_postgres(column.name), pieces):
+        for value in pieces_of(column, quoted_postgres(column.name), pieces):
             parts.append(f"coalesce({_mirror_sha256(mirror_text(column, value))}, 'N')")
     return _mirror_sha256(" || ".join(parts))
 
@@ -89,6 +89,17 @@ def pieces_of_widest(reader: Reader, conditions: Iterable[str]) -> Pieces:
         )
         widest = max([widest, *(int(octets or 0) for octets in found)])
     return Pieces(widest // size + 1, size)
+
+
+def pieces_of(column: SourceColumn, name: str, pieces: Pieces) -> list[str]:
+    """The expressions of a value's pieces, the same on both servers."""
+    if not can_be_wide(column) or column.data_type == "json":
+        return [name]
+    *starts, last = (number * pieces.size + 1 for number in range(pieces.number))
+    return [
+        *(f"substring({name}, {start}, {pieces.size})" for start in starts),
+        f"substring({name}, {last})",
+    ]
 
 
 def source_digest(reader: Reader, key_range: KeyRange, is_plain: bool) -> Digest:
@@ -174,14 +185,3 @@ def _mirror_part(column: SourceColumn) -> str:
     if RULE_OF[column.data_type].quoted:
         return f"coalesce('V' || octet_length({text}) || ':' || ({text}), 'N')"
     return f"coalesce({text}, 'N') || ','"
-
-
-def _pieces_of(column: SourceColumn, name: str, pieces: Pieces) -> list[str]:
-    """The expressions of a value's pieces, the same on both servers."""
-    if not can_be_wide(column) or column.data_type == "json":
-        return [name]
-    *starts, last = (number * pieces.size + 1 for number in range(pieces.number))
-    return [
-        *(f"substring({name}, {start}, {pieces.size})" for start in starts),
-        f"substring({name}, {last})",
-    ]

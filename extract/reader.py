@@ -303,6 +303,8 @@ class Reader:
             # where there is one such value there are more: from here on the careful way
             self.is_plain = False
             return self._joined(fields, where)
+        if not self.is_plain and _is_odd(value):
+            raise Refused("a text too wide for the source to see what is odd about it")
         return Chunk(_without_quote_escapes(value), rows, where, bool(suspects))
 
     def _noted(self) -> str:

@@ -3,8 +3,6 @@
 What cannot be stored is replaced by the source itself, so that its digests are of what is stored.
 """
 
-from hashlib import sha256
-
 from extract.column import Dialect, SourceColumn, quoted_source
 
 NUL_PICTURE = "\u2400"
@@ -12,6 +10,8 @@ NUL_PICTURE = "\u2400"
 an ENUM or a SET with a member '' shows as '' or as nothing, and is not."""
 REPLACEMENT = "\ufffd"
 """What begins the mark behind a text of which some bytes are no Unicode character."""
+LOST = ("3f", "efbfbd", "00")
+"""What servers put in place of what is no character: ?, U+FFFD or NUL, as hexadecimal UTF-8."""
 MARK_DIGITS = 16
 """Hexadecimal digits of the SHA-256 of the bytes of such a text that stand in its mark."""
 
@@ -50,13 +50,17 @@ def storable_text(column: SourceColumn, name: str) -> str:
 def _marked(column: SourceColumn, name: str) -> str:
     """A text with ? in place of what is no character, and behind it a mark made of its bytes.
 
-    So two such texts stay two, and differ from the text that they look like.
+    So two such texts stay two, and differ from the text that they look like. Without a mark is a
+    text that is longer, of which no piece could tell it, and one whose every character has a
+    Unicode, but comes back from it as other bytes.
     """
     text = _converted(column, name)
     if column.charset in UTF8 | UTF16:
         text = f"cast(convert(convert({name} using utf16) using utf8mb4) as binary)"
-    mark = f"left(sha2(cast({name} as binary), 256), {MARK_DIGITS})"
-    return f"concat({text}, '{REPLACEMENT}', {mark})"
+    lost = " or ".join(f"locate(x'{octets}', {text}) > 0" for octets in LOST)
+    mark = f"concat('{REPLACEMENT}', left(sha2(cast({name} as binary), 256), {MARK_DIGITS}))"
+    is_marked = f"octet_length({quoted_source(column.name)}) <= {SHORT_TEXT} and ({lost})"
+    return f"concat({text}, if({is_marked}, {mark}, ''))"
 
 
 def no_unicode(column: SourceColumn, value: str | None = None) -> str | None:
@@ -75,14 +79,16 @@ def no_unicode(column: SourceColumn, value: str | None = None) -> str | None:
         # a surrogate begins with this byte, as some other characters do
         return f"(locate(x'ED', {octets}) > 0 and not (cast({unicode} as binary) <=> {octets}))"
     back = f"convert({unicode} using {column.charset})"
-    return f"(not (cast({back} as binary) <=> {octets}))"
+    # the octets of a text that is too wide are NULL: it may have such, and its pieces tell
+    is_wide = f"{octets} is null and {name} is not null"
+    return f"(not (cast({back} as binary) <=> {octets}) or ({is_wide}))"
 
 
-def has_nul(column: SourceColumn) -> str | None:
-    """The source's predicate that a text has the character NUL."""
+def has_nul(column: SourceColumn, value: str | None = None) -> str | None:
+    """The source's predicate that a text, or a part of it, has the character NUL."""
     if column.charset is None:
         return None
-    return f"(locate(x'00', {_converted(column, quoted_source(column.name))}) > 0)"
+    return f"(locate(x'00', {_converted(column, value or quoted_source(column.name))}) > 0)"
 
 
 def _pictured(column: SourceColumn, text: str) -> str:
@@ -96,7 +102,7 @@ def _pictured(column: SourceColumn, text: str) -> str:
         return f"regexp_replace({text}, '\\\\x00', {picture})"
     if column.dialect is Dialect.MYSQL:
         return f"replace({text}, x'00', {picture})"
-    short = f"octet_length({text}) <= {SHORT_TEXT}"
+    short = f"octet_length({quoted_source(column.name)}) <= {SHORT_TEXT}"
     return f"if({short}, replace({text}, x'00', {picture}), replace({text}, x'00', '?'))"
 
 
@@ -104,7 +110,6 @@ def storable(text: bytes) -> bytes:
     """A text in UTF-8 as the source would write it for PostgreSQL, made here where it cannot."""
     if b"\xed" in text:
         characters = text.decode("utf-8", "surrogatepass")
-        if any("\ud800" <= character <= "\udfff" for character in characters):
-            mark = REPLACEMENT + sha256(text).hexdigest()[:MARK_DIGITS]
-            text = characters.encode("utf-8", "replace") + mark.encode()
+        # such a text comes here only where it is too long for a mark
+        text = characters.encode("utf-8", "replace")
     return text.replace(b"\0", NUL_PICTURE.encode())

@@ -235,15 +235,18 @@ def test_no_two_texts_of_any_character_set_become_one(
     for name in names:
         source = dict(operational.execute(f"select id, hex(v) from {name}"))
         stored = dict(query(f"select id, v from mrr.{name}"))
+        rows = query("select row_key from dwh.mirror_anomaly where table_name = %s", (name,))
+        noted = {int(row_key.strip('{}"id: ')) for (row_key,) in rows}
         texts: dict[str, str] = {}
         for number, octets in source.items():
             if "\u2400" in stored[number]:
                 continue  # a NUL is not told from its picture
+            if number in noted and "\ufffd" not in stored[number]:
+                continue  # nothing is lost of it: another encoding of the same characters
             known = texts.setdefault(stored[number], octets)
             assert known == octets, f"{name}: x'{octets}' and x'{known}' are {stored[number]!r}"
         marks = {number for number, text in stored.items() if "\ufffd" in text[-17:-15]}
-        noted = query("select row_key from dwh.mirror_anomaly where table_name = %s", (name,))
-        assert {int(row_key.strip('{}"id: ')) for (row_key,) in noted} >= marks
+        assert noted >= marks
 
 
 @pytest.mark.parametrize("rows", [1, 3], ids=["every boundary", "some boundaries"])
@@ -273,3 +276,70 @@ def test_row_with_a_key_without_unicode_is_not_passed_over_where_rows_come_one_b
     set_global("max_allowed_packet", 1024 * 1024)
     (outcome,) = mirror.extract(mirror.table("items", cursor=None))
     assert "x'F040'" in str(outcome.error)
+
+
+WIDE = {
+    "cp1251": ("cp1251", "concat(convert(repeat('a', 2500000) using cp1251), _cp1251 x'98')"),
+    "sjis": ("sjis", "concat(convert(repeat('a', 1500000) using sjis), _sjis x'F040')"),
+    "utf8mb4, at the end": ("utf8mb4", "concat(repeat('a', 2000000), _utf8mb4 x'EDA0BD')"),
+    "utf8mb4, in the middle": (
+        "utf8mb4",
+        "concat(repeat('a', 900000), _utf8mb4 x'EDA0BD00', repeat('é', 900000))",
+    ),
+    "ucs2": ("ucs2", "concat(repeat(_ucs2 x'0061', 700000), _ucs2 x'D800')"),
+    "a NUL": ("utf8mb4", "repeat('a\\0', 700000)"),
+    "a little longer than a mark allows": (
+        "cp1251",
+        "concat(convert(repeat('a', 17000) using cp1251), _cp1251 x'98')",
+    ),
+    "as long as a mark allows": (
+        "cp1251",
+        "concat(convert(repeat('a', 16383) using cp1251), _cp1251 x'98')",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", [("id",), ()], ids=["with a key", "without a key"])
+@pytest.mark.parametrize(("charset", "value"), WIDE.values(), ids=WIDE)
+def test_wide_text_without_unicode_is_noted_and_its_neighbours_arrive(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    set_global: Callable[[str, object], None],
+    charset: str,
+    value: str,
+    key: tuple[str, ...],
+) -> None:
+    operational.execute(
+        f"create table items (id int primary key, v longtext character set {charset},"
+        " w varchar(9) character set cp1251)"
+    )
+    try:
+        operational.execute(f"insert into items values (1, {value}, _cp1251 x'98')")
+    except pymysql.err.MySQLError as error:
+        pytest.skip(f"this server takes no such text: {error.args[1]}")
+    operational.execute("insert into items values (2, 'x', 'y'), (3, null, null)")
+    set_global("max_allowed_packet", 1024 * 1024)
+    table = mirror.table("items", cursor=None, key=key)
+    for rows in (3, 0):
+        outcome = mirror.extract_one(table)
+        assert (outcome.applied.rows, outcome.verification.is_equal) == (rows, True)
+    assert query("select v, w from mrr.items where id > 1 order by id") == [
+        ("x", "y"),
+        (None, None),
+    ]
+    ((text,),) = query("select left(v, 100) from mrr.items where id = 1")
+    assert text.startswith("aaa") or text.startswith("a\u2400a")
+    assert [column for _, column, _ in query(NOTED)] == ["v", "w"]
+    assert verify_tables(mirror.connected, [table], False, {}).exit_code == 0
+
+
+def test_character_with_a_unicode_that_comes_back_otherwise_arrives_as_it_is(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    """NEC's and IBM's doubles of cp932: their round trip ends at the other one."""
+    operational.execute("create table items (id int primary key, v varchar(9) character set cp932)")
+    operational.execute("insert into items values (1, _cp932 x'8790'), (2, _cp932 x'EEE0')")
+    assert mirror.extract_one(mirror.table("items", cursor=None)).verification.is_equal
+    assert query("select v from mrr.items order by id") == [("≒",), ("髙",)]
+    assert query(NOTED) == [('{"id": 1}', "v", "8790"), ('{"id": 2}', "v", "EEE0")]
