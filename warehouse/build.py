@@ -116,6 +116,7 @@ class Builder:
         if run_id:
             environment["TIDEMARK_RUN_ID"] = run_id
         command = [sys.executable, "-m", "warehouse.build", str(other_end.fileno())]
+        LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
         with LOG_FILE.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
