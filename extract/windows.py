@@ -86,11 +86,14 @@ def advanced_mark(
         value = cursor.fetchone()[0]
     if not table.has_numeric_cursor:
         return Mark(name, column.name, value, window.read_at)
-    reads_from = None if is_whole or known is None else _known(table, known, known.reads_from)
-    below = landed and not is_whole and _below_outliers(cursor, *landed)
-    if below is None or (not below and reads_from is None):
-        below = _below_outliers(cursor, *mirrored, least=0)
-    return Mark(name, column.name, value, window.read_at, below or reads_from)
+    reads_from = None
+    if not is_whole:
+        # whatever lies at or above it was read, so that it is the highest of the table too
+        reads_from = _below_outliers(cursor, *landed) if landed else None
+        reads_from = reads_from or (known and _known(table, known, known.reads_from))
+    if reads_from is None:
+        reads_from = _below_outliers(cursor, *mirrored, least=0)
+    return Mark(name, column.name, value, window.read_at, reads_from)
 
 
 def warning_of_outliers(
