@@ -148,7 +148,9 @@ class Session:
     def end_moment(self) -> None:
         """Let every statement read what is there when it begins."""
         with self._turn:
-            self._forget_moment()
+            # its time may have been over before, or the session closed
+            if self._moment is not None:
+                self._forget_moment()
 
     def _forget_moment(self) -> None:
         """End the snapshot; the caller has the turn."""
@@ -156,7 +158,7 @@ class Session:
             self._moment.timer.cancel()
         self._moment = None
         # a connection that is lost has none
-        with suppress(pymysql.err.Error):
+        with suppress(pymysql.err.Error, OSError):
             self._fetch(END, ())
 
     def _repeated(
