@@ -8,6 +8,7 @@ import pytest
 from common.errors import DeletesRefused
 from extract import findings, guard, reconcile, stored_ranges
 from extract.catalog import describe
+from extract.errors import as_table_error
 from extract.keysets import difference, mirror_bitmaps, source_bitmaps
 from extract.mirror import Applied, MirrorTable
 from extract.ranges import WHOLE, KeyRange, mirror_condition
@@ -330,3 +331,43 @@ def test_row_lost_on_its_way_is_not_deleted_from_a_table_without_a_key(
     (outcome,) = mirror.extract(table)
     assert "3 rows were read, 2 were copied" in str(outcome.error)
     assert query("select count(*) from mrr.notes") == [(3,)]
+
+
+def silent_change(operational: OperationalDatabase) -> None:
+    operational.execute("update items set a = 'silent', updated_at = updated_at where id = 2")
+
+
+def test_row_that_is_listed_and_not_found_by_its_key_stops_its_table(
+    items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent_change(operational)
+    monkeypatch.setattr(Reader, "condition_of", lambda self, keys: "(false)")
+    (outcome,) = items.extract(items.table("items"))
+    assert str(outcome.error) == (
+        'items: the source lists a row with the key {"id": 2}, and finds none by it\n'
+        "HINT: Correct the key at the source, or set `key` to another unique key."
+    )
+    assert query("select count(*) from mrr.items") == [(3,)]
+
+
+def test_rows_whose_keys_arrive_as_one_stop_their_table(
+    items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent_change(operational)
+    monkeypatch.setattr(
+        findings, "column_field", lambda column: findings.computed_field("1", quoted=False)
+    )
+    (outcome,) = items.extract(items.table("items"))
+    assert "items: the source has 3 rows where 1 different keys were listed\nHINT: " in str(
+        outcome.error
+    )
+    assert query("select count(*) from mrr.items") == [(3,)]
+
+
+def test_text_that_cannot_be_decoded_is_told_with_its_bytes() -> None:
+    error = UnicodeDecodeError("utf-8", b"a\xed\xa0\xbd", 1, 2, "invalid")
+    assert str(as_table_error("mrr_t", error)) == (
+        "mrr_t: the source sent x'61EDA0BD', which is no Unicode text\n"
+        "HINT: Correct the value at the source; its column's character set does not hold what it"
+        " says."
+    )

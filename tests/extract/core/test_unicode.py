@@ -30,9 +30,9 @@ NO_UNICODE = {
     "sjis, defined by a user": ("sjis", "61F04062", "a?b"),
     "cp1251": ("cp1251", "619862", "a?b"),
     "gbk": ("gbk", "61FE5062", None),
-    "big5": ("big5", "61FA4062", None),
+    "big5": ("big5", "61A15A62", None),
     "tis620": ("tis620", "61DB62", None),
-    "cp932 and a question mark": ("cp932", "3FA0", None),
+    "cp932 and a question mark": ("cp932", "3F81AD", None),
 }
 
 
