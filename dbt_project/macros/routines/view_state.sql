@@ -5,8 +5,9 @@ create or replace function mrr_state.view_state(p_target text, p_probe text)
     stable
     set search_path = pg_catalog
 as $body$
-    with known as (
+    with described as (
         select
+            attribute.attrelid as relation_oid,
             attribute.attnum as column_number,
             (
                 attribute.attname,
@@ -15,20 +16,25 @@ as $body$
                 attribute.attcollation
             )::text as description
         from pg_attribute as attribute
-        where attribute.attrelid = to_regclass(p_target) and attribute.attnum > 0
+        where
+            attribute.attrelid in (to_regclass(p_target), to_regclass(p_probe))
+            and attribute.attnum > 0
+    ),
+
+    known as (
+        select
+            column_number,
+            description
+        from described
+        where relation_oid = to_regclass(p_target)
     ),
 
     wanted as (
         select
-            attribute.attnum as column_number,
-            (
-                attribute.attname,
-                attribute.atttypid,
-                attribute.atttypmod,
-                attribute.attcollation
-            )::text as description
-        from pg_attribute as attribute
-        where attribute.attrelid = to_regclass(p_probe) and attribute.attnum > 0
+            column_number,
+            description
+        from described
+        where relation_oid = to_regclass(p_probe)
     )
 
     select case
