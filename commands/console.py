@@ -113,9 +113,9 @@ def last_line_of_run(result: RunResult) -> str:
 def _moments(result: RunResult) -> str:
     """How many of the tables are of one moment of the source; nothing where none says so."""
     moments = [
-        outcome.verification.moment_name
+        outcome.verification.moment
         for outcome in result.tables
-        if outcome.verification and outcome.verification.moment_name
+        if outcome.verification and outcome.verification.moment
     ]
     if not moments:
         return ""

@@ -53,6 +53,18 @@ class TableDescription:
         """What changes when the table is truncated, swapped, rebuilt or altered."""
         return self.created_at, self.columns
 
+    def stood_before(self, moment: datetime) -> bool:
+        """True where the table is read as of a moment, and a swap since then would be seen.
+
+        A server dates its tables by whole seconds, so that one that was created in the moment's own
+        second could have been swapped since for another of that second.
+        """
+        return (
+            self.has_snapshots
+            and self.created_at is not None
+            and self.created_at < moment.replace(microsecond=0, tzinfo=None)
+        )
+
     @property
     def has_numeric_cursor(self) -> bool:
         return self.cursor_column is not None and self.cursor_column.data_type in NUMBER_CURSORS

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import psycopg2
@@ -59,7 +60,7 @@ class TableRead:
     suspects: list[str]
     landing: LandingTable | None = None
     bulk: BulkLoad | None = None
-    moment: str | None = None
+    moment: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,11 @@ class Extraction:
         folder: Path,
     ) -> TableRead:
         """Read a table's window. Raises TableChanged where an ALTER came between."""
-        moment = self.source.moment_name
+        moment = self.source.moment
         table = table or describe(self.source, declaration)
         try:
             read = self._read_window(table, mark, number, folder)
-            return replace(read, moment=moment if table.has_snapshots else None)
+            return replace(read, moment=moment if moment and table.stood_before(moment) else None)
         except DRIVER_ERRORS as error:
             cause = self._cause(table, error)
             if cause is error:
@@ -292,8 +293,8 @@ class Extraction:
         fetched_rows = read.landed.rows + verification.fetched_rows
         verification = replace(verification, fetched_rows=fetched_rows)
         is_of_a_moment = verification.is_equal and verification.is_of_every_row
-        if is_of_a_moment and read.moment == self.source.moment_name:
-            verification = replace(verification, moment_name=read.moment)
+        if is_of_a_moment and read.moment == self.source.moment:
+            verification = replace(verification, moment=read.moment)
         note_candidates(self.connection, mirror.name, [], self.run_log.run_id)
         if accepted == verification.applied.deleted - before.deleted:
             note_accepted(cursor, mirror.name, accepted, self.run_log.run_id)

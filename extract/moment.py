@@ -26,11 +26,6 @@ class Moment:
     timer: Timer
 
     @property
-    def name(self) -> str:
-        """What tells the moment from every other of this source."""
-        return self.at.isoformat()
-
-    @property
     def seconds_left(self) -> float:
         return self.ends_at - time.monotonic()
 

@@ -125,9 +125,9 @@ class Session:
         return self._repeated(sql, (), is_decoded=False)[0]
 
     @property
-    def moment_name(self) -> str | None:
+    def moment(self) -> datetime | None:
         """The moment of which everything is read now; None where each statement has its own."""
-        return self._moment and self._moment.name
+        return self._moment and self._moment.at
 
     def begin_moment(self, seconds: float) -> None:
         """Read one moment from now on, for so many seconds at most, where the source has such."""

@@ -15,8 +15,8 @@ class Verification:
     `fetched_rows` are those whose values came over, in the window or because they differed;
     `late_rows` were stamped before the window and still missed by it, the oldest of them by
     `late_by`; `repaired_rows` were brought by the comparison and not by the window. `differences`
-    are the first keys that differed and were left so, as the text of JSON objects. `moment_name` is
-    the moment of the source that the mirror is of, where it is of one.
+    are the first keys that differed and were left so, as the text of JSON objects. `moment` is the
+    moment of the source that the mirror is of, where it is of one.
     """
 
     table_name: str
@@ -33,7 +33,7 @@ class Verification:
     method: str
     late_by: timedelta | None = None
     fetched_rows: int = 0
-    moment_name: str | None = None
+    moment: datetime | None = None
     excluded_rows: int = 0
     different_rows: int = 0
     differences: list[str] = field(default_factory=list)
@@ -56,7 +56,9 @@ def written_by(cursor: Cursor, table_name: str, run_id: str) -> Applied:
 
 def write_verification(cursor: Cursor, verification: Verification, run_id: str) -> None:
     """Write the row of a run and a table, in place of what the run wrote of it before."""
-    row = asdict(verification) | asdict(verification.applied) | {"run_id": run_id}
+    moment = verification.moment
+    named = {"run_id": run_id, "moment_id": moment.isoformat() if moment else None}
+    row = asdict(verification) | asdict(verification.applied) | named
     cursor.execute(
         """
         insert into dwh.mirror_verification (
@@ -68,7 +70,7 @@ def write_verification(cursor: Cursor, verification: Verification, run_id: str) 
             %(run_id)s, %(table_name)s, %(source_rows)s, %(mirror_rows)s, %(inserted)s,
             %(updated)s, %(deleted)s, %(late_rows)s, %(repaired_rows)s, %(compared_rows)s,
             %(excluded_rows)s, %(is_equal)s, %(checked_from)s, %(checked_to)s,
-            %(oldest_compared_at)s, %(method)s, %(late_by)s, %(moment_name)s,
+            %(oldest_compared_at)s, %(method)s, %(late_by)s, %(moment_id)s,
             %(fetched_rows)s
         )
         on conflict (run_id, table_name) do update

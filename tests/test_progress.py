@@ -18,6 +18,8 @@ from extract.progress import Progress
 from extract.verification import Verification
 from tests.conftest import CommandLine
 
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+ONE = datetime(2026, 11, 1, 13, tzinfo=UTC)
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -209,19 +211,19 @@ def test_summary_counts_what_was_fetched_and_compared() -> None:
 @pytest.mark.parametrize(
     ("moments", "told"),
     [
-        (["noon", "noon"], "  all tables of one moment  "),
-        (["noon", "noon", None], "  2 of 3 tables of one moment  "),
-        (["noon", "one", "noon"], "  2 of 3 tables of one moment  "),
+        ([NOON, NOON], "  all tables of one moment  "),
+        ([NOON, NOON, None], "  2 of 3 tables of one moment  "),
+        ([NOON, ONE, NOON], "  2 of 3 tables of one moment  "),
         ([None, None], "0 rows applied  dbt: "),
     ],
     ids=["all", "but one that claims none", "but one of another", "none"],
 )
 def test_last_line_says_how_many_tables_are_of_one_moment(
-    moments: list[str | None], told: str
+    moments: list[datetime | None], told: str
 ) -> None:
     outcomes = [outcome(f"mrr_{number}") for number, _ in enumerate(moments)]
     outcomes = [
-        replace(one, verification=replace(one.verification, moment_name=moment))
+        replace(one, verification=replace(one.verification, moment=moment))
         for one, moment in zip(outcomes, moments, strict=True)
     ]
     assert told in console.last_line_of_run(result_of(outcomes))

@@ -41,7 +41,13 @@ def bank(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
         )
         operational.execute(f"insert into {name} (amount) select 100 from seq_1_to_{ROWS}")
     mirror.extract(*both(mirror))
+    grow_old(operational)
     return mirror
+
+
+def grow_old(operational: OperationalDatabase) -> None:
+    """Let the second pass in which a table was made, of which none claims to be."""
+    operational.execute("do sleep(1 - microsecond(now(6)) / 1000000)")
 
 
 def both(mirror: Mirror) -> tuple:
@@ -163,8 +169,8 @@ def test_table_that_is_altered_in_the_moment_is_not_held_up_and_claims_none(
     assert [outcome.verification.is_equal for outcome in outcomes] == [True, True]
     found = moments(query)
     assert found["takers"] is not None
-    # what leaves columns and rows alone is not seen in the second in which the table was made
-    assert found["givers"] is None or "add index" in alters or "optimize" in alters
+    # MySQL dates a table as before when an index is made, and its rows are as they were
+    assert found["givers"] is None or (not IS_MARIADB and "add index" in alters)
     assert query("select sum(amount) from mrr.givers") == operational.execute(
         "select sum(amount) from givers"
     )
@@ -185,6 +191,25 @@ def test_two_old_tables_that_change_places_claim_no_moment(
     assert [outcome.verification.is_equal for outcome in outcomes] == [True, True]
     assert moments(query) == {"givers": None, "takers": None}
     assert query("select sum(amount) from mrr.givers") == [(3 * ROWS,)]
+
+
+def test_table_of_this_very_second_claims_no_moment(
+    operational: OperationalDatabase, bank: Mirror, query: Query
+) -> None:
+    def claim_of_new_table() -> str | None:
+        grow_old(operational)
+        operational.execute("create table others like givers")
+        operational.execute("insert into others select * from givers")
+        operational.execute("drop table givers")
+        operational.execute("rename table others to givers")
+        bank.extract(*both(bank))
+        return moments(query)["givers"]
+
+    # a machine may be so busy that a table is older than its second when it is read
+    assert None in (claim_of_new_table() for _ in range(10))
+    grow_old(operational)
+    bank.extract(*both(bank))
+    assert moments(query)["givers"] is not None
 
 
 def test_engine_without_transactions_is_of_no_moment(
@@ -253,9 +278,9 @@ def test_statement_that_the_snapshot_is_too_short_for_is_sent_again_without_one(
         pytest.skip("SLEEP() is ended there without an error")
     session = Session(servers.operational)
     session.begin_moment(0.3)
-    assert session.moment_name is not None
+    assert session.moment is not None
     assert session.rows("select sleep(0.6), 7 from information_schema.tables limit 1") == [(0, 7)]
-    assert session.moment_name is None
+    assert session.moment is None
     session.close()
 
 
@@ -292,7 +317,7 @@ def test_isolation_of_the_server_is_not_taken_over(servers: embedded.Servers) ->
                 " in ('transaction_isolation', 'tx_isolation')"
             )
             assert {level for _, level in levels} == {"REPEATABLE-READ"}
-            assert session.moment_name is not None
+            assert session.moment is not None
             session.close()
         finally:
             cursor.execute("set global transaction isolation level repeatable read")
@@ -318,7 +343,7 @@ def test_pace_keeps_no_snapshot_open(servers: embedded.Servers) -> None:
     session._pace._credit = -5.0
     session.begin_moment(1)
     session.rows("select 1")
-    assert session.moment_name is not None
+    assert session.moment is not None
     session.end_moment()
     session.close()
 

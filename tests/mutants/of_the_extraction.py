@@ -3,6 +3,7 @@
 from tests.mutants.mutants import Mutant
 
 GUARD = "extract/guard.py"
+CATALOG = "extract/catalog.py"
 VERIFICATION = "extract/verification.py"
 EXTRACTION = "extract/extraction.py"
 WINDOWS = "extract/windows.py"
@@ -336,16 +337,23 @@ MUTANTS = [
     Mutant(
         "moment-of-a-later-read",
         EXTRACTION,
-        "if is_of_a_moment and read.moment == self.source.moment_name:",
+        "if is_of_a_moment and read.moment == self.source.moment:",
         "if is_of_a_moment:",
         "a table claims a moment that was over when it was compared",
     ),
     Mutant(
         "moment-without-transactions",
-        EXTRACTION,
-        "moment=moment if table.has_snapshots else None",
-        "moment=moment",
+        CATALOG,
+        "            self.has_snapshots\n            and self.created_at",
+        "            self.created_at",
         "a table of an engine without transactions claims a moment",
+    ),
+    Mutant(
+        "moment-of-a-table-of-its-second",
+        CATALOG,
+        "self.created_at < moment.replace(microsecond=0, tzinfo=None)",
+        "self.created_at < moment.replace(tzinfo=None)",
+        "a table claims a moment in whose second it was made, and could have been swapped",
     ),
     Mutant(
         "moment-of-a-large-table",
