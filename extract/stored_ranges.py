@@ -19,8 +19,8 @@ RANGES_PER_SCAN = 10
 GROWN = 2
 """A range that has grown to this many times its size is cut anew."""
 
-# a name of the source never ends with a space, so these meet no key column
-ROW, ROWS = '"row "', '"rows "'
+# a name of the source never ends with a space, so this meets no key column
+ROW = '"row "'
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ class StoredRanges:
     def cut(self, ranges: list[StoredRange]) -> None:
         """Cut those of the ranges that have grown, the whole table where it has none yet."""
         for stored in ranges:
-            if self._count(stored.keys) >= GROWN * self._rows:
-                self._replace(stored)
+            rows = self._count(stored.keys)
+            if rows >= GROWN * self._rows:
+                self._replace(stored, rows)
 
     def has_grown(self, ranges: list[StoredRange], rows: int) -> bool:
         """True where some neighbouring ranges hold so many rows together that one should be cut."""
@@ -79,8 +80,8 @@ class StoredRanges:
         )
         return self._cursor.fetchone()[0]
 
-    def _replace(self, stored: StoredRange) -> None:
-        ends = self._ends_within(stored.keys)
+    def _replace(self, stored: StoredRange, rows: int) -> None:
+        ends = self._ends_within(stored.keys, rows)
         lowers = [stored.keys.above, *ends]
         uppers = [*ends, stored.keys.up_to]
         self._cursor.execute(
@@ -95,15 +96,14 @@ class StoredRanges:
             ],
         )
 
-    def _ends_within(self, keys: KeyRange) -> list[Key]:
-        """The key of every so many rows of a range of the mirror, but for a short rest."""
+    def _ends_within(self, keys: KeyRange, rows: int) -> list[Key]:
+        """The key of every so many of a range's rows in the mirror, but for a short rest."""
         names = ", ".join(quoted_postgres(column.name) for column in self._key)
         values = ", ".join(key_value_in_mirror(column) for column in self._key)
         self._cursor.execute(
-            f"select {values} from (select {names}, row_number() over (order by {names}) as {ROW},"
-            f" count(*) over () as {ROWS} from {self._mirror.qualified}"
-            f" where {mirror_condition(self._key, keys)}) as numbered"
-            f" where {ROW} % {self._rows} = 0 and {ROWS} - {ROW} >= {self._rows} order by {ROW}"
+            f"select {values} from (select {names}, row_number() over (order by {names}) as {ROW}"
+            f" from {self._mirror.qualified} where {mirror_condition(self._key, keys)}) as numbered"
+            f" where {ROW} % {self._rows} = 0 and {ROW} <= {rows - self._rows} order by {ROW}"
         )
         return [driver_key(row) for row in self._cursor.fetchall()]
 
