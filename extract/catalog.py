@@ -190,6 +190,7 @@ def _columns(session: Session, declaration: MirroredTable) -> tuple[SourceColumn
             charset=charset,
             octets=int(octets or 0),
             dialect=_dialect(session),
+            double_widths=session.double_widths,
         )
         for (
             name,

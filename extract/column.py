@@ -14,6 +14,17 @@ class Dialect(Enum):
 
 
 @dataclass(frozen=True)
+class DoubleWidths:
+    """In how many characters a server writes a small DOUBLE at most before it takes an exponent.
+
+    That of a column, and one that was computed; None where it never takes one.
+    """
+
+    own: int | None = None
+    computed: int | None = None
+
+
+@dataclass(frozen=True)
 class SourceColumn:
     """A column as the source's information_schema describes it."""
 
@@ -28,6 +39,7 @@ class SourceColumn:
     octets: int = field(default=0, compare=False, repr=False)
     """What a text value can have at most, in its own character set."""
     dialect: Dialect = field(default=Dialect.MARIADB, compare=False, repr=False)
+    double_widths: DoubleWidths = field(default=DoubleWidths(), compare=False, repr=False)
 
     @property
     def shows_zeros(self) -> bool:

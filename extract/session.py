@@ -13,6 +13,7 @@ from common.authentication import PLUGINS, PasswordRefused
 from common.errors import ServerError
 from common.log import get_logger
 from common.settings import DUTY, Address
+from extract.doubles import SMALL_DOUBLES, measured_widths
 from extract.moment import AFTER_EACH, BEGIN, END, Moment, limited
 from extract.pace import Pace
 from extract.session_settings import STATEMENT_LIMITS, set_up
@@ -94,6 +95,7 @@ class Session:
             lambda sql: self._fetch(sql, ())[0], str(self.address), int(self.packet_bytes)
         )
         self.identity = self._identity()
+        self.double_widths = measured_widths(self._fetch(SMALL_DOUBLES, ())[0])
         if not known & STATEMENT_LIMITS:
             log.warning("%s knows no limit on a statement's time", self.version)
 

@@ -8,63 +8,12 @@ text serves the landing file and the digests that prove the mirror.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from extract import texts
-from extract.column import Dialect, SourceColumn, quoted_source
+from extract import doubles, texts
+from extract.column import SourceColumn, quoted_source
 from extract.texts import NUL_PICTURE
 
 VALID_DATE = "{c} >= '0001-01-01' and dayofmonth({c}) between 1 and dayofmonth(last_day({c}))"
 """True where a DATE or DATETIME is a day of the calendar that PostgreSQL can hold."""
-
-_DIGITS = """rtrim(abs("rounded ")::text, '0')"""
-_LARGE_DOUBLE_TEXT = (
-    "coalesce((select case when {c} < 0 then '-' else '' end"
-    f" || rtrim(left({_DIGITS}, 1) || '.' || substr({_DIGITS}, 2), '.')"
-    """ || 'e' || length(abs("rounded ")::text) - 1"""
-    """ from (select "value ", length(trunc(abs("value "))::text) as "size " from"""
-    """ (select {c}::text::numeric as "value ") as "values ") as "sizes ","""
-    """ lateral (values (round("value ", 15 - "size ")), (trunc("value ", 16 - "size ")),"""
-    """ (trunc("value ", 16 - "size ")"""
-    """ + sign("value ") * trunc(power(10::numeric, "size " - 16)))"""
-    """) as "candidates " ("rounded ")"""
-    """ where "rounded "::double precision = {c} limit 1), replace({c}::text, 'e+', 'e'))"""
-)
-"""The shortest decimal that is read as the double, also where it lies half way to the next one.
-
-PostgreSQL passes over that one, the source does not: 1e23 is 9.999999999999999e+22 to the former.
-Such a decimal of fewer digits than PostgreSQL's has 16 at most, and lies beside it.
-"""
-DOUBLE_TEXT = (
-    "case when {c} = 0 then '0'"
-    " when abs({c}) < 1e-4 and abs({c}) >= 1e-15 then {small}"
-    " when {c} <> trunc({c}) and abs({c}) >= 1e15 then {c}::text::numeric::text"
-    f" when abs({{c}}) >= 4e15 and abs({{c}}) < 1e41 then {_LARGE_DOUBLE_TEXT}"
-    " else replace({c}::text, 'e+', 'e') end"
-)
-"""A double as the source writes it: the same shortest digits, with an exponent at other sizes."""
-SMALL_DOUBLE_TEXT = "{c}::text::numeric::text"
-SMALL_DOUBLE_TEXT_OF_MYSQL = (
-    f"case when length({SMALL_DOUBLE_TEXT}) <= 24 then {SMALL_DOUBLE_TEXT}"
-    " else replace({c}::text, 'e-0', 'e-') end"
-)
-"""Of a double below 0.0001 MySQL writes the zeros where they have room, MariaDB always."""
-
-
-FLOAT_TEXT = (
-    "concat(if({c} < 0, '-', ''), if(abs({c}) >= 1e-15 and abs({c}) < 1e-4,"
-    " concat(abs({c}) * 1e15, 'e-15'), abs({c}) + 0e0))"
-)
-"""A FLOAT as the source writes it: its own text has six digits, that of a DOUBLE has all of them.
-
-Of a DOUBLE that is computed MySQL 9 writes 22 characters: too few for the sign of some, and for the
-zeros of some that are small.
-"""
-MIRRORED_FLOAT_TEXT = (
-    "case when abs({c}::double precision) >= 1e-15 and abs({c}::double precision) < 1e-4"
-    " then case when {c} < 0 then '-' else '' end"
-    " || (abs({c}::double precision) * 1e15)::text || 'e-15'"
-    f" else {DOUBLE_TEXT.format(c='{c}::double precision', small='null')} end"
-)
-"""The same of what is stored."""
 
 
 @dataclass(frozen=True)
@@ -138,15 +87,15 @@ RULES = (
     TypeRule(
         data_types=("float",),
         postgres=lambda column: "real",
-        source_text=FLOAT_TEXT,
-        mirror_text=MIRRORED_FLOAT_TEXT,
+        source_text=doubles.FLOAT_TEXT,
+        mirror_text=doubles.MIRRORED_FLOAT_TEXT,
         literal="float",
     ),
     TypeRule(
         data_types=("double",),
         postgres=lambda column: "double precision",
         source_text="{double}",
-        mirror_text=DOUBLE_TEXT,
+        mirror_text="{double}",
         literal="float",
     ),
     TypeRule(
@@ -293,13 +242,8 @@ def mirror_text(column: SourceColumn, value: str | None = None) -> str:
         moment=_moment(name, column),
         utc_moment=_moment(f"({name} at time zone 'UTC')", column),
         time_fraction=_time_fraction(column),
-        small=_small_double(column, name),
+        double=doubles.mirror_text(column, name),
     )
-
-
-def _small_double(column: SourceColumn, name: str) -> str:
-    is_mariadb = column.dialect is Dialect.MARIADB
-    return (SMALL_DOUBLE_TEXT if is_mariadb else SMALL_DOUBLE_TEXT_OF_MYSQL).format(c=name)
 
 
 def source_text(column: SourceColumn, value: str | None = None) -> str:
@@ -325,19 +269,8 @@ def _formatted(template: str, column: SourceColumn, name: str) -> str:
         plain_text=texts.plain_text(column, name) if is_text else name,
         text=texts.storable_text(column, name) if is_text else name,
         number=f"{name} + 0" if column.shows_zeros else name,
-        double=_double(column, name),
+        double=doubles.source_text(column, name),
     )
-
-
-def _double(column: SourceColumn, name: str) -> str:
-    """The source's text of a DOUBLE, without the sign of a zero.
-
-    The sum takes off the digits that DOUBLE(M,D) shows, and its text is whole as that of a FLOAT;
-    another DOUBLE has more digits behind the point, and the text of the column itself is whole.
-    """
-    if "(" in column.column_type or column.shows_zeros:
-        return f"concat(if({name} < 0, '-', ''), abs({name}) + 0e0)"
-    return f"if({name} = 0, '0', {name})"
 
 
 def can_be_wide(column: SourceColumn) -> bool:

@@ -126,6 +126,8 @@ NUMBERS: dict[str, Values] = {
         **same("1e+15", "1.5e+15", "1e+16", "1e+20", "1e+21", "1e+22", "1e+100"),
         **same("-5e-324", "2.2250738585072014e-308", "2.225073858507201e-308"),
         **same("1.7976931348623157e+308", "-1.7976931348623157e+308", "5e-324"),
+        **same("-2.2250738585072014e-308", "-3.156849142691855e-190", "-1.8544854797635286e-15"),
+        **same("-1.2345678901234568e-05", "1.2345678901234567e-08", "-1.2345678901234567e-11"),
         "-0e0": "0",
         # one double each, in the shortest digits of MariaDB and in those of PostgreSQL
         "1e23": "9.999999999999999e+22",
@@ -140,6 +142,8 @@ NUMBERS: dict[str, Values] = {
     "double unsigned": same("0", "0.1", "1.7976931348623157e+308"),
     "double zerofill": same("0", "1.5", "1e+100"),
     "double(12,3)": {"1.5": "1.5", "-123456789.125": "-123456789.125", "0.0004": "0"},
+    # rounded to so many digits, and not to the double that is nearest to them
+    "double(20,6)": {"-0.000006": "-5.999999999950489e-06", "0.000006": "6e-06"},
 }
 
 MOMENTS: dict[str, Values] = {

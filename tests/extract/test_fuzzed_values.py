@@ -68,6 +68,7 @@ def test_random_values_of_every_type_arrive_as_they_are(
     ranges_compared_by_row.clear()
     again = mirror.extract(*declared)
     assert [outcome.applied.rows for outcome in again] == [0] * len(KEYS)
+    assert all(outcome.verification.is_equal for outcome in (*outcomes, *again))
     assert ranges_compared_by_row == ["words"]
 
 

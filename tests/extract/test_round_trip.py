@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import count, zip_longest
 
 import pytest
 
@@ -13,6 +13,7 @@ from commands.servers import Connected
 from extract import reader
 from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
+from extract.findings import Findings
 from extract.types import RULE_OF
 from tests.conftest import OperationalDatabase, new_operational, new_warehouse, querying
 from tests.extract.cells import CELLS, Noted, Values
@@ -102,6 +103,33 @@ def test_values_of_a_type_arrive_as_they_are_or_are_noted(
 def test_comparison_finds_every_type_equal(round_trip: RoundTrip, name: str) -> None:
     verification = round_trip.outcomes[name].verification
     assert (verification.repaired_rows, verification.is_equal) == (0, True)
+
+
+def test_value_that_fills_its_row_is_not_cut(
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server lays out the rows that it joins, by how wide it takes each type to be."""
+    operational.execute("set session sql_mode = 'ALLOW_INVALID_DATES'")
+    kinds = [pair for types in CELLS.values() for pair in types.items()]
+    for number, (kind, values) in enumerate(kinds):
+        operational.execute(f"create table t{number} (id smallint primary key, c {kind})")
+        # keys of six characters, as wide as any
+        rows = ", ".join(f"({key}, {value})" for key, value in zip(count(-32768), values))
+        operational.execute(f"insert into t{number} values {rows}")
+    tables = [mirror.table(f"t{number}", cursor=None) for number in range(len(kinds))]
+    loaded = mirror.extract(*tables)
+    assert [str(outcome.error) for outcome in loaded if outcome.error] == []
+    compared_by_row: list[str] = []
+    monkeypatch.setattr(
+        Findings,
+        "compare_rows",
+        lambda self, _: compared_by_row.append(kinds[int(self._mirror.name[1:])][0]) or 0,
+    )
+    again = mirror.extract(*tables)
+    assert compared_by_row == []
+    for outcome in (*loaded, *again):
+        verification = outcome.verification
+        assert (verification.repaired_rows, verification.is_equal) == (0, True), outcome.name
 
 
 def test_every_rule_of_the_types_has_cells(round_trip: RoundTrip) -> None:

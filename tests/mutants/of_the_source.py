@@ -8,6 +8,7 @@ PACE = "extract/pace.py"
 CATALOG = "extract/catalog.py"
 IDENTITY = "extract/identity.py"
 TYPES = "extract/types.py"
+DOUBLES = "extract/doubles.py"
 COPYING = "extract/copying.py"
 RANGES = "extract/ranges.py"
 READER = "extract/reader.py"
@@ -338,10 +339,10 @@ MUTANTS = [
         "zeros of ZEROFILL are compared as if they were data",
     ),
     Mutant(
-        "types-float-digits",
-        TYPES,
-        "'e-15'), abs({c}) + 0e0))",
-        "'e-15'), abs({c})))",
+        "doubles-of-a-float",
+        DOUBLES,
+        "'e-15'), abs({{c}}) + 0e0))",
+        "'e-15'), abs({{c}})))",
         "a FLOAT arrives with six digits",
     ),
     Mutant(
@@ -392,6 +393,20 @@ MUTANTS = [
         'return f"concat({name})" if column.data_type == "set" else name',
         "return name",
         "ranges of a SET's key lose rows: it is ordered by number and compared by text",
+    ),
+    Mutant(
+        "doubles-cut",
+        DOUBLES,
+        "CHARACTERS = 64",
+        "CHARACTERS = 32",
+        "the last digits of a small double are cut off",
+    ),
+    Mutant(
+        "doubles-reckoned-short",
+        DOUBLES,
+        'return f"cast({text} as char({CHARACTERS}))"',
+        "return text",
+        "the server cuts off the end of a row whose doubles are longer than it reckoned",
     ),
     Mutant(
         "ranges-lower-end-closed",
@@ -478,8 +493,8 @@ MUTANTS = [
         "a byte that is no character becomes a question mark without a note",
     ),
     Mutant(
-        "types-half-way-double",
-        TYPES,
+        "doubles-half-way",
+        DOUBLES,
         "abs({{c}}) >= 4e15",
         "abs({{c}}) >= 4e45",
         "a double half way between two shorter decimals differs for ever",

@@ -45,6 +45,7 @@ FIRST = {
     "extract/session_settings.py": ("tests/extract/test_hostile_server.py", READING),
     "extract/catalog.py": (READING, "tests/extract/test_extraction.py"),
     "extract/reader.py": (READING, "tests/extract/test_round_trip.py"),
+    "extract/doubles.py": ("tests/extract/test_round_trip.py",),
     "extract/types.py": (MEMBERS, "tests/extract/test_round_trip.py"),
     "extract/texts.py": ("tests/extract/core/test_unicode.py", "tests/extract/test_round_trip.py"),
     "extract/windows.py": (
