@@ -186,9 +186,13 @@ def run_command(options: argparse.Namespace) -> int:
 
 def env_command(options: argparse.Namespace) -> int:
     from commands.environment import export_lines
+    from warehouse.connection import refuse_pooler
 
-    print("\n".join(export_lines(_connected())))
+    servers = _connected()
+    print("\n".join(export_lines(servers)))
     _declared()
+    # behind one that pools statements dbt ends with the words of a lost connection
+    refuse_pooler(servers.warehouse)
     return 0
 
 

@@ -59,6 +59,28 @@ POOLER_PROBES = 3
 """A busy pooler may give the same server session again by chance, but not so often."""
 
 
+class PoolerSharesSessions(ServerError):
+    """A pooler gives the transactions or statements of one client to several server sessions."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(
+            f"warehouse {address}",
+            "a pooler gives each transaction another server session",
+            "Use session pooling (`pool_mode = session` in PgBouncer) for this database, or set"
+            " WAREHOUSE_HOST and WAREHOUSE_PORT to PostgreSQL itself.",
+        )
+
+
+def refuse_pooler(address: Address) -> None:
+    """Raise PoolerSharesSessions where a pooler does; a server that is away is told elsewhere."""
+    try:
+        connect(address).close()
+    except PoolerSharesSessions:
+        raise
+    except ServerError:
+        return
+
+
 def connect(address: Address, application: str = "tidemark") -> Connection:
     """An autocommit connection in UTC; a transaction is `with transaction(connection)`.
 
@@ -128,7 +150,7 @@ def _set_session(cursor: Cursor, address: Address) -> None:
 
 
 def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
-    """Raise ServerError where a pooler gives one server session to several of its clients.
+    """Raise PoolerSharesSessions where a pooler gives one server session to several clients.
 
     Settings, locks and temporary tables live in a server session, so each client must keep its own.
     A pooler of any kind tells a number of its own for that of the session.
@@ -144,27 +166,19 @@ def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
                 theirs, now = _server_pid(others_cursor), _server_pid(cursor)
                 others_cursor.execute("rollback")
         except psycopg2.Error as error:
-            if "statement pooling" in str(error):
-                raise _pooled(address) from None
+            # who pools statements ends a connection that begins a transaction
+            if "statement pooling" in str(error) or other.closed:
+                raise PoolerSharesSessions(address) from None
             raise _refusal(address, str(error)) from None
         finally:
             other.close()
         if theirs == ours or now != ours:
-            raise _pooled(address)
+            raise PoolerSharesSessions(address)
 
 
 def _server_pid(cursor: Cursor) -> int:
     cursor.execute("select pg_catalog.pg_backend_pid()")
     return cursor.fetchone()[0]
-
-
-def _pooled(address: Address) -> ServerError:
-    return ServerError(
-        f"warehouse {address}",
-        "a pooler gives each transaction another server session",
-        "Use session pooling (`pool_mode = session` in PgBouncer) for this database, or set"
-        " WAREHOUSE_HOST and WAREHOUSE_PORT to PostgreSQL itself.",
-    )
 
 
 @contextmanager

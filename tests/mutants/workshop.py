@@ -21,6 +21,8 @@ READING, STORING, COMPARING, DECIDING = (
 MEMBERS = "tests/extract/test_members.py"
 BULK = "tests/extract/test_bulk.py"
 MOMENT = "tests/extract/test_moment.py"
+UNICODE = "tests/extract/core/test_unicode.py"
+HOSTILE = "tests/extract/test_hostile_server.py"
 FAST_SUITE = (
     READING,
     STORING,
@@ -36,18 +38,18 @@ FAST_SUITE = (
     BULK,
     "tests/extract/test_interleavings.py",
     MOMENT,
-    "tests/extract/core/test_unicode.py",
+    UNICODE,
     "tests/extract/test_numeric_cursors.py",
     "tests/extract/test_warehouse_sessions.py",
 )
 FIRST = {
-    "extract/session.py": (READING, "tests/extract/test_session.py"),
-    "extract/session_settings.py": ("tests/extract/test_hostile_server.py", READING),
-    "extract/catalog.py": (READING, "tests/extract/test_extraction.py"),
-    "extract/reader.py": (READING, "tests/extract/test_round_trip.py"),
+    "extract/session.py": (READING, "tests/extract/test_session.py", HOSTILE),
+    "extract/session_settings.py": (HOSTILE, READING),
+    "extract/catalog.py": (READING, MOMENT, "tests/extract/test_extraction.py"),
+    "extract/reader.py": (READING, UNICODE, "tests/extract/test_round_trip.py"),
     "extract/doubles.py": ("tests/extract/test_round_trip.py",),
     "extract/types.py": (MEMBERS, "tests/extract/test_round_trip.py"),
-    "extract/texts.py": ("tests/extract/core/test_unicode.py", "tests/extract/test_round_trip.py"),
+    "extract/texts.py": (UNICODE, "tests/extract/test_round_trip.py"),
     "extract/windows.py": (
         "tests/extract/test_numeric_cursors.py",
         "tests/extract/test_changes_of_the_source.py",
@@ -63,14 +65,14 @@ FIRST = {
     "extract/digests.py": (COMPARING,),
     "extract/keysets.py": (COMPARING, "tests/extract/test_reconcile.py"),
     "extract/keyless.py": ("tests/extract/test_keyless.py", COMPARING),
-    "extract/findings.py": (COMPARING, "tests/extract/test_extraction.py"),
+    "extract/findings.py": (COMPARING, UNICODE, "tests/extract/test_extraction.py"),
     "extract/ranges.py": ("tests/extract/test_reconcile.py", BULK),
     "extract/stored_ranges.py": ("tests/extract/test_reconcile.py", COMPARING),
-    "extract/reconcile.py": (COMPARING, "tests/extract/test_reconcile.py"),
+    "extract/reconcile.py": (COMPARING, "tests/extract/test_reconcile.py", MOMENT),
     "extract/identity.py": ("tests/extract/test_identity.py",),
     "extract/verification.py": (STORING, COMPARING),
     "extract/guard.py": (DECIDING, "tests/extract/test_extraction.py"),
-    "extract/extraction.py": (DECIDING, "tests/extract/test_extraction.py"),
+    "extract/extraction.py": (DECIDING, MOMENT, "tests/extract/test_extraction.py"),
     "extract/reading.py": ("tests/extract/test_plan.py",),
     "extract/pace.py": (DECIDING,),
     "warehouse/connection.py": (DECIDING, READING),
