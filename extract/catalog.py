@@ -138,7 +138,7 @@ def _catalog_rows(
     """
     # a flat SELECT: a subquery on information_schema.statistics has crashed MariaDB 10.11
     try:
-        rows = session.rows(
+        rows = session.rows_of_now(
             f"select table_schema, table_name, {columns} from information_schema.{relation}"
             f" where table_schema = %s and table_name = %s {more}",
             (declaration.database, declaration.table),

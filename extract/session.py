@@ -59,6 +59,7 @@ class Session:
         self._pace = Pace(duty)
         self._turn = Lock()
         self._moment: Moment | None = None
+        self._beside: Session | None = None
         self._open()
 
     def _threads_running(self) -> int:
@@ -71,7 +72,7 @@ class Session:
             self._get_to_know()
         except BaseException as error:
             # what is not set up as it must be reads nothing
-            self.close()
+            self._disconnect()
             if isinstance(error, pymysql.err.MySQLError):
                 raise _refusal(self.address, error) from None
             raise
@@ -121,6 +122,24 @@ class Session:
         """The only row of a result, and how many warnings the server raised over it."""
         (row,), warnings = self._repeated(sql, ())
         return row, warnings
+
+    def rows_of_now(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Every row of a result as it is now, also while a moment is open.
+
+        For the catalog: MySQL's stays that of the moment, while a name in it leads to the table
+        that has the name now. MariaDB's does not, and asking it beside would tell nothing more.
+        """
+        if self.is_mariadb or self._moment is None:
+            return self.rows(sql, parameters)
+        try:
+            if self._beside is None:
+                self._beside = Session(self.address)
+            if self._beside.identity == self.identity:
+                return self._beside.rows(sql, parameters)
+        except ServerError as error:
+            log.info("no second connection for the catalog: %s", error)
+        self.end_moment()
+        return self.rows(sql, parameters)
 
     def rows_of_octets(self, sql: str) -> list[tuple[bytes | None, ...]]:
         """Every row of a result, texts as the bytes that came; for columns of text alone."""
@@ -226,11 +245,11 @@ class Session:
         """Connect anew to the same server; what stands against it, for the last attempt to tell."""
         before = self.identity
         self._forget_moment()
-        self.close()
+        self._disconnect()
         try:
             self._open()
             if self.identity != before:
-                self.close()
+                self._disconnect()
                 log.warning("another server answers: %s, not %s", self.identity, before)
         except ServerError as error:
             log.warning("no new connection: %s", error)
@@ -263,6 +282,11 @@ class Session:
         if self._moment:
             self._moment.timer.cancel()
             self._moment = None
+        if self._beside is not None:
+            self._beside.close()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         with suppress(pymysql.err.Error):
             self._connection.close()
 

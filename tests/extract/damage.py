@@ -45,6 +45,8 @@ def alterations(kind: str, value: object) -> dict[str, object]:
             others = {"last digit": f"{seconds:.6f} seconds", "another sign": f"{-seconds:.6f} s"}
         case memoryview():
             others = _other_bytes(bytes(value))
+        case str() if kind == "json":
+            others = {"a blank": f" {value}"}
         case str() if kind == "uuid":
             others = {"a digit": value[:-1] + ("0" if value[-1] == "1" else "1")}
         case str():
@@ -120,7 +122,8 @@ class Saboteur:
     def _alter(self) -> dict[str, str]:
         column = self._chance.choice(self._columns)
         ((value,),) = self._query(
-            f'select "{column}" from {self._relation} where number = %s', (self._rows[-1],)
+            f"select {self._comparable(column)} from {self._relation} where number = %s",
+            (self._rows[-1],),
         )
         others = alterations(self._types[column], value)
         if not others:
@@ -139,11 +142,20 @@ class Saboteur:
     ) -> dict[str, str]:
         return self._change(
             f'update {self._relation} set "{column}" = {value} where number = any(%(rows)s)'
-            f' and "{column}" is distinct from {value}::{self._types[column]} {only}'
+            f" and {self._comparable(column)} is distinct from"
+            f" {value}::{self._comparable_type(column)} {only}"
             f" returning {ROW_KEY}",
             name,
             **facts,
         )
+
+    def _comparable(self, column: str, relation: str = "") -> str:
+        return f'{relation}"{column}"::{self._comparable_type(column)}'
+
+    def _comparable_type(self, column: str) -> str:
+        """PostgreSQL has no equality for JSON."""
+        kind = self._types[column]
+        return "text" if kind == "json" else kind
 
     def _swap_rows(self) -> dict[str, str]:
         column = self._chance.choice(self._columns)
@@ -151,7 +163,8 @@ class Saboteur:
             f'update {self._relation} as one set "{column}" = other."{column}"'
             f" from {self._relation} as other where one.number = any(%(rows)s)"
             " and other.number = any(%(rows)s) and one.number <> other.number"
-            f' and one."{column}" is distinct from other."{column}"'
+            f" and {self._comparable(column, 'one.')}"
+            f" is distinct from {self._comparable(column, 'other.')}"
             " returning jsonb_build_object('id', one.id)::text",
             f"{column} of two rows swapped",
             rows=2,

@@ -34,6 +34,9 @@ SUMS = (
 def bank(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
     """Two tables between which money is moved, row by row, and never lost."""
     for name in ("givers", "takers"):
+        if not IS_MARIADB:
+            # MySQL dates a table as before when it is renamed
+            grow_old(operational)
         operational.execute(
             f"create table {name} (id int primary key auto_increment, amount int,"
             " updated_at timestamp(6) default current_timestamp(6)"
@@ -179,8 +182,6 @@ def test_table_that_is_altered_in_the_moment_is_not_held_up_and_claims_none(
 def test_two_old_tables_that_change_places_claim_no_moment(
     operational: OperationalDatabase, bank: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not IS_MARIADB:
-        pytest.skip("two tables that were made in one second are not told apart there")
     operational.execute("update takers set amount = 3")
     bank.extract(*both(bank))
     after_first_read(

@@ -137,8 +137,8 @@ MUTANTS = [
     Mutant(
         "session-half-open",
         SESSION,
-        "            # what is not set up as it must be reads nothing\n            self.close()\n",
-        "",
+        "must be reads nothing\n            self._disconnect()\n",
+        "must be reads nothing\n",
         "a new connection that could not be set up is read from",
     ),
     Mutant(
