@@ -185,13 +185,11 @@ def run_command(options: argparse.Namespace) -> int:
 
 
 def env_command(options: argparse.Namespace) -> int:
-    from commands.environment import export_lines
-    from warehouse.connection import refuse_pooler
+    from commands.environment import export_lines, refuse_pooler
 
     servers = _connected()
     print("\n".join(export_lines(servers)))
     _declared()
-    # behind one that pools statements dbt ends with the words of a lost connection
     refuse_pooler(servers.warehouse)
     return 0
 

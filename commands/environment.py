@@ -4,8 +4,10 @@ import os
 import shlex
 
 from commands.servers import EMBEDDED_ADDRESSES, Connected, fingerprint
-from common.settings import PROJECT
+from common.errors import ServerError
+from common.settings import PROJECT, Address
 from warehouse.build import dbt_environment
+from warehouse.connection import PoolerSharesSessions, connect
 
 
 def export_lines(servers: Connected) -> list[str]:
@@ -36,3 +38,16 @@ def export_lines(servers: Connected) -> list[str]:
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)
     return [*lines, f'export PATH={shlex.quote(new)}:"$PATH"'] if new else lines
+
+
+def refuse_pooler(warehouse: Address) -> None:
+    """Raise PoolerSharesSessions where one does; a warehouse that is away is told by dbt.
+
+    Behind a pooler of statements dbt would tell of a lost connection alone.
+    """
+    try:
+        connect(warehouse).close()
+    except PoolerSharesSessions:
+        raise
+    except ServerError:
+        return

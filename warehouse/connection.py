@@ -71,16 +71,6 @@ class PoolerSharesSessions(ServerError):
         )
 
 
-def refuse_pooler(address: Address) -> None:
-    """Raise PoolerSharesSessions where a pooler does; a server that is away is told elsewhere."""
-    try:
-        connect(address).close()
-    except PoolerSharesSessions:
-        raise
-    except ServerError:
-        return
-
-
 def connect(address: Address, application: str = "tidemark") -> Connection:
     """An autocommit connection in UTC; a transaction is `with transaction(connection)`.
 
