@@ -58,7 +58,7 @@ def reconcile(
     `applied` is what the run's window brought already. Rows stamped before `late_before`, the
     window's lower bound, count as late. Raises DeletesRefused.
     """
-    checked_from = reader.session.clock()
+    checked_from = reader.session.as_of()
     if not mirror.keys:
         bag = read_bag(cursor, reader, checked_from)
         relation, columns = bag.landed.relation, bag.landed.columns
@@ -93,7 +93,7 @@ def reconcile(
 
 def verify(cursor: Cursor, reader: Reader, mirror: MirrorTable) -> Verification:
     """Compare every row of the table and change nothing. Raises TableError."""
-    checked_from = reader.session.clock()
+    checked_from = reader.session.as_of()
     if not mirror.keys:
         return verify_bag(cursor, mirror, read_bag(cursor, reader, checked_from), Applied())
     if not mirror.has_its_key(cursor):
@@ -271,7 +271,7 @@ def _compare_batch(
     late_before: datetime | None,
     turn: tuple[int, int],
 ) -> Verification:
-    compared_at = reader.session.clock()
+    compared_at = reader.session.as_of()
     findings = Findings(cursor, reader, mirror)
     counted = _compare_rows(cursor, reader, mirror, batch, findings, turn)
     settled = findings.settle(counted.source, late_before)

@@ -272,10 +272,15 @@ class Session:
         # a zone by its name is unknown to a server without tables of zones
         return now if offset is None else min(now, int(offset))
 
+    def as_of(self) -> datetime:
+        """What is read from now on is of this time or later, by the source's clock, in UTC.
+
+        In a moment, the time just before that began.
+        """
+        return self.moment or self.clock()
+
     def clock(self) -> datetime:
-        """The source's own clock, in UTC; in a moment, when that began."""
-        if moment := self._moment:
-            return moment.at
+        """The source's own clock, in UTC."""
         return self.row("select utc_timestamp(6)")[0].replace(tzinfo=UTC)
 
     def close(self) -> None:

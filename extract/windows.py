@@ -41,7 +41,7 @@ class Window:
 
 def window_of(source: Session, table: TableDescription, mark: Mark | None) -> Window:
     """What a run would read of a table now: all of it where it has no cursor or no mark."""
-    read_at = source.clock()
+    read_at = source.as_of()
     column = table.cursor_column
     if column is None or mark is None or mark.cursor_column != column.name or not table.key_columns:
         return Window(read_at)

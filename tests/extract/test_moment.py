@@ -94,6 +94,11 @@ def test_tables_of_one_moment_agree(
     assert givers + takers == TOTAL
     found = moments(query)
     assert found["givers"] == found["takers"] is not None
+    for outcome in outcomes:
+        # the snapshot lies between the two, wherever the machine paused
+        verification = outcome.verification
+        assert verification.checked_from.isoformat() == found["givers"]
+        assert verification.checked_from < verification.checked_to
     bank.extract(*both(bank))
     assert query(SUMS) == [(TOTAL // 2 - 8, TOTAL // 2 + 8, ROWS, ROWS + 1)]
     assert moments(query)["givers"] != found["givers"]

@@ -139,7 +139,7 @@ MUTANTS = [
     Mutant(
         "extraction-mark-of-our-clock",
         WINDOWS,
-        "    read_at = source.clock()\n",
+        "    read_at = source.as_of()\n",
         "    read_at = datetime.now().astimezone()\n",
         "a wrong clock on our side loses rows",
     ),

@@ -118,7 +118,7 @@ def test_clock_of_our_own_machine_does_not_matter(
     items: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past = datetime(2001, 1, 1, tzinfo=UTC)
-    monkeypatch.setattr(Session, "clock", lambda self: past)
+    monkeypatch.setattr(Session, "as_of", lambda self: past)
     assert items.extract_one(items.table("items")).mark.read_at == past
 
 
