@@ -1,6 +1,7 @@
 {#- Post-hook of snapshots: a key has at most one open row, whatever builds beside us. -#}
 {% macro index_open_rows() -%}
-    create unique index if not exists {{ this.identifier }}_open
-    on {{ this }} ({{ config.get('unique_key') }})
+    {%- set key = config.get('unique_key') %}
+    create unique index if not exists {{ adapter.quote(this.identifier ~ '_open') }}
+    on {{ this }} ({{ key if key is string else key | join(', ') }})
     where dbt_valid_to is null
 {%- endmacro %}

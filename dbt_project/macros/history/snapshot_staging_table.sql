@@ -1,12 +1,12 @@
 {#- dbt's own comparison of a snapshot with its table; of a large one, in a run, as far as the
     change log says that it changed. -#}
 {% macro postgres__snapshot_staging_table(strategy, source_sql, target_relation) -%}
-    {%- set changes = model.config.meta.get('changes', {}) -%}
-    {%- if not changes or is_worked_whole(model.name, changes.values() | list, 'built_to') -%}
+    {%- set changes = changes_of(model) -%}
+    {%- if not changes or is_worked_whole(model.name, changes, 'built_to') -%}
         {{ return(default__snapshot_staging_table(strategy, source_sql, target_relation)) }}
     {%- endif -%}
-    {%- set key, table = (changes.items() | list)[0] -%}
-    {%- set changed = key ~ ' in (' ~ changed_keys(table, model.name, key) ~ ')' -%}
+    {%- set key, table = changes[0].key, changes[0].table -%}
+    {%- set changed = '(' ~ key | join(', ') ~ ') in (' ~ changed_keys(table, model.name) ~ ')' -%}
     {{ return(default__snapshot_staging_table(
         strategy,
         'select * from (' ~ source_sql ~ ') as mirrored where ' ~ changed,

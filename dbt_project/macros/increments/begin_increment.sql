@@ -7,7 +7,7 @@
         select mrr_state.start_reading(
             '{{ model.name }}', array[{{ "'" ~ upstream | join("', '") ~ "'" if upstream }}]::text[]
         );
-        {%- if is_incremental() and model.config.meta.get('changes') %}
+        {%- if is_incremental() and changes_of(model) %}
         {{ collect_changed_rows() }}
         {%- endif -%}
     {%- endif -%}

@@ -1,10 +1,11 @@
-{#- True where a model over some mirrored tables, the first of them its own, is to be compared or
+{#- True where a model with `changes`, the first of which names its own table, is to be compared or
     tested whole: by dbt by hand always; in a run where its own table is small, where one of them
     was made anew, or where the model has no position yet. -#}
-{% macro is_worked_whole(model_name, tables, position) -%}
+{% macro is_worked_whole(model_name, changes, position) -%}
     {%- if not env_var('TIDEMARK_RUN_ID', '') -%}
         {{ return(true) }}
     {%- endif -%}
+    {%- set tables = changes | map(attribute='table') | list -%}
     {%- set found = run_query(
         "select"
         " (select reltuples from pg_class where oid = to_regclass('"

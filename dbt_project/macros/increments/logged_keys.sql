@@ -2,10 +2,9 @@
     of each run: those that changed in this one, and what an earlier one did not build. -#}
 {% macro logged_keys(table) -%}
     {%- set mirrored = mirrored_table(table) -%}
-    select
-        (
-            jsonb_populate_record(null::{{ mirrored.relation }}, change_log.row_key)
-        ).{{ adapter.quote(mirrored.key) }}
+    select logged.{{ mirrored.key | join(', logged.') }}
     from {{ source('state', 'change_log') }} as change_log
+    cross join lateral jsonb_populate_record(null::{{ mirrored.relation }}, change_log.row_key)
+        as logged
     where change_log.table_name = '{{ table }}' and change_log.row_key is not null
 {%- endmacro %}

@@ -2,29 +2,28 @@
 
     A run tests all rows below a small table and, below one of more than `whole_table_rows`, those
     it has changed: its tests cost what changed, not what there is. dbt by hand tests every row,
-    and so does a run that has built the node anew. `config.meta.changes` names the column by which
-    the rows are found, as it does for an increment; a source's is its key. Another relation may
-    have it under another name. -#}
-{% macro rows_to_test(node, column=none) -%}
+    and so does a run that has built the node anew. The node's `changes` name the columns by which
+    the rows are found, as they do for an increment. Another relation may have them under other
+    names: `columns`, in the same order. -#}
+{% macro rows_to_test(node, columns=none) -%}
     {%- if not execute -%}
         {{ return('') }}
     {%- endif -%}
-    {%- set changes = node.config.meta.get('changes', {}) -%}
-    {%- if node.resource_type == 'source' and node.config.meta.get('key', []) | length == 1 -%}
-        {%- set changes = {adapter.quote(node.config.meta.key[0]): node.name} -%}
-    {%- endif -%}
-    {%- if not changes or is_worked_whole(node.name, changes.values() | list, 'built_from') -%}
+    {%- set changes = changes_of(node) -%}
+    {%- if not changes or is_worked_whole(node.name, changes, 'built_from') -%}
         {{ return('') }}
     {%- endif -%}
-    {%- set row_key, own_table = (changes.items() | list)[0] -%}
+    {%- set row_key = changes[0].key -%}
     {%- set keys -%}
-        {{ logged_keys(own_table) }}
-        {%- for other, table in (changes.items() | list)[1:] %}
+        {{ logged_keys(changes[0].table) }}
+        {%- for change in changes[1:] %}
         union
-        select existing.{{ row_key }}
+        select existing.{{ row_key | join(', existing.') }}
         from {{ node.relation_name }} as existing
-        where existing.{{ other }} in ({{ logged_keys(table) }})
+        where
+            (existing.{{ change.key | join(', existing.') }})
+            in ({{ logged_keys(change.table) }})
         {%- endfor %}
     {%- endset -%}
-    {{ return((column or row_key) ~ ' in (' ~ keys ~ ')') }}
+    {{ return('(' ~ (columns or row_key) | join(', ') ~ ') in (' ~ keys ~ ')') }}
 {%- endmacro %}

@@ -32,8 +32,8 @@ differences as (
 )
 
 select * from differences
-where {{ mirrored.key }} not in (
-    {{ changed_keys(table, history.name, mirrored.key) | indent(4) }}
+where ({{ mirrored.key | join(', ') }}) not in (
+    {{ changed_keys(table, history.name) | indent(4) }}
 )
 {%- endif -%}
 {% endtest %}

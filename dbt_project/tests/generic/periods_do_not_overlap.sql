@@ -1,15 +1,16 @@
 {#- Of each key, a version begins no sooner than the one before it ends, nor ends before it
     begins. -#}
 {% test periods_do_not_overlap(model, key, valid_from, valid_to) %}
+{%- set version_of = key if key is string else key | join(', ') %}
 
 with periods as (
 
     select
-        {{ key }} as version_of,
+        {{ version_of }},
         {{ valid_from }} as period_start,
         coalesce({{ valid_to }}, 'infinity') as period_end,
         lead({{ valid_from }}, 1, 'infinity') over (
-            partition by {{ key }} order by {{ valid_from }}, {{ valid_to }}
+            partition by {{ version_of }} order by {{ valid_from }}, {{ valid_to }}
         ) as next_start
     from {{ model }}
 

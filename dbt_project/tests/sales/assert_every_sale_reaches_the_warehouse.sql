@@ -5,7 +5,7 @@ with mirrored as (
         id as sale_id,
         qty as sale_quantity
     from {{ source('sales', 'mrr_fact_sales') }}
-    where {{ rows_to_test(facts, 'id') or 'true' }}
+    where {{ rows_to_test(facts, ['id']) or 'true' }}
 
 ),
 
@@ -43,5 +43,5 @@ differences as (
 
 select * from differences
 where sale_id not in (
-    {{ changed_keys('mrr_fact_sales', 'dwh_fact_sales', 'sale_id') | indent(4) }}
+    {{ changed_keys('mrr_fact_sales', 'dwh_fact_sales') | indent(4) }}
 )

@@ -7,7 +7,7 @@
         incremental_strategy = 'changed_rows',
         unique_key = 'customer_key',
         indexes = [{'columns': ['customer_id']}],
-        meta = {'changes': {'customer_id': 'mrr_dim_customers'}},
+        meta = {'changes': [{'table': 'mrr_dim_customers', 'key': ['customer_id']}]},
     )
 }}
 

@@ -7,7 +7,7 @@
         incremental_strategy = 'changed_rows',
         unique_key = 'product_key',
         indexes = [{'columns': ['product_id']}],
-        meta = {'changes': {'product_id': 'mrr_dim_products'}},
+        meta = {'changes': [{'table': 'mrr_dim_products', 'key': ['product_id']}]},
     )
 }}
 

@@ -9,11 +9,11 @@
         unique_key = 'sale_id',
         indexes = [{'columns': ['customer_id']}, {'columns': ['product_id']}],
         meta = {
-            'changes': {
-                'sale_id': 'mrr_fact_sales',
-                'customer_id': 'mrr_dim_customers',
-                'product_id': 'mrr_dim_products',
-            },
+            'changes': [
+                {'table': 'mrr_fact_sales', 'key': ['sale_id']},
+                {'table': 'mrr_dim_customers', 'key': ['customer_id']},
+                {'table': 'mrr_dim_products', 'key': ['product_id']},
+            ],
         },
     )
 }}
