@@ -50,14 +50,14 @@ class TableDescription:
 
     @property
     def identity(self) -> tuple[datetime | None, tuple[SourceColumn, ...]]:
-        """What changes when the table is truncated, swapped, rebuilt or altered."""
+        """What changes when the table is rebuilt, altered or, but for some on MySQL, swapped."""
         return self.created_at, self.columns
 
     def stood_before(self, moment: datetime) -> bool:
-        """True where the table is read as of a moment, and a swap since then would be seen.
+        """True where the table can be read as of a moment, and is older than the moment's second.
 
-        A server dates its tables by whole seconds, so that one that was created in the moment's own
-        second could have been swapped since for another of that second.
+        A server dates its tables by whole seconds, so that one of that second could have been
+        swapped since for another of it.
         """
         return (
             self.has_snapshots

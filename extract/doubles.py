@@ -78,7 +78,7 @@ def measured_widths(samples: Sequence[tuple[str, str]]) -> DoubleWidths:
 
 def _width(texts: Sequence[str]) -> int | None:
     without = [len(text) for text in texts if "e" not in text]
-    return None if len(without) == len(texts) else max(without)
+    return None if len(without) == len(texts) else max(without, default=0)
 
 
 def source_text(column: SourceColumn, name: str) -> str:

@@ -414,8 +414,10 @@ class Reader:
 
 def _is_odd(value: bytes) -> bool:
     """True where a text came with a NUL, or with a surrogate in UTF-8."""
-    # one byte is found a hundred times as fast as two
-    if b"\0" in value or (b"\\" in value and _QUOTED_NUL.search(value)):
+    # one byte is found a hundred times as fast as two, and two ten times as fast as the pattern
+    if b"\0" in value:
+        return True
+    if b"\\" in value and b"\\0" in value and _QUOTED_NUL.search(value):
         return True
     return b"\xed" in value and _SURROGATE.search(value) is not None
 

@@ -132,12 +132,10 @@ class Session:
         if self.is_mariadb or self._moment is None:
             return self.rows(sql, parameters)
         try:
-            if self._beside is None:
-                self._beside = Session(self.address)
-            if self._beside.identity == self.identity:
+            if self._beside is not None and self._beside.identity == self.identity:
                 return self._beside.rows(sql, parameters)
-        except ServerError as error:
-            log.info("no second connection for the catalog: %s", error)
+        except (ServerError, pymysql.err.Error) as error:
+            log.info("the catalog is not told beside the moment, which ends: %s", error)
         self.end_moment()
         return self.rows(sql, parameters)
 
@@ -152,6 +150,9 @@ class Session:
 
     def begin_moment(self, seconds: float) -> None:
         """Read one moment from now on, for so many seconds at most, where the source has such."""
+        if not self.is_mariadb:
+            with suppress(ServerError):
+                self._beside = Session(self.address)
         with self._turn:
             try:
                 ((now,),) = self._fetch("select utc_timestamp(6)", ())[0]
@@ -161,13 +162,17 @@ class Session:
                 log.warning("no one moment: %s", error)
                 self._forget_moment()
                 return
-            timer = Timer(seconds, self.end_moment)
+            timer = Timer(seconds, self._end_in_turn)
             timer.daemon = True
             self._moment = Moment(now.replace(tzinfo=UTC), time.monotonic() + seconds, timer)
             timer.start()
 
     def end_moment(self) -> None:
         """Let every statement read what is there when it begins."""
+        self._end_in_turn()
+        self._close_beside()
+
+    def _end_in_turn(self) -> None:
         with self._turn:
             # its time may have been over before, or the session closed
             if self._moment is not None:
@@ -287,9 +292,13 @@ class Session:
         if self._moment:
             self._moment.timer.cancel()
             self._moment = None
+        self._close_beside()
+        self._disconnect()
+
+    def _close_beside(self) -> None:
         if self._beside is not None:
             self._beside.close()
-        self._disconnect()
+            self._beside = None
 
     def _disconnect(self) -> None:
         with suppress(pymysql.err.Error):

@@ -152,18 +152,27 @@ def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
         other = _open(address, "tidemark pooler probe")
         try:
             with other.cursor() as others_cursor:
-                others_cursor.execute("begin")
-                theirs, now = _server_pid(others_cursor), _server_pid(cursor)
-                others_cursor.execute("rollback")
+                # a pool that is full ends the connection here
+                _server_pid(others_cursor)
+                theirs, now = _in_a_transaction(others_cursor, cursor, address)
         except psycopg2.Error as error:
-            # who pools statements ends a connection that begins a transaction
-            if "statement pooling" in str(error) or other.closed:
-                raise PoolerSharesSessions(address) from None
             raise _refusal(address, str(error)) from None
         finally:
             other.close()
         if theirs == ours or now != ours:
             raise PoolerSharesSessions(address)
+
+
+def _in_a_transaction(others_cursor: Cursor, cursor: Cursor, address: Address) -> tuple[int, int]:
+    """The server session of another connection in a transaction, and ours meanwhile."""
+    try:
+        others_cursor.execute("begin")
+    except psycopg2.Error:
+        # who pools statements ends a connection that begins a transaction
+        raise PoolerSharesSessions(address) from None
+    found = _server_pid(others_cursor), _server_pid(cursor)
+    others_cursor.execute("rollback")
+    return found
 
 
 def _server_pid(cursor: Cursor) -> int:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 import embedded
+from extract import reader
 from extract.catalog import describe
 from extract.reader import Reader, column_field
 from extract.session import Session
@@ -63,6 +64,18 @@ def test_a_million_awkward_characters_cost_less_than_two_seconds_of_cpu(
     assert query("select v from mrr.items") == [(text.replace("\0", "\u2400"),)]
     # two runs and a read more: their SELECTs, the digests with them
     assert 0 < source_cpu() < CPU_SECONDS
+
+
+@pytest.mark.parametrize(
+    "value", [rb"'it\'s'", rb"\x00ff", rb"'a\\b'"], ids=["an apostrophe", "bytes", "a backslash"]
+)
+def test_looking_for_a_nul_costs_little_where_there_is_none(value: bytes) -> None:
+    chunk = b",".join([value] * 500_000)
+    started = time.process_time()
+    assert reader._QUOTED_NUL.search(chunk) is None
+    searched = time.process_time()
+    assert not reader._is_odd(chunk)
+    assert time.process_time() - searched < (searched - started) / 4
 
 
 WIDE = {
