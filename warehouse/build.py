@@ -114,7 +114,7 @@ class Builder:
         libpq.forget_variables()
         environment = dbt_environment(warehouse)
         if run_id:
-            environment["TIDEMARK_RUN_ID"] = run_id
+            environment |= {"TIDEMARK_RUN_ID": run_id, "TIDEMARK_CHANGES_ONLY": "1"}
         command = [sys.executable, "-m", "warehouse.build", str(other_end.fileno())]
         LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
         with LOG_FILE.open("ab") as output:

@@ -214,7 +214,7 @@ class Shop:
     def build(self, *arguments: str) -> None:
         """Build with all tests: by hand, or as a run does over large tables."""
         if self.is_a_run:
-            self.project.dbt("build", *SHOP, *arguments, *LARGE, TIDEMARK_RUN_ID="test")
+            self.project.dbt("build", *SHOP, *arguments, *LARGE, TIDEMARK_CHANGES_ONLY="1")
         else:
             self.project.dbt("build", *SHOP, *arguments)
 

@@ -18,7 +18,7 @@ def run(warehouse, monkeypatch: pytest.MonkeyPatch):
 
     def dbt(*arguments: str, succeeds: bool = True) -> None:
         with monkeypatch.context() as patch:
-            patch.setenv("TIDEMARK_RUN_ID", "test")
+            patch.setenv("TIDEMARK_CHANGES_ONLY", "1")
             warehouse.dbt(*arguments, *LARGE, succeeds=succeeds)
 
     # the second build is the first that has a position to go on from

@@ -2,7 +2,7 @@
     tested whole: by dbt by hand always; in a run where its own table is small, where one of them
     was made anew, or where the model has no position yet. -#}
 {% macro is_worked_whole(model_name, changes, position) -%}
-    {%- if not env_var('TIDEMARK_RUN_ID', '') -%}
+    {%- if not env_var('TIDEMARK_CHANGES_ONLY', '') -%}
         {{ return(true) }}
     {%- endif -%}
     {%- set tables = changes | map(attribute='table') | list -%}

@@ -1,0 +1,66 @@
+"""The worked example of docs/increments.md, built as it stands there."""
+
+import json
+import re
+from pathlib import Path
+
+from common.settings import PROJECT
+from tests.dbt.conftest import Warehouse
+from tests.dbt.projects import Project
+
+PAGE = PROJECT / "docs" / "increments.md"
+FILE = re.compile(
+    r"^`(models/[^`]+)` (?:(?!\n\n).)*\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+MODEL = "select * from dwh.dwh_fact_order_lines order by 1, 2"
+LINES, ARTICLES = "mrr_fact_order_lines", "mrr_dim_articles"
+
+
+def write_example(project: Path) -> list[str]:
+    files = FILE.findall(PAGE.read_text(encoding="utf-8"))
+    for name, text in files:
+        file = project / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return [name for name, _ in files]
+
+
+def change(warehouse: Warehouse, table: str, statement: str, operation: str, **key: object) -> None:
+    """Change a mirrored row, and log it as the extractor does."""
+    warehouse.query(statement)
+    warehouse.query(
+        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+        " values (%s, %s, %s, 'test')",
+        table,
+        json.dumps(key),
+        operation,
+    )
+
+
+def test_worked_example_follows_lines_and_articles(
+    warehouse: Warehouse, project: Project, copied_project: Path
+) -> None:
+    assert len(write_example(copied_project)) == 4
+    warehouse.query(
+        f"create table mrr.{LINES} (order_id bigint, line_number smallint, sku text, qty integer,"
+        " primary key (order_id, line_number))"
+    )
+    warehouse.query(f"create table mrr.{ARTICLES} (sku text primary key, article_name text)")
+    warehouse.query(f"insert into mrr.{LINES} values (7, 1, 'a', 2), (7, 2, 'b', 1)")
+    warehouse.query(f"insert into mrr.{ARTICLES} values ('a', 'Apple')")
+    build = ("build", "--select", "source:shop+")
+    project.dbt(*build)
+    assert warehouse.query(MODEL) == [(7, 1, "a", "Apple", 2), (7, 2, "b", None, 1)]
+
+    insert = f"insert into mrr.{LINES} values (9, 3, 'a', 5)"
+    change(warehouse, LINES, insert, "insert", order_id=9, line_number=3)
+    delete = f"delete from mrr.{LINES} where line_number = 1"
+    change(warehouse, LINES, delete, "delete", order_id=7, line_number=1)
+    late = f"insert into mrr.{ARTICLES} values ('b', 'Bread')"
+    change(warehouse, ARTICLES, late, "insert", sku="b")
+    # nobody logged this one, so that only a full refresh reads it
+    warehouse.query(f"insert into mrr.{LINES} values (1, 1, 'a', 1)")
+    project.dbt(*build)
+    assert warehouse.query(MODEL) == [(7, 2, "b", "Bread", 1), (9, 3, "a", "Apple", 5)]
+    project.dbt(*build, "--full-refresh")
+    assert (1, 1, "a", "Apple", 1) in warehouse.query(MODEL)
