@@ -13,7 +13,7 @@ from common.log import get_logger, start_logging
 from common.settings import LOCAL
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
-from extract.identity import check_identity
+from extract.identity import check_accepted, check_identity
 from extract.progress import Progress, ignore
 from extract.session import Session
 from warehouse.build import Builder, BuildResult, Node, source_id
@@ -139,6 +139,7 @@ def _extract(
     try:
         if not servers.source_is_embedded:
             check_identity(connection, source, options.tables, options.accepted_source)
+        check_accepted(source, options.accepted_source)
         return extraction.run(options.tables)
     finally:
         source.close()

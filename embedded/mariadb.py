@@ -1,10 +1,12 @@
 """The private MariaDB, which stands for the operational server of an application."""
 
+import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pymysql
 
@@ -59,7 +61,9 @@ class MariaDB(Server):
     def make(self, folder: Path, lock: int) -> None:
         """Make the system tables, and the accounts in place of those they come with."""
         tables = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        self.run([self.programs.install, *self._base(folder), *tables], lock)
+        install = [self.programs.install, *self._base(folder), *tables]
+        with _without_blanks(self.programs.base, folder.parent) as shown:
+            self.run([install[0], *map(shown, install[1:])], lock)
         accounts = [
             "delete from mysql.global_priv where user <> 'mariadb.sys';",
             "delete from mysql.proxies_priv;",
@@ -115,6 +119,26 @@ class MariaDB(Server):
             options.append(f"--lc-messages-dir={base / 'share' / 'mysql'}")
             options.append(f"--plugin-dir={base / 'lib' / 'mysql' / 'plugin'}")
         return options
+
+
+@contextmanager
+def _without_blanks(*folders: Path) -> Iterator[Callable[[str], str]]:
+    """Puts links without blanks in the place of folders: the script that is given them, a shell
+    script of MariaDB's, does not quote."""
+    with TemporaryDirectory(prefix="tidemark-") as place:
+        Path(place).chmod(0o755)
+        links = {}
+        for number, folder in enumerate(folders):
+            links[str(folder)] = f"{place}/{number}"
+            Path(links[str(folder)]).symlink_to(folder)
+
+        def shown(argument: str) -> str:
+            for folder, link in links.items():
+                if re.search(r"\s", folder):
+                    argument = argument.replace(folder, link)
+            return argument
+
+        yield shown
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pymysql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from common.errors import TidemarkError
+from common.errors import TidemarkError, UsageError
 from common.log import get_logger
 from extract.catalog import TableDescription, describe
 from extract.copying import copy_chunks
@@ -108,6 +108,16 @@ def check_identity(
         if against:
             raise SourceChanged(str(session.address), session.identity, row[0], against)
     _pin(connection, session)
+
+
+def check_accepted(session: Session, accepted: str | None) -> None:
+    """Raise UsageError where the user accepts another server than the one that answers."""
+    if accepted not in (None, session.identity):
+        raise UsageError(
+            f"--accept-source {accepted}",
+            f"the server that answers is {session.identity}",
+            "Give that, as the refusal names it; without a refusal, leave the option out.",
+        )
 
 
 def _pin(connection: Connection, session: Session) -> None:

@@ -1,5 +1,6 @@
 """A read-only session on the source: set up once, gentle, and never a locking read in it."""
 
+import socket
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -341,6 +342,12 @@ def _refusal(address: Address, error: Exception) -> ServerError:
             subject,
             f'the account "{address.user}" is refused',
             "Set OPERATIONAL_USER and OPERATIONAL_PASSWORD to an account of that server.",
+        )
+    if isinstance(getattr(error, "original_exception", None), socket.gaierror):
+        return ServerError(
+            subject,
+            f'the name "{address.host}" does not resolve',
+            "Correct OPERATIONAL_HOST, or the machine's name service.",
         )
     hint = HINTS.get(number, STARTED)
     if number in (0, CR.CR_CONN_HOST_ERROR):

@@ -36,12 +36,13 @@ with_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose servers were started once; below a folder that only its owner may enter."""
+    """A home whose servers were started once; its name has a blank, and only its owner may enter
+    the folder above it."""
     folder = tmp_path_factory.mktemp("private", numbered=True)
     folder.chmod(0o700)
-    embedded.start(folder / "servers")
-    yield folder / "servers"
-    embedded.stop(folder / "servers")
+    embedded.start(folder / "my servers")
+    yield folder / "my servers"
+    embedded.stop(folder / "my servers")
 
 
 @pytest.fixture

@@ -43,6 +43,18 @@ def test_server_that_is_down_is_named(command_line: CommandLine, free_port: int,
     check_told(done, 1, f"{side.lower()} ", f"@127.0.0.1:{free_port}", "no connection")
 
 
+@pytest.mark.parametrize("side", ["OPERATIONAL", "WAREHOUSE"])
+def test_name_that_does_not_resolve_is_told_as_such(command_line: CommandLine, side: str) -> None:
+    done = command_line.run(**{f"{side}_HOST": "no-such-host.invalid"})
+    check_told(done, 1, f"{side.lower()} ", 'the name "no-such-host.invalid" does not resolve')
+    assert f"HINT: Correct {side}_HOST" in done.stderr
+
+
+def test_source_that_does_not_answer_cannot_be_accepted(command_line: CommandLine) -> None:
+    done = command_line.run("--accept-source", "nonsense")
+    check_told(done, 2, "--accept-source nonsense", "the server that answers is ")
+
+
 def test_missing_warehouse_database_is_named(command_line: CommandLine) -> None:
     check_told(
         command_line.run(WAREHOUSE_DATABASE="nowhere"), 1, 'database "nowhere" does not exist'

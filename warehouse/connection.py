@@ -248,6 +248,12 @@ def _refusal(address: Address, message: str) -> ServerError:
     said = [line for line in message.splitlines() if line.strip() and not line[0].isspace()]
     last = said[-1] if said else "no answer"
     last = last.rpartition(" failed: ")[2].removeprefix("FATAL:").strip()
+    if "could not translate host name" in message:
+        return ServerError(
+            subject,
+            f'the name "{address.host}" does not resolve',
+            "Correct WAREHOUSE_HOST, or the machine's name service.",
+        )
     if "password authentication failed" in message or "no password supplied" in message:
         return ServerError(
             subject,
