@@ -5,6 +5,8 @@ Without a command it runs everything: reads what changed at the source, makes th
 it, builds the warehouse with dbt, and logs each step.
 """
 
+from __future__ import annotations  # an older Python starts it too, and goes on in .venv's
+
 import argparse
 import os
 import sys
@@ -176,7 +178,8 @@ def run_command(options: argparse.Namespace) -> int:
             ),
         )
     _show(console.summary_of_run(result))
-    if not_shown := console.tables_not_shown(result):
+    not_shown = console.tables_not_shown(result)
+    if not_shown:
         print(not_shown)
     print(console.last_line_of_run(result))
     for failure in [*result.warnings, *console.failures_of_run(result)]:
@@ -387,10 +390,15 @@ def _use_venv() -> None:
     """Go on in the project's own Python, or say in one line how to make it."""
     if Path(sys.prefix).resolve() == (PROJECT / ".venv").resolve():
         return
-    if not VENV_PYTHON.exists():
-        print(".venv: not there\nHINT: Make it with `make .venv`.", file=sys.stderr)
-        raise SystemExit(2)
-    os.execv(VENV_PYTHON, [str(VENV_PYTHON), __file__, *sys.argv[1:]])
+    problem, remedy = "not there", "Make it with `make .venv`."
+    try:
+        if VENV_PYTHON.exists():
+            os.execv(str(VENV_PYTHON), [str(VENV_PYTHON), __file__, *sys.argv[1:]])
+    except OSError as error:
+        problem = f"{error.strerror}: {error.filename or VENV_PYTHON}"
+        remedy = "Make a checkout of your own, or `make .venv` anew."
+    print(f".venv: {problem}\nHINT: {remedy}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The programs of a MariaDB: those on the machine, or packages unpacked below the checkout."""
 
+import errno
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ INSTALL = {
     "brew": "brew install mariadb",
 }
 DOWNLOAD_SECONDS = 600
+FULL = re.compile(r"No space left on device|enough free space|Disk quota exceeded")
+"""What apt and dpkg-deb say of a disk that is full."""
 CLIENT = """#!/bin/sh
 root=$(dirname "$(readlink -f "$0")")/../root
 for folder in "$root"/lib/*-linux-* "$root"/usr/lib/*-linux-*; do
@@ -111,17 +115,17 @@ def _download(folder: Path) -> None:
         "Acquire::http::Timeout=30",
     ]
     apt = [part for option in options for part in ("-o", option)]
-    _run(["apt-get", *apt, "-qq", "update"])
+    _run(["apt-get", *apt, "-qq", "update"], folder)
     # Some releases carry the version in the name: mariadb-server-core-10.6.
-    names = _run(["apt-cache", *apt, "pkgnames", "mariadb-server-core"]).split()
+    names = _run(["apt-cache", *apt, "pkgnames", "mariadb-server-core"], folder).split()
     if not names:
         raise _not_found("no package mariadb-server-core in apt's sources", INSTALL["apt-get"])
     server = min(names, key=lambda name: (len(name), name))
     client = server.replace("server", "client")
     fetch = ["install", "--download-only", "--reinstall", "--no-install-recommends"]
-    _run(["apt-get", *apt, "-qq", "-y", *fetch, server, client])
+    _run(["apt-get", *apt, "-qq", "-y", *fetch, server, client], folder)
     for package in sorted(archives.glob("*.deb")):
-        _run(["dpkg-deb", "-x", str(package), str(aside / "root")])
+        _run(["dpkg-deb", "-x", str(package), str(aside / "root")], folder)
     for program in (aside / "root" / "usr" / "bin").iterdir():
         wrapper = aside / "bin" / program.name
         wrapper.write_text(CLIENT, encoding="utf-8")
@@ -130,8 +134,11 @@ def _download(folder: Path) -> None:
     aside.rename(folder / "mariadb")
 
 
-def _run(command: list[str]) -> str:
-    """The output of apt or dpkg-deb; ServerError with the end of what it complained of."""
+def _run(command: list[str], folder: Path) -> str:
+    """The output of apt or dpkg-deb, which writes below the folder.
+
+    Raises ServerError with the end of what it complained of, or OSError where the disk is full.
+    """
     try:
         done = subprocess.run(
             command,
@@ -144,6 +151,8 @@ def _run(command: list[str]) -> str:
     except subprocess.TimeoutExpired:
         problem = f"{command[0]} took more than {DOWNLOAD_SECONDS} s"
         raise _not_found(problem, INSTALL["apt-get"]) from None
+    if done.returncode != 0 and FULL.search(done.stderr):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     if done.returncode != 0:
         end = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise _not_found(f"{command[0]} failed while it was fetched:\n{end}", INSTALL["apt-get"])

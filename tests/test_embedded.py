@@ -397,6 +397,28 @@ def test_machine_without_mariadb_and_apt_is_told_what_to_do(
         programs.get_programs(tmp_path / "programs")
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        "E: You don't have enough free space in /x/.",
+        "tar: x: Cannot write: No space left on device",
+    ],
+    ids=["apt", "tar"],
+)
+def test_disk_that_is_full_is_not_told_as_a_missing_mariadb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    for name in ("apt-get", "dpkg-deb"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{says}" >&2\nexit 100\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(programs, "_installed", lambda: None)
+    with pytest.raises(OSError, match="No space left") as full:
+        programs.get_programs(tmp_path / "programs")
+    error = str(translated(full.value))
+    assert error.startswith(f"{tmp_path / 'programs'}: No space left on device\nHINT: Make room")
+
+
 def test_servers_are_stopped_when_their_programs_are_gone(home: Path, servers: Servers) -> None:
     assert embedded.stop(home, programs=home / "nowhere") == ["mariadb", "postgresql"]
 

@@ -1,5 +1,6 @@
 """Every error a user can make or meet: one line, a HINT, the right exit code, no secret."""
 
+import ast
 import dataclasses
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 import run
 from common.errors import SettingError
-from common.settings import Address, read_settings
+from common.settings import PROJECT, Address, read_settings
 from tests.conftest import CommandLine
 
 
@@ -218,6 +219,11 @@ def test_odd_line_of_dotenv_is_named_by_its_number(tmp_path: Path, line: str) ->
     with pytest.raises(SettingError) as caught:
         read_settings({}, tmp_path / ".env")
     assert str(caught.value).startswith(".env line 2: ")
+
+
+def test_older_python_can_read_the_command_line() -> None:
+    """It finds .venv's, where the rest is read."""
+    ast.parse((PROJECT / "run.py").read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def test_no_setting_shows_its_password() -> None:
