@@ -224,6 +224,8 @@ def status_command(options: argparse.Namespace) -> int:
     if found.runs:
         for table in console.tables_of_status(found):
             _show(table)
+        for message in console.messages_of_status(found):
+            print(message)
         backup = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
         print(f"last backup  {backup}")
     else:

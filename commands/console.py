@@ -1,5 +1,6 @@
 """What the command line shows: results as tables, progress as lines."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -192,29 +193,34 @@ def _reads(planned: PlannedTable, window: Window, way: Way) -> str:
 
 
 def tables_of_status(status: Status) -> list[Table]:
-    """Marks and last runs."""
-    marks = _table("table", "high water mark", "read at (UTC)", "lag", "rows", "equal")
+    """Marks and last runs, on a line each in 80 columns; a run's id says when it started."""
+    marks = _table("table", "high water mark", "lag", "rows", "equal")
     for table in status.tables:
         marks.add_row(
             table.name,
-            table.high_water_mark or "-",
-            f"{table.read_at:%Y-%m-%d %H:%M:%S}",
+            # of a time, the second is enough here
+            re.sub(r"(?<=:\d\d)\.\d+|\+00(:00)?$", "", table.high_water_mark or "-"),
             duration(table.lag_seconds),
             "-" if table.mirror_rows is None else str(table.mirror_rows),
             {True: "yes", False: "no", None: "-"}[table.is_equal],
         )
-    runs = _table("run", "what", "status", "started (UTC)", "seconds", "rows", "failed")
+    runs = _table("run", "what", "status", "seconds", "rows")
     for run in status.runs:
         runs.add_row(
             run.run_id,
             run.process,
             run.status,
-            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
             "-" if run.seconds is None else f"{run.seconds:.1f}",
             "-" if run.rows is None else str(run.rows),
-            (run.message or "").splitlines()[0] if run.message else "",
         )
     return [marks, runs]
+
+
+def messages_of_status(status: Status) -> Iterable[str]:
+    """What the last runs say of their failures and warnings."""
+    for run in status.runs:
+        if run.message:
+            yield f"{run.run_id}  {run.message.splitlines()[0]}"
 
 
 def table_of_findings(findings: Iterable[Finding]) -> Table:

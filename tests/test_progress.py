@@ -11,6 +11,7 @@ from rich.console import Console
 from commands import console
 from commands.progress import Teller, line_of
 from commands.run import RunResult
+from commands.status import RunStatus, Status, TableStatus
 from common.errors import TableError
 from extract.extraction import TableOutcome
 from extract.mirror import Applied
@@ -236,3 +237,24 @@ def test_a_run_and_verify_tell_each_table(command_line: CommandLine) -> None:
     checked = command_line.run("verify")
     assert checked.returncode == 0, checked.stderr
     assert f"mrr_fact_sales  {rows} rows compared, 0 differ" in checked.stderr
+
+
+def test_status_stands_on_one_line_each_in_80_columns() -> None:
+    tables = [
+        TableStatus("mrr_dim_customers_of_a_shop", str(NOON), NOON, 3723.0, 12345678, True, NOON),
+        TableStatus("mrr_fact_sales", "2026-11-01 12:00:00.123456", NOON, 1.0, None, None, None),
+    ]
+    problem = "operational tidemark@127.0.0.1:33306: no connection\nHINT: Start it"
+    runs = [RunStatus("20261121T100938-48f54b", "restore", "success", NOON, 1234.5, 12345678, None)]
+    runs.append(RunStatus("20261121T100938-48f54c", "run", "error", NOON, None, None, problem))
+    status = Status(tables, runs, NOON)
+    written = StringIO()
+    for table in console.tables_of_status(status):
+        Console(file=written, width=80).print(table)
+    lines = [line.rstrip() for line in written.getvalue().splitlines() if line.strip()]
+    assert len(lines) == 8
+    assert max(map(len, lines)) <= 80
+    assert "2026-11-01 12:00:00 " in lines[3]
+    assert list(console.messages_of_status(status)) == [
+        "20261121T100938-48f54c  operational tidemark@127.0.0.1:33306: no connection"
+    ]
