@@ -128,9 +128,7 @@ def _hold(moment: str, channel: Connection) -> None:
             module.pause_point = lambda point: hold() if point == name else None
         return
     when, place = name.split()
-    module_name, _, path = place.partition(":")
-    *owners, function = path.split(".")
-    owner = reduce(getattr, owners, import_module(module_name))
+    owner, function = owner_of(place)
     real = getattr(owner, function)
 
     def held(*arguments: object, **options: object) -> object:
@@ -142,6 +140,13 @@ def _hold(moment: str, channel: Connection) -> None:
         return result
 
     setattr(owner, function, held)
+
+
+def owner_of(place: str) -> tuple[object, str]:
+    """Where a function (`module:Class.name`) is looked up when it is called, and its name there."""
+    module_name, _, path = place.partition(":")
+    *owners, function = path.split(".")
+    return reduce(getattr, owners, import_module(module_name)), function
 
 
 def _at_call(nth: int, act: Callable[[], object]) -> Callable[[], None]:

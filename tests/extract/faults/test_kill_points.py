@@ -4,6 +4,7 @@ A sample of the moments is tried here; TIDEMARK_KILL_POINTS=all tries every one 
 """
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,13 +14,14 @@ import pytest
 
 import embedded
 from commands.servers import Connected
+from common.settings import PROJECT
 from embedded.mariadb import MariaDB
 from embedded.postgresql import PostgreSQL
 from extract.declarations import MirroredTable
 from operational.connection import connection as operational_connection
 from tests.conftest import querying
 from tests.extract.faults.conftest import CHANGES_OUT_OF_ORDER
-from tests.extract.faults.held_run import READER, RunOfTables
+from tests.extract.faults.held_run import READER, RunOfTables, owner_of
 from warehouse.connection import connect
 from warehouse.upgrade import upgrade
 
@@ -27,7 +29,7 @@ MOMENTS = [
     "after warehouse.run_log:RunLog._start",
     "before commands.run:check_identity",
     "before extract.extraction:describe",
-    "after extract.extraction:window_of",
+    "after extract.reading:window_of",
     "before extract.reader:Reader._joined",
     "after extract.files:FileWriter.write",
     "read",
@@ -55,6 +57,7 @@ MOMENTS = [
     "before commands.run:advance_marks",
     "after commands.run:advance_marks",
 ]
+EXTRACT = PROJECT / "extract"
 WITHOUT_THE_SOURCE = MOMENTS[-2:]
 """Those at which all that a run wants of the source has been read."""
 MOMENTS_OF_A_BULK_LOAD = [
@@ -86,6 +89,18 @@ ROWS = {"items": 500, "many": 1_500}
 
 Those of the second it compares key by key.
 """
+
+
+@pytest.mark.parametrize("moment", MOMENTS + MOMENTS_OF_A_BULK_LOAD)
+def test_moment_is_one_of_the_code(moment: str) -> None:
+    """Of those of a long list CI kills at some only."""
+    name = re.sub(r" \d+$", "", moment)
+    if ":" in name:
+        owner, function = owner_of(name.split()[1])
+        assert callable(getattr(owner, function, None))
+    else:
+        code = "".join(path.read_text(encoding="utf-8") for path in EXTRACT.glob("*.py"))
+        assert f'pause_point("{name}")' in code
 
 
 class Killed:
