@@ -342,6 +342,7 @@ def test_table_that_is_rebuilt_while_it_is_read_is_read_again(
     assert query("select id, w from mrr.items") == [(8, 8)]
 
 
+@pytest.mark.parametrize("seconds", [2.0, 0.0], ids=["in a snapshot", "without one"])
 @pytest.mark.parametrize("point", ["read", "upserted"])
 def test_column_whose_type_changes_while_it_is_read_is_read_anew(
     items: Mirror,
@@ -349,6 +350,7 @@ def test_column_whose_type_changes_while_it_is_read_is_read_anew(
     query: Query,
     monkeypatch: pytest.MonkeyPatch,
     point: str,
+    seconds: float,
 ) -> None:
     operational.execute("alter table items add n int default 1")
     items.extract_one(items.table("items"))
@@ -359,7 +361,7 @@ def test_column_whose_type_changes_while_it_is_read_is_read_anew(
             operational.execute(alters.pop(0))
 
     monkeypatch.setattr(extraction, "pause_point", alter)
-    outcome = items.extract_one(items.table("items"))
+    outcome = items.extract_one(items.table("items"), snapshot_seconds=seconds)
     assert outcome.verification.is_equal
     assert set(query("select n::text from mrr.items")) == {("7.50",)}
 
