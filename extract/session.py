@@ -68,14 +68,26 @@ class Session:
         return int(found[0][1]) if found else 0
 
     def _open(self) -> None:
+        """Connect and set the session up; once more where the connection breaks meanwhile."""
+        try:
+            try:
+                self._open_once()
+            except pymysql.err.MySQLError as error:
+                if error_number(error) not in CONNECTION_LOST:
+                    raise
+                log.warning("connection lost while it was set up: %s", error)
+                time.sleep(RETRY_PAUSES[0])
+                self._open_once()
+        except pymysql.err.MySQLError as error:
+            raise _refusal(self.address, error) from None
+
+    def _open_once(self) -> None:
         self._connection = _connect(self.address)
         try:
             self._get_to_know()
-        except BaseException as error:
+        except BaseException:
             # what is not set up as it must be reads nothing
             self._disconnect()
-            if isinstance(error, pymysql.err.MySQLError):
-                raise _refusal(self.address, error) from None
             raise
 
     def _get_to_know(self) -> None:
@@ -329,6 +341,8 @@ def _connect(address: Address) -> pymysql.Connection:
             "Let the server offer TLS, or give the account another plugin, as"
             " mysql_native_password; if it has one, another server answers in its place.",
         ) from None
+    except pymysql.err.MySQLError:
+        raise
     except Exception as error:
         # where something else than MySQL answers, the driver fails in many ways
         raise _refusal(address, error) from None

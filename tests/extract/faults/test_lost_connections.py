@@ -95,6 +95,19 @@ def test_source_lost_once_at_any_byte_stops_nothing(
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("after", [0, 50, 200, 1_500, 3_500])
+def test_source_lost_once_before_its_session_is_set_up_stops_nothing(
+    tables: Mirror, operational: OperationalDatabase, after: int
+) -> None:
+    with proxy(tables.connected.operational) as source, source_through(tables, source):
+        change(operational)
+        source.fault, source.left = Fault.CUT, after
+        outcomes = extract(tables)
+        assert source.faults == 1
+        assert [outcome.error for outcome in outcomes] == [None, None]
+
+
+@pytest.mark.usefixtures("impatient")
 def test_source_lost_for_good_stops_tables_whole_or_not_at_all(
     tables: Mirror, operational: OperationalDatabase, query: Query, chance: random.Random
 ) -> None:
