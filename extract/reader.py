@@ -193,10 +193,8 @@ class Reader:
         yield from self._read_range(fields, where, WHOLE, ROWS_PER_VALUE)
 
     def read_keys(self, fields: list[Field], keys: list[Key]) -> Iterator[Chunk]:
-        """The rows that still have one of the keys."""
-        for start in range(0, len(keys), KEYS_PER_STATEMENT):
-            some = keys[start : start + KEYS_PER_STATEMENT]
-            yield from self._read_range(fields, self.condition_of(some), WHOLE, SMALLEST_RANGE)
+        """The rows that still have one of the keys, which are KEYS_PER_STATEMENT at most."""
+        yield from self._read_range(fields, self.condition_of(keys), WHOLE, SMALLEST_RANGE)
 
     def condition_of(self, keys: list[Key]) -> str:
         """The condition that a row has one of the keys."""

@@ -269,6 +269,13 @@ MUTANTS = [
         " again in pieces",
     ),
     Mutant(
+        "findings-first-keys",
+        FINDINGS,
+        "while some := cursor.fetchmany(KEYS_PER_STATEMENT):",
+        "if some := cursor.fetchmany(KEYS_PER_STATEMENT):",
+        "of many differing rows, the first 500 are read again and the others taken for gone",
+    ),
+    Mutant(
         "findings-keys-that-are-one",
         FINDINGS,
         "if keys != rows:",

@@ -123,8 +123,8 @@ MUTANTS = [
     Mutant(
         "session-no-retry",
         SESSION,
-        "if error_number(error) not in CONNECTION_LOST:",
-        "if True:",
+        "    " * 5 + "if error_number(error) not in CONNECTION_LOST:",
+        "    " * 5 + "if True:",
         "a connection that breaks once stops the table",
     ),
     Mutant(
@@ -539,13 +539,6 @@ MUTANTS = [
         "if boundary is not None and boundary == key_range.above:",
         "if False:",
         "a key that cannot be walked in order is walked for ever",
-    ),
-    Mutant(
-        "reader-first-keys",
-        READER,
-        "for start in range(0, len(keys), KEYS_PER_STATEMENT):",
-        "for start in range(0, min(len(keys), KEYS_PER_STATEMENT), KEYS_PER_STATEMENT):",
-        "of many differing rows, the first 500 are read again and the others taken for gone",
     ),
     Mutant(
         "reader-null-is-empty",
