@@ -222,6 +222,7 @@ def test_engine_without_transactions_is_of_no_moment(
     operational: OperationalDatabase, bank: Mirror, query: Query
 ) -> None:
     operational.execute("alter table givers engine = MyISAM")
+    grow_old(operational)
     givers, takers = both(bank)
     bank.extract(replace(givers, allow_engine="MyISAM"), takers)
     found = moments(query)
