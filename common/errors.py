@@ -5,6 +5,7 @@ TidemarkError                    1  something failed
 ├── SettingError                 2  a setting is missing or wrong
 │   └── WrongDeclarations        2  what is declared of the tables is wrong
 ├── ServerError                  1  a server cannot be reached, or refuses us
+│   └── PoolerSharesSessions     1  a pooler gives a client's transactions to several sessions
 ├── SourceChanged                1  another server than the one that is mirrored
 ├── TableError                   1  one mirrored table stops; the others go on
 │   ├── TableChanged             1  it was altered or rebuilt while it was read
