@@ -98,7 +98,7 @@ def mirror_text(column: SourceColumn, name: str) -> str:
     measured = zeros
     if _is_shown_otherwise(column):
         # what is computed there has no sign
-        measured, width = f"abs({name})::text::numeric::text", column.double_widths.computed
+        measured, width = _ZEROS.format(c=f"abs({name})"), column.double_widths.computed
     small = zeros
     if width is not None:
         exponent = f"replace({name}::text, 'e-0', 'e-')"

@@ -2,6 +2,8 @@
 
 import ast
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -219,6 +221,16 @@ def test_odd_line_of_dotenv_is_named_by_its_number(tmp_path: Path, line: str) ->
     with pytest.raises(SettingError) as caught:
         read_settings({}, tmp_path / ".env")
     assert str(caught.value).startswith(".env line 2: ")
+
+
+def test_venv_that_this_account_cannot_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").touch(mode=0o644)
+    (tmp_path / "run.py").write_bytes((PROJECT / "run.py").read_bytes())
+    done = subprocess.run(
+        [sys.executable, tmp_path / "run.py"], capture_output=True, text=True, check=False
+    )
+    check_told(done, 2, ".venv: Permission denied: ", "Make a checkout of your own")
 
 
 def test_older_python_can_read_the_command_line() -> None:

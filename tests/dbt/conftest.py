@@ -69,9 +69,9 @@ class Warehouse:
         names = sql.SQL(", ").join(map(sql.Identifier, row))
         holes = sql.SQL(", ").join(sql.Placeholder() * len(row))
         statement = sql.SQL("insert into mrr.{} ({}) values ({})")
-        self._apply(
+        self.apply(
             table,
-            row["id"],
+            {"id": int(row["id"])},
             "insert",
             statement.format(sql.Identifier(table), names, holes),
             list(row.values()),
@@ -80,9 +80,9 @@ class Warehouse:
     def update(self, table: str, key: int, **row: Any) -> None:
         sets = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in row)
         statement = sql.SQL("update mrr.{} set {} where id = %s")
-        self._apply(
+        self.apply(
             table,
-            key,
+            {"id": key},
             "update",
             statement.format(sql.Identifier(table), sets),
             [*row.values(), key],
@@ -90,17 +90,23 @@ class Warehouse:
 
     def delete(self, table: str, key: int) -> None:
         statement = sql.SQL("delete from mrr.{} where id = %s").format(sql.Identifier(table))
-        self._apply(table, key, "delete", statement, [key])
+        self.apply(table, {"id": key}, "delete", statement, [key])
 
-    def _apply(
-        self, table: str, key: Any, operation: str, statement: sql.Composed, values: list[Any]
+    def apply(
+        self,
+        table: str,
+        key: dict[str, Any],
+        operation: str,
+        statement: sql.Composed | str,
+        values: list[Any] | None = None,
     ) -> None:
+        """Change a mirrored row and log it, in one transaction, as the extractor does."""
         with transaction(self.connection), self.connection.cursor() as cursor:
             cursor.execute(statement, values)
             cursor.execute(
                 "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
                 " values (%s, %s, %s, 'test')",
-                (table, json.dumps({"id": int(key)}), operation),
+                (table, json.dumps(key), operation),
             )
 
     def start_dbt(self, *arguments: str, folder: Path = PROJECT) -> subprocess.Popen[str]:

@@ -11,7 +11,6 @@ from psycopg2 import sql
 
 from tests.dbt.conftest import Warehouse
 from tests.dbt.projects import Project
-from warehouse.connection import transaction
 
 LINES, ARTICLES = "mrr_fact_order_lines", "mrr_dim_articles"
 KEYS = {LINES: ("orderId", "Position"), ARTICLES: ("sku",)}
@@ -165,8 +164,7 @@ class Shop:
     """The mirror of a shop that tests change by hand, and the project that builds from it."""
 
     def __init__(self, warehouse: Warehouse, project: Project) -> None:
-        self.query, self.project = warehouse.query, project
-        self.connection = warehouse.connection
+        self.query, self._apply, self.project = warehouse.query, warehouse.apply, project
         self.is_a_run = False
 
     def make(self) -> None:
@@ -191,25 +189,20 @@ class Shop:
         statement = sql.SQL(
             "insert into mrr.{} ({}) values ({}) on conflict ({}) do update set ({}) = row({})"
         ).format(sql.Identifier(table), names, holes, own_key, own, excluded)
-        self._apply(table, key, "update", statement, [*key, *row.values()])
+        self._apply(
+            table,
+            dict(zip(KEYS[table], key, strict=True)),
+            "update",
+            statement,
+            [*key, *row.values()],
+        )
 
     def delete(self, table: str, *key: Any) -> None:
         same = sql.SQL(" and ").join(
             sql.SQL("{} = %s").format(sql.Identifier(name)) for name in KEYS[table]
         )
         statement = sql.SQL("delete from mrr.{} where {}").format(sql.Identifier(table), same)
-        self._apply(table, key, "delete", statement, list(key))
-
-    def _apply(
-        self, table: str, key: tuple, operation: str, statement: sql.Composed, values: list[Any]
-    ) -> None:
-        with transaction(self.connection), self.connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            cursor.execute(
-                "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
-                " values (%s, %s, %s, 'test')",
-                (table, json.dumps(dict(zip(KEYS[table], key, strict=True))), operation),
-            )
+        self._apply(table, dict(zip(KEYS[table], key, strict=True)), "delete", statement, list(key))
 
     def build(self, *arguments: str) -> None:
         """Build with all tests: by hand, or as a run does over large tables."""
