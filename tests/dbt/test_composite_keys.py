@@ -316,6 +316,19 @@ def test_random_changes_under_such_keys_end_where_a_full_refresh_ends(shop: Shop
     shop.assert_equal_to_a_full_refresh()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    ["{'sku': 'mrr_dim_articles'}", "['sku']", "[{'table': 'mrr_dim_articles', 'key': 'sku'}]"],
+    ids=["a mapping", "a name", "a key that is no list"],
+)
+def test_changes_of_another_form_are_refused(shop: Shop, changes: str) -> None:
+    right = "[{'table': 'mrr_dim_articles', 'key': ['sku']}]"
+    shop.project.edit("models/dwh/shop/dwh_dim_articles.sql", right, changes)
+    said = shop.project.refused("run", "--select", "dwh_dim_articles")
+    assert "dwh_dim_articles: `changes` has " in said
+    assert "HINT: Write it as {table: mrr_fact_sales, key: [sale_id]}." in said
+
+
 def test_key_of_another_number_of_columns_is_refused(shop: Shop) -> None:
     shop.project.edit(
         "models/dwh/shop/dwh_fact_order_lines.sql",

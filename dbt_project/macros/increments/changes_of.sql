@@ -16,6 +16,13 @@
     {%- endif -%}
     {%- set changes = node.config.meta.get('changes', []) -%}
     {%- for change in changes if execute -%}
+        {%- if change is not mapping or not change.table or change.key is not sequence
+            or change.key is string -%}
+            {{ exceptions.raise_compiler_error(
+                node.name ~ ": `changes` has " ~ change ~ ", which is no table with a list of columns"
+                ~ "\nHINT: Write it as {table: mrr_fact_sales, key: [sale_id]}."
+            ) }}
+        {%- endif -%}
         {%- set expected = mirrored_table(change.table).key | length -%}
         {%- if change.key | length != expected -%}
             {{ exceptions.raise_compiler_error(
