@@ -292,8 +292,8 @@ class Extraction:
         verification = reconcile(cursor, read.reader, mirror, applied, read.window.start, accepted)
         fetched_rows = read.landed.rows + verification.fetched_rows
         verification = replace(verification, fetched_rows=fetched_rows)
-        is_of_a_moment = verification.is_equal and verification.is_of_every_row
-        if is_of_a_moment and read.moment == self.source.moment:
+        is_equal_throughout = verification.is_equal and verification.is_of_every_row
+        if is_equal_throughout and read.moment == self.source.moment:
             verification = replace(verification, moment=read.moment)
         note_candidates(self.connection, mirror.name, [], self.run_log.run_id)
         if accepted == verification.applied.deleted - before.deleted:

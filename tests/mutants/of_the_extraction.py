@@ -337,8 +337,8 @@ MUTANTS = [
     Mutant(
         "moment-of-a-later-read",
         EXTRACTION,
-        "if is_of_a_moment and read.moment == self.source.moment:",
-        "if is_of_a_moment:",
+        "if is_equal_throughout and read.moment == self.source.moment:",
+        "if is_equal_throughout:",
         "a table claims a moment that was over when it was compared",
     ),
     Mutant(
