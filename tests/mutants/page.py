@@ -7,7 +7,6 @@ from tests.mutants.mutants import Mutant
 from tests.mutants.workshop import Verdict
 
 PAGE = PROJECT / "docs" / "mutants.md"
-NAME = re.compile(r"^(?:\||-) `([\w-]+)` ", re.MULTILINE)
 LINE = re.compile(r"^\| `([\w-]+)` \| .* \| (?:killed by `([^`]+)`|\*\*(.+)\*\*) \|$", re.MULTILINE)
 NOT_RUN = "not run yet"
 
@@ -17,7 +16,7 @@ INTRODUCTION = """\
 A test suite is worth what it notices. So the core of the mirror is broken by hand, in each way
 that [the tests must notice](../tests/mutants), one at a time, and the fast suite (`tests/extract`)
 runs until a test fails. `make mutants` does that in scratch copies with servers of their own, and
-writes this page; the test that killed a mutant goes first the next time.
+writes this page, so it tells of the last time; the test that killed a mutant goes first the next.
 
 """
 EQUIVALENT = """
@@ -26,11 +25,6 @@ EQUIVALENT = """
 No test can tell these from the original; they stay in the list so that nobody looks for one again.
 
 """
-
-
-def known_names() -> list[str]:
-    """The mutants that the page tells of."""
-    return NAME.findall(_page())
 
 
 def known_killers() -> dict[str, str]:
@@ -61,19 +55,22 @@ def write_page(verdicts: list[Verdict]) -> None:
         f"{len(killed)} of {len(judged)} are killed; {len(verdicts) - len(judged)} more are"
         " equivalent to the original.\n"
     )
-    for file in dict.fromkeys(verdict.mutant.file for verdict in judged):
-        text += f"\n## {file}\n\n| mutant | what it breaks | result |\n| --- | --- | --- |\n"
-        text += "".join(map(_line, (v for v in judged if v.mutant.file == file)))
+    for group in dict.fromkeys(verdict.mutant.group for verdict in judged):
+        text += f"\n## {group}\n\n| mutant | of | what it breaks | result |\n"
+        text += "| --- | --- | --- | --- |\n"
+        text += "".join(map(_line, (v for v in judged if v.mutant.group == group)))
     equivalents = [verdict.mutant for verdict in verdicts if verdict.mutant.equivalent]
     if equivalents:
         text += EQUIVALENT
     for mutant in equivalents:
-        text += f"- `{mutant.name}` ({mutant.file}), {_cell(mutant)}: {mutant.equivalent}.\n"
+        text += f"- `{mutant.name}` of `{mutant.definition}`, {_cell(mutant)}: "
+        text += f"{mutant.equivalent}.\n"
     PAGE.write_text(text, encoding="utf-8")
 
 
 def _line(verdict: Verdict) -> str:
-    return f"| `{verdict.mutant.name}` | {_cell(verdict.mutant)} | {_result(verdict)} |\n"
+    mutant = verdict.mutant
+    return f"| `{mutant.name}` | `{mutant.definition}` | {_cell(mutant)} | {_result(verdict)} |\n"
 
 
 def _cell(mutant: Mutant) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import embedded
 from common.settings import LOCAL, PROJECT
+from tests.mutants.code import Code
 from tests.mutants.mutants import Mutant
 
 PATIENCE = 3
@@ -43,45 +44,42 @@ FAST_SUITE = (
     "tests/extract/test_warehouse_sessions.py",
 )
 FIRST = {
-    "extract/session.py": (READING, "tests/extract/test_session.py", HOSTILE),
-    "extract/session_settings.py": (HOSTILE, READING),
-    "extract/catalog.py": (READING, MOMENT, "tests/extract/test_extraction.py"),
-    "extract/reader.py": (READING, UNICODE, "tests/extract/test_round_trip.py"),
-    "extract/doubles.py": ("tests/extract/test_round_trip.py",),
-    "extract/types.py": (MEMBERS, "tests/extract/test_round_trip.py"),
-    "extract/texts.py": (UNICODE, "tests/extract/test_round_trip.py"),
-    "extract/windows.py": (
+    "session": (READING, "tests/extract/test_session.py", HOSTILE),
+    "pace": (DECIDING,),
+    "identity": ("tests/extract/test_identity.py",),
+    "catalog": (READING, MOMENT, "tests/extract/test_extraction.py"),
+    "types": (MEMBERS, "tests/extract/test_round_trip.py"),
+    "doubles": ("tests/extract/test_round_trip.py",),
+    "ranges": ("tests/extract/test_reconcile.py", BULK),
+    "reader": (READING, UNICODE, "tests/extract/test_round_trip.py"),
+    "texts": (UNICODE, "tests/extract/test_round_trip.py"),
+    "mirror": (STORING, "tests/extract/test_extraction.py", BULK),
+    "landing": (STORING, BULK),
+    "bulk": (BULK,),
+    "anomalies": (STORING, MEMBERS, "tests/extract/test_round_trip.py"),
+    "guard": (DECIDING, "tests/extract/test_extraction.py"),
+    "verification": (STORING, COMPARING),
+    "extraction": (
         "tests/extract/test_numeric_cursors.py",
         "tests/extract/test_changes_of_the_source.py",
         DECIDING,
+        MOMENT,
+        "tests/extract/test_extraction.py",
     ),
-    "extract/moment.py": (MOMENT,),
-    "extract/files.py": (STORING,),
-    "extract/landing.py": (STORING, BULK),
-    "extract/bulk.py": (BULK,),
-    "extract/copying.py": (COMPARING, READING, "tests/extract/test_keyless.py"),
-    "extract/mirror.py": (STORING, "tests/extract/test_extraction.py", BULK),
-    "extract/anomalies.py": (STORING, MEMBERS, "tests/extract/test_round_trip.py"),
-    "extract/digests.py": (COMPARING,),
-    "extract/keysets.py": (COMPARING, "tests/extract/test_reconcile.py"),
-    "extract/keyless.py": ("tests/extract/test_keyless.py", COMPARING),
-    "extract/findings.py": (COMPARING, UNICODE, "tests/extract/test_extraction.py"),
-    "extract/ranges.py": ("tests/extract/test_reconcile.py", BULK),
-    "extract/stored_ranges.py": ("tests/extract/test_reconcile.py", COMPARING),
-    "extract/reconcile.py": (COMPARING, "tests/extract/test_reconcile.py", MOMENT),
-    "extract/identity.py": ("tests/extract/test_identity.py",),
-    "extract/verification.py": (STORING, COMPARING),
-    "extract/guard.py": (DECIDING, "tests/extract/test_extraction.py"),
-    "extract/extraction.py": (DECIDING, MOMENT, "tests/extract/test_extraction.py"),
-    "extract/reading.py": ("tests/extract/test_plan.py",),
-    "extract/pace.py": (DECIDING,),
-    "warehouse/connection.py": (DECIDING, READING),
-    "warehouse/marks.py": (DECIDING,),
-    "warehouse/positions.py": (DECIDING,),
-    "warehouse/build.py": (DECIDING,),
-    "commands/run.py": (DECIDING,),
+    "reading": ("tests/extract/test_plan.py",),
+    "windows": ("tests/extract/test_numeric_cursors.py", DECIDING),
+    "moment": (MOMENT,),
+    "digest": (COMPARING,),
+    "keys": (COMPARING, "tests/extract/test_reconcile.py"),
+    "stored": ("tests/extract/test_reconcile.py", COMPARING),
+    "findings": (COMPARING, UNICODE, "tests/extract/test_extraction.py"),
+    "copying": (COMPARING, READING, "tests/extract/test_keyless.py"),
+    "reconcile": (COMPARING, "tests/extract/test_reconcile.py", MOMENT),
+    "bag": ("tests/extract/test_keyless.py", COMPARING),
+    "connection": (DECIDING, READING),
+    **dict.fromkeys(("lock", "transaction", "marks", "positions", "advance", "build"), (DECIDING,)),
 }
-"""The files of the fast suite that most likely kill a mutant of a module."""
+"""The files that most likely kill a mutant of a group."""
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.*?)(?: - .*)?$", re.MULTILINE)
 
 
@@ -142,13 +140,15 @@ class Workshop:
         """
         self._seconds = PATIENCE * seconds
         started = time.monotonic()
-        path = self.folder / mutant.file
-        intact = path.read_text(encoding="utf-8")
-        path.write_text(mutant.apply(self.folder), encoding="utf-8")
+        code = Code(self.folder)
+        broken = mutant.apply(code)
+        for path, text in broken.items():
+            path.write_text(text, encoding="utf-8")
         try:
             outcome, killed_by = self._outcome(mutant, killer)
         finally:
-            path.write_text(intact, encoding="utf-8")
+            for path in broken:
+                path.write_text(code.texts[path], encoding="utf-8")
         return Verdict(mutant, outcome, killed_by, time.monotonic() - started)
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ class Workshop:
         embedded.stop(self._servers, self.folder / ".local" / "programs")
 
     def _outcome(self, mutant: Mutant, killer: str) -> tuple[str, str]:
-        suite = list(dict.fromkeys((*FIRST.get(mutant.file, ()), *FAST_SUITE)))
+        suite = list(dict.fromkeys((*FIRST.get(mutant.group, ()), *FAST_SUITE)))
         for tests in ([killer] if killer else suite, suite, suite):
             status, output = self._pytest(tests)
             if status is None:
