@@ -13,7 +13,7 @@ from common.settings import Address
 from embedded.mariadb import connection
 from extract.declarations import MirroredTable
 from tests.conftest import OperationalDatabase
-from tests.extract.faults.proxy import proxy
+from tests.support.proxy import proxy
 
 Root = Callable[[str], list[tuple]]
 

@@ -8,7 +8,7 @@ import pytest
 from common.errors import ServerError
 from common.settings import Address
 from extract.session import Session
-from tests.false_servers import (
+from tests.support.false_servers import (
     Talk,
     asking_for_password,
     false_server,

@@ -18,7 +18,7 @@ from psycopg2.extensions import connection as Connection
 import embedded
 from common.settings import PROJECT, Address
 from tests.conftest import drop_database
-from tests.dbt.projects import HURRY, Project
+from tests.support.projects import HURRY, Project
 from warehouse.build import dbt_environment
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import upgrade

@@ -10,7 +10,7 @@ import pytest
 from psycopg2 import sql
 
 from tests.dbt.conftest import Warehouse
-from tests.dbt.projects import Project
+from tests.support.projects import Project
 
 LINES, ARTICLES = "mrr_fact_order_lines", "mrr_dim_articles"
 KEYS = {LINES: ("orderId", "Position"), ARTICLES: ("sku",)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from common.settings import PROJECT
 from tests.dbt.conftest import Warehouse
-from tests.dbt.projects import Project
+from tests.support.projects import Project
 
 PAGE = PROJECT / "docs" / "increments.md"
 FILE = re.compile(

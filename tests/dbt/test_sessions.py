@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.dbt.conftest import Warehouse
-from tests.dbt.projects import Project, Reader
+from tests.support.projects import Project, Reader
 
 HOSTILE = {
     "array_nulls": "off",

@@ -15,8 +15,8 @@ from extract.findings import Findings
 from extract.ranges import KeyRange
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
-from tests.extract.random_tables import KEYS, RandomTable, unlike
-from tests.extract.random_values import KINDS, LATIN1, UNICODE, texts
+from tests.support.random_tables import KEYS, RandomTable, unlike
+from tests.support.random_values import KINDS, LATIN1, UNICODE, texts
 
 Query = Callable[..., list[tuple]]
 CELLS = int(os.environ.get("TIDEMARK_CELLS", "50000"))

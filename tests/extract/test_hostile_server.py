@@ -13,9 +13,9 @@ from extract.session import Session
 from extract.session_settings import SETTINGS
 from tests.conftest import OperationalDatabase, new_operational
 from tests.extract.conftest import Mirror
-from tests.extract.faults.proxy import proxy
 from tests.sources.choice import CHOSEN, IS_MARIADB, configured_server, make_numbers
 from tests.sources.types import EXPECTED, TYPES
+from tests.support.proxy import proxy
 
 Query = Callable[..., list[tuple]]
 

@@ -15,9 +15,9 @@ from common.errors import ExitCode
 from extract import findings, stored_ranges
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
-from tests.extract.damage import Saboteur
-from tests.extract.random_tables import KEYS, RandomTable, unlike
-from tests.extract.random_values import KINDS
+from tests.support.damage import Saboteur
+from tests.support.random_tables import KEYS, RandomTable, unlike
+from tests.support.random_values import KINDS
 
 Query = Callable[..., list[tuple]]
 PLANTS = int(os.environ.get("TIDEMARK_PLANTS", "1000")) // len(KEYS)

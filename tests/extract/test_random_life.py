@@ -31,8 +31,8 @@ from extract.mirror import Applied
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
-from tests.extract.life_checker import ChangeLog, Rows, differences, mirror_rows
-from tests.extract.life_source import (
+from tests.support.life_checker import ChangeLog, Rows, differences, mirror_rows
+from tests.support.life_source import (
     ALTERS,
     ANY_CHANGE,
     KEY_KINDS,

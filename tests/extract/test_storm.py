@@ -25,7 +25,7 @@ from extract.verification import Verification
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
-from tests.extract.life_checker import (
+from tests.support.life_checker import (
     ChangeLog,
     History,
     Key,

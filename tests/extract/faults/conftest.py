@@ -10,7 +10,7 @@ from extract import extraction
 from extract.extraction import TableOutcome
 from tests.conftest import OperationalDatabase
 from tests.extract.conftest import Mirror
-from tests.extract.faults.proxy import Proxy
+from tests.support.proxy import Proxy
 
 Query = Callable[..., list[tuple]]
 Acting = Callable[[str, Callable[[], object]], AbstractContextManager[None]]

@@ -21,7 +21,7 @@ from extract.declarations import MirroredTable
 from operational.connection import connection as operational_connection
 from tests.conftest import querying
 from tests.extract.faults.conftest import CHANGES_OUT_OF_ORDER
-from tests.extract.faults.held_run import READER, RunOfTables, owner_of
+from tests.support.held_run import READER, RunOfTables, owner_of
 from warehouse.connection import connect
 from warehouse.upgrade import upgrade
 

@@ -32,8 +32,8 @@ from tests.extract.faults.conftest import (
     extract,
     source_through,
 )
-from tests.extract.faults.proxy import Fault, proxy
 from tests.sources.choice import only_mariadb
+from tests.support.proxy import Fault, proxy
 from warehouse import connection as warehouse_connection
 from warehouse.connection import connect, run_lock
 

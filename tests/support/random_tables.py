@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.conftest import OperationalDatabase
-from tests.extract.random_values import Kind, Meaning, insert_of_random_rows
+from tests.support.random_values import Kind, Meaning, insert_of_random_rows
 
 Query = Callable[..., list[tuple]]
 

@@ -8,8 +8,8 @@ from hypothesis import event
 from hypothesis import strategies as st
 from pymysql.constants import ER
 
-from tests.extract.life_checker import Rows, source_rows
 from tests.sources.choice import portable
+from tests.support.life_checker import Rows, source_rows
 
 STAMPS = {
     "honest": "now(6)",

@@ -22,7 +22,7 @@ from extract.declarations import MirroredTable
 from warehouse.build import BuildResult
 
 FORK_SERVER = get_context("forkserver")
-FORK_SERVER.set_forkserver_preload(["tests.extract.faults.held_run", "extract.landing"])
+FORK_SERVER.set_forkserver_preload(["tests.support.held_run", "extract.landing"])
 REACHED = "reached"
 READER = "reader"
 """The one model of the project, which has read nothing yet: no change may be forgotten."""

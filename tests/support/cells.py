@@ -7,8 +7,8 @@ applications.
 
 from dataclasses import dataclass
 
-from tests.extract.shapes import Shape, collection, line, multi, multipoint, point, polygon
 from tests.sources.choice import IS_MARIADB
+from tests.support.shapes import Shape, collection, line, multi, multipoint, point, polygon
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from itertools import count
 from random import Random
 from typing import TypeVar
 
-from tests.extract.random_tables import KEYS, RandomTable
+from tests.support.random_tables import KEYS, RandomTable
 
 Query = Callable[..., list[tuple]]
 Step = TypeVar("Step", Decimal, timedelta)

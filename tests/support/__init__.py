@@ -1,0 +1,1 @@
+"""What tests share and is no test: servers, projects, values, faults, and checks of their own."""
