@@ -11,7 +11,7 @@ from commands.verify import verify_tables
 from common.errors import ExitCode
 from extract import reconcile, stored_ranges
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 from warehouse.connection import connect, transaction
 
 Query = Callable[..., list[tuple]]

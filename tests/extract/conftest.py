@@ -1,57 +1,17 @@
-"""A mirror of the test's operational database, brought up to date on demand."""
+"""A mirror, mirrored tables to break, and the settings of the operational server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import embedded
 from commands.servers import Connected
-from extract.declarations import MirroredTable
-from extract.extraction import Extraction, TableOutcome
+from extract import stored_ranges
 from extract.session import Session
+from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
-from warehouse.connection import connect
-from warehouse.marks import advance_marks
-from warehouse.run_log import RunLog, new_run_id
-from warehouse.upgrade import upgrade
-
-
-class Mirror:
-    """Extracts tables as a run does, and advances their marks as a run that built them does."""
-
-    def __init__(self, connected: Connected, database: str, folder: Path) -> None:
-        self.connected = connected
-        self.database = database
-        self.folder = folder
-        self.connection = connect(connected.warehouse)
-        upgrade(self.connection)
-
-    def table(self, name: str, **changes: object) -> MirroredTable:
-        """The declaration of `mrr.<name>`, a mirror of the table of that name."""
-        facts: dict = {"key": ("id",), "cursor": "updated_at", **changes}
-        return MirroredTable("test", name, self.database, facts.pop("table", name), **facts)
-
-    def extract(
-        self, *tables: MirroredTable, advance: bool = True, **options: object
-    ) -> list[TableOutcome]:
-        source = Session(self.connected.operational)
-        run_log = RunLog(self.connection, new_run_id())
-        try:
-            outcomes = Extraction(
-                source, self.connected.warehouse, self.connection, run_log, self.folder, **options
-            ).run(list(tables))
-        finally:
-            source.close()
-        if advance:
-            marks = [outcome.mark for outcome in outcomes if outcome.mark]
-            advance_marks(self.connection, marks, run_log.run_id)
-        return outcomes
-
-    def extract_one(self, table: MirroredTable, **options: object) -> TableOutcome:
-        """Extract a table that must come out well."""
-        (outcome,) = self.extract(table, **options)
-        assert outcome.error is None, str(outcome.error)
-        return outcome
+from tests.support.mirror import OLD, Mirror, Query, SetGlobal
 
 
 @pytest.fixture
@@ -64,6 +24,70 @@ def mirror(
 
 
 @pytest.fixture
-def rows_of(query: Callable[..., list[tuple]]) -> Callable[[str], list[tuple]]:
+def rows_of(query: Query) -> Query:
     """The rows of a mirrored table, in the order of its first column."""
     return lambda name: query(f'select * from mrr."{name}" order by 1')
+
+
+@pytest.fixture
+def root(servers: embedded.Servers) -> Iterator[Query]:
+    """SQL as the administrator of the operational server."""
+    with operational_connection(servers.operational_root) as connection:
+
+        def execute(sql: str) -> list[tuple]:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+
+        yield execute
+
+
+@pytest.fixture
+def set_global(root: Query) -> Iterator[SetGlobal]:
+    """Sets variables of the operational server for the sessions to come, until the test ends."""
+    before: dict[str, object] = {}
+
+    def set_variable(name: str, value: object) -> None:
+        before.setdefault(name, root(f"select @@global.{name}")[0][0])
+        root(f"set global {name} = {value!r}")
+
+    yield set_variable
+    for name, value in before.items():
+        root(f"set global {name} = {value!r}")
+
+
+@pytest.fixture
+def session(servers: embedded.Servers) -> Iterator[Session]:
+    made = Session(servers.operational)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def items(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
+    """Three mirrored rows, stamped long ago."""
+    operational.execute(
+        "create table items (id int primary key, a varchar(20), b varchar(20), n int, m int,"
+        " d date, updated_at timestamp(6) null)"
+    )
+    operational.execute(
+        f"insert into items values (1, 'x', 'yVz', 1, 23, '2024-01-01', '{OLD}'),"
+        f" (2, null, '', null, 0, '2024-01-02', '{OLD}'), (3, '', null, 0, null, null, '{OLD}')"
+    )
+    mirror.extract_one(mirror.table("items"))
+    return mirror
+
+
+@pytest.fixture
+def large(
+    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> Mirror:
+    """A mirrored table of 1,500 rows in 15 ranges, stamped long ago."""
+    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    operational.execute(
+        "create table items (id bigint primary key, no int not null unique, v double,"
+        " updated_at timestamp(6) null)"
+    )
+    operational.execute(f"insert into items select seq, -seq, seq, '{OLD}' from seq_1_to_1500")
+    mirror.extract_one(mirror.table("items"))
+    return mirror

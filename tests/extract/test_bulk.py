@@ -11,7 +11,7 @@ from extract.progress import Progress
 from extract.reader import Reader
 from extract.session import Session
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 ROWS = 1_000

@@ -14,7 +14,7 @@ from extract import extraction, findings, windows
 from extract.session import Session
 from operational.connection import connection
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
 from tests.sources.types import EXPECTED, TYPES
+from tests.support.mirror import Mirror
 
 
 def test_every_type_of_mysql_arrives_as_it_is(

@@ -8,8 +8,8 @@ import pytest
 from common.errors import DeletesRefused, TableError
 from extract.types import RULE_OF
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
 from tests.sources.choice import only_mariadb
+from tests.support.mirror import Mirror
 
 ITEMS = """
     create table items (

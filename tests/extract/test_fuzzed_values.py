@@ -14,7 +14,7 @@ from extract import stored_ranges
 from extract.findings import Findings
 from extract.ranges import KeyRange
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 from tests.support.random_tables import KEYS, RandomTable, unlike
 from tests.support.random_values import KINDS, LATIN1, UNICODE, texts
 

@@ -12,9 +12,9 @@ from embedded.mariadb import APPLICATION, READER, ROOT, connection
 from extract.session import Session
 from extract.session_settings import SETTINGS
 from tests.conftest import OperationalDatabase, new_operational
-from tests.extract.conftest import Mirror
 from tests.sources.choice import CHOSEN, IS_MARIADB, configured_server, make_numbers
 from tests.sources.types import EXPECTED, TYPES
+from tests.support.mirror import Mirror
 from tests.support.proxy import proxy
 
 Query = Callable[..., list[tuple]]

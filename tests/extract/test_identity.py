@@ -11,7 +11,7 @@ from extract.declarations import MirroredTable
 from extract.identity import Evidence, Sample, SourceChanged, check_identity, judge
 from extract.session import Session
 from tests.conftest import OperationalDatabase, new_operational
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 

@@ -18,7 +18,7 @@ from extract.findings import Findings
 from extract.session import Session
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 from tests.support.schedules import ALL_BUT_THE_LAST_RANGE_COMPARED, OLD, Items, Query, Schedule
 from warehouse.connection import connect, run_lock
 

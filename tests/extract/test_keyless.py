@@ -8,7 +8,7 @@ from common.errors import DeletesRefused
 from extract import catalog
 from extract.mirror import Applied
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 HOURS = Path(__file__).parents[1] / "cases" / "media" / "three_hours.csv"
 Query = Callable[..., list[tuple]]

@@ -14,8 +14,8 @@ from extract.extraction import Extraction
 from extract.session import Session
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
 from tests.sources.choice import IS_MARIADB
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 ROWS = 200

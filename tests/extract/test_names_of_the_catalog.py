@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import TableError
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 NAMESAKES = ["Items", "ITEMS", "îtems", "items_", "ítems"]
 

@@ -7,7 +7,7 @@ import pytest
 from extract import reconcile, stored_ranges, windows
 from extract.declarations import MirroredTable
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 ROWS = 5000

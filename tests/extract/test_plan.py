@@ -14,7 +14,7 @@ from extract import bulk, stored_ranges
 from extract.declarations import MirroredTable
 from extract.reading import Way
 from tests.conftest import CommandLine, OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 

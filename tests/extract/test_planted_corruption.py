@@ -14,8 +14,8 @@ from commands.verify import VerifyResult, verify_tables
 from common.errors import ExitCode
 from extract import findings, stored_ranges
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
 from tests.support.damage import Saboteur
+from tests.support.mirror import Mirror
 from tests.support.random_tables import KEYS, RandomTable, unlike
 from tests.support.random_values import KINDS
 

@@ -13,7 +13,7 @@ from extract.findings import Findings
 from extract.keysets import difference
 from extract.reader import Chunk, Reader
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 ROWS = 2_500

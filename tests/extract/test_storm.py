@@ -24,7 +24,6 @@ from extract.extraction import TableOutcome
 from extract.verification import Verification
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
 from tests.support.life_checker import (
     ChangeLog,
     History,
@@ -35,6 +34,7 @@ from tests.support.life_checker import (
     mirror_rows,
     source_rows,
 )
+from tests.support.mirror import Mirror
 
 OPERATIONS = int(os.environ.get("TIDEMARK_STORM_OPERATIONS", "20000"))
 EXTRACTS = 20

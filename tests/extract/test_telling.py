@@ -9,7 +9,7 @@ from extract import extraction, reader, stored_ranges
 from extract.extraction import TableOutcome
 from extract.progress import Progress
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 

@@ -13,7 +13,7 @@ from common.errors import ServerError
 from common.settings import Address
 from extract.types import RULES
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 from warehouse import connection as warehouse_connection
 from warehouse.connection import SESSION, connect
 

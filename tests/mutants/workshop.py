@@ -17,12 +17,12 @@ from tests.mutants.mutants import Mutant
 PATIENCE = 3
 """A mutant's tests may take so many times as long as they take without it."""
 READING, STORING, COMPARING, DECIDING = (
-    f"tests/extract/core/test_{name}.py" for name in ("reading", "storing", "comparing", "deciding")
+    f"tests/extract/test_{name}.py" for name in ("reading", "storing", "comparing", "deciding")
 )
 MEMBERS = "tests/extract/test_members.py"
 BULK = "tests/extract/test_bulk.py"
 MOMENT = "tests/extract/test_moment.py"
-UNICODE = "tests/extract/core/test_unicode.py"
+UNICODE = "tests/extract/test_unicode.py"
 HOSTILE = "tests/extract/test_hostile_server.py"
 FAST_SUITE = (
     READING,

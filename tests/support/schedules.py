@@ -9,7 +9,7 @@ import pytest
 
 from extract import extraction, reconcile
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 Act = Callable[[], object]

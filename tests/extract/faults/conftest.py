@@ -9,7 +9,7 @@ import pytest
 from extract import extraction
 from extract.extraction import TableOutcome
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 from tests.support.proxy import Proxy
 
 Query = Callable[..., list[tuple]]

@@ -22,7 +22,6 @@ from extract import extraction, session_settings
 from extract.session_settings import Setting
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase, querying
-from tests.extract.conftest import Mirror
 from tests.extract.faults.conftest import (
     ROWS,
     Acting,
@@ -31,6 +30,7 @@ from tests.extract.faults.conftest import (
     contents,
     extract,
 )
+from tests.support.mirror import Mirror
 
 LOG_FILE_BYTES = 16 * 1024 * 1024
 """The size of each file of PostgreSQL's log, which it writes whole."""

@@ -21,7 +21,6 @@ from common.errors import ServerError, TidemarkError
 from extract import reconcile, session, stored_ranges
 from operational.connection import connection as operational_connection
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
 from tests.extract.faults.conftest import (
     NAMES,
     Acting,
@@ -33,6 +32,7 @@ from tests.extract.faults.conftest import (
     source_through,
 )
 from tests.sources.choice import only_mariadb
+from tests.support.mirror import Mirror
 from tests.support.proxy import Fault, proxy
 from warehouse import connection as warehouse_connection
 from warehouse.connection import connect, run_lock

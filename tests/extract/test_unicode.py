@@ -11,7 +11,7 @@ from commands.verify import verify_tables
 from extract import reader
 from extract.session import Session
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
+from tests.support.mirror import Mirror
 
 Query = Callable[..., list[tuple]]
 NOTED = "select row_key, column_name, source_value from dwh.mirror_anomaly order by 1, 2"

@@ -1,4 +1,4 @@
-"""What compares source and mirror, broken by mutants."""
+"""What compares source and mirror."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,8 +15,7 @@ from extract.ranges import WHOLE, KeyRange, mirror_condition
 from extract.reader import Chunk, Reader
 from extract.session import Session
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
-from tests.extract.core.conftest import OLD, Query, SetGlobal, verified
+from tests.support.mirror import OLD, Mirror, Query, SetGlobal, verified
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What stores, broken by mutants: the landing, the mirror and its anomalies."""
+"""What stores: the landing, the mirror and its anomalies."""
 
 import fcntl
 import os
@@ -12,9 +12,8 @@ from common.errors import DeletesRefused
 from extract import extraction, guard, landing, types
 from extract.mirror import Applied
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
-from tests.extract.core.conftest import Query
 from tests.sources.choice import only_mariadb
+from tests.support.mirror import Mirror, Query
 
 
 def test_landing_of_a_dead_run_is_cleared_before(items: Mirror, query: Query) -> None:

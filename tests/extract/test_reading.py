@@ -1,4 +1,4 @@
-"""What reads the source, broken by mutants: the session, the catalog and the reader."""
+"""What reads the source: the session, the catalog and the reader."""
 
 import secrets
 from collections.abc import Iterator
@@ -17,9 +17,8 @@ from extract import reader
 from extract.reader import Chunk, Reader, column_field
 from extract.session import Session
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
-from tests.extract.core.conftest import OLD, Query, SetGlobal, described_as_large
 from tests.sources.choice import only_mariadb
+from tests.support.mirror import OLD, Mirror, Query, SetGlobal, described_as_large
 
 
 def keys_read(chunks: Iterator[Chunk]) -> list[int]:

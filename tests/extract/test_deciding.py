@@ -1,4 +1,4 @@
-"""What decides, broken by mutants: the lock, the guard, the mark, the pace, what is built."""
+"""What decides: the lock, the guard, the mark, the pace, what is built."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,7 @@ from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
 from extract.session import Session
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
-from tests.extract.core.conftest import OLD, Query
+from tests.support.mirror import OLD, Mirror, Query
 from warehouse import positions
 from warehouse.build import Builder, BuildResult, Node
 from warehouse.connection import RUN_LOCK, connect, run_lock, transaction

@@ -12,9 +12,8 @@ from extract.catalog import describe
 from extract.reader import Reader, column_field
 from extract.session import Session
 from tests.conftest import OperationalDatabase
-from tests.extract.conftest import Mirror
-from tests.extract.core.conftest import Query, SetGlobal
 from tests.sources.choice import IS_MARIADB
+from tests.support.mirror import Mirror, Query, SetGlobal
 
 PACKET_BYTES = 1024 * 1024
 CPU_SECONDS = 2

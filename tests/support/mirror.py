@@ -1,0 +1,79 @@
+"""A mirror of the test's operational database, brought up to date and compared on demand."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from commands.servers import Connected
+from extract.catalog import TableDescription, describe
+from extract.declarations import MirroredTable
+from extract.extraction import Extraction, TableOutcome
+from extract.mirror import MirrorTable
+from extract.reader import Reader
+from extract.reconcile import verify
+from extract.session import Session
+from extract.verification import Verification
+from warehouse.connection import connect, transaction
+from warehouse.marks import advance_marks
+from warehouse.run_log import RunLog, new_run_id
+from warehouse.upgrade import upgrade
+
+Query = Callable[..., list[tuple]]
+SetGlobal = Callable[[str, object], None]
+
+OLD = "2020-01-01"
+"""A stamp long before any window."""
+
+
+class Mirror:
+    """Extracts tables as a run does, and advances their marks as a run that built them does."""
+
+    def __init__(self, connected: Connected, database: str, folder: Path) -> None:
+        self.connected = connected
+        self.database = database
+        self.folder = folder
+        self.connection = connect(connected.warehouse)
+        upgrade(self.connection)
+
+    def table(self, name: str, **changes: object) -> MirroredTable:
+        """The declaration of `mrr.<name>`, a mirror of the table of that name."""
+        facts: dict = {"key": ("id",), "cursor": "updated_at", **changes}
+        return MirroredTable("test", name, self.database, facts.pop("table", name), **facts)
+
+    def extract(
+        self, *tables: MirroredTable, advance: bool = True, **options: object
+    ) -> list[TableOutcome]:
+        source = Session(self.connected.operational)
+        run_log = RunLog(self.connection, new_run_id())
+        try:
+            outcomes = Extraction(
+                source, self.connected.warehouse, self.connection, run_log, self.folder, **options
+            ).run(list(tables))
+        finally:
+            source.close()
+        if advance:
+            marks = [outcome.mark for outcome in outcomes if outcome.mark]
+            advance_marks(self.connection, marks, run_log.run_id)
+        return outcomes
+
+    def extract_one(self, table: MirroredTable, **options: object) -> TableOutcome:
+        """Extract a table that must come out well."""
+        (outcome,) = self.extract(table, **options)
+        assert outcome.error is None, str(outcome.error)
+        return outcome
+
+
+def described_as_large(session: Session, table: MirroredTable) -> TableDescription:
+    """The table as its source has it, taken for larger than any range."""
+    return replace(describe(session, table), estimated_rows=10**9, row_bytes=0)
+
+
+def verified(mirror: Mirror, table: MirroredTable) -> Verification:
+    """What a comparison of every row says, which changes nothing."""
+    source = Session(mirror.connected.operational)
+    known = describe(source, table)
+    try:
+        with transaction(mirror.connection), mirror.connection.cursor() as cursor:
+            return verify(cursor, Reader(source, known), MirrorTable(known, "test"))
+    finally:
+        source.close()
