@@ -31,7 +31,7 @@ from commands.status import status
 from common.errors import TidemarkError, UsageError
 from common.settings import PROJECT, Address
 from embedded import Servers
-from tests.conftest import drop_database
+from tests.support.servers import drop_database
 from warehouse.connection import connect, transaction
 from warehouse.run_log import RunLog
 from warehouse.upgrade import upgrade

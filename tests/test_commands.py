@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from common.settings import LOCAL, SETTINGS
-from tests.conftest import CommandLine, copy_of_project
-from tests.test_errors import check_told
+from tests.support.command_line import CommandLine, check_told, copy_of_project
 
 
 class Checkout:

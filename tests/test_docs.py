@@ -13,7 +13,7 @@ from common.errors import ExitCode
 from common.settings import DBT_PROJECT, PROJECT, SETTINGS
 from docs import generate_types
 from extract.types import RULE_OF
-from tests.test_layout import FILES, relative
+from tests.support.project_files import FILES, relative
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 PAGES = [path for path in FILES if path.suffix == ".md" and "dbt_project" not in path.parts]

@@ -12,8 +12,8 @@ from common.errors import ExitCode
 from common.settings import Address
 from embedded.mariadb import connection
 from extract.declarations import MirroredTable
-from tests.conftest import OperationalDatabase
 from tests.support.proxy import proxy
+from tests.support.servers import OperationalDatabase
 
 Root = Callable[[str], list[tuple]]
 

@@ -11,18 +11,7 @@ import pytest
 import run
 from common.errors import SettingError
 from common.settings import PROJECT, Address, read_settings
-from tests.conftest import CommandLine
-
-
-def check_told(done, exit_code: int, *parts: str) -> None:
-    """The command ended with the code, said each part and a HINT, and showed no traceback."""
-    said = done.stdout + done.stderr
-    assert done.returncode == exit_code, said
-    for part in parts:
-        assert part in said
-    assert "\nHINT: " in said
-    assert "Traceback" not in said
-
+from tests.support.command_line import CommandLine, check_told
 
 SECRET = "s3cr3t'\"$%:/@"
 

@@ -21,8 +21,8 @@ import run
 from common import errors
 from common.errors import TidemarkError
 from common.settings import PROJECT, Address
-from tests.conftest import CommandLine, copy_of_project, drop_database
-from tests.test_errors import check_told
+from tests.support.command_line import CommandLine, check_told, copy_of_project
+from tests.support.servers import drop_database
 from warehouse import build
 from warehouse.build import Builder, DbtEnded
 from warehouse.connection import connect

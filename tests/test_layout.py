@@ -11,6 +11,7 @@ import yaml
 
 from common.settings import DBT_PROJECT, PROJECT
 from tests.mutants.listed import problems_of_the_list
+from tests.support.project_files import FILES, relative
 
 MODELS = DBT_PROJECT / "models"
 MODULE_LINES = 450
@@ -39,7 +40,6 @@ NAMES = {
 REFERENCE_DOMAINS = {"sales", "common"}
 """The folders whose names carry no domain."""
 
-NOT_OURS = {"__pycache__", "target", "logs"}
 REGISTRY_HOST = re.compile(
     r"(?:index|find-links|registry)[-_ ]?(?:url)?\W{1,4}https?://|"
     r"\b(?:pypi|pythonhosted|npmjs|artifactory|nexus|devpi)[\w-]*\.[a-z]{2,}\b",
@@ -48,24 +48,8 @@ REGISTRY_HOST = re.compile(
 MACHINE_PATH = re.compile(r"(?<![\w./$}>])/(?:home|root|Users|work|tmp)/\w")
 
 
-def project_files() -> list[Path]:
-    """Every file of the project, hidden folders and what is generated left out."""
-    return sorted(path for path in PROJECT.iterdir() if path.is_file() and path.name != ".env") + [
-        path
-        for folder in sorted(PROJECT.iterdir())
-        if folder.is_dir() and (not folder.name.startswith(".") or folder.name == ".ci")
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not NOT_OURS & set(path.relative_to(PROJECT).parts)
-    ]
-
-
-FILES = project_files()
 MODULES = [path for path in FILES if path.suffix == ".py" and "tests" not in path.parts]
 SQL_MODELS = sorted(MODELS.glob("*/*/*.sql"))
-
-
-def relative(path: Path) -> str:
-    return str(path.relative_to(PROJECT))
 
 
 def described_in(folder: Path, kind: str) -> Iterator[dict[str, Any]]:

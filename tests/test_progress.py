@@ -17,7 +17,7 @@ from extract.extraction import TableOutcome
 from extract.mirror import Applied
 from extract.progress import Progress
 from extract.verification import Verification
-from tests.conftest import CommandLine
+from tests.support.command_line import CommandLine
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ONE = datetime(2026, 11, 1, 13, tzinfo=UTC)

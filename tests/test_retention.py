@@ -17,7 +17,8 @@ from common import log
 from common.settings import PROJECT, Address
 from embedded import server
 from extract.guard import allowed_deletes
-from tests.conftest import TEST_SERVERS, CommandLine, OperationalDatabase
+from tests.support.command_line import CommandLine
+from tests.support.servers import TEST_SERVERS, OperationalDatabase
 from warehouse import retention
 from warehouse.connection import connect
 from warehouse.retention import forget_compiled, forget_old

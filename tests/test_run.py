@@ -10,13 +10,8 @@ from common.settings import Address
 from operational.connection import connection as operational_connection
 from operational.seed import seed
 from operational.simulate import simulate
-from tests.conftest import (
-    CommandLine,
-    OperationalDatabase,
-    copy_of_project,
-    new_warehouse,
-    querying,
-)
+from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.servers import OperationalDatabase, new_warehouse, querying
 from warehouse.connection import run_lock
 
 Query = Callable[..., list[tuple]]

@@ -10,8 +10,8 @@ from commands.servers import Connected
 from commands.verify import verify_tables
 from common.errors import ExitCode
 from extract import reconcile, stored_ranges
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 from warehouse.connection import connect, transaction
 
 Query = Callable[..., list[tuple]]

@@ -17,8 +17,8 @@ from psycopg2.extensions import connection as Connection
 
 import embedded
 from common.settings import PROJECT, Address
-from tests.conftest import drop_database
 from tests.support.projects import HURRY, Project
+from tests.support.servers import drop_database
 from warehouse.build import dbt_environment
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import upgrade

@@ -10,8 +10,8 @@ from commands.servers import Connected
 from extract import stored_ranges
 from extract.session import Session
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import OLD, Mirror, Query, SetGlobal
+from tests.support.servers import OperationalDatabase
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from extract.declarations import MirroredTable
 from extract.progress import Progress
 from extract.reader import Reader
 from extract.session import Session
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 ROWS = 1_000

@@ -13,8 +13,8 @@ from common.errors import TableError
 from extract import extraction, findings, windows
 from extract.session import Session
 from operational.connection import connection
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 

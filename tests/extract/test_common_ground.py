@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from tests.conftest import OperationalDatabase
 from tests.sources.types import EXPECTED, TYPES
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 
 def test_every_type_of_mysql_arrives_as_it_is(

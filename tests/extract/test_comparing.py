@@ -14,8 +14,8 @@ from extract.mirror import Applied, MirrorTable
 from extract.ranges import WHOLE, KeyRange, mirror_condition
 from extract.reader import Chunk, Reader
 from extract.session import Session
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import OLD, Mirror, Query, SetGlobal, verified
+from tests.support.servers import OperationalDatabase
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from extract import extraction, guard, pace
 from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
 from extract.session import Session
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import OLD, Mirror, Query
+from tests.support.servers import OperationalDatabase
 from warehouse import positions
 from warehouse.build import Builder, BuildResult, Node
 from warehouse.connection import RUN_LOCK, connect, run_lock, transaction

@@ -9,7 +9,7 @@ from common.errors import ExitCode, SettingError
 from common.settings import PROJECT
 from extract.declarations import MirroredTable, WrongDeclarations, declared_tables
 from extract.entries import shown
-from tests.conftest import CommandLine
+from tests.support.command_line import CommandLine
 
 FILE = "_mrr_shop__sources.yml"
 GOOD = """\

@@ -7,9 +7,9 @@ import pytest
 
 from common.errors import DeletesRefused, TableError
 from extract.types import RULE_OF
-from tests.conftest import OperationalDatabase
 from tests.sources.choice import only_mariadb
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 ITEMS = """
     create table items (

@@ -13,10 +13,10 @@ import pytest
 from extract import stored_ranges
 from extract.findings import Findings
 from extract.ranges import KeyRange
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
 from tests.support.random_tables import KEYS, RandomTable, unlike
 from tests.support.random_values import KINDS, LATIN1, UNICODE, texts
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 CELLS = int(os.environ.get("TIDEMARK_CELLS", "50000"))

@@ -11,11 +11,11 @@ from common.errors import ServerError
 from embedded.mariadb import APPLICATION, READER, ROOT, connection
 from extract.session import Session
 from extract.session_settings import SETTINGS
-from tests.conftest import OperationalDatabase, new_operational
 from tests.sources.choice import CHOSEN, IS_MARIADB, configured_server, make_numbers
 from tests.sources.types import EXPECTED, TYPES
 from tests.support.mirror import Mirror
 from tests.support.proxy import proxy
+from tests.support.servers import OperationalDatabase, new_operational
 
 Query = Callable[..., list[tuple]]
 

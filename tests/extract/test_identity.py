@@ -10,8 +10,8 @@ import embedded
 from extract.declarations import MirroredTable
 from extract.identity import Evidence, Sample, SourceChanged, check_identity, judge
 from extract.session import Session
-from tests.conftest import OperationalDatabase, new_operational
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase, new_operational
 
 Query = Callable[..., list[tuple]]
 

@@ -17,9 +17,9 @@ from extract import extraction, findings, reader, reconcile, stored_ranges
 from extract.findings import Findings
 from extract.session import Session
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
 from tests.support.schedules import ALL_BUT_THE_LAST_RANGE_COMPARED, OLD, Items, Query, Schedule
+from tests.support.servers import OperationalDatabase
 from warehouse.connection import connect, run_lock
 
 SMALL, LARGE = 500, 2_500

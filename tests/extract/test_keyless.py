@@ -7,8 +7,8 @@ import pytest
 from common.errors import DeletesRefused
 from extract import catalog
 from extract.mirror import Applied
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 

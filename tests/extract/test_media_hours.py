@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 HOURS = Path(__file__).parents[1] / "cases" / "media" / "three_hours.csv"
 Query = Callable[..., list[tuple]]

@@ -8,8 +8,8 @@ from common.errors import TableError
 from extract import reader
 from extract.reader import Reader, column_field
 from extract.session import Session
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror, described_as_large
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 NOTED = "select row_key, column_name, source_value, stored_value from dwh.mirror_anomaly order by 1"

@@ -13,9 +13,9 @@ from extract import extraction, reconcile, stored_ranges
 from extract.extraction import Extraction
 from extract.session import Session
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase
 from tests.sources.choice import IS_MARIADB
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 ROWS = 200

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from common.errors import TableError
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 NAMESAKES = ["Items", "ITEMS", "îtems", "items_", "ítems"]
 

@@ -6,8 +6,8 @@ import pytest
 
 from extract import reconcile, stored_ranges, windows
 from extract.declarations import MirroredTable
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 ROWS = 5000

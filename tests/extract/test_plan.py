@@ -13,8 +13,9 @@ from common.errors import ServerError
 from extract import bulk, stored_ranges
 from extract.declarations import MirroredTable
 from extract.reading import Way
-from tests.conftest import CommandLine, OperationalDatabase
+from tests.support.command_line import CommandLine
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 

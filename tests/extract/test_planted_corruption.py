@@ -13,11 +13,11 @@ from commands.servers import Connected
 from commands.verify import VerifyResult, verify_tables
 from common.errors import ExitCode
 from extract import findings, stored_ranges
-from tests.conftest import OperationalDatabase
 from tests.support.damage import Saboteur
 from tests.support.mirror import Mirror
 from tests.support.random_tables import KEYS, RandomTable, unlike
 from tests.support.random_values import KINDS
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 PLANTS = int(os.environ.get("TIDEMARK_PLANTS", "1000")) // len(KEYS)

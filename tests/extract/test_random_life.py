@@ -29,7 +29,6 @@ from extract import extraction, guard, reconcile, session, stored_ranges
 from extract.extraction import TableOutcome
 from extract.mirror import Applied
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase
 from tests.support.life_checker import ChangeLog, Rows, differences, mirror_rows
 from tests.support.life_source import (
     ALTERS,
@@ -39,6 +38,7 @@ from tests.support.life_source import (
     SourceTable,
 )
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 EXAMPLES = int(os.environ.get("TIDEMARK_LIFE_EXAMPLES", "30"))
 STEPS = 8

@@ -16,9 +16,9 @@ from embedded.mariadb import READER
 from extract import reader
 from extract.reader import Chunk, Reader, column_field
 from extract.session import Session
-from tests.conftest import OperationalDatabase
 from tests.sources.choice import only_mariadb
 from tests.support.mirror import OLD, Mirror, Query, SetGlobal, described_as_large
+from tests.support.servers import OperationalDatabase
 
 
 def keys_read(chunks: Iterator[Chunk]) -> list[int]:

@@ -12,8 +12,8 @@ from extract import digests, reader, reconcile, stored_ranges
 from extract.findings import Findings
 from extract.keysets import difference
 from extract.reader import Chunk, Reader
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 ROWS = 2_500

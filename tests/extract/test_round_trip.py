@@ -15,10 +15,10 @@ from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
 from extract.findings import Findings
 from extract.types import RULE_OF
-from tests.conftest import OperationalDatabase, new_operational, new_warehouse, querying
 from tests.sources.choice import IS_MARIADB, only_mariadb
 from tests.support.cells import CELLS, Noted, Values
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase, new_operational, new_warehouse, querying
 
 Query = Callable[..., list[tuple]]
 

@@ -10,8 +10,8 @@ import embedded
 from common.errors import ServerError
 from extract.session import Session
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase
 from tests.sources.choice import CHOSEN, IS_MARIADB
+from tests.support.servers import OperationalDatabase
 
 
 @pytest.fixture

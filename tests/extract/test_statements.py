@@ -11,8 +11,8 @@ from extract import findings, stored_ranges
 from extract.moment import AFTER_EACH, BEGIN, END
 from extract.session_settings import SETTINGS
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 PAGE = (PROJECT / "docs" / "for-your-dba.md").read_text(encoding="utf-8")
 LOCKING = re.compile(r"for update|for share|lock in share mode|lock table|flush", re.IGNORECASE)

@@ -11,9 +11,9 @@ from commands.verify import verify_tables
 from common.errors import DeletesRefused
 from extract import extraction, guard, landing, types
 from extract.mirror import Applied
-from tests.conftest import OperationalDatabase
 from tests.sources.choice import only_mariadb
 from tests.support.mirror import Mirror, Query
+from tests.support.servers import OperationalDatabase
 
 
 def test_landing_of_a_dead_run_is_cleared_before(items: Mirror, query: Query) -> None:

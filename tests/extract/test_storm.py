@@ -23,7 +23,6 @@ from extract import guard, reconcile, stored_ranges
 from extract.extraction import TableOutcome
 from extract.verification import Verification
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase
 from tests.support.life_checker import (
     ChangeLog,
     History,
@@ -35,6 +34,7 @@ from tests.support.life_checker import (
     source_rows,
 )
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 OPERATIONS = int(os.environ.get("TIDEMARK_STORM_OPERATIONS", "20000"))
 EXTRACTS = 20

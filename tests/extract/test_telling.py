@@ -8,8 +8,8 @@ from commands.verify import verify_tables
 from extract import extraction, reader, stored_ranges
 from extract.extraction import TableOutcome
 from extract.progress import Progress
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 

@@ -10,8 +10,8 @@ import pytest
 from commands.verify import verify_tables
 from extract import reader
 from extract.session import Session
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 NOTED = "select row_key, column_name, source_value from dwh.mirror_anomaly order by 1, 2"

@@ -12,8 +12,8 @@ from common import libpq
 from common.errors import ServerError
 from common.settings import Address
 from extract.types import RULES
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 from warehouse import connection as warehouse_connection
 from warehouse.connection import SESSION, connect
 

@@ -11,9 +11,9 @@ from extract import reader
 from extract.catalog import describe
 from extract.reader import Reader, column_field
 from extract.session import Session
-from tests.conftest import OperationalDatabase
 from tests.sources.choice import IS_MARIADB
 from tests.support.mirror import Mirror, Query, SetGlobal
+from tests.support.servers import OperationalDatabase
 
 PACKET_BYTES = 1024 * 1024
 CPU_SECONDS = 2

@@ -13,8 +13,8 @@ import pytest
 
 import embedded
 from common.settings import Address
-from tests.conftest import CommandLine
 from tests.sources.packages import PROGRAMS, unpack, wrap
+from tests.support.command_line import CommandLine
 from warehouse.connection import run_lock
 
 CONFIGURATION = """

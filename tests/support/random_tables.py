@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.conftest import OperationalDatabase
 from tests.support.random_values import Kind, Meaning, insert_of_random_rows
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from extract import extraction, reconcile
-from tests.conftest import OperationalDatabase
 from tests.support.mirror import Mirror
+from tests.support.servers import OperationalDatabase
 
 Query = Callable[..., list[tuple]]
 Act = Callable[[], object]

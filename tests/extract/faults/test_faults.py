@@ -21,16 +21,15 @@ from embedded.account import Account
 from extract import extraction, session_settings
 from extract.session_settings import Setting
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase, querying
-from tests.extract.faults.conftest import (
+from tests.support.mirror import Mirror, Query
+from tests.support.servers import OperationalDatabase, querying
+from tests.support.two_tables import (
     ROWS,
     Acting,
-    Query,
     check_settled,
     contents,
     extract,
 )
-from tests.support.mirror import Mirror
 
 LOG_FILE_BYTES = 16 * 1024 * 1024
 """The size of each file of PostgreSQL's log, which it writes whole."""

@@ -19,9 +19,9 @@ from embedded.mariadb import MariaDB
 from embedded.postgresql import PostgreSQL
 from extract.declarations import MirroredTable
 from operational.connection import connection as operational_connection
-from tests.conftest import querying
-from tests.extract.faults.conftest import CHANGES_OUT_OF_ORDER
 from tests.support.held_run import READER, RunOfTables, owner_of
+from tests.support.servers import querying
+from tests.support.two_tables import CHANGES_OUT_OF_ORDER
 from warehouse.connection import connect
 from warehouse.upgrade import upgrade
 

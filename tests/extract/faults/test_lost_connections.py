@@ -20,20 +20,19 @@ from commands.servers import Connected
 from common.errors import ServerError, TidemarkError
 from extract import reconcile, session, stored_ranges
 from operational.connection import connection as operational_connection
-from tests.conftest import OperationalDatabase
-from tests.extract.faults.conftest import (
+from tests.sources.choice import only_mariadb
+from tests.support.mirror import Mirror, Query
+from tests.support.proxy import Fault, proxy
+from tests.support.servers import OperationalDatabase
+from tests.support.two_tables import (
     NAMES,
     Acting,
-    Query,
     change,
     check_settled,
     contents,
     extract,
     source_through,
 )
-from tests.sources.choice import only_mariadb
-from tests.support.mirror import Mirror
-from tests.support.proxy import Fault, proxy
 from warehouse import connection as warehouse_connection
 from warehouse.connection import connect, run_lock
 

@@ -1,0 +1,68 @@
+"""A copy of the project, and its commands as a user starts them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from common.settings import PROJECT, Address
+from warehouse.build import dbt_environment
+
+
+class CommandLine:
+    """run.py and dbt of a project folder, as a user starts them."""
+
+    def __init__(self, folder: Path, operational: Address, warehouse: Address) -> None:
+        self.folder = folder
+        self.addresses = operational, warehouse
+        self.environment = {
+            **os.environ,
+            **dbt_environment(warehouse),
+            "OPERATIONAL_HOST": operational.host,
+            "OPERATIONAL_PORT": str(operational.port),
+            "OPERATIONAL_USER": operational.user,
+            "OPERATIONAL_PASSWORD": operational.password,
+            "DBT_PROJECT_DIR": str(folder / "dbt_project"),
+            "DBT_PROFILES_DIR": str(folder),
+        }
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self._call([sys.executable, str(self.folder / "run.py"), *arguments], environment)
+
+    def dbt(
+        self, *arguments: str, folder: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        dbt = Path(sys.executable).parent / "dbt"
+        return self._call([str(dbt), *arguments], environment, folder)
+
+    def _call(
+        self, command: list[str], environment: dict[str, str], folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=folder or self.folder,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+
+
+def copy_of_project(folder: Path) -> Path:
+    """A copy of the project without its state, so that a test may break a model of it."""
+    left_out = (".git", ".local", ".venv", "target", "logs", ".env", "__pycache__")
+    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*left_out))
+    (folder / ".venv").symlink_to(PROJECT / ".venv")
+    return folder
+
+
+def check_told(done: subprocess.CompletedProcess[str], exit_code: int, *parts: str) -> None:
+    """The command ended with the code, said each part and a HINT, and showed no traceback."""
+    said = done.stdout + done.stderr
+    assert done.returncode == exit_code, said
+    for part in parts:
+        assert part in said
+    assert "\nHINT: " in said
+    assert "Traceback" not in said
