@@ -1,5 +1,5 @@
 -- How many rows came over from the source, and what the counts of a comparison mean
--- (docs/architecture.md, "Words").
+-- (docs/glossary.md).
 
 alter table dwh.mirror_verification add column fetched_rows bigint;
 
