@@ -11,16 +11,16 @@ PAGE = PROJECT / "docs" / "types.md"
 
 HEAD = """# Types
 
-Written by `python -m docs.generate_types` from `extract/types.py`: change that, not this.
+This page is generated from `extract/types.py` by `python -m docs.generate_types`; do not edit it.
 
 Every value has one canonical text. The source server writes it, PostgreSQL parses it into the type
-of the mirror, and writes the same text again from what it has stored. So one text serves the load
-and the [comparison](architecture.md#how-the-mirror-is-compared) of the two. `c` is the column. The
-session of the source is in UTC and utf8mb4. NULL stays NULL.
+of the mirror, and PostgreSQL writes the same text again from what it has stored. So the same text
+is used to load a value and to [compare](architecture.md#how-the-mirror-is-compared) both sides. In
+the expressions, `c` is the column. The session on the source uses UTC and utf8mb4. NULL stays NULL.
 
-What PostgreSQL cannot hold is stored as said under *deviates*. Where that loses something, the row
-of `dwh.mirror_anomaly` says which key, which column and why. A type that is not here stops its
-table, with a message, before a row is read.
+*Deviates* says how a value is stored that PostgreSQL cannot represent. If something is lost, a row
+of `dwh.mirror_anomaly` records the key, the column and the reason. If a table has a column of a
+type that is not listed here, it stops with a message before any of its rows is read.
 """
 
 VARIANTS = {
@@ -34,27 +34,28 @@ VARIANTS = {
 SIGNED = ("tinyint", "smallint", "mediumint", "int", "bigint")
 
 NOTES = {
-    "tinyint": "`ZEROFILL` and the width in `int(8)` are display and not data; both go.",
-    "bit": "The bits are a number; how many there are is not kept.",
-    "decimal": "The zeros of `ZEROFILL` go.",
-    "float": "The text is that of the same value as a DOUBLE, since a FLOAT prints six digits of"
-    " it. The sign of -0 goes.",
-    "double": "The display of `DOUBLE(M,D)` goes, and the sign of -0.",
-    "datetime": "It has no zone at the source, and none here.",
-    "time": "An interval, since a TIME goes from -838:59:59 to 838:59:59.",
-    "char": "Any length, see [decision 4](decisions/0004-text-not-varchar.md). CHAR comes without"
-    " trailing blanks, as the server gives it.",
-    "enum": "The label. A value that was invalid when it was written has the number 0 and shows as"
-    " '': it is '' here too, and an anomaly. Where '' is itself a member of the ENUM, it is ␀"
-    " (U+2400), an anomaly, and in a key it stops the table.",
-    "set": "The labels. A member '' that comes first shows as nothing: it is ␀ (U+2400) here, an"
-    " anomaly, and in a key it stops the table.",
-    "json": "The text as the source has it: order, double keys and blanks kept, as `json` and not"
-    " `jsonb`. MariaDB's JSON is a LONGTEXT there, and so its mirror is `text`.",
-    "inet4": "PostgreSQL's `inet` writes some addresses otherwise.",
-    "geometry": "The bytes that the source keeps: the SRID in four bytes, the lowest first, then"
+    "tinyint": "`ZEROFILL` and the width in `int(8)` concern display only, and are not mirrored.",
+    "bit": "The bits are stored as a number; the declared number of bits is not kept.",
+    "decimal": "The zeros of `ZEROFILL` are not mirrored.",
+    "float": "The text is that of the same value as a DOUBLE, since the server writes only six"
+    " digits of a FLOAT. The sign of -0 is lost.",
+    "double": "The display format of `DOUBLE(M,D)` and the sign of -0 are lost.",
+    "datetime": "It has no time zone, neither at the source nor in the mirror.",
+    "time": "It is an interval, since a TIME ranges from -838:59:59 to 838:59:59.",
+    "char": "The mirror does not limit the length, see [decision"
+    " 4](decisions/0004-text-not-varchar.md). CHAR has no trailing blanks, as the server"
+    " returns it.",
+    "enum": "The label is stored. A value that was invalid when it was written has the number 0 and"
+    " is shown as '': it is '' in the mirror too, and an anomaly. If '' is also a member of the"
+    " ENUM, the invalid value is ␀ (U+2400), an anomaly, and in a key it stops the table.",
+    "set": "The labels are stored. If a member '' comes first, it is shown as nothing: it is ␀"
+    " (U+2400) in the mirror, an anomaly, and in a key it stops the table.",
+    "json": "The text of the source is stored as `json` and not `jsonb`, so that order, duplicate"
+    " keys and blanks are kept. In MariaDB, JSON is a LONGTEXT, so its mirror is `text`.",
+    "inet4": "PostgreSQL's `inet` would write some addresses differently.",
+    "geometry": "The bytes that the source stores: the SRID in four bytes, the lowest first, then"
     " the geometry as WKB. With PostGIS, `st_geomfromwkb(substring(c from 5))` reads them.",
-    "vector": "The bytes that the source keeps: four for each number, a FLOAT, the lowest first.",
+    "vector": "The bytes that the source stores: four for each number, a FLOAT, the lowest first.",
 }
 """What a reader of the mirror should know, by the first type of a rule."""
 
@@ -96,7 +97,10 @@ def _section(rule: TypeRule) -> str:
     if any(notes):
         lines += [f"Deviates: {' '.join(filter(None, notes))}", ""]
     if rule.data_types[0] in UNTRIED:
-        lines += [f"Written from documentation and untried: {UNTRIED[rule.data_types[0]]}.", ""]
+        lines += [
+            f"Written from the documentation and not tried: {UNTRIED[rule.data_types[0]]}.",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -124,15 +128,17 @@ def _as_key(rule: TypeRule) -> str:
 
 def _anomaly(rule: TypeRule) -> str:
     if rule.held:
-        return f"A value without `{rule.held.format(c='c')}` becomes NULL, and an anomaly."
+        satisfied = rule.held.format(c="c")
+        return f"A value that does not satisfy `{satisfied}` becomes NULL, and an anomaly."
     if rule.quoted:
         return (
-            "The character NUL becomes ␀ (U+2400), and an anomaly. Bytes that are no Unicode"
-            " character, as a surrogate without its other half or a character that a user defined,"
-            " become `?`, and an anomaly with the first bytes of the text. Behind such a text of up"
-            f" to {SHORT_TEXT:,} bytes stand U+FFFD and {MARK_DIGITS} digits of the SHA-256 of its"
-            " bytes, so that two of them stay two. A character that has a Unicode, but comes back"
-            " from it as other bytes, is that character, and an anomaly."
+            "The character NUL becomes ␀ (U+2400), and an anomaly. Bytes that are not a Unicode"
+            " character, such as an unpaired surrogate or a user-defined character, become `?`, and"
+            " an anomaly with the first bytes of the text. If such a text has up to"
+            f" {SHORT_TEXT:,} bytes, U+FFFD and {MARK_DIGITS} digits of the SHA-256 of its bytes"
+            " are appended, so that two different texts stay different. A character that has a"
+            " Unicode equivalent, but is converted back to other bytes, becomes this equivalent, and an"
+            " anomaly."
         )
     return ""
 
