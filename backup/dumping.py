@@ -2,7 +2,6 @@
 
 import shutil
 import time
-import tomllib
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from backup.manifest import ROLES, Contents, Manifest, describe_files
 from backup.programs import ProgramFailed, Programs
 from common.errors import TidemarkError, UsageError
 from common.log import get_logger
-from common.settings import PROJECT, Address
+from common.settings import Address
+from common.version import own_version
 from warehouse.connection import connect, transaction
 
 log = get_logger(__name__)
@@ -110,7 +110,7 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
         cursor.execute(f"select {ISO_TEXT.format('clock_timestamp()')}")
         (completed_at,) = cursor.fetchone()
         manifest = Manifest(
-            tidemark=_own_version(),
+            tidemark=own_version(),
             created_at=created_at,
             run_id=run_id,
             server=server,
@@ -179,8 +179,3 @@ def _steps(cursor: Cursor, warehouse: Address) -> tuple[str, ...]:
             "Run `python run.py` first, or set WAREHOUSE_DATABASE to the one it builds in.",
         )
     return steps
-
-
-def _own_version() -> str:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-    return project["project"]["version"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backup.files import sync_folder
 from common.errors import TidemarkError, UsageError
+from common.suggestion import did_you_mean
 
 PARTIAL = ".partial"
 VERIFIED = "verified.json"
@@ -70,7 +71,9 @@ def find_backup(directory: Path, name: str | None) -> Path:
         if path.name == name:
             return path
     raise UsageError(
-        f"backup {name}", f"not in {directory}", f"The newest there is {backups[-1].name}."
+        f"backup {name}",
+        f"not in {directory}",
+        f"{did_you_mean(name, [path.name for path in backups])}The newest is {backups[-1].name}.",
     )
 
 

@@ -1,1 +1,1 @@
-"""The verbs of the command line: each returns a result, and run.py prints it."""
+"""The commands: a module for each, with its options, its work and its words; `line` finds it."""

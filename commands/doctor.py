@@ -1,19 +1,23 @@
 """`doctor`: what could keep a run from being right, each finding with its remedy."""
 
+import argparse
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import psycopg2
 import pymysql
 from psycopg2.errors import ReadOnlySqlTransaction
+from psycopg2.extensions import connection as Connection
 
-from commands.servers import Connected
+from commands.choice import chosen_tables
+from commands.options import add_choice, add_quiet
+from commands.servers import Connected, connect_servers
+from commands.tables import PlainTable, show
 from common.errors import ExitCode, TidemarkError
-from common.settings import LOCAL, Address
+from common.settings import LOCAL, Address, read_settings
 from extract.catalog import describe
-from extract.declarations import MirroredTable
+from extract.declarations import MirroredTable, declared_tables
 from extract.errors import as_table_error
 from extract.session import Session
 from warehouse.connection import connect
@@ -24,6 +28,26 @@ READING = {"SELECT", "USAGE", "SHOW VIEW"}
 LEAST = {"max_allowed_packet": 1024**2, "connection_memory_limit": 64 * 1024**2}
 """Limits of the operational server that a session cannot raise, and what it needs of them."""
 LIMIT_OF_ACCOUNT = re.compile(r"\bMAX_(?:QUERIES|CONNECTIONS|UPDATES)_PER_HOUR [1-9]\d*")
+
+
+EXAMPLES = """\
+python run.py doctor
+python run.py doctor --domain sales --quiet      for a timer: nothing where all is well"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_choice(parser)
+    add_quiet(parser, "only what is wrong")
+
+
+def call(options: argparse.Namespace) -> int:
+    settings = read_settings()
+    tables = chosen_tables(declared_tables(), settings.demo_domains, options.domain, options.table)
+    findings = list(examine(connect_servers(settings), tables))
+    shown = [one for one in findings if not (options.quiet and one.is_good)]
+    if shown:
+        show(as_table(shown))
+    return exit_code(findings)
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,15 @@ def examine(servers: Connected, tables: list[MirroredTable]) -> Iterator[Finding
     except TidemarkError as error:
         yield _of_error(error)
     yield _disk()
+
+
+def as_table(findings: Iterable[Finding]) -> PlainTable:
+    """What `doctor` saw, with the remedy beside what is wrong."""
+    shown = PlainTable("", "subject", "seen", "remedy")
+    for finding in findings:
+        mark = "ok" if finding.is_good else "!!"
+        shown.add_texts(mark, finding.subject, finding.seen, finding.remedy or "")
+    return shown
 
 
 def _source(address: Address, tables: list[MirroredTable]) -> Iterator[Finding]:
@@ -139,7 +172,7 @@ def _warehouse(address: Address) -> Iterator[Finding]:
         connection.close()
 
 
-def _postgresql(connection: psycopg2.extensions.connection, address: Address) -> Iterator[Finding]:
+def _postgresql(connection: Connection, address: Address) -> Iterator[Finding]:
     subject = f"warehouse {address}"
     version = connection.server_version
     yield Finding(subject, f"PostgreSQL {version // 10000}.{version % 10000}")

@@ -21,13 +21,20 @@ TABLES_WORTH_TELLING = 50
 
 
 class Teller:
-    """Tells of one command; used as a context, so that the terminal is as it was afterwards."""
+    """Tells of one command, or of none where it is to be quiet.
+
+    Used as a context, so that the terminal is as it was afterwards.
+    """
 
     def __init__(
-        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        is_quiet: bool = False,
     ) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self._clock = clock
+        self._is_quiet = is_quiet
         self._last = clock()
         self._status: Status | None = None
         self._begun: dict[tuple[str, str], tuple[float, int]] = {}
@@ -46,6 +53,8 @@ class Teller:
 
     def say(self, line: str) -> None:
         """A line that stays; what was under way is done, or is told again."""
+        if self._is_quiet:
+            return
         self._last = self._clock()
         self._clear()
         # whoever read the progress may have gone; the command goes on
@@ -54,6 +63,8 @@ class Teller:
 
     def progress(self, progress: Progress) -> None:
         """How far a table is; most of what is told here is not shown."""
+        if self._is_quiet:
+            return
         now = self._clock()
         if progress.unit == "tables":
             self._place = f"  table {progress.done} of {progress.expected}" if progress.done else ""

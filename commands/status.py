@@ -1,11 +1,43 @@
 """`status`: marks, last runs, lag and last verification, at a glance."""
 
+import argparse
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from common.settings import Address
+from psycopg2.extensions import cursor as Cursor
+
+from commands.progress import duration
+from commands.servers import connect_servers
+from commands.tables import PlainTable, show
+from common.errors import ExitCode
+from common.settings import Address, read_settings
+from extract.declarations import declared_tables
 from warehouse.connection import connect
+
+EXAMPLES = """\
+python run.py status"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """None of its own."""
+
+
+def call(options: argparse.Namespace) -> int:
+    found = status(connect_servers(read_settings()).warehouse)
+    if found.runs:
+        for table in as_tables(found):
+            show(table)
+        for message in messages(found):
+            print(message)
+        backup = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
+        print(f"last backup  {backup}")
+    else:
+        print("nothing has run yet\nHINT: Start with `python run.py`.")
+    # the status is told by now, whatever is wrong here
+    declared_tables()
+    return ExitCode.DONE
 
 
 @dataclass(frozen=True)
@@ -59,7 +91,7 @@ def status(warehouse: Address) -> Status:
         connection.close()
 
 
-def _tables(cursor: Any) -> list[TableStatus]:
+def _tables(cursor: Cursor) -> list[TableStatus]:
     cursor.execute(
         """
         select
@@ -80,7 +112,7 @@ def _tables(cursor: Any) -> list[TableStatus]:
     return [TableStatus(*row) for row in cursor.fetchall()]
 
 
-def _runs(cursor: Any) -> list[RunStatus]:
+def _runs(cursor: Cursor) -> list[RunStatus]:
     cursor.execute(
         "select run_id, process, status, started_at, execution_seconds::float8, rows_affected,"
         " error_message from dwh.run_log where step = process order by started_at desc limit %s",
@@ -89,9 +121,40 @@ def _runs(cursor: Any) -> list[RunStatus]:
     return [RunStatus(*row) for row in cursor.fetchall()]
 
 
-def _backup_at(cursor: Any) -> datetime | None:
+def _backup_at(cursor: Cursor) -> datetime | None:
     cursor.execute(
         "select max(finished_at) from dwh.run_log"
         " where process = 'backup' and step = 'backup' and status = 'success'"
     )
     return cursor.fetchone()[0]
+
+
+def as_tables(status: Status) -> list[PlainTable]:
+    """Marks and last runs, on a line each in 80 columns; a run's id says when it started."""
+    marks = PlainTable("table", "high water mark", "lag", "rows", "equal")
+    for table in status.tables:
+        marks.add_texts(
+            table.name,
+            # of a time, the second is enough here
+            re.sub(r"(?<=:\d\d)\.\d+|\+00(:00)?$", "", table.high_water_mark or "-"),
+            duration(table.lag_seconds),
+            "-" if table.mirror_rows is None else str(table.mirror_rows),
+            {True: "yes", False: "no", None: "-"}[table.is_equal],
+        )
+    runs = PlainTable("run", "what", "status", "seconds", "rows")
+    for run in status.runs:
+        runs.add_texts(
+            run.run_id,
+            run.process,
+            run.status,
+            "-" if run.seconds is None else f"{run.seconds:.1f}",
+            "-" if run.rows is None else str(run.rows),
+        )
+    return [marks, runs]
+
+
+def messages(status: Status) -> Iterable[str]:
+    """What the last runs say of their failures and warnings."""
+    for run in status.runs:
+        if run.message:
+            yield f"{run.run_id}  {run.message.splitlines()[0]}"

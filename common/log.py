@@ -30,11 +30,24 @@ class LogFile(RotatingFileHandler):
             )
 
 
+class LogOnScreen(logging.Handler):
+    """The log on the error stream of this moment, which a progress may have taken over."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
+def show_log() -> None:
+    """Write the log of this process on its error stream too."""
+    handler = LogOnScreen()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    _add_handler(handler)
+
+
 def start_logging(run_id: str = "-") -> None:
     """Write the log of this process to the file; called again, only the run's id changes."""
     _context["run_id"] = run_id
-    root = logging.getLogger("tidemark")
-    if root.handlers:
+    if any(isinstance(handler, LogFile) for handler in logging.getLogger("tidemark").handlers):
         return
     LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
     handler = LogFile(LOG_FILE, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
@@ -42,6 +55,11 @@ def start_logging(run_id: str = "-") -> None:
         logging.Formatter("%(asctime)s %(levelname)s %(run_id)s %(name)s %(message)s")
     )
     handler.addFilter(_add_run_id)
+    _add_handler(handler)
+
+
+def _add_handler(handler: logging.Handler) -> None:
+    root = logging.getLogger("tidemark")
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     root.propagate = False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.errors import SettingError
+from common.suggestion import did_you_mean
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = PROJECT / ".local"
@@ -117,7 +118,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
             raise SettingError(
                 f"{path.name} line {number}",
                 f'"{name}" is not a setting' if separator else "no NAME=value",
-                f"The settings are {', '.join(SETTINGS)}.",
+                f"{did_you_mean(name, SETTINGS)}The settings are {', '.join(SETTINGS)}.",
             )
         values[name] = _unquoted(value.strip())
     return values

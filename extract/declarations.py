@@ -106,35 +106,6 @@ def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
     return [table for _, table in tables]
 
 
-def chosen_tables(
-    tables: list[MirroredTable],
-    demo_domains: bool = True,
-    domain: str | None = None,
-    name: str | None = None,
-) -> list[MirroredTable]:
-    """The declared tables that a command works on. Raises SettingError where none is left."""
-    tables = [table for table in tables if demo_domains or not table.demo]
-    _check_choice("domain", domain, sorted({table.domain for table in tables}))
-    _check_choice("table", name, [table.name for table in tables])
-    chosen = [
-        table
-        for table in tables
-        if (domain is None or table.domain == domain) and (name is None or table.name == name)
-    ]
-    if not chosen:
-        raise SettingError(
-            "mirrored tables", "none is declared", f"Declare one below {SOURCES.name}/<domain>/."
-        )
-    return chosen
-
-
-def _check_choice(kind: str, value: str | None, known: list[str]) -> None:
-    if value is not None and value not in known:
-        raise SettingError(
-            f"{kind} {value}", "not declared", f"Declared are: {', '.join(known) or 'none'}."
-        )
-
-
 def _yaml_files(folder: Path) -> Iterator[Path]:
     """The files that dbt reads for YAML."""
     for path in sorted(folder.rglob("*")):

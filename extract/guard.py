@@ -5,7 +5,7 @@ from datetime import datetime
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from common.errors import DeletesRefused, UsageError
+from common.errors import DeletesRefused
 from extract.mirror import MirrorTable
 from extract.reader import Reader
 
@@ -80,18 +80,3 @@ def _deleted_lately(cursor: Cursor, mirror: MirrorTable, now: datetime) -> int:
         (mirror.name, now),
     )
     return int(cursor.fetchone()[0])
-
-
-def parse_accepted(arguments: list[str]) -> dict[str, int]:
-    """`TABLE=COUNT` arguments as a dict. Raises UsageError for anything else."""
-    accepted = {}
-    for argument in arguments:
-        table, separator, count = argument.partition("=")
-        if not separator or not count.isascii() or not count.isdigit():
-            raise UsageError(
-                f"--accept-deletes {argument}",
-                "not TABLE=COUNT",
-                "Give the mirror's table and the exact count the refusal named.",
-            )
-        accepted[table] = int(count)
-    return accepted

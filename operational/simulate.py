@@ -7,6 +7,7 @@ from importlib import import_module
 from random import Random
 
 from common.errors import UsageError
+from common.suggestion import did_you_mean
 from embedded import Servers
 from operational.connection import connection
 from operational.life import Life
@@ -34,7 +35,9 @@ def simulate(
     lively = sorted(path.parent.name for path in DOMAINS.glob("*/life.py"))
     if domain not in lively:
         raise UsageError(
-            f"domain {domain}", "nothing simulates it", f"Name one of {', '.join(lively)}."
+            f"domain {domain}",
+            "nothing simulates it",
+            f"{did_you_mean(domain, lively)}Name one of {', '.join(lively)}.",
         )
     seed = secrets.randbelow(2**32) if seed is None else seed
     counts: Counter[str] = Counter()

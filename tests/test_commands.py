@@ -26,9 +26,11 @@ class Checkout:
         taken = {*SETTINGS, "TIDEMARK_EMBEDDED"}
         self.shell = {name: value for name, value in os.environ.items() if name not in taken}
 
+        self.program = [sys.executable, str(self.folder / "run.py")]
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, str(self.folder / "run.py"), *arguments],
+            [*self.program, *arguments],
             env=self.shell,
             capture_output=True,
             text=True,
@@ -59,8 +61,8 @@ def test_servers_go_up_and_down(checkout: Checkout) -> None:
     assert checkout.run("down").stdout == "nothing was running\n"
 
 
-def test_status_before_the_first_run_says_how_to_begin(checkout: Checkout) -> None:
-    done = checkout.run("status")
+def test_status_before_the_first_run_says_how_to_begin(command_line: CommandLine) -> None:
+    done = command_line.run("status")
     assert (done.returncode, done.stdout) == (
         0,
         "nothing has run yet\nHINT: Start with `python run.py`.\n",
@@ -78,6 +80,46 @@ def test_doctor_finds_nothing_wrong_with_new_servers(checkout: Checkout) -> None
     ):
         assert f" ok   {subject}" in done.stdout
     assert " !! " not in done.stdout
+
+
+def test_shell_of_env_reaches_both_servers(checkout: Checkout) -> None:
+    commands = (
+        "psql -Atc 'select current_user'",
+        "mariadb --no-defaults --host=$OPERATIONAL_HOST --port=$OPERATIONAL_PORT"
+        " --user=$OPERATIONAL_ADMIN_USER --password=$OPERATIONAL_ADMIN_PASSWORD -N sales"
+        " -e 'select current_user()'",
+        "dbt debug --quiet",
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'eval "$("$0" "$1" env)" && ' + " && ".join(commands), *checkout.program],
+        env=checkout.shell,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "tidemark\napplication@127.0.0.1\n"), (
+        done.stdout + done.stderr
+    )
+
+
+def test_simulate_writes_what_a_seed_says(checkout: Checkout) -> None:
+    done = checkout.run("simulate", "--operations", "20", "--seed", "7")
+    assert done.returncode == 0, done.stderr
+    counts = [int(word) for word in done.stdout.split() if word.isdigit()]
+    assert sum(counts[:3]) == 20
+    assert done.stdout.endswith("(--seed 7)\n")
+    wrong = checkout.run("simulate", "--domain", "sale")
+    check_told(wrong, 2, "domain sale: nothing simulates it")
+    assert "Did you mean sales?" in wrong.stderr
+
+
+def test_quiet_commands_say_nothing_where_all_is_well(checkout: Checkout) -> None:
+    for command in ("up", "doctor", "", "verify", "backup", "simulate", "restore"):
+        done = checkout.run(*command.split(), "--quiet")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), command
+    told = checkout.run("status").stdout
+    for process in ("run", "verify", "backup", "restore"):
+        assert f" {process:<9} success " in told
 
 
 def test_backup_outlives_a_disaster_in_the_shell_of_before(checkout: Checkout) -> None:
@@ -126,3 +168,36 @@ def test_status_of_a_warehouse_that_is_down_is_told(
     command_line: CommandLine, free_port: int
 ) -> None:
     check_told(command_line.run("status", WAREHOUSE_PORT=str(free_port)), 1, "no connection")
+
+
+def test_status_tells_marks_runs_and_what_failed(command_line: CommandLine, free_port: int) -> None:
+    assert command_line.run("--quiet").returncode == 0
+    failed = command_line.run("verify", "--quiet", OPERATIONAL_PORT=str(free_port))
+    check_told(failed, 1, "no connection")
+    told = command_line.run("status").stdout
+    for name in ("mrr_fact_sales", "mrr_dim_customers", "mrr_dim_products"):
+        (line,) = [line for line in told.splitlines() if line.startswith(f" {name} ")]
+        assert line.rstrip().endswith("yes")
+    runs = [line for line in told.splitlines() if " run " in line or " verify " in line]
+    assert [line.split()[1:3] for line in runs[-2:]] == [["verify", "error"], ["run", "success"]]
+    assert f"@127.0.0.1:{free_port}: no connection" in told
+    assert "last backup  none yet" in told
+
+
+def test_quiet_command_tells_what_is_wrong(command_line: CommandLine, free_port: int) -> None:
+    looked = command_line.run("doctor", "--quiet", OPERATIONAL_PORT=str(free_port))
+    assert looked.returncode == 1
+    assert looked.stdout.count(" !! ") == 1
+    assert " ok " not in looked.stdout
+    compared = command_line.run("verify", "--quiet", "--table", "mrr_fact_sales")
+    check_told(compared, 1, "mrr_fact_sales: not mirrored yet")
+    assert compared.stdout == ""
+
+
+def test_verbose_command_shows_its_log(command_line: CommandLine) -> None:
+    compared = command_line.run("verify", "--verbose", "--table", "mrr_fact_sales")
+    assert "INFO verify verify: started\n" in compared.stderr
+    assert "INFO verify verify: error in " in compared.stderr
+    assert "INFO verify" not in command_line.run("verify", "--table", "mrr_fact_sales").stderr
+    log = (command_line.folder / ".local/logs/tidemark.log").read_text("utf-8")
+    assert log.count("verify verify: started") == 2

@@ -1,6 +1,5 @@
 """The documents say what the code does: commands, settings, exit codes, links, paths, version."""
 
-import argparse
 import re
 import tomllib
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import run
+from commands.line import COMMANDS, RUN, parse, parser_of
 from common.errors import ExitCode
 from common.settings import DBT_PROJECT, PROJECT, SETTINGS
 from docs import generate_types
@@ -22,16 +21,6 @@ GUARANTEES = (PROJECT / "docs" / "guarantees.md").read_text(encoding="utf-8")
 PROMISES = dict(re.findall(r"^### (.+)\n([^#]+)", GUARANTEES, re.MULTILINE))
 
 
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """Every command of the command line; the run's own name is empty."""
-    parser = run.build_parser()
-    found = {"": parser}
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            found |= action.choices
-    return found
-
-
 def rows_of_table(heading: str) -> list[list[str]]:
     """The cells of the first table below a heading of the README, without its head."""
     section = README.split(f"\n{heading}\n", 1)[1]
@@ -40,23 +29,20 @@ def rows_of_table(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
-def options_of(parser: argparse.ArgumentParser) -> set[str]:
-    options = {option for action in parser._actions for option in action.option_strings}
-    return {option for option in options if option.startswith("--")} - {"--help"}
-
-
-@pytest.mark.parametrize("name", commands(), ids=lambda name: name or "run")
+@pytest.mark.parametrize("name", [RUN, *COMMANDS])
 def test_command_and_its_options_stand_in_the_readme(name: str) -> None:
     rows = {row[0]: " ".join(row) for row in rows_of_table("### Commands")}
-    shown = f"`python run.py {name}`".replace(" `", "`")
-    assert shown in rows
-    assert set(re.findall(r"--[a-z-]+", rows[shown])) == options_of(commands()[name])
+    parser = parser_of(name)
+    assert f"`{parser.prog}`" in rows
+    options = {argument.option for argument in parser.arguments} - {""}
+    told = set(re.findall(r"--[a-z-]+", rows[f"`{parser.prog}`"]))
+    assert told | {"--help", "--verbose"} == options
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_command_line_of_a_page_is_one_that_runs(page: Path) -> None:
     for arguments in re.findall(r"run\.py((?: [\w.=-]+)*)", page.read_text(encoding="utf-8")):
-        run.build_parser().parse_args(arguments.split())
+        parse(arguments.split())
 
 
 def test_settings_of_the_readme_are_the_settings() -> None:

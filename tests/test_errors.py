@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import run
 from common.errors import SettingError
 from common.settings import PROJECT, Address, read_settings
 from tests.support.command_line import CommandLine, check_told
@@ -88,7 +87,7 @@ def test_wrong_declaration_stops_its_table_and_the_others_go_on(
         (["--domain", "nothing"], "domain nothing: not declared"),
         (["--table", "mrr_nothing"], "table mrr_nothing: not declared"),
         (["--accept-deletes", "x"], "--accept-deletes x: not TABLE=COUNT"),
-        (["--accept-deletes", "mrr_x=1"], "--accept-deletes mrr_x: not a table of this run"),
+        (["--accept-deletes", "mrr_x=1"], "--accept-deletes mrr_x: not a table of this command"),
         (["verify", "--accept-deletes", "x=1"], "nothing is deleted without --repair"),
         (["simulate"], "the operational server is not the embedded one"),
     ],
@@ -107,19 +106,6 @@ def test_restore_without_a_backup_is_a_failure_that_names_the_folder(
     check_told(
         command_line.run("restore"), 1, f"backup directory {folder}: there is no complete backup"
     )
-
-
-def test_unknown_option_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run.main(["--unknown"])
-    assert ended.value.code == 2
-
-
-def test_operations_of_simulate_are_a_count(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run.main(["simulate", "--operations", "-5"])
-    assert ended.value.code == 2
-    assert "-5 is not a count" in capsys.readouterr().err
 
 
 FULL = {

@@ -18,6 +18,7 @@ from psycopg2.errors import DiskFull
 
 import embedded
 import run
+from commands import down
 from common import errors
 from common.errors import TidemarkError
 from common.settings import PROJECT, Address
@@ -479,7 +480,7 @@ def test_fault_of_our_own_is_told_in_a_line(
     def fail(options: object) -> int:
         raise KeyError("of\nours")
 
-    monkeypatch.setattr(run, "down_command", fail)
+    monkeypatch.setattr(down, "call", fail)
     assert run.main(["down"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("KeyError: 'of\\nours'\nHINT: This is a fault of Tidemark: report it")
@@ -489,6 +490,7 @@ def test_fault_of_our_own_is_told_in_a_line(
 def test_missing_package_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.delitem(sys.modules, "commands.down")
     monkeypatch.setitem(sys.modules, "embedded", None)
     assert run.main(["down"]) == 1
     assert capsys.readouterr().err.endswith("HINT: Install it with `make .venv`.\n")

@@ -8,10 +8,10 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from commands import console
 from commands.progress import Teller, line_of
-from commands.run import RunResult
-from commands.status import RunStatus, Status, TableStatus
+from commands.run import words
+from commands.run.work import RunResult
+from commands.status import RunStatus, Status, TableStatus, as_tables, messages
 from common.errors import TableError
 from extract.extraction import TableOutcome
 from extract.mirror import Applied
@@ -168,7 +168,7 @@ def result_of(outcomes: list[TableOutcome], kept: str = "") -> RunResult:
 
 def names_shown(result: RunResult) -> list[str]:
     written = StringIO()
-    Console(file=written, width=200).print(console.summary_of_run(result))
+    Console(file=written, width=200).print(words.summary(result))
     return [line.split()[0] for line in written.getvalue().splitlines()[3:] if line.strip()]
 
 
@@ -182,14 +182,14 @@ def many(count: int) -> list[TableOutcome]:
 def test_of_many_tables_the_summary_shows_what_changed_and_last_what_failed() -> None:
     result = result_of(many(51), kept="kept")
     assert names_shown(result) == ["changed", "kept", "failed", "unequal"]
-    assert console.tables_not_shown(result) == "47 more tables, unchanged and equal"
+    assert words.tables_not_shown(result) == "47 more tables, unchanged and equal"
 
 
 def test_of_fifty_tables_all_are_shown_failures_last() -> None:
     result = result_of(many(50))
     shown = names_shown(result)
     assert len(shown) == 50 and shown[-2:] == ["failed", "unequal"]
-    assert console.tables_not_shown(result) is None
+    assert words.tables_not_shown(result) is None
 
 
 def test_where_no_mark_could_advance_the_summary_is_as_short() -> None:
@@ -199,9 +199,7 @@ def test_where_no_mark_could_advance_the_summary_is_as_short() -> None:
 
 def test_summary_counts_what_was_fetched_and_compared() -> None:
     written = StringIO()
-    Console(file=written, width=200).print(
-        console.summary_of_run(result_of([outcome("a", applied=2)]))
-    )
+    Console(file=written, width=200).print(words.summary(result_of([outcome("a", applied=2)])))
     head, _, row = written.getvalue().splitlines()[1:4]
     assert head.split() == (
         ["table", "fetched", "compared", "inserted", "updated", "deleted", "rows", "equal", "mark"]
@@ -227,7 +225,7 @@ def test_last_line_says_how_many_tables_are_of_one_moment(
         replace(one, verification=replace(one.verification, moment=moment))
         for one, moment in zip(outcomes, moments, strict=True)
     ]
-    assert told in console.last_line_of_run(result_of(outcomes))
+    assert told in words.last_line(result_of(outcomes))
 
 
 def test_a_run_and_verify_tell_each_table(command_line: CommandLine) -> None:
@@ -249,12 +247,12 @@ def test_status_stands_on_one_line_each_in_80_columns() -> None:
     runs.append(RunStatus("20261121T100938-48f54c", "run", "error", NOON, None, None, problem))
     status = Status(tables, runs, NOON)
     written = StringIO()
-    for table in console.tables_of_status(status):
+    for table in as_tables(status):
         Console(file=written, width=80).print(table)
     lines = [line.rstrip() for line in written.getvalue().splitlines() if line.strip()]
     assert len(lines) == 8
     assert max(map(len, lines)) <= 80
     assert "2026-11-01 12:00:00 " in lines[3]
-    assert list(console.messages_of_status(status)) == [
+    assert list(messages(status)) == [
         "20261121T100938-48f54c  operational tidemark@127.0.0.1:33306: no connection"
     ]

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.run import Report, RunOptions, _build, _marks_to_advance
+from commands.run.work import Report, RunOptions, _build, _marks_to_advance
+from commands.working import Work
 from common.errors import AnotherRun, DeletesRefused, ServerError, TableError
 from common.settings import Address
 from extract import extraction, guard, pace
@@ -19,6 +20,7 @@ from warehouse.build import Builder, BuildResult, Node
 from warehouse.connection import RUN_LOCK, connect, run_lock, transaction
 from warehouse.marks import Mark, advance_marks, read_marks
 from warehouse.positions import forget_read_changes
+from warehouse.run_log import RunLog, Step
 
 
 @pytest.mark.parametrize(
@@ -317,9 +319,7 @@ def test_nothing_is_built_on_a_refused_table(mirror: Mirror, warehouse: Address)
     with run_lock(warehouse) as lock:
         result = _build(
             builder,
-            mirror.connection,
-            "test",
-            lock,
+            Work(mirror.connection, lock, RunLog(mirror.connection, "test"), Step()),
             RunOptions(tables),
             [outcome("a"), outcome("b", REFUSED)],
             Report(),

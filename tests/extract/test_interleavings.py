@@ -11,7 +11,7 @@ from functools import partial
 import psycopg2
 import pytest
 
-from commands.run import Report, RunOptions, run
+from commands.run.work import Report, RunOptions, run
 from common.errors import AnotherRun, DeletesRefused, ServerError
 from extract import extraction, findings, reader, reconcile, stored_ranges
 from extract.findings import Findings

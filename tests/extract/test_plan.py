@@ -7,8 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from commands import console
-from commands.plan import PlannedTable, plan
+from commands.plan import PlannedTable, as_table, plan
 from common.errors import ServerError
 from extract import bulk, stored_ranges
 from extract.declarations import MirroredTable
@@ -29,7 +28,7 @@ def planned(mirror: Mirror, table: MirroredTable, full_refresh: bool = False) ->
 def shown(found: PlannedTable) -> str:
     """The row of the table as the command line shows it."""
     written = StringIO()
-    Console(file=written, width=200).print(console.table_of_plan([found]))
+    Console(file=written, width=200).print(as_table([found]))
     return written.getvalue().splitlines()[-2]
 
 

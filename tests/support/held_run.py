@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
-import commands.run
-from commands.run import Report, RunOptions, run
+from commands.run import work
+from commands.run.work import Report, RunOptions, run
 from commands.servers import Connected
 from extract import bulk, extraction, reader, reconcile, stored_ranges
 from extract.declarations import MirroredTable
@@ -104,8 +104,8 @@ def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
     if moment:
         _hold(moment, channel)
     with (
-        patch.object(commands.run, "Builder", NothingToBuild),
-        patch.object(commands.run, "LANDING_FOLDER", what.folder),
+        patch.object(work, "Builder", NothingToBuild),
+        patch.object(work, "LANDING_FOLDER", what.folder),
     ):
         try:
             result = run(what.connected, RunOptions(what.tables), Report())

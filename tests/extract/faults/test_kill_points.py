@@ -27,7 +27,7 @@ from warehouse.upgrade import upgrade
 
 MOMENTS = [
     "after warehouse.run_log:RunLog._start",
-    "before commands.run:check_identity",
+    "before commands.run.work:check_identity",
     "before extract.extraction:describe",
     "after extract.reading:window_of",
     "before extract.reader:Reader._joined",
@@ -54,8 +54,8 @@ MOMENTS = [
     "applied 2",
     "after extract.stored_ranges:StoredRanges.mark_compared",
     "batch compared",
-    "before commands.run:advance_marks",
-    "after commands.run:advance_marks",
+    "before commands.run.work:advance_marks",
+    "after commands.run.work:advance_marks",
 ]
 EXTRACT = PROJECT / "extract"
 WITHOUT_THE_SOURCE = MOMENTS[-2:]

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from psycopg2.extensions import connection as Connection
 
-from commands.failures import translated_errors
 from commands.servers import Connected
+from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError
-from common.log import get_logger, start_logging
 from common.settings import LOCAL
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
@@ -17,14 +17,9 @@ from extract.identity import check_accepted, check_identity
 from extract.progress import Progress, ignore
 from extract.session import Session
 from warehouse.build import Builder, BuildResult, Node, source_id
-from warehouse.connection import RunLock, connect, run_lock
 from warehouse.marks import Mark, advance_marks
 from warehouse.positions import count_changes, forget_read_changes
 from warehouse.retention import forget_compiled, forget_old
-from warehouse.run_log import RunLog, new_run_id
-from warehouse.upgrade import upgrade
-
-log = get_logger(__name__)
 
 LANDING_FOLDER = LOCAL / "landing"
 
@@ -90,55 +85,41 @@ class Report:
 def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
     """Run once. Raises AnotherRun where a run is under way, and ServerError."""
     started = time.monotonic()
-    run_id = new_run_id()
-    start_logging(run_id)
-    with run_lock(servers.warehouse) as lock:
-        connection = connect(servers.warehouse)
-        upgrade(connection)
-        run_log = RunLog(connection, run_id)
-        run_log.close_abandoned()
-        builder = Builder(servers.warehouse, run_id)
-        try:
-            with run_log.step("run", "run") as step, translated_errors(servers):
-                tables = _extract(servers, connection, run_log, lock, options, report)
-                lock.check()
-                result = _build(builder, connection, run_id, lock, options, tables, report, started)
-                lock.check()
-                result = replace(result, warnings=_forget(connection, options, result.build))
-                step.rows = result.rows_applied
-                step.status = _status(result.exit_code)
-                step.message = _failures(result)
-        finally:
-            builder.close()
-            connection.close()
+    with (
+        work_on_warehouse(servers, "run") as work,
+        closing(Builder(servers.warehouse, work.run_id)) as builder,
+    ):
+        tables = _extract(servers, work, options, report)
+        work.lock.check()
+        result = _build(builder, work, options, tables, report, started)
+        work.lock.check()
+        result = replace(result, warnings=_forget(work.connection, options, result.build))
+        work.step.rows = result.rows_applied
+        work.step.status = _status(result.exit_code)
+        work.step.message = _failures(result)
     return result
 
 
 def _extract(
-    servers: Connected,
-    connection: Connection,
-    run_log: RunLog,
-    lock: RunLock,
-    options: RunOptions,
-    report: Report,
+    servers: Connected, work: Work, options: RunOptions, report: Report
 ) -> list[TableOutcome]:
     source = Session(servers.operational, servers.duty)
     extraction = Extraction(
         source,
         servers.warehouse,
-        connection,
-        run_log,
+        work.connection,
+        work.run_log,
         LANDING_FOLDER,
         options.full_refresh,
         options.accepted_deletes,
         servers.snapshot_seconds,
         report.table,
         report.progress,
-        lock.check,
+        work.lock.check,
     )
     try:
         if not servers.source_is_embedded:
-            check_identity(connection, source, options.tables, options.accepted_source)
+            check_identity(work.connection, source, options.tables, options.accepted_source)
         check_accepted(source, options.accepted_source)
         return extraction.run(options.tables)
     finally:
@@ -147,9 +128,7 @@ def _extract(
 
 def _build(
     builder: Builder,
-    connection: Connection,
-    run_id: str,
-    lock: RunLock,
+    work: Work,
     options: RunOptions,
     outcomes: list[TableOutcome],
     report: Report,
@@ -164,18 +143,18 @@ def _build(
     exclude += [f"source:{table.domain}.{table.name}+" for table in options.left_out]
     build, error = None, None
     if good:
-        count_changes(connection)
+        count_changes(work.connection)
         try:
             build = builder.build(select, exclude, report.node)
         except TidemarkError as caught:
             error = caught
     advanced = []
     if build is not None:
-        lock.check()
+        work.lock.check()
         advanced = _marks_to_advance(build, domain_of, good, bad)
-        advance_marks(connection, advanced, run_id)
+        advance_marks(work.connection, advanced, work.run_id)
     return RunResult(
-        run_id,
+        work.run_id,
         time.monotonic() - started,
         outcomes,
         build,

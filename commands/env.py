@@ -1,13 +1,31 @@
 """`env`: what dbt, psql and mariadb need, as lines for `eval`."""
 
+import argparse
 import os
 import shlex
 
-from commands.servers import EMBEDDED_ADDRESSES, Connected, fingerprint
-from common.errors import ServerError
-from common.settings import PROJECT, Address
+from commands.servers import EMBEDDED_ADDRESSES, Connected, connect_servers, fingerprint
+from common.errors import ExitCode, ServerError
+from common.settings import PROJECT, Address, read_settings
+from extract.declarations import declared_tables
 from warehouse.build import dbt_environment
 from warehouse.connection import PoolerSharesSessions, connect
+
+EXAMPLES = """\
+eval "$(python run.py env)"      then: dbt build, psql, mariadb"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """None of its own."""
+
+
+def call(options: argparse.Namespace) -> int:
+    servers = connect_servers(read_settings())
+    print("\n".join(export_lines(servers)))
+    # what is wrong here stops dbt too, and the shell has its lines by now
+    declared_tables()
+    refuse_pooler(servers.warehouse)
+    return ExitCode.DONE
 
 
 def export_lines(servers: Connected) -> list[str]:

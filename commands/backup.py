@@ -1,0 +1,50 @@
+"""`backup`: dump every layer under one snapshot, with a manifest."""
+
+import argparse
+import sys
+
+import backup
+from commands.options import add_quiet
+from commands.servers import Connected, connect_servers
+from commands.working import work_on_warehouse
+from common.errors import ExitCode
+from common.settings import Settings, read_settings
+from embedded import postgresql
+
+EXAMPLES = """\
+python run.py backup    into BACKUP_DIRECTORY, .local/backups by default"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_quiet(parser, "nothing but warnings and failures")
+
+
+def call(options: argparse.Namespace) -> int:
+    settings = read_settings()
+    done = back_up(settings, connect_servers(settings))
+    if not options.quiet:
+        print(as_line(done))
+    for warning in done.warnings:
+        print(warning, file=sys.stderr)
+    return ExitCode.DONE
+
+
+def back_up(settings: Settings, servers: Connected) -> backup.Backup:
+    """Write a backup of every layer. Raises AnotherRun, and TidemarkError."""
+    with work_on_warehouse(servers, "backup") as work:
+        # pg_dump of the embedded server serves for every older one too
+        programs = (postgresql.programs(),)
+        done = backup.dump(servers.warehouse, settings.backup_directory, programs, work.run_id)
+        work.step.rows = done.rows
+        work.step.message = "; ".join(done.warnings) or None
+        work.step.status = "warning" if done.warnings else "success"
+    return done
+
+
+def as_line(done: backup.Backup) -> str:
+    """What was saved, and where."""
+    megabytes = done.size / 1_000_000
+    return (
+        f"{done.path}  {done.tables} tables, {done.rows} rows, {megabytes:.1f} MB"
+        f"  {done.seconds:.1f} s"
+    )

@@ -1,0 +1,47 @@
+"""Which of the declared tables a command works on."""
+
+from collections.abc import Iterable
+
+from common.errors import SettingError, UsageError
+from common.suggestion import did_you_mean
+from extract.declarations import SOURCES, MirroredTable
+
+NAMES_TOLD = 10
+
+
+def chosen_tables(
+    declared: Iterable[MirroredTable], demo_domains: bool, domain: str | None, table: str | None
+) -> list[MirroredTable]:
+    """The declared tables of a domain, and of a name, where these are given.
+
+    Raises UsageError for a name that is not declared, SettingError where nothing is.
+    """
+    known = [one for one in declared if demo_domains or not one.demo]
+    if not known:
+        raise SettingError(
+            "mirrored tables", "none is declared", f"Declare one below {SOURCES.name}/<domain>/."
+        )
+    if domain is not None:
+        _check("domain", domain, sorted({one.domain for one in known}))
+        known = [one for one in known if one.domain == domain]
+    if table is not None:
+        _check("table", table, [one.name for one in known])
+        known = [one for one in known if one.name == table]
+    return known
+
+
+def accepted_deletes(
+    accepted: Iterable[tuple[str, int]], tables: list[MirroredTable]
+) -> dict[str, int]:
+    """How many deletes of which table are accepted. Raises UsageError for any other table."""
+    names = [table.name for table in tables]
+    for name, _ in accepted:
+        _check("--accept-deletes", name, names, "not a table of this command")
+    return dict(accepted)
+
+
+def _check(kind: str, name: str, known: list[str], problem: str = "not declared") -> None:
+    if name not in known:
+        more = f" and {len(known) - NAMES_TOLD} more" if len(known) > NAMES_TOLD else ""
+        hint = f"{did_you_mean(name, known)}Declared: {', '.join(known[:NAMES_TOLD])}{more}."
+        raise UsageError(f"{kind} {name}", problem, hint)

@@ -1,0 +1,68 @@
+"""Options that several commands take."""
+
+import argparse
+from collections.abc import Callable, Iterable
+
+from common.errors import UsageError
+from common.suggestion import did_you_mean
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Which of the declared tables a command works on."""
+    parser.add_argument("--domain", metavar="NAME", help="only this domain")
+    parser.add_argument("--table", metavar="NAME", help="only this table, mrr_fact_sales for one")
+
+
+def add_full_refresh(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--full-refresh", action="store_true", help=text)
+
+
+def add_accept_deletes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accept-deletes",
+        action="append",
+        default=[],
+        type=_table_and_count,
+        metavar="TABLE=COUNT",
+        help="let exactly this many deletes through the guard, once; repeatable",
+    )
+
+
+def add_quiet(parser: argparse.ArgumentParser, text: str) -> None:
+    """What a command says less of; `text` is what it still shows."""
+    parser.add_argument("--quiet", action="store_true", help=f"show {text}")
+
+
+def count(option: str) -> Callable[[str], int]:
+    """The type of an option that is a number of things. Raises UsageError."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            raise UsageError(f"{option} {text}", "not a count", "Give a number from 1 on.")
+        return int(text)
+
+    return read
+
+
+def one_of(option: str, known: Iterable[str]) -> Callable[[str], str]:
+    """The type of an option that names one of several things. Raises UsageError."""
+
+    def read(text: str) -> str:
+        names = list(known)
+        if text not in names:
+            hint = f"{did_you_mean(text, names)}It takes {', '.join(names)}."
+            raise UsageError(f"{option} {text}".strip(), "there is no such name", hint)
+        return text
+
+    return read
+
+
+def _table_and_count(text: str) -> tuple[str, int]:
+    table, separator, number = text.partition("=")
+    if not separator or not number.isascii() or not number.isdigit():
+        raise UsageError(
+            f"--accept-deletes {text}",
+            "not TABLE=COUNT",
+            "Give the mirror's table and the exact count the refusal named.",
+        )
+    return table, int(number)

@@ -1,0 +1,69 @@
+"""`restore`: bring a backup back, whole or some layers of it, or change nothing."""
+
+import argparse
+from collections.abc import Iterable
+
+import backup
+from commands.options import add_quiet, one_of
+from commands.servers import Connected, connect_servers
+from commands.working import work_on_warehouse
+from common.errors import ExitCode
+from common.settings import Settings, read_settings
+from embedded import postgresql
+
+EXAMPLES = """\
+python run.py restore                      the newest backup, every layer
+python run.py restore --layer stg --layer dwh
+python run.py restore --backup 20261121T090710.123456Z"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backup", metavar="NAME", help="which one; the newest by default")
+    parser.add_argument(
+        "--layer",
+        action="append",
+        choices=backup.LAYERS,
+        type=one_of("--layer", backup.LAYERS),
+        help="only this layer; repeatable",
+    )
+    add_quiet(parser, "nothing but failures")
+
+
+def call(options: argparse.Namespace) -> int:
+    settings = read_settings()
+    done = bring_back(settings, connect_servers(settings), options.backup, options.layer)
+    if not options.quiet:
+        print("\n".join(as_lines(done)))
+    return ExitCode.DONE
+
+
+def bring_back(
+    settings: Settings, servers: Connected, name: str | None, layers: list[str] | None
+) -> backup.Restored:
+    """Restore a backup, the newest without a name, whole or some layers of it.
+
+    Raises AnotherRun, and TidemarkError before anything is touched where the backup is not whole.
+    """
+    with work_on_warehouse(servers, "restore") as work:
+        programs = (postgresql.programs(),)
+        done = backup.restore(
+            servers.warehouse, settings.backup_directory, name, layers, programs, work.run_id
+        )
+        work.step.rows = done.rows
+    return done
+
+
+def as_lines(done: backup.Restored) -> Iterable[str]:
+    """What came back, and what else changed with it."""
+    yield (
+        f"{done.backup}  {', '.join(done.layers)}: {done.tables} tables, {done.rows} rows"
+        f"  {done.seconds:.1f} s"
+    )
+    if done.marks_moved:
+        yield f"marks moved back: {', '.join(done.marks_moved)}; the next run reads from there"
+    if done.rebuild:
+        yield "the next dbt build reads everything anew"
+    if done.views_recreated:
+        yield f"views made again: {', '.join(done.views_recreated)}"
+    if done.roles_created:
+        yield f"roles made without login: {', '.join(done.roles_created)}"

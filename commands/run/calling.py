@@ -1,0 +1,60 @@
+"""A run as the command line calls it: from its options to its exit code."""
+
+import argparse
+import sys
+
+from commands.choice import accepted_deletes, chosen_tables
+from commands.progress import Teller
+from commands.run import words
+from commands.run.work import Report, RunOptions, RunResult, run
+from commands.servers import connect_servers
+from commands.tables import show
+from common.settings import Settings, read_settings
+from extract.declarations import declared_tables
+from warehouse.build import Node
+
+
+def call_run(options: argparse.Namespace) -> int:
+    """Run, tell how it goes on, and what came of it; the exit code."""
+    settings = read_settings()
+    what = _what_to_run(settings, options)
+    servers = connect_servers(settings)
+    with Teller(is_quiet=options.quiet) as teller:
+
+        def tell_node(node: Node) -> None:
+            if node.is_worth_telling:
+                teller.say(words.line_of_node(node))
+
+        report = Report(
+            table=lambda outcome: teller.say(words.line_of_table(outcome)),
+            progress=teller.progress,
+            node=tell_node,
+        )
+        result = run(servers, what, report)
+    if not options.quiet:
+        _show(result)
+    for failure in [*result.warnings, *words.failures(result)]:
+        print(failure, file=sys.stderr)
+    return result.exit_code
+
+
+def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
+    declared = declared_tables()
+    tables = chosen_tables(declared, settings.demo_domains, options.domain, options.table)
+    return RunOptions(
+        tables,
+        narrowed=options.domain is not None or options.table is not None,
+        left_out=[] if settings.demo_domains else [table for table in declared if table.demo],
+        full_refresh=options.full_refresh,
+        accepted_deletes=accepted_deletes(options.accept_deletes, tables),
+        accepted_source=options.accept_source,
+        declared=[table.name for table in declared],
+    )
+
+
+def _show(result: RunResult) -> None:
+    show(words.summary(result))
+    not_shown = words.tables_not_shown(result)
+    if not_shown:
+        print(not_shown)
+    print(words.last_line(result))
