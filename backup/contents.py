@@ -6,6 +6,8 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from backup.manifest import Contents, Mark, Sequence, Table
+from common.rows import one_row, one_value
+from warehouse.connection import relation_exists
 
 EXACT_TEXT = """
     set local search_path = pg_catalog;
@@ -105,7 +107,7 @@ def read_contents(cursor: Cursor, schemas: Many[str]) -> Contents:
 def read_table(cursor: Cursor, schema: str, name: str) -> Table:
     """Count and digest of a table's own rows, not of its children's."""
     cursor.execute(_DIGEST.format(table=sql.Identifier(schema, name)))
-    rows, digest = cursor.fetchone()
+    rows, digest = one_row(cursor)
     return Table(schema, name, rows, digest)
 
 
@@ -116,7 +118,7 @@ def read_sequence(cursor: Cursor, schema: str, name: str) -> Sequence:
             sql.Identifier(schema, name)
         )
     )
-    return Sequence(schema, name, cursor.fetchone()[0])
+    return Sequence(schema, name, one_value(cursor))
 
 
 def read_grantees(cursor: Cursor, schemas: Many[str]) -> tuple[str, ...]:
@@ -130,7 +132,7 @@ def read_grantees(cursor: Cursor, schemas: Many[str]) -> tuple[str, ...]:
 
 def read_marks(cursor: Cursor) -> tuple[Mark, ...]:
     """The high-water marks; none where there is no warehouse yet."""
-    if not _exists(cursor, "dwh.high_water_mark"):
+    if not relation_exists(cursor, "dwh.high_water_mark"):
         return ()
     cursor.execute(_MARKS)
     return tuple(Mark(*row) for row in cursor.fetchall())
@@ -138,12 +140,7 @@ def read_marks(cursor: Cursor) -> tuple[Mark, ...]:
 
 def read_steps(cursor: Cursor) -> tuple[str, ...]:
     """The upgrade steps this warehouse has seen; none where there is no warehouse yet."""
-    if not _exists(cursor, "mrr_state.applied_step"):
+    if not relation_exists(cursor, "mrr_state.applied_step"):
         return ()
     cursor.execute("select name from mrr_state.applied_step order by name")
     return tuple(name for (name,) in cursor.fetchall())
-
-
-def _exists(cursor: Cursor, relation: str) -> bool:
-    cursor.execute("select to_regclass(%s) is not null", (relation,))
-    return cursor.fetchone()[0]

@@ -1,11 +1,40 @@
 """What a restore does not take back (the run log), and what it must make others read again."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from backup.manifest import Manifest, Mark
+from warehouse import marks
+from warehouse.connection import relation_exists
+
+_MERGED_RUN_LOG = sql.SQL("""
+    create temporary table restored_run_log on commit drop as
+    select * from dwh.run_log as restored
+    where not exists (
+        select from {current} as current
+        where (current.run_id, current.process, current.step, current.started_at)
+        = (restored.run_id, restored.process, restored.step, restored.started_at)
+    );
+    delete from dwh.run_log;
+    insert into dwh.run_log ({columns}) overriding system value
+    select {columns} from {current};
+    select setval(pg_get_serial_sequence('dwh.run_log', 'log_id'), max(log_id))
+    from (
+        select log_id from dwh.run_log
+        union all
+        select log_id from restored_run_log
+    ) as ids;
+    insert into dwh.run_log ({columns}) overriding system value
+    select {columns} from restored_run_log
+    where log_id not in (select log_id from {current});
+    insert into dwh.run_log ({others})
+    select {others} from restored_run_log
+    where log_id in (select log_id from {current})
+    order by log_id
+""")
 
 
 def carry_on(
@@ -33,23 +62,9 @@ def let_marks_fall_back(cursor: Cursor, mirror: Collection[Mark]) -> None:
         ([mark.table_name for mark in mirror],),
     )
     for mark in mirror:
-        cursor.execute(
-            """
-            insert into dwh.high_water_mark as current
-                (table_name, cursor_column, high_water_mark, read_at, run_id)
-            values (%s, %s, %s, %s, %s)
-            on conflict (table_name) do update
-            set
-                cursor_column = excluded.cursor_column,
-                high_water_mark = excluded.high_water_mark,
-                read_at = excluded.read_at,
-                reads_from = null,
-                run_id = excluded.run_id,
-                updated_at = clock_timestamp()
-            where current.read_at > excluded.read_at
-            """,
-            (mark.table_name, mark.cursor_column, mark.high_water_mark, mark.read_at, mark.run_id),
-        )
+        read_at = datetime.fromisoformat(mark.read_at)
+        earlier = marks.Mark(mark.table_name, mark.cursor_column, mark.high_water_mark, read_at)
+        marks.let_mark_fall_back(cursor, earlier, mark.run_id)
 
 
 def keep_run_log(cursor: Cursor, replaced: str) -> None:
@@ -59,8 +74,7 @@ def keep_run_log(cursor: Cursor, replaced: str) -> None:
     know. A row of the backup whose id is taken by another step gets a new one. Of columns, those
     stay that the restored table has too.
     """
-    cursor.execute("select to_regclass(%s)", (f"{replaced}.run_log",))
-    if cursor.fetchone()[0] is None:
+    if not relation_exists(cursor, f"{replaced}.run_log"):
         return
     columns = _common_columns(cursor, replaced, "dwh", "run_log")
     names = {
@@ -69,33 +83,7 @@ def keep_run_log(cursor: Cursor, replaced: str) -> None:
         "others": sql.SQL(", ").join(sql.Identifier(name) for name in columns if name != "log_id"),
     }
     cursor.execute(sql.SQL("lock table {current} in exclusive mode").format(**names))
-    cursor.execute(
-        sql.SQL("""
-            create temporary table restored_run_log on commit drop as
-            select * from dwh.run_log as restored
-            where not exists (
-                select from {current} as current
-                where (current.run_id, current.process, current.step, current.started_at)
-                = (restored.run_id, restored.process, restored.step, restored.started_at)
-            );
-            delete from dwh.run_log;
-            insert into dwh.run_log ({columns}) overriding system value
-            select {columns} from {current};
-            select setval(pg_get_serial_sequence('dwh.run_log', 'log_id'), max(log_id))
-            from (
-                select log_id from dwh.run_log
-                union all
-                select log_id from restored_run_log
-            ) as ids;
-            insert into dwh.run_log ({columns}) overriding system value
-            select {columns} from restored_run_log
-            where log_id not in (select log_id from {current});
-            insert into dwh.run_log ({others})
-            select {others} from restored_run_log
-            where log_id in (select log_id from {current})
-            order by log_id
-        """).format(**names)
-    )
+    cursor.execute(_MERGED_RUN_LOG.format(**names))
 
 
 def close_own_row(cursor: Cursor, manifest: Manifest) -> None:

@@ -17,6 +17,7 @@ from backup.manifest import ROLES, Contents, Manifest, describe_files
 from backup.programs import ProgramFailed, Programs
 from common.errors import TidemarkError, UsageError
 from common.log import get_logger
+from common.rows import one_row, one_value
 from common.settings import Address
 from common.version import own_version
 from warehouse.connection import connect, transaction
@@ -99,7 +100,7 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
             "select pg_export_snapshot(), current_setting('server_version'),"
             f" {ISO_TEXT.format('now()')}"
         )
-        snapshot, server, created_at = cursor.fetchone()
+        snapshot, server, created_at = one_row(cursor)
         steps = _steps(cursor, programs.warehouse)
         layers = {
             layer: _dump_layer(cursor, snapshot, layer, partial / layer, programs, lock)
@@ -108,7 +109,7 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
         warnings = _dump_roles(partial / ROLES, programs, lock)
         files = describe_files(partial)
         cursor.execute(f"select {ISO_TEXT.format('clock_timestamp()')}")
-        (completed_at,) = cursor.fetchone()
+        completed_at = one_value(cursor)
         manifest = Manifest(
             tidemark=own_version(),
             created_at=created_at,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, cast
 
 from common import libpq
 from common.errors import TidemarkError
@@ -61,8 +61,14 @@ class Programs:
 
     def output(self, program: str, *arguments: str) -> bytes:
         """Run the program to its end; what it wrote to standard output."""
+        with self.reading(program, *arguments) as output:
+            return output.read()
+
+    @contextmanager
+    def reading(self, program: str, *arguments: str) -> Iterator[IO[bytes]]:
+        """Run the program beside the block, which reads its standard output as it comes."""
         with self.started(program, *arguments, stdout=subprocess.PIPE) as process:
-            return process.stdout.read()
+            yield cast(IO[bytes], process.stdout)
 
     @contextmanager
     def started(

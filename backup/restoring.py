@@ -4,7 +4,6 @@ The present schemas are renamed aside, the backup is restored and compared besid
 then do they fall: one transaction, in which readers go on reading the old layers to its end.
 """
 
-import subprocess
 import time
 from collections.abc import Collection
 from contextlib import closing
@@ -25,6 +24,7 @@ from backup.programs import Programs
 from backup.script import run_data, run_statements, with_own_defaults
 from common.errors import TidemarkError
 from common.log import get_logger
+from common.rows import one_row
 from common.settings import Address
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import STEPS
@@ -109,17 +109,13 @@ def _replace(
             cursor.execute(NO_TIME_LIMITS)
             cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
             marks = read_marks(cursor)
-            for statement in _creating(cursor, missing):
-                cursor.execute(statement)
+            _create_roles(cursor, missing)
             _rename_aside(cursor, present)
             for layer in layers:
                 _restore_layer(cursor, backup / layer, programs)
             _compare(cursor, tables)
             rebuild = continuity.carry_on(cursor, layers, replaced=marks, restored=manifest.marks)
-            if "dwh" in present:
-                continuity.keep_run_log(cursor, _aside("dwh"))
-            if "dwh" in layers:
-                continuity.close_own_row(cursor, manifest)
+            _merge_run_logs(cursor, manifest, layers, present)
             _drop_aside(cursor, present, outside)
             _recreate(cursor, views)
             moved = {mark.table_name for mark in set(marks) ^ set(read_marks(cursor))}
@@ -182,7 +178,7 @@ def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
         "select rolsuper or rolcreaterole, quote_ident(rolname) from pg_roles"
         " where rolname = current_user"
     )
-    may_create, account = cursor.fetchone()
+    may_create, account = one_row(cursor)
     if missing and not may_create:
         raise NotRestorable(
             f"role {', '.join(missing)}",
@@ -191,6 +187,11 @@ def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
             + " ".join(f"{statement};" for statement in _creating(cursor, missing)),
         )
     return missing
+
+
+def _create_roles(cursor: Cursor, roles: tuple[str, ...]) -> None:
+    for statement in _creating(cursor, roles):
+        cursor.execute(statement)
 
 
 def _creating(cursor: Cursor, roles: tuple[str, ...]) -> list[str]:
@@ -216,10 +217,8 @@ def _rename_aside(cursor: Cursor, schemas: list[str]) -> None:
 def _restore_layer(cursor: Cursor, folder: Path, programs: Programs) -> None:
     script = ("--no-owner", "--no-tablespaces", "--file=-", str(folder))
     run_statements(cursor, programs.output("pg_restore", "--section=pre-data", *script))
-    with programs.started(
-        "pg_restore", "--section=data", *script, stdout=subprocess.PIPE
-    ) as process:
-        run_data(cursor, process.stdout)
+    with programs.reading("pg_restore", "--section=data", *script) as data:
+        run_data(cursor, data)
     last = programs.output("pg_restore", "--section=post-data", *script)
     run_statements(cursor, with_own_defaults(cursor, last))
 
@@ -231,6 +230,15 @@ def _compare(cursor: Cursor, tables: list[Table]) -> None:
         if found != expected:
             raise RestoredDiffers(expected, found)
         cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(expected.schema, expected.name)))
+
+
+def _merge_run_logs(
+    cursor: Cursor, manifest: Manifest, layers: tuple[str, ...], present: list[str]
+) -> None:
+    if "dwh" in present:
+        continuity.keep_run_log(cursor, _aside("dwh"))
+    if "dwh" in layers:
+        continuity.close_own_row(cursor, manifest)
 
 
 def _drop_aside(cursor: Cursor, schemas: list[str], outside: tuple[Dependent, ...]) -> None:

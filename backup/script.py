@@ -1,7 +1,7 @@
 """Scripts as pg_dump and pg_restore write them, run in a transaction that is already open."""
 
 import re
-from typing import IO
+from typing import IO, cast
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -79,6 +79,6 @@ def run_data(cursor: Cursor, script: IO[bytes]) -> None:
         if line.endswith(b" FROM stdin;\n"):
             before, _, copy = pending.partition(b"\nCOPY ")
             run_statements(cursor, before)
-            cursor.copy_expert(b"COPY " + copy, CopyData(script), size=_READ_SIZE)
+            cursor.copy_expert(b"COPY " + copy, cast(IO[bytes], CopyData(script)), size=_READ_SIZE)
             pending = b""
     run_statements(cursor, pending)

@@ -15,6 +15,7 @@ from commands.options import add_choice, add_quiet
 from commands.servers import Connected, connect_servers
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, TidemarkError
+from common.rows import one_row
 from common.settings import LOCAL, Address, read_settings
 from extract.catalog import describe
 from extract.declarations import MirroredTable, declared_tables
@@ -103,8 +104,8 @@ def _source(address: Address, tables: list[MirroredTable]) -> Iterator[Finding]:
 
 
 def _clock(source: Session) -> Finding:
-    zone = source.row("select @@global.time_zone, @@system_time_zone")
-    seen = f"zone {zone[1] if zone[0] == 'SYSTEM' else zone[0]}"
+    ((zone, of_system),) = source.rows("select @@global.time_zone, @@system_time_zone")
+    seen = f"zone {of_system if zone == 'SYSTEM' else zone}"
     offset = source.local_offset_seconds
     return Finding("operational clock", f"{seen}, {offset / 3600:+.1f} h from UTC")
 
@@ -181,7 +182,7 @@ def _postgresql(connection: Connection, address: Address) -> Iterator[Finding]:
             "select current_setting('transaction_read_only')::boolean,"
             " has_database_privilege(current_database(), 'create')"
         )
-        is_read_only, may_create = cursor.fetchone()
+        is_read_only, may_create = one_row(cursor)
         cursor.execute(
             "select nspname, pg_get_userbyid(nspowner) from pg_namespace"
             " where nspname in ('mrr', 'mrr_state', 'mrr_landing', 'stg', 'dwh')"

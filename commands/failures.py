@@ -67,7 +67,7 @@ def translated(error: Exception, servers: Connected | None = None) -> Exception:
     if isinstance(error, TidemarkError):
         return error
     if isinstance(error, psycopg2.Error):
-        return as_server_error(error, servers and servers.warehouse)
+        return as_server_error(error, servers.warehouse if servers else None)
     if isinstance(error, pymysql.err.MySQLError):
         return _of_the_source(error, servers)
     if isinstance(error, OSError):

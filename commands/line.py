@@ -95,8 +95,8 @@ class Parser(argparse.ArgumentParser):
             hint = did_you_mean(option, options) + self._help
             return UsageError(option, f"not an option of `{self.prog}`", hint)
         if self.prog == PROGRAM and argument in COMMANDS:
-            options = " ".join(word for word in arguments if word != argument)
-            hint = f"Write `{PROGRAM} {argument} {options}`."
+            others = " ".join(word for word in arguments if word != argument)
+            hint = f"Write `{PROGRAM} {argument} {others}`."
             return UsageError(f"command {argument}", "stands behind its options", hint)
         return UsageError(argument, f"`{self.prog}` takes no such argument", self._help)
 
@@ -111,7 +111,7 @@ def parse(
     """What the arguments call, and its options. Raises UsageError."""
     name = RUN
     if arguments and not arguments[0].startswith("-"):
-        name, *arguments = arguments
+        name, arguments = arguments[0], arguments[1:]
         if name not in COMMANDS:
             hint = f"{did_you_mean(name, COMMANDS)}`{PROGRAM} --help` lists the commands."
             raise UsageError(f"command {name}", "there is no such command", hint)

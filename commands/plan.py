@@ -21,7 +21,7 @@ from extract.errors import DRIVER_ERRORS, as_table_error
 from extract.reading import Reading, Way, decide
 from extract.session import Session
 from extract.windows import Window
-from warehouse.connection import connect
+from warehouse.connection import connect, relation_exists
 from warehouse.marks import Mark, read_marks
 
 EXAMPLES = """\
@@ -91,8 +91,7 @@ def _planned(
 
 def _marks(warehouse: Connection, address: Address) -> dict[str, Mark]:
     with warehouse.cursor() as cursor:
-        cursor.execute("select to_regclass('dwh.high_water_mark') is not null")
-        if not cursor.fetchone()[0]:
+        if not relation_exists(cursor, "dwh.high_water_mark"):
             return {}
     try:
         return read_marks(warehouse)

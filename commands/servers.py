@@ -30,26 +30,17 @@ class Connected:
 
 def connect_servers(settings: Settings) -> Connected:
     """The servers of the settings; the embedded ones are started, and made where they are not."""
-    servers = embedded.known()
-    uses_operational = _is_embedded(settings.operational, servers and servers.operational)
-    uses_warehouse = _is_embedded(settings.warehouse, servers and servers.warehouse)
-    if not uses_operational and not uses_warehouse:
-        return Connected(
-            settings.operational,
-            settings.warehouse,
-            None,
-            settings.duty,
-            settings.snapshot_seconds,
-        )
+    known = embedded.known()
+    operational = _set_address(settings.operational, known.operational if known else None)
+    warehouse = _set_address(settings.warehouse, known.warehouse if known else None)
+    how = settings.duty, settings.snapshot_seconds
+    if operational and warehouse:
+        return Connected(operational, warehouse, None, *how)
     servers = embedded.start()
-    if uses_operational:
+    if operational is None:
         seed(servers)
     return Connected(
-        servers.operational if uses_operational else settings.operational,
-        servers.warehouse if uses_warehouse else settings.warehouse,
-        servers,
-        settings.duty,
-        settings.snapshot_seconds,
+        operational or servers.operational, warehouse or servers.warehouse, servers, *how
     )
 
 
@@ -62,14 +53,15 @@ def fingerprint(address: Address) -> str:
     return sha256(facts.encode()).hexdigest()[:32]
 
 
-def _is_embedded(configured: Address | None, known: Address | None) -> bool:
-    """True where nothing is configured, or the embedded server's own address is.
+def _set_address(configured: Address | None, known: Address | None) -> Address | None:
+    """The address that is set, None where none is or where it is the embedded server's own.
 
     Its password, made at random for this checkout, is what tells; its port may have moved. Of
     servers that are gone, with their passwords, the lines that `env` wrote for them tell.
     """
     if configured is None:
-        return True
+        return None
     if fingerprint(configured) in os.environ.get(EMBEDDED_ADDRESSES, "").split():
-        return True
-    return known is not None and replace(configured, port=known.port) == known
+        return None
+    is_known = known is not None and replace(configured, port=known.port) == known
+    return None if is_known else configured

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,9 +13,10 @@ from commands.progress import duration
 from commands.servers import connect_servers
 from commands.tables import PlainTable, show
 from common.errors import ExitCode
+from common.rows import one_value
 from common.settings import Address, read_settings
 from extract.declarations import declared_tables
-from warehouse.connection import connect
+from warehouse.connection import connect, relation_exists
 
 EXAMPLES = """\
 python run.py status"""
@@ -80,15 +82,10 @@ RUNS_TOLD = 5
 
 def status(warehouse: Address) -> Status:
     """Read the control tables; a warehouse that was never built has an empty status."""
-    connection = connect(warehouse)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("select to_regclass('dwh.run_log') is not null")
-            if not cursor.fetchone()[0]:
-                return Status([], [], None)
-            return Status(_tables(cursor), _runs(cursor), _backup_at(cursor))
-    finally:
-        connection.close()
+    with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
+        if not relation_exists(cursor, "dwh.run_log"):
+            return Status([], [], None)
+        return Status(_tables(cursor), _runs(cursor), _backup_at(cursor))
 
 
 def _tables(cursor: Cursor) -> list[TableStatus]:
@@ -126,7 +123,8 @@ def _backup_at(cursor: Cursor) -> datetime | None:
         "select max(finished_at) from dwh.run_log"
         " where process = 'backup' and step = 'backup' and status = 'success'"
     )
-    return cursor.fetchone()[0]
+    backup_at: datetime | None = one_value(cursor)
+    return backup_at
 
 
 def as_tables(status: Status) -> list[PlainTable]:

@@ -3,9 +3,8 @@
 The driver would send it in clear text to any server that asks so, be it the right one or not.
 """
 
+from collections.abc import Callable
 from typing import Any
-
-import pymysql
 
 
 class PasswordRefused(Exception):
@@ -13,9 +12,12 @@ class PasswordRefused(Exception):
 
 
 class EncryptedAlone:
-    """A plugin of the driver's own, which may run on an encrypted connection."""
+    """A plugin of the driver's own, which may run on an encrypted connection.
 
-    def __init__(self, connection: pymysql.Connection) -> None:
+    What it uses of the connection, the driver has for its plugins alone, and names no type of.
+    """
+
+    def __init__(self, connection: Any) -> None:
         if not connection._secure:
             raise PasswordRefused
         self.connection = connection
@@ -34,11 +36,11 @@ class PasswordItself(EncryptedAlone):
 class OldPassword:
     """`mysql_old_password`: who sees its hash can log in, and the driver has forgotten it."""
 
-    def __init__(self, connection: pymysql.Connection) -> None:
+    def __init__(self, connection: Any) -> None:
         raise PasswordRefused
 
 
-PLUGINS = {
+PLUGINS: dict[str, Callable[[Any], Any]] = {
     "mysql_clear_password": PasswordItself,
     "dialog": EncryptedAlone,
     "mysql_old_password": OldPassword,

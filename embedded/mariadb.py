@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pymysql
 
 from common.authentication import PLUGINS, PasswordRefused
+from common.rows import one_value
 from common.settings import Address
 from embedded.programs import Programs, get_programs
 from embedded.server import Server
@@ -61,9 +62,9 @@ class MariaDB(Server):
     def make(self, folder: Path, lock: int) -> None:
         """Make the system tables, and the accounts in place of those they come with."""
         tables = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        install = [self.programs.install, *self._base(folder), *tables]
+        options = [*self._base(folder), *tables]
         with _without_blanks(self.programs.base, folder.parent) as shown:
-            self.run([install[0], *map(shown, install[1:])], lock)
+            self.run([self.programs.install, *map(shown, options)], lock)
         accounts = [
             "delete from mysql.global_priv where user <> 'mariadb.sys';",
             "delete from mysql.proxies_priv;",
@@ -103,7 +104,7 @@ class MariaDB(Server):
                 reader.cursor() as cursor,
             ):
                 cursor.execute("select @@datadir")
-                return cursor.fetchone()[0]
+                return str(one_value(cursor))
         except (pymysql.MySQLError, PasswordRefused):
             return None
 

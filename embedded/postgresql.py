@@ -8,6 +8,7 @@ import psycopg2
 
 from common import libpq
 from common.errors import ServerError
+from common.rows import one_value
 from common.settings import Address
 from embedded.server import Server
 from embedded.state import State
@@ -94,7 +95,7 @@ class PostgreSQL(Server):
         try:
             with connection.cursor() as cursor:
                 cursor.execute("show data_directory")
-                return cursor.fetchone()[0]
+                return str(one_value(cursor))
         except psycopg2.Error:
             return None
         finally:

@@ -63,9 +63,7 @@ def get_programs(folder: Path) -> Programs:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _unpacked(folder):
-            _download(folder)
-    return _unpacked(folder)
+        return _unpacked(folder) or _downloaded(folder)
 
 
 def _installed() -> Programs | None:
@@ -84,9 +82,11 @@ def _installed() -> Programs | None:
 
 
 def _unpacked(folder: Path) -> Programs | None:
+    return _programs_in(folder) if (folder / "mariadb" / "root").exists() else None
+
+
+def _programs_in(folder: Path) -> Programs:
     root = folder / "mariadb" / "root"
-    if not root.exists():
-        return None
     base = root / "usr"
     libraries = (*root.glob("lib/*-linux-*"), *root.glob("usr/lib/*-linux-*"))
     return Programs(
@@ -98,7 +98,7 @@ def _unpacked(folder: Path) -> Programs | None:
     )
 
 
-def _download(folder: Path) -> None:
+def _downloaded(folder: Path) -> Programs:
     """Let apt resolve and fetch the packages with lists and cache of its own, and unpack them."""
     aside = folder / "mariadb.new"
     shutil.rmtree(aside, ignore_errors=True)
@@ -132,6 +132,7 @@ def _download(folder: Path) -> None:
         wrapper.chmod(0o755)
     shutil.rmtree(aside / "apt")
     aside.rename(folder / "mariadb")
+    return _programs_in(folder)
 
 
 def _run(command: list[str], folder: Path) -> str:

@@ -198,14 +198,16 @@ def _serve(pipe: Connection) -> None:
     Thread(target=_listen, args=(pipe, order), daemon=True).start()
 
     try:
+        from dbt.artifacts.schemas.run import RunExecutionResult
         from dbt.cli.main import dbtRunner
+        from dbt.contracts.graph.manifest import Manifest
     except ImportError as error:
         pipe.send(f"cannot be loaded ({error}); `make .venv` installs it")
         return
 
     parsed = dbtRunner().invoke([*QUIETLY, "parse"])
-    arguments = order.get()
-    if parsed.exception is not None:
+    manifest, arguments = parsed.result, order.get()
+    if not isinstance(manifest, Manifest):
         pipe.send(_first_lines(parsed.exception))
         return
 
@@ -213,11 +215,11 @@ def _serve(pipe: Connection) -> None:
         if event.info.name == "NodeFinished":
             pipe.send(_node_of_event(event))
 
-    built = dbtRunner(manifest=parsed.result, callbacks=[tell]).invoke([*QUIETLY, *arguments])
-    if built.exception is not None:
-        pipe.send(_first_lines(built.exception))
+    built = dbtRunner(manifest=manifest, callbacks=[tell]).invoke([*QUIETLY, *arguments])
+    if isinstance(built.result, RunExecutionResult):
+        pipe.send(_build_result(built.result.results, manifest))
     else:
-        pipe.send(_build_result(built.result.results, parsed.result))
+        pipe.send(_first_lines(built.exception))
 
 
 def _listen(pipe: Connection, order: "Queue[list[str]]") -> None:
@@ -266,8 +268,10 @@ def _without_context(message: str) -> str:
     return re.sub(r"\n +CONTEXT:.*?(?=\n +compiled code at|\Z)", "", message, flags=re.DOTALL)
 
 
-def _first_lines(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+def _first_lines(error: BaseException | None) -> str:
+    lines = [
+        line.strip() for line in str(error or "it gave no result").splitlines() if line.strip()
+    ]
     return " ".join(lines[:2]) if lines else type(error).__name__
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -9,13 +10,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from common import libpq
 from common.errors import AnotherRun, ServerError
+from common.rows import one_value
 from common.settings import Address
 from warehouse.failures import check_server, only_logged
 
 RUN_LOCK = 0x7469_6465_6D61_726B
 """Key of the advisory lock: "tidemark" in ASCII."""
 
-SILENCE = {
+SILENCE: dict[str, Any] = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -95,7 +97,7 @@ def connect(address: Address, application: str = "tidemark") -> Connection:
 def _open(address: Address, application: str) -> Connection:
     libpq.forget_variables()
     try:
-        connection = psycopg2.connect(
+        connection: Connection = psycopg2.connect(
             host=address.host,
             port=address.port,
             user=address.user,
@@ -177,7 +179,7 @@ def _in_a_transaction(others_cursor: Cursor, cursor: Cursor, address: Address) -
 
 def _server_pid(cursor: Cursor) -> int:
     cursor.execute("select pg_catalog.pg_backend_pid()")
-    return cursor.fetchone()[0]
+    return int(one_value(cursor))
 
 
 @contextmanager
@@ -193,6 +195,12 @@ def transaction(connection: Connection) -> Iterator[None]:
             connection.autocommit = True
         raise
     connection.autocommit = True
+
+
+def relation_exists(cursor: Cursor, name: str) -> bool:
+    """True where there is a table or view of this name, with its schema."""
+    cursor.execute("select pg_catalog.to_regclass(%s) is not null", (name,))
+    return bool(one_value(cursor))
 
 
 class RunLock:
@@ -226,7 +234,7 @@ def run_lock(address: Address) -> Iterator[RunLock]:
     try:
         with connection.cursor() as cursor:
             cursor.execute("select pg_try_advisory_lock(%s)", (RUN_LOCK,))
-            if not cursor.fetchone()[0]:
+            if not one_value(cursor):
                 raise AnotherRun(f"warehouse {address}")
         try:
             yield RunLock(address, connection)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 
 @dataclass(frozen=True)
@@ -34,27 +35,38 @@ def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> Non
     """Move the marks. A mark follows the source's clock, also where that was set back."""
     with connection.cursor() as cursor:
         for mark in marks:
-            cursor.execute(
-                """
-                insert into dwh.high_water_mark (
-                    table_name, cursor_column, high_water_mark, read_at, reads_from, run_id
-                )
-                values (%s, %s, %s, %s, %s, %s)
-                on conflict (table_name) do update
-                set
-                    cursor_column = excluded.cursor_column,
-                    high_water_mark = excluded.high_water_mark,
-                    read_at = excluded.read_at,
-                    reads_from = excluded.reads_from,
-                    run_id = excluded.run_id,
-                    updated_at = clock_timestamp()
-                """,
-                (
-                    mark.table_name,
-                    mark.cursor_column,
-                    mark.high_water_mark,
-                    mark.read_at,
-                    mark.reads_from,
-                    run_id,
-                ),
-            )
+            cursor.execute(_WRITE, _values(mark, run_id))
+
+
+def let_mark_fall_back(cursor: Cursor, mark: Mark, run_id: str) -> None:
+    """Write a mark where the table has none, or a later one."""
+    cursor.execute(
+        f"{_WRITE} where high_water_mark.read_at > excluded.read_at", _values(mark, run_id)
+    )
+
+
+_WRITE = """
+    insert into dwh.high_water_mark (
+        table_name, cursor_column, high_water_mark, read_at, reads_from, run_id
+    )
+    values (%s, %s, %s, %s, %s, %s)
+    on conflict (table_name) do update
+    set
+        cursor_column = excluded.cursor_column,
+        high_water_mark = excluded.high_water_mark,
+        read_at = excluded.read_at,
+        reads_from = excluded.reads_from,
+        run_id = excluded.run_id,
+        updated_at = clock_timestamp()
+"""
+
+
+def _values(mark: Mark, run_id: str) -> tuple[object, ...]:
+    return (
+        mark.table_name,
+        mark.cursor_column,
+        mark.high_water_mark,
+        mark.read_at,
+        mark.reads_from,
+        run_id,
+    )

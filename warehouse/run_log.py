@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 from common.errors import TidemarkError
 from common.log import get_logger
+from common.rows import one_value
 from common.stopping import Stopped
 from warehouse.failures import only_logged
 
@@ -90,7 +91,7 @@ class RunLog:
                 " values (%s, %s, %s, 'running', clock_timestamp()) returning log_id",
                 (self.run_id, process, name),
             )
-            return cursor.fetchone()[0]
+            return int(one_value(cursor))
 
     def _finish(self, log_id: int, step: Step, seconds: float) -> None:
         with self._connection.cursor() as cursor:

@@ -1,5 +1,6 @@
 """Life in a shop: mostly new sales, and everything else that rows go through."""
 
+from collections.abc import Mapping
 from random import Random
 
 import pymysql
@@ -142,7 +143,7 @@ class SalesLife(Life):
         """Every other time, the id that sales already name."""
         return {"id": self._take(unknown)} if unknown and self.chance.random() < 0.5 else {}
 
-    def _insert(self, table: str, row: dict[str, int | str]) -> tuple[int, Written]:
+    def _insert(self, table: str, row: Mapping[str, int | str]) -> tuple[int, Written]:
         late = self.chance.random() < LATE_SHARE
         columns, values = [*row], ["%s"] * len(row)
         if late:
@@ -153,7 +154,7 @@ class SalesLife(Life):
             f"insert into {table} ({', '.join(columns)}) values ({', '.join(values)})",
             tuple(row.values()),
         )
-        return row.get("id") or self.cursor.lastrowid, Written("insert", late)
+        return int(row.get("id") or self.cursor.lastrowid), Written("insert", late)
 
     def _update(self, table: str, change: str, value: int | str, identity: int) -> Written:
         draw = self.chance.random()

@@ -47,7 +47,7 @@ MUTANTS = [
     ),
     Mutant(
         "marks-forward-only",
-        "advance_marks",
+        "_WRITE",
         "read_at = excluded.read_at,",
         "read_at = greatest(high_water_mark.read_at, excluded.read_at),",
         "a clock set back at the source loses rows until it has caught up",
