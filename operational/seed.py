@@ -26,12 +26,20 @@ def seed(servers: Servers) -> list[str]:
     return made
 
 
+def sample_rows(domain: str, table: str) -> list[dict[str, str | None]]:
+    """The rows that a table is filled with, each value by the name of its column."""
+    with (DOMAINS / domain / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        return [
+            {name: field or None for name, field in row.items()} for row in csv.DictReader(file)
+        ]
+
+
 def _seed_domain(servers: Servers, schema: Path) -> list[str]:
     domain = schema.parent.name
-    tables = {path.stem: path for path in sorted(schema.parent.glob("*.csv"))}
+    tables = {path.stem for path in schema.parent.glob("*.csv")}
     with connection(servers.operational_root) as root, root.cursor() as cursor:
         create_database(servers, domain)
-        missing = sorted(tables.keys() - _tables(cursor, domain))
+        missing = sorted(tables - _tables(cursor, domain))
         if not missing:
             return []
         aside = f"{domain}_seed"
@@ -42,7 +50,7 @@ def _seed_domain(servers: Servers, schema: Path) -> list[str]:
             if statement.strip():
                 cursor.execute(statement)
         for table in missing:
-            _fill(cursor, table, tables[table])
+            _fill(cursor, table, sample_rows(domain, table))
         root.commit()
         moves = (f"`{aside}`.`{table}` to `{domain}`.`{table}`" for table in missing)
         cursor.execute(f"rename table {', '.join(moves)}")
@@ -57,12 +65,9 @@ def _tables(cursor: Cursor, database: str) -> set[str]:
     return {name for (name,) in cursor.fetchall()}
 
 
-def _fill(cursor: Cursor, table: str, path: Path) -> None:
-    with path.open(encoding="utf-8", newline="") as file:
-        columns, *rows = csv.reader(file)
-    names = ", ".join(f"`{column}`" for column in columns)
-    places = ", ".join(["%s"] * len(columns))
+def _fill(cursor: Cursor, table: str, rows: list[dict[str, str | None]]) -> None:
+    names = ", ".join(f"`{column}`" for column in rows[0])
+    places = ", ".join(["%s"] * len(rows[0]))
     cursor.executemany(
-        f"insert into `{table}` ({names}) values ({places})",
-        [[field or None for field in row] for row in rows],
+        f"insert into `{table}` ({names}) values ({places})", [list(row.values()) for row in rows]
     )

@@ -117,7 +117,7 @@ def shell(command_line: CommandLine, redirections: str, **environment: str) -> i
 
 def test_run_whose_output_nobody_reads_is_done(command_line: CommandLine, query: Query) -> None:
     process = subprocess.Popen(
-        [sys.executable, str(command_line.folder / "run.py")],
+        [sys.executable, str(command_line.folder / "run.py"), "--domain", "sales"],
         env=command_line.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

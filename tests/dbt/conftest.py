@@ -1,6 +1,5 @@
 """A warehouse with a mirror that tests change by hand, built by the real dbt."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -17,13 +16,13 @@ from psycopg2.extensions import connection as Connection
 
 import embedded
 from common.settings import PROJECT, Address
+from operational.seed import sample_rows
 from tests.support.projects import HURRY, Project
 from tests.support.servers import drop_database
 from warehouse.build import dbt_environment
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import upgrade
 
-SAMPLES = PROJECT / "operational" / "sales"
 STAMPS = '"created_at" timestamptz(6) default now(), "updated_at" timestamptz(6) default now()'
 MIRROR = {
     "mrr_dim_customers": (
@@ -61,9 +60,8 @@ class Warehouse:
         upgrade(self.connection)
         for table, (sample, columns) in MIRROR.items():
             self.query(f"create table mrr.{table} ({columns})")
-            with (SAMPLES / f"{sample}.csv").open(encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    self.insert(table, **row)
+            for row in sample_rows("sales", sample):
+                self.insert(table, **row)
 
     def insert(self, table: str, **row: Any) -> None:
         names = sql.SQL(", ").join(map(sql.Identifier, row))

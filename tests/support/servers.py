@@ -22,12 +22,13 @@ TEST_SERVERS = LOCAL / f"test-servers{WORKER}"
 
 
 @contextmanager
-def new_warehouse(servers: embedded.Servers) -> Iterator[Address]:
-    """An empty warehouse database, dropped afterwards."""
+def new_warehouse(servers: embedded.Servers, template: Address | None = None) -> Iterator[Address]:
+    """An empty warehouse database, or a copy of one that nobody works in; dropped afterwards."""
     name = f"test_{secrets.token_hex(4)}"
     admin = connect(servers.warehouse)
     with admin.cursor() as cursor:
-        cursor.execute(f"create database {name}")
+        copied = f" template {template.database}" if template else ""
+        cursor.execute(f"create database {name}{copied}")
     yield Address(**{**vars(servers.warehouse), "database": name})
     drop_database(admin, name)
     admin.close()
