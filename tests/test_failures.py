@@ -115,7 +115,9 @@ def shell(command_line: CommandLine, redirections: str, **environment: str) -> i
     ).returncode
 
 
-def test_run_whose_output_nobody_reads_is_done(command_line: CommandLine, query: Query) -> None:
+def test_first_run_of_one_domain_whose_output_nobody_reads_is_done(
+    command_line: CommandLine, query: Query
+) -> None:
     process = subprocess.Popen(
         [sys.executable, str(command_line.folder / "run.py"), "--domain", "sales"],
         env=command_line.environment,
