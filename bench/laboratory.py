@@ -13,7 +13,7 @@ import embedded
 from common.settings import LOCAL, Address
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
-from extract.session import Session
+from extract.mysql.source import MySQLSource
 from operational.connection import connection as operational_connection
 from warehouse.connection import connect
 from warehouse.marks import advance_marks
@@ -121,7 +121,7 @@ def extract_media(
     table = MirroredTable("bench", MIRROR, DATABASE, "media", ("id",), "updated_at", **facts)
     connection = connect(warehouse)
     upgrade(connection)
-    source = Session(operational, duty)
+    source = MySQLSource(operational, duty)
     run_log = RunLog(connection, new_run_id())
     folder = LOCAL / "bench-landing"
     (outcome,) = Extraction(source, warehouse, connection, run_log, folder, full_refresh).run(

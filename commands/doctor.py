@@ -17,10 +17,9 @@ from commands.tables import PlainTable, show
 from common.errors import ExitCode, TidemarkError
 from common.rows import one_row
 from common.settings import LOCAL, Address, read_settings
-from extract.catalog import describe
 from extract.declarations import MirroredTable, declared_tables
-from extract.errors import as_table_error
-from extract.session import Session
+from extract.failures import as_table_error
+from extract.mysql.source import MySQLSource
 from warehouse.connection import connect
 from warehouse.failures import REMEDIES
 
@@ -91,7 +90,7 @@ def as_table(findings: Iterable[Finding]) -> PlainTable:
 
 
 def _source(address: Address, tables: list[MirroredTable]) -> Iterator[Finding]:
-    source = Session(address)
+    source = MySQLSource(address)
     try:
         yield Finding(f"operational {address}", source.version)
         yield _clock(source)
@@ -103,14 +102,14 @@ def _source(address: Address, tables: list[MirroredTable]) -> Iterator[Finding]:
         source.close()
 
 
-def _clock(source: Session) -> Finding:
+def _clock(source: MySQLSource) -> Finding:
     ((zone, of_system),) = source.rows("select @@global.time_zone, @@system_time_zone")
     seen = f"zone {of_system if zone == 'SYSTEM' else zone}"
     offset = source.local_offset_seconds
     return Finding("operational clock", f"{seen}, {offset / 3600:+.1f} h from UTC")
 
 
-def _privileges(source: Session) -> Finding:
+def _privileges(source: MySQLSource) -> Finding:
     subject = f"privileges of {source.address.user}"
     granted = set()
     for (grant,) in source.rows("show grants"):
@@ -130,7 +129,7 @@ def _privileges(source: Session) -> Finding:
     return Finding(subject, ", ".join(sorted(granted)))
 
 
-def _limits(source: Session) -> Iterator[Finding]:
+def _limits(source: MySQLSource) -> Iterator[Finding]:
     """What no session can set for itself, where it would stop or cut what is read."""
     names = ", ".join(f"'{name}'" for name in LEAST)
     for name, value in source.rows(f"show session variables where variable_name in ({names})"):
@@ -149,7 +148,7 @@ def _limits(source: Session) -> Iterator[Finding]:
         )
 
 
-def _account(source: Session) -> list[tuple[str]]:
+def _account(source: MySQLSource) -> list[tuple[str]]:
     """The definition of the account, where the server shows it to its owner."""
     try:
         return source.rows("show create user current_user()")
@@ -157,9 +156,9 @@ def _account(source: Session) -> list[tuple[str]]:
         return []
 
 
-def _table(source: Session, table: MirroredTable) -> Finding:
+def _table(source: MySQLSource, table: MirroredTable) -> Finding:
     try:
-        description = describe(source, table)
+        description = source.describe(table)
     except (TidemarkError, pymysql.err.Error) as error:
         return _of_error(as_table_error(table.name, error))
     return Finding(table.name, f"{table.source_name}, about {description.estimated_rows} rows")

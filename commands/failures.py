@@ -10,7 +10,7 @@ import pymysql
 from commands.servers import Connected
 from common.errors import ServerError, TidemarkError
 from common.log import LOG_FILE, get_logger, start_logging
-from extract.errors import as_table_error
+from extract.failures import as_table_error
 from warehouse.failures import as_server_error
 
 log = get_logger(__name__)

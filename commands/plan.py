@@ -15,12 +15,13 @@ from commands.servers import Connected, connect_servers
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, ServerError, TidemarkError
 from common.settings import Address, read_settings
-from extract.catalog import describe
 from extract.declarations import MirroredTable, declared_tables
-from extract.errors import DRIVER_ERRORS, as_table_error
-from extract.reading import Reading, Way, decide
-from extract.session import Session
-from extract.windows import Window
+from extract.failures import DRIVER_ERRORS, as_table_error
+from extract.limits import Limits
+from extract.mirror.table import MirrorTable
+from extract.mysql.source import MySQLSource
+from extract.reading import REFUSED, Reading, decide
+from extract.source import Source
 from warehouse.connection import connect, relation_exists
 from warehouse.marks import Mark, read_marks
 
@@ -47,14 +48,12 @@ def call(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class PlannedTable:
-    """What a run would read of a table, and how; neither where `error` says why not."""
+    """What a run would read of a table, and how; where it is refused, `error` says why."""
 
     name: str
     source: str
     estimated_rows: int = 0
-    cursor_column: str | None = None
-    window: Window | None = None
-    reading: Reading | None = None
+    reading: Reading = REFUSED
     error: TidemarkError | None = None
 
 
@@ -62,31 +61,32 @@ def plan(servers: Connected, tables: list[MirroredTable], full_refresh: bool) ->
     """Look at the source's catalog and the marks; no table is read and nothing is written."""
     with (
         closing(connect(servers.warehouse)) as warehouse,
-        closing(Session(servers.operational)) as source,
+        closing(MySQLSource(servers.operational)) as source,
     ):
         marks = _marks(warehouse, servers.warehouse)
         return [
-            _planned(source, warehouse, table, marks.get(table.name), full_refresh)
+            _planned(source, warehouse, table, marks.get(table.name), full_refresh, servers.limits)
             for table in tables
         ]
 
 
 def _planned(
-    source: Session,
+    source: Source,
     warehouse: Connection,
     declaration: MirroredTable,
     mark: Mark | None,
     full_refresh: bool,
+    limits: Limits,
 ) -> PlannedTable:
     name, source_name = declaration.name, declaration.source_name
     try:
-        table = describe(source, declaration)
-        with warehouse.cursor() as cursor:
-            window, reading = decide(cursor, source, table, mark, full_refresh)
+        table = source.describe(declaration, limits)
+        mirror = MirrorTable(warehouse, table, "", limits)
+        reading = decide(source, mirror, mark, full_refresh)
     except DRIVER_ERRORS as error:
         return PlannedTable(name, source_name, error=as_table_error(name, error))
     rows = table.estimated_rows
-    return PlannedTable(name, source_name, rows, declaration.cursor, window, reading)
+    return PlannedTable(name, source_name, rows, reading)
 
 
 def _marks(warehouse: Connection, address: Address) -> dict[str, Mark]:
@@ -107,20 +107,8 @@ def as_table(tables: Iterable[PlannedTable]) -> PlainTable:
     """What `plan` expects, table by table."""
     shown = PlainTable("table", "source", "about rows", "reads", "compares")
     for planned in tables:
-        if planned.window is None or planned.reading is None:
-            reads, compares = planned.error.problem if planned.error else "-", "-"
-        else:
-            reads = _reads(planned, planned.window, planned.reading.way)
-            compares = "every key, some rows" if planned.reading.compares_a_share else "every row"
+        reads, compares = planned.reading.reads, planned.reading.compares
+        if planned.error:
+            reads, compares = planned.error.problem, "-"
         shown.add_texts(planned.name, planned.source, str(planned.estimated_rows), reads, compares)
     return shown
-
-
-def _reads(planned: PlannedTable, window: Window, way: Way) -> str:
-    if way is Way.NOTHING:
-        return "nothing beforehand; fetches what differs"
-    if way is not Way.WINDOW:
-        return "every row, in bulk" if way is Way.BULK else "every row"
-    if window.start:
-        return f"rows stamped since {window.start:%Y-%m-%d %H:%M:%S} UTC"
-    return f"rows with {planned.cursor_column} from {window.bound} on"

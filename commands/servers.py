@@ -7,6 +7,7 @@ from hashlib import sha256
 import embedded
 from common.settings import DUTY, SNAPSHOT_SECONDS, Address, Settings
 from embedded.servers import HOME
+from extract.limits import LIMITS, Limits
 from operational.seed import seed
 
 EMBEDDED_ADDRESSES = "TIDEMARK_EMBEDDED"
@@ -22,6 +23,7 @@ class Connected:
     embedded: embedded.Servers | None
     duty: float = DUTY
     snapshot_seconds: float = SNAPSHOT_SECONDS
+    limits: Limits = LIMITS
 
     @property
     def source_is_embedded(self) -> bool:

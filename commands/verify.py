@@ -11,23 +11,17 @@ from commands.options import add_accept_deletes, add_choice, add_quiet
 from commands.progress import Teller
 from commands.servers import Connected, connect_servers
 from commands.tables import PlainTable, show
-from commands.working import Work, work_on_warehouse
-from common.errors import DeletesRefused, ExitCode, TableError, TidemarkError, UsageError
-from common.settings import read_settings
-from extract.catalog import check_dropped, describe
+from commands.working import work_on_warehouse
+from common.errors import DeletesRefused, ExitCode, UsageError
+from common.settings import LOCAL, read_settings
+from extract.compare.identity import check_identity
 from extract.declarations import MirroredTable, declared_tables
-from extract.errors import DRIVER_ERRORS, as_table_error
-from extract.extraction import LOCK_WAIT, check_unchanged
-from extract.guard import note_accepted, note_candidates
-from extract.identity import check_identity
-from extract.mirror import MirrorTable
+from extract.extraction import Extraction
+from extract.mysql.source import MySQLSource
 from extract.progress import Progress, ignore
-from extract.reader import Reader
-from extract.reconcile import compare_due, reconcile, verify
-from extract.session import Session
-from extract.verification import Verification, write_verification
+from extract.verifying import VerifiedTable, verify_table
 from warehouse.build import Builder, Node
-from warehouse.connection import connect, transaction
+from warehouse.connection import connect
 from warehouse.marks import read_marks
 
 HISTORY_TESTS = ("open_rows_equal_mirror", "periods_do_not_overlap")
@@ -72,15 +66,6 @@ def call(options: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True)
-class VerifiedTable:
-    """What verifying a table came to."""
-
-    name: str
-    verification: Verification | None = None
-    error: TidemarkError | None = None
-
-
-@dataclass(frozen=True)
 class VerifyResult:
     """What verifying some tables came to."""
 
@@ -108,12 +93,23 @@ def verify_tables(
     found = []
     with (
         work_on_warehouse(servers, "verify") as work,
-        closing(Session(servers.operational, servers.duty)) as source,
+        closing(MySQLSource(servers.operational, servers.duty)) as source,
     ):
+        extraction = Extraction(
+            source,
+            servers.warehouse,
+            work.connection,
+            work.run_log,
+            LOCAL / "landing",
+            accepted_deletes=accepted_deletes,
+            limits=servers.limits,
+            report_progress=progress,
+            check_lock=work.lock.check,
+        )
         if not servers.source_is_embedded:
             check_identity(work.connection, source, tables, None)
         for table in tables:
-            found.append(_verify_table(source, work, table, repair, accepted_deletes, progress))
+            found.append(verify_table(extraction, table, repair))
             report(found[-1])
         result = VerifyResult(found)
         work.step.status = "success" if result.exit_code == ExitCode.DONE else "error"
@@ -138,53 +134,6 @@ def verify_history(servers: Connected, tables: list[MirroredTable]) -> list[Node
     with closing(Builder(servers.warehouse)) as builder:
         result = builder.test(select)
     return result.failed + result.failed_tests
-
-
-def _verify_table(
-    source: Session,
-    work: Work,
-    declaration: MirroredTable,
-    repair: bool,
-    accepted_deletes: dict[str, int],
-    progress: Callable[[Progress], None],
-) -> VerifiedTable:
-    name, connection, run_id = declaration.name, work.connection, work.run_id
-    try:
-        table = describe(source, declaration)
-        reader, mirror = Reader(source, table), MirrorTable(table, run_id)
-        reader.report = progress
-        with transaction(connection), connection.cursor() as cursor:
-            cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
-            if not mirror.exists(cursor):
-                raise TableError(name, "not mirrored yet", "Start a run: python run.py")
-            accepted = accepted_deletes.get(name)
-            if repair:
-                # only a run makes the views of stg again
-                prepared = mirror.prepare(cursor, may_drop_views=False)
-                check_dropped(source, table, mirror.vanished_names(cursor))
-                verification = reconcile(
-                    cursor, reader, mirror, prepared, accepted_deletes=accepted
-                )
-                if accepted == verification.applied.deleted:
-                    note_accepted(cursor, name, accepted, run_id)
-                note_candidates(connection, name, [], run_id)
-            else:
-                mirror.check_columns(cursor)
-                verification = verify(cursor, reader, mirror)
-            write_verification(cursor, verification, run_id)
-            check_unchanged(source, table)
-            work.lock.check()
-        if repair:
-            verification = compare_due(
-                connection, reader, mirror, verification, work.lock.check, everything=True
-            )
-            check_unchanged(source, table)
-    except DeletesRefused as refusal:
-        note_candidates(connection, name, refusal.row_keys, run_id)
-        return VerifiedTable(name, error=refusal)
-    except DRIVER_ERRORS as error:
-        return VerifiedTable(name, error=as_table_error(name, error))
-    return VerifiedTable(name, verification)
 
 
 def progress_line(table: VerifiedTable) -> str:

@@ -11,6 +11,11 @@ from pathlib import Path
 
 def pause_point(name: str) -> None:
     """Wait here where a test asks for it."""
+    hold(name)
+
+
+def hold(name: str) -> None:
+    """Wait where the environment names the point; tests of one process put their own here."""
     wanted, _, folder = os.environ.get("TIDEMARK_PAUSE", "").partition(":")
     if wanted != name:
         return

@@ -1,17 +1,17 @@
 """Writes `docs/types.md` from the one table of types: `python -m docs.generate_types`."""
 
 from common.settings import PROJECT
-from extract.catalog import KEY_LITERALS
-from extract.column import SourceColumn
+from extract.mysql.facts import ColumnFacts
+from extract.mysql.texts import MARK_DIGITS, SHORT_TEXT
+from extract.mysql.types import RULES, TypeRule, resolve
 from extract.ranges import ORDERED_ALIKE
-from extract.texts import MARK_DIGITS, SHORT_TEXT
-from extract.types import RULES, TypeRule, mirror_text, postgres_type, source_text
 
 PAGE = PROJECT / "docs" / "types.md"
 
 HEAD = """# Types
 
-This page is generated from `extract/types.py` by `python -m docs.generate_types`; do not edit it.
+This page is generated from `extract/mysql/types.py` by `python -m docs.generate_types`; do not edit
+it.
 
 Every value has one canonical text. The source server writes it, PostgreSQL parses it into the type
 of the mirror, and PostgreSQL writes the same text again from what it has stored. So the same text
@@ -81,13 +81,13 @@ def _section(rule: TypeRule) -> str:
         "",
         "| at the source | in the mirror |",
         "| --- | --- |",
-        *(f"| `{column.column_type}` | `{postgres_type(column)}` |" for column in columns),
+        *(f"| `{column.column_type}` | `{resolve(column).mirror_type}` |" for column in columns),
         "",
         "```sql",
         f"-- the source writes{_of(example)}",
-        source_text(example),
+        resolve(example).source_text(),
         f"-- PostgreSQL writes{_of(example)}",
-        mirror_text(example),
+        resolve(example).mirror_text(),
         "```",
         "",
         f"As a key: {_as_key(rule)}.",
@@ -104,24 +104,24 @@ def _section(rule: TypeRule) -> str:
     return "\n".join(lines)
 
 
-def _columns(data_type: str) -> list[SourceColumn]:
+def _columns(data_type: str) -> list[ColumnFacts]:
     variants = VARIANTS.get(data_type, ((data_type, 0, 0, 0),))
     if data_type in SIGNED:
         variants += ((f"{data_type} unsigned", 0, 0, 0),)
     return [
-        SourceColumn("c", data_type, spelled, precision, scale, digits, nullable=True)
+        ColumnFacts("c", data_type, spelled, precision, scale, digits, nullable=True)
         for spelled, precision, scale, digits in variants
     ]
 
 
-def _of(example: SourceColumn) -> str:
+def _of(example: ColumnFacts) -> str:
     return f", of a {example.column_type}" if example.datetime_precision else ""
 
 
 def _as_key(rule: TypeRule) -> str:
-    if rule.literal not in KEY_LITERALS:
+    if rule.key_kind is None:
         return "refused, since it cannot be compared digit by digit"
-    if rule.literal in ORDERED_ALIKE:
+    if rule.key_kind in ORDERED_ALIKE:
         return "compared by key ranges"
     return "compared row by row, since the two servers order it differently"
 
@@ -137,8 +137,8 @@ def _anomaly(rule: TypeRule) -> str:
             " an anomaly with the first bytes of the text. If such a text has up to"
             f" {SHORT_TEXT:,} bytes, U+FFFD and {MARK_DIGITS} digits of the SHA-256 of its bytes"
             " are appended, so that two different texts stay different. A character that has a"
-            " Unicode equivalent, but is converted back to other bytes, becomes this equivalent, and an"
-            " anomaly."
+            " Unicode equivalent, but is converted back to other bytes, becomes this equivalent,"
+            " and an anomaly."
         )
     return ""
 

@@ -1,64 +1,123 @@
-"""A column of the source."""
+"""A column of a mirrored table, resolved once: what either side needs to know of it."""
 
-import re
 from dataclasses import dataclass, field
 from enum import Enum
 
-
-class Dialect(Enum):
-    """The kinds of servers whose functions differ where a text is read."""
-
-    MARIADB = "MariaDB"
-    MYSQL = "MySQL 8 or newer"
-    OLD_MYSQL = "MySQL 5"
+VALUE = "\0"
+"""Stands in an expression for the value it is of; no name and no statement holds it."""
 
 
-@dataclass(frozen=True)
-class DoubleWidths:
-    """In how many characters a server writes a small DOUBLE at most before it takes an exponent.
+class KeyKind(Enum):
+    """How a key's value is written into a WHERE, and ordered.
 
-    That of a column, and one that was computed; None where it never takes one.
+    Both servers order the first three alike; TEXT is ordered by the source's collation, MEMBER by
+    the place of the label in its list.
     """
 
-    own: int | None = None
-    computed: int | None = None
+    NUMBER = "number"
+    TIME = "time"
+    BINARY = "binary"
+    TEXT = "text"
+    MEMBER = "member"
+
+
+class CursorKind(Enum):
+    """What the values of a cursor column count."""
+
+    NUMBER = "number"
+    TIME = "time"
+    LOCAL_TIME = "local time"
+    """A time by the clock of whoever wrote it."""
 
 
 @dataclass(frozen=True)
-class SourceColumn:
-    """A column as the source's information_schema describes it."""
+class AtSource:
+    """The source's expressions over a column.
+
+    `VALUE` stands in them for the value, or a part of it. `text` writes the canonical text,
+    `plain_text` the same at less cost where no value of the row needs to be noted. `octets` is the
+    value as the driver receives it without a function, for which nothing is too wide. `not_held` is
+    the predicate of a value that becomes NULL in the mirror, `odd_blank` of a label that shows as
+    what it is not, `no_unicode` of bytes that are no character, `has_nul` of the character NUL;
+    each is None where no value can be such. `key_value` is a key's value as the driver hands it
+    back into a WHERE, `key_order` what the key is ordered by.
+    """
 
     name: str
-    data_type: str
-    column_type: str
-    precision: int
-    scale: int
-    datetime_precision: int
+    text: str
+    plain_text: str
+    octets: str
+    key_value: str
+    key_order: str
+    not_held: str | None = None
+    odd_blank: str | None = None
+    no_unicode: str | None = None
+    has_nul: str | None = None
+    most_octets: int = 0
+    """The most that a text can have, 0 for any number."""
+    arrives_as_utf8: bool = False
+    """True where a text's bytes are sent as they are stored."""
+    can_show_nothing: bool = False
+    """True where '' is one of the labels."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as both sides know it.
+
+    Every value has one canonical text: the source writes it (`source.text`), PostgreSQL parses it
+    into `mirror_type` and writes it again from what it stored (`mirror_text`). `facts` are what
+    the source's catalog says of the column, by which an altered one is known.
+    """
+
+    name: str
+    source_type: str
+    mirror_type: str
     nullable: bool
-    charset: str | None = None
-    octets: int = field(default=0, compare=False, repr=False)
-    """What a text value can have at most, in its own character set."""
-    dialect: Dialect = field(default=Dialect.MARIADB, compare=False, repr=False)
-    double_widths: DoubleWidths = field(default=DoubleWidths(), compare=False, repr=False)
+    facts: tuple[object, ...]
+    source: AtSource = field(compare=False, repr=False)
+    canonical: str = field(compare=False, repr=False)
+    key_kind: KeyKind | None = None
+    """None where the type cannot be part of a key."""
+    cursor_kind: CursorKind | None = None
+    """None where the type cannot be a cursor."""
+    is_integer: bool = False
+    is_quoted: bool = False
+    """True where the text may hold any character."""
+    can_be_wide: bool = False
+    """True where a value's text may be wider than the source's functions can write."""
+    can_be_cut: bool = False
+    """True where the text of a value is that of its pieces, one after the other."""
+    has_plain_text: bool = False
+    """True where `source.plain_text` is another text than `source.text` for some values."""
+    is_equal_by_text: bool = False
+    """True where PostgreSQL has no equality, or one that takes two different values for equal."""
 
     @property
-    def shows_zeros(self) -> bool:
-        """True where leading zeros are shown, which are display and not data."""
-        return "zerofill" in self.column_type or self.data_type == "year"
+    def quoted(self) -> str:
+        """The column's name in the mirror."""
+        return quoted(self.name)
 
-    @property
-    def is_unsigned(self) -> bool:
-        return "unsigned" in self.column_type
+    def mirror_text(self, value: str | None = None) -> str:
+        """PostgreSQL's expression of the canonical text of a mirrored value.
 
-    @property
-    def members(self) -> list[str]:
-        """The labels of an ENUM or a SET, in small letters."""
-        if self.data_type not in ("enum", "set"):
-            return []
-        quoted = re.findall("'((?:[^']|'')*)'", self.column_type)
-        return [label.replace("''", "'") for label in quoted]
+        `value` is an expression of a part of it, or of the column of a named relation.
+        """
+        return self.canonical.replace(VALUE, value or self.quoted)
+
+    def source_text(self, value: str | None = None) -> str:
+        """The source's expression of the same text, of what it holds."""
+        return self.source.text.replace(VALUE, value or self.source.name)
 
 
-def quoted_source(name: str) -> str:
-    """An identifier for MariaDB or MySQL."""
-    return "`" + name.replace("`", "``") + "`"
+def quoted(name: str) -> str:
+    """An identifier for PostgreSQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(value: str) -> str:
+    """A literal for either server, of a text without backslashes.
+
+    Statements with the source's names in them take no parameters, since a name may hold a %.
+    """
+    return "'" + value.replace("'", "''") + "'"

@@ -1,5 +1,6 @@
 """How far a table has come, told while it is under way."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -16,6 +17,9 @@ class Progress:
     done: int
     expected: int
     unit: str = "rows"
+
+
+Report = Callable[[Progress], None]
 
 
 def ignore(progress: Progress) -> None:

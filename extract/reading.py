@@ -1,16 +1,13 @@
-"""How a table is read, decided once: `plan` says it, and a run does it."""
+"""How a table is read, decided once: `plan` prints it, a run does it, the summary tells it."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-from psycopg2.extensions import cursor as Cursor
-
-from extract.bulk import is_bulky
-from extract.catalog import TableDescription
-from extract.mirror import MirrorTable
-from extract.reconcile import is_large
-from extract.session import Session
-from extract.stored_ranges import StoredRanges
+from extract.compare.reconcile import is_large
+from extract.landing.bulk import is_bulky
+from extract.mirror.ranges import StoredRanges
+from extract.mirror.table import MirrorTable
+from extract.source import Source
 from extract.windows import Window, window_of
 from warehouse.marks import Mark
 
@@ -24,37 +21,61 @@ class Way(Enum):
     WHOLE = "whole"
     BULK = "bulk"
     """All of a large table, with checkpoints."""
-    BAG = "bag"
+    MULTISET = "multiset"
     """All of a table without a key: what is compared are the rows themselves."""
+    REFUSED = "refused"
+    """Nothing: the table cannot be mirrored as it is declared."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is read now, and whether of its rows a share is compared, or all."""
+    """How a table is read now, and whether of its rows a share is compared, or all.
+
+    `window` is None where nothing is read, since the table is refused.
+    """
 
     way: Way
-    compares_a_share: bool
+    window: Window | None = None
+    compares_a_share: bool = False
+
+    @property
+    def reads(self) -> str:
+        """What is read, for people."""
+        if self.way is Way.NOTHING:
+            return "nothing beforehand; fetches what differs"
+        if self.way is Way.BULK:
+            return "every row, in bulk"
+        if self.window is None or self.way is not Way.WINDOW:
+            return "nothing" if self.way is Way.REFUSED else "every row"
+        if self.window.start:
+            return f"rows stamped since {self.window.start:%Y-%m-%d %H:%M:%S} UTC"
+        return f"rows with {self.window.column} from {self.window.bound} on"
+
+    @property
+    def compares(self) -> str:
+        """What is compared in every run, for people."""
+        return "every key, some rows" if self.compares_a_share else "every row"
 
 
-def decide(
-    cursor: Cursor, source: Session, table: TableDescription, mark: Mark | None, full_refresh: bool
-) -> tuple[Window, Reading]:
+REFUSED = Reading(Way.REFUSED)
+
+
+def decide(source: Source, mirror: MirrorTable, mark: Mark | None, full_refresh: bool) -> Reading:
     """What a run reads of a table now, and how. Nothing is written."""
-    mirror = MirrorTable(table, run_id="")
-    is_known = mirror.exists(cursor)
-    window = window_of(source, table, mark if is_known and not full_refresh else None)
-    way = _way(table, window.bound is not None, is_known, full_refresh)
+    is_known = mirror.shape.exists()
+    window = window_of(source, mirror.table, mark if is_known and not full_refresh else None)
+    way = _way(mirror, window.bound is not None, is_known and not full_refresh)
     # by another key than before, the table is cut anew
-    if way is not Way.WINDOW or not mirror.has_its_key(cursor):
-        return window, Reading(way, compares_a_share=False)
-    return window, Reading(way, is_large(StoredRanges(cursor, mirror).read(), mirror))
+    if way is not Way.WINDOW or not mirror.shape.has_its_key():
+        return Reading(way, window)
+    return Reading(way, window, is_large(StoredRanges(mirror).read(), mirror))
 
 
-def _way(table: TableDescription, has_bound: bool, is_known: bool, full_refresh: bool) -> Way:
-    if not table.key_columns:
-        return Way.BAG
+def _way(mirror: MirrorTable, has_bound: bool, is_compared: bool) -> Way:
+    if not mirror.keys:
+        return Way.MULTISET
     if has_bound:
         return Way.WINDOW
-    if is_known and not full_refresh:
+    if is_compared:
         return Way.NOTHING
-    return Way.BULK if is_bulky(table) else Way.WHOLE
+    return Way.BULK if is_bulky(mirror.table, mirror.limits) else Way.WHOLE

@@ -11,7 +11,7 @@ from commands.line import COMMANDS, RUN, parse, parser_of
 from common.errors import ExitCode
 from common.settings import DBT_PROJECT, PROJECT, SETTINGS
 from docs import generate_types
-from extract.types import RULE_OF
+from extract.mysql.types import RULE_OF
 from tests.support.project_files import FILES, relative
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

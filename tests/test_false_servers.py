@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import ServerError
 from common.settings import Address
-from extract.session import Session
+from extract.mysql.source import MySQLSource
 from tests.support.false_servers import (
     Talk,
     asking_for_password,
@@ -88,7 +88,7 @@ def test_false_warehouse_does_not_get_the_password(talk: Talk, told: str) -> Non
 )
 def test_false_source_does_not_get_the_password(talk: Talk, told: str) -> None:
     with false_server(talk) as server, pytest.raises(ServerError) as refused:
-        Session(address(server.port))
+        MySQLSource(address(server.port))
     assert str(refused.value).startswith(f"operational reader@127.0.0.1:{server.port}")
     assert told in str(refused.value)
     assert "\nHINT: " in str(refused.value)

@@ -14,7 +14,9 @@ from tests.mutants.listed import problems_of_the_list
 from tests.support.project_files import FILES, relative
 
 MODELS = DBT_PROJECT / "models"
-MODULE_LINES = 450
+MODULE_LINES = 400
+FUNCTION_LINES = 40
+PARAMETERS = 6
 YAML_FILES = 2
 
 MAY_IMPORT = {
@@ -29,6 +31,21 @@ MAY_IMPORT = {
     "bench": {"common", "embedded", "warehouse", "extract", "operational"},
 }
 """The packages that each package may import: every arrow points down."""
+
+ROOMS = {
+    "declarations": set(),
+    "mysql": {"declarations"},
+    "mirror": set(),
+    "landing": {"mirror"},
+    "compare": {"declarations", "mirror", "failures", "pair"},
+}
+"""The rooms of extract, and what each may import beside the modules that all of them share."""
+SHARED = {
+    *("column", "errors", "landed", "limits", "pieces", "progress", "ranges", "source", "table"),
+}
+"""The modules of extract that know neither MySQL nor PostgreSQL's side, but for `table`'s words."""
+SPEAK_TO_THE_SOURCE = {"embedded", "operational", "bench", "common"}
+"""Packages beside `extract/mysql` that may import the source's driver."""
 
 NAMES = {
     "mrr": r"mrr_(fact|dim)_",
@@ -139,6 +156,53 @@ def test_package_imports_only_what_is_below_it(package: str) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_room_of_extract_imports_only_what_is_below_it(room: str) -> None:
+    allowed = ROOMS[room] | SHARED | {room}
+    wrong = {
+        f"{relative(path)} imports {name}"
+        for path in (PROJECT / "extract" / room).glob("*.py")
+        for name in imported_modules(path)
+        if name.startswith("extract.") and name.split(".")[1] not in allowed
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", sorted(SHARED))
+def test_what_the_rooms_share_knows_none_of_them(module: str) -> None:
+    names = imported_modules(PROJECT / "extract" / f"{module}.py")
+    below = {name.split(".")[1] for name in names if name.startswith("extract.")}
+    assert below <= SHARED | {"declarations"}
+
+
+def test_every_room_of_extract_has_its_place() -> None:
+    assert {path.parent.name for path in PROJECT.glob("extract/*/__init__.py")} == set(ROOMS)
+
+
+def test_only_the_dialect_speaks_to_the_source() -> None:
+    """Another kind of source is a folder, and no search."""
+    speaking = {
+        relative(path)
+        for path in MODULES
+        if path.relative_to(PROJECT).parts[0] not in SPEAK_TO_THE_SOURCE
+        and {name for name in imported_modules(path) if name.partition(".")[0] == "pymysql"}
+        and "mysql" not in path.parts
+    }
+    # what a driver refuses is translated in one place of each package
+    assert speaking == {"commands/doctor.py", "commands/failures.py", "extract/failures.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_function_is_short(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            named = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            parameters = [one.arg for one in named if one.arg not in ("self", "cls")]
+            assert lines <= FUNCTION_LINES, f"{node.name} has {lines} lines"
+            assert len(parameters) <= PARAMETERS, f"{node.name} takes {len(parameters)} parameters"
+
+
 def test_every_package_has_its_place_among_the_imports() -> None:
     packages = {path.parent.name for path in PROJECT.glob("*/__init__.py")} - {"tests"}
     assert packages | {"run"} == set(MAY_IMPORT)
@@ -164,10 +228,14 @@ def test_file_names_no_registry_and_no_path_of_a_machine(path: Path) -> None:
 
 
 def imported_packages(path: Path) -> set[str]:
-    names = set()
+    return {name.partition(".")[0] for name in imported_modules(path)}
+
+
+def imported_modules(path: Path) -> set[str]:
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
-    return {name.partition(".")[0] for name in names}
+    return names

@@ -14,9 +14,10 @@ from commands.run.work import RunResult
 from commands.status import RunStatus, Status, TableStatus, as_tables, messages
 from common.errors import TableError
 from extract.extraction import TableOutcome
-from extract.mirror import Applied
+from extract.mirror.table import Applied
+from extract.mirror.verification import Verification
 from extract.progress import Progress
-from extract.verification import Verification
+from extract.reading import Reading, Way
 from tests.support.command_line import CommandLine
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -157,7 +158,10 @@ def verification(name: str, applied: Applied, is_equal: bool = True) -> Verifica
 
 def outcome(name: str, applied: int = 0, is_equal: bool = True) -> TableOutcome:
     return TableOutcome(
-        name, 0.1, verification=verification(name, Applied(updated=applied), is_equal)
+        name,
+        0.1,
+        verification=verification(name, Applied(updated=applied), is_equal),
+        reading=Reading(Way.WINDOW),
     )
 
 
@@ -202,9 +206,20 @@ def test_summary_counts_what_was_fetched_and_compared() -> None:
     Console(file=written, width=200).print(words.summary(result_of([outcome("a", applied=2)])))
     head, _, row = written.getvalue().splitlines()[1:4]
     assert head.split() == (
-        ["table", "fetched", "compared", "inserted", "updated", "deleted", "rows", "equal", "mark"]
+        [
+            "table",
+            "read",
+            "fetched",
+            "compared",
+            "inserted",
+            "updated",
+            "deleted",
+            "rows",
+            "equal",
+            "mark",
+        ]
     )
-    assert row.split() == ["a", "3", "9", "0", "2", "0", "9", "yes", "advanced"]
+    assert row.split() == ["a", "window", "3", "9", "0", "2", "0", "9", "yes", "advanced"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ import embedded
 from common import log
 from common.settings import PROJECT, Address
 from embedded import server
-from extract.guard import allowed_deletes
+from extract.compare.guard import allowed_deletes
+from extract.limits import LIMITS
 from tests.support.command_line import CommandLine
 from tests.support.servers import TEST_SERVERS, OperationalDatabase
 from warehouse import retention
@@ -91,7 +92,7 @@ def test_last_comparison_of_a_table_is_kept_however_old(
 
 
 def test_guard_remembers_a_day_by_a_clock_that_is_years_behind(
-    connection: Connection, query: Query, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, query: Query
 ) -> None:
     """The source says 2016: what it deleted an hour ago is not taken for ten years old."""
     behind = 3650
@@ -101,14 +102,14 @@ def test_guard_remembers_a_day_by_a_clock_that_is_years_behind(
 
     class Mirror:
         name = "items"
+        cursor = connection.cursor()
+        limits = LIMITS
 
-        def count(self, cursor: object) -> int:
+        def count(self) -> int:
             return 5000
 
-    with connection.cursor() as cursor:
-        cursor.execute("select now() - make_interval(days => %s)", (behind,))
-        (now,) = cursor.fetchone()
-        assert allowed_deletes(cursor, Mirror(), source_is_empty=False, now=now) == 200
+    ((now,),) = query("select now() - make_interval(days => %s)", (behind,))
+    assert allowed_deletes(Mirror(), source_is_empty=False, now=now) == 200
 
 
 def test_accepted_deletes_stay_as_long_as_their_comparison(

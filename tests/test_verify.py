@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from commands import verify
 from commands.servers import Connected
 from commands.verify import verify_tables
 from common.errors import ExitCode
-from extract import reconcile, stored_ranges
+from extract import verifying
+from extract.compare import reconcile
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
 from warehouse.connection import connect, transaction
@@ -23,14 +23,13 @@ def mirrored(
     connected: Connected,
     operational: OperationalDatabase,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ):
     """A mirrored table of one range, or of 25."""
-    if request.param == "large":
-        monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
     operational.execute("create table items (id int primary key, v text)")
     operational.execute("insert into items select seq, seq from seq_1_to_2500")
     made = Mirror(connected, operational.name, tmp_path / "landing")
+    if request.param == "large":
+        made.limit(range_rows=100)
     made.extract_one(made.table("items", cursor=None))
     yield made
     made.connection.close()
@@ -96,9 +95,9 @@ def test_repair_leaves_the_views_above_a_column_of_another_type(
 
 
 def test_repair_under_an_open_transaction_waits_a_bounded_time(
-    mirrored: Mirror, operational: OperationalDatabase, query: Query, monkeypatch
+    mirrored: Mirror, operational: OperationalDatabase, query: Query
 ) -> None:
-    monkeypatch.setattr(verify, "LOCK_WAIT", "1s")
+    mirrored.limit(lock_wait="1s")
     operational.execute("alter table items add unique (id)")
     query("alter table mrr.items drop constraint items_pkey")
     reader = connect(mirrored.connected.warehouse)
@@ -134,7 +133,7 @@ def test_repair_whose_lock_is_gone_changes_nothing(
     mirrored: Mirror, query: Query, monkeypatch
 ) -> None:
     query("update mrr.items set v = 'other' where id = 1234")
-    real = verify.reconcile
+    real = verifying.reconcile
 
     def lose_lock(*arguments, **options):
         query(
@@ -143,6 +142,6 @@ def test_repair_whose_lock_is_gone_changes_nothing(
         )
         return real(*arguments, **options)
 
-    monkeypatch.setattr(verify, "reconcile", lose_lock)
+    monkeypatch.setattr(verifying, "reconcile", lose_lock)
     verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], True, {})
     assert query("select v from mrr.items where id = 1234") == [("other",)]

@@ -35,6 +35,7 @@ def summary(result: RunResult) -> PlainTable:
     """The one table at the end of a run, failures last; of many tables, those with news."""
     table = PlainTable(
         "table",
+        "read",
         "fetched",
         "compared",
         "inserted",
@@ -47,10 +48,11 @@ def summary(result: RunResult) -> PlainTable:
     for outcome in _with_news(result):
         checked, applied = outcome.verification, outcome.applied
         if checked is None:
-            table.add_texts(outcome.name, *["-"] * 7, "kept")
+            table.add_texts(outcome.name, _way(outcome), *["-"] * 7, "kept")
             continue
         table.add_texts(
             outcome.name,
+            _way(outcome),
             str(checked.fetched_rows),
             str(checked.compared_rows),
             str(applied.inserted),
@@ -61,6 +63,11 @@ def summary(result: RunResult) -> PlainTable:
             "advanced" if outcome.name in result.advanced else "kept",
         )
     return table
+
+
+def _way(outcome: TableOutcome) -> str:
+    """How the table was read."""
+    return outcome.reading.way.value if outcome.reading else "-"
 
 
 def tables_not_shown(result: RunResult) -> str | None:

@@ -11,11 +11,11 @@ from commands.servers import Connected
 from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError
 from common.settings import LOCAL
+from extract.compare.identity import check_accepted, check_identity
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
-from extract.identity import check_accepted, check_identity
+from extract.mysql.source import MySQLSource
 from extract.progress import Progress, ignore
-from extract.session import Session
 from warehouse.build import Builder, BuildResult, Node, source_id
 from warehouse.marks import Mark, advance_marks
 from warehouse.positions import count_changes, forget_read_changes
@@ -103,7 +103,7 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
 def _extract(
     servers: Connected, work: Work, options: RunOptions, report: Report
 ) -> list[TableOutcome]:
-    source = Session(servers.operational, servers.duty)
+    source = MySQLSource(servers.operational, servers.duty)
     extraction = Extraction(
         source,
         servers.warehouse,
@@ -113,9 +113,10 @@ def _extract(
         options.full_refresh,
         options.accepted_deletes,
         servers.snapshot_seconds,
-        report.table,
-        report.progress,
-        work.lock.check,
+        servers.limits,
+        report=report.table,
+        report_progress=report.progress,
+        check_lock=work.lock.check,
     )
     try:
         if not servers.source_is_embedded:

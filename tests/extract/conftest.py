@@ -7,8 +7,7 @@ import pytest
 
 import embedded
 from commands.servers import Connected
-from extract import stored_ranges
-from extract.session import Session
+from extract.mysql.source import MySQLSource
 from operational.connection import connection as operational_connection
 from tests.support.mirror import OLD, Mirror, Query, SetGlobal
 from tests.support.servers import OperationalDatabase
@@ -57,8 +56,8 @@ def set_global(root: Query) -> Iterator[SetGlobal]:
 
 
 @pytest.fixture
-def session(servers: embedded.Servers) -> Iterator[Session]:
-    made = Session(servers.operational)
+def session(servers: embedded.Servers) -> Iterator[MySQLSource]:
+    made = MySQLSource(servers.operational)
     yield made
     made.close()
 
@@ -79,11 +78,9 @@ def items(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
 
 
 @pytest.fixture
-def large(
-    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
-) -> Mirror:
+def large(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
     """A mirrored table of 1,500 rows in 15 ranges, stamped long ago."""
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    mirror.limit(range_rows=100)
     operational.execute(
         "create table items (id bigint primary key, no int not null unique, v double,"
         " updated_at timestamp(6) null)"

@@ -10,7 +10,7 @@ import embedded
 from common.errors import ServerError
 from common.settings import Address
 from embedded.mariadb import connection
-from extract.session import Session
+from extract.mysql.source import MySQLSource
 from tests.sources.choice import CHOSEN, IS_MARIADB
 
 PASSWORDS = ["simple", "pässwörd €", 'it\'s \\ "quoted" %s', " ", "𝄞" * 10]
@@ -63,7 +63,7 @@ def without_tls(root: Root) -> Iterator[None]:
 
 def cipher(address: Address) -> str:
     """How a session of ours on the server is encrypted; empty where it is not."""
-    session = Session(address)
+    session = MySQLSource(address)
     ((_, value),) = session.rows("show session status like 'Ssl_cipher'")
     session.close()
     return value
@@ -71,7 +71,7 @@ def cipher(address: Address) -> str:
 
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_account_of_any_password_logs_in(account: Callable[..., Address], password: str) -> None:
-    Session(account("identified by '{password}'", password)).close()
+    MySQLSource(account("identified by '{password}'", password)).close()
 
 
 only_today = pytest.mark.skipif(CHOSEN != "mysql", reason="caching_sha2_password is MySQL's")
@@ -99,7 +99,7 @@ def test_account_of_ed25519_logs_in(
     account: Callable[..., Address], root: Root, password: str
 ) -> None:
     install(root, "auth_ed25519")
-    Session(account("identified via ed25519 using password('{password}')", password)).close()
+    MySQLSource(account("identified via ed25519 using password('{password}')", password)).close()
 
 
 @pytest.mark.skipif(CHOSEN != "mariadb-11", reason="parsec is new in MariaDB 11.6")
@@ -109,7 +109,7 @@ def test_account_of_a_kind_that_the_driver_does_not_know_is_told(
     install(root, "auth_parsec")
     address = account("identified via parsec using password('{password}')", "secret")
     with pytest.raises(ServerError) as caught:
-        Session(address)
+        MySQLSource(address)
     assert "parsec" in str(caught.value)
     assert "HINT: Give the account caching_sha2_password, mysql_native_password or ed25519." in str(
         caught.value
@@ -119,7 +119,7 @@ def test_account_of_a_kind_that_the_driver_does_not_know_is_told(
 def test_account_that_may_send_no_more_is_told(account: Callable[..., Address]) -> None:
     address = account("identified by '{password}'", "secret", limited(2))
     with pytest.raises(ServerError) as caught:
-        Session(address)
+        MySQLSource(address)
     assert "no connection (1226: " in str(caught.value)
     assert "HINT: Wait until other sessions have ended, or let" in str(caught.value)
 
@@ -128,7 +128,7 @@ def test_account_that_may_send_no_more_is_told(account: Callable[..., Address]) 
 def test_account_that_is_locked_is_told(account: Callable[..., Address]) -> None:
     address = account("identified by '{password}'", "secret", "alter user {account} account lock")
     with pytest.raises(ServerError) as caught:
-        Session(address)
+        MySQLSource(address)
     assert "locked" in str(caught.value)
     assert "HINT: Let an administrator of the server unlock the account" in str(caught.value)
 
@@ -139,7 +139,7 @@ def test_account_whose_password_has_expired_is_told(account: Callable[..., Addre
         "identified by '{password}'", "secret", "alter user {account} password expire"
     )
     with pytest.raises(ServerError) as caught:
-        Session(address)
+        MySQLSource(address)
     assert "operational visitor0@127.0.0.1" in str(caught.value)
     assert "HINT: Let an administrator of the server unlock the account" in str(caught.value)
 

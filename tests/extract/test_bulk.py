@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 import psycopg2
 import pytest
 
-from extract import bulk, extraction, reader
+from common import pause
 from extract.declarations import MirroredTable
+from extract.mysql.fields import Field
+from extract.mysql.reader import Reader
+from extract.mysql.source import MySQLSource
 from extract.progress import Progress
-from extract.reader import Reader
-from extract.session import Session
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
 
@@ -23,11 +24,9 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def bulky(monkeypatch: pytest.MonkeyPatch) -> None:
+def bulky(mirror: Mirror) -> None:
     """Every table is read in bulk, and a hundred rows land at a time."""
-    monkeypatch.setattr(bulk, "BULK_ROWS", 1)
-    monkeypatch.setattr(bulk, "RANGE_BYTES", 1)
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", PER_RANGE)
+    mirror.limit(bulk_rows=1, bulk_bytes=1, rows_per_value=PER_RANGE)
 
 
 @pytest.fixture
@@ -67,8 +66,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, point: str, call: int = 1) -> None:
         if reached == point and next(calls) == call:
             raise Killed
 
-    for module in (bulk, extraction):
-        monkeypatch.setattr(module, "pause_point", die)
+    monkeypatch.setattr(pause, "hold", die)
 
 
 def extract_until_killed(
@@ -128,9 +126,9 @@ def test_large_table_is_promoted_as_it_landed(
 
 
 def test_table_that_is_made_anew_is_one_entry_of_the_change_log(
-    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+    large: Mirror, operational: OperationalDatabase, query: Query
 ) -> None:
-    monkeypatch.setattr(bulk, "BULK_ROWS", 100)
+    large.limit(bulk_rows=100)
     operational.execute("create table others (id int primary key)")
     operational.execute("insert into others values (1), (2)")
     small = large.table("others", cursor=None)
@@ -177,7 +175,7 @@ def test_range_whose_file_was_written_and_not_landed_is_read_again(
     query: Query,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from extract.landing import BulkPipeline
+    from extract.landing.pipeline import BulkPipeline
 
     def die(*_: object) -> None:
         raise Killed
@@ -196,7 +194,7 @@ def test_range_whose_file_was_written_and_not_landed_is_read_again(
 def test_range_whose_commit_was_not_answered_lands_once(
     large: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from extract.landing import BulkCopyJob
+    from extract.landing.pipeline import BulkCopyJob
 
     run, lost = BulkCopyJob.run, []
 
@@ -246,7 +244,7 @@ def test_load_from_another_server_begins_anew(
     for server in ("one", "another"):
         with monkeypatch.context() as patch:
             named = property(lambda _, name=server: name, ignored)
-            patch.setattr(Session, "identity", named, raising=False)
+            patch.setattr(MySQLSource, "identity", named, raising=False)
             kill_at(patch, "range landed", 2)
             with pytest.raises(Killed):
                 large.extract(large.table("items"))
@@ -268,10 +266,8 @@ def test_load_that_was_killed_at_its_end_reads_nothing_again(
     assert outcome.verification.is_equal
 
 
-def test_last_rows_that_are_fewer_than_land_at_a_time_land(
-    large: Mirror, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "RANGE_BYTES", 20_000)
+def test_last_rows_that_are_fewer_than_land_at_a_time_land(large: Mirror) -> None:
+    large.limit(bulk_bytes=20_000)
     outcome = large.extract_one(large.table("items"))
     assert (outcome.rows_read, outcome.verification.repaired_rows) == (ROWS, 0)
 
@@ -279,8 +275,8 @@ def test_last_rows_that_are_fewer_than_land_at_a_time_land(
 def test_row_that_is_lost_on_its_way_stops_the_load(
     large: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = reader.Field.line
-    monkeypatch.setattr(reader.Field, "line", lambda *known: f"nullif({line(*known)}, '2')")
+    line = Field.line
+    monkeypatch.setattr(Field, "line", lambda *known: f"nullif({line(*known)}, '2')")
     (outcome,) = large.extract(large.table("items"))
     told = "items: could not be landed (100 rows were read, 99 were copied)\nHINT: "
     assert str(outcome.error).startswith(told)
@@ -296,7 +292,7 @@ def test_table_that_is_altered_while_it_is_loaded_is_loaded_anew(
         while reached == "range landed" and alters:
             operational.execute(alters.pop(0))
 
-    monkeypatch.setattr(bulk, "pause_point", alter)
+    monkeypatch.setattr(pause, "hold", alter)
     assert large.extract_one(large.table("items")).verification.is_equal
     mirrored, at_source = contents(query, operational)
     assert mirrored == at_source
@@ -392,8 +388,7 @@ def test_full_refresh_of_a_large_table_is_seen_at_once_or_not_at_all(
         seen.append(contents(query, operational)[0])
 
     with monkeypatch.context() as patch:
-        for module in (bulk, extraction):
-            patch.setattr(module, "pause_point", look)
+        patch.setattr(pause, "hold", look)
         outcome = large.extract_one(large.table("items"), full_refresh=True)
     seen.append(contents(query, operational)[0])
     query("commit")
@@ -453,9 +448,9 @@ def test_progress_is_told(large: Mirror) -> None:
 
 
 def test_table_that_is_empty_after_all_is_made(
-    operational: OperationalDatabase, mirror: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
+    operational: OperationalDatabase, mirror: Mirror, query: Query
 ) -> None:
-    monkeypatch.setattr(bulk, "BULK_ROWS", 0)
+    mirror.limit(bulk_rows=0)
     operational.execute("create table items (id int primary key, a int)")
     assert mirror.extract_one(mirror.table("items", cursor=None)).verification.is_equal
     assert query("select * from mrr.items") == []
@@ -465,10 +460,9 @@ def test_table_that_is_empty_after_all_is_made(
 def test_key_that_is_too_long_for_postgresql_says_so(
     operational: OperationalDatabase,
     mirror: Mirror,
-    monkeypatch: pytest.MonkeyPatch,
     is_bulky: bool,
 ) -> None:
-    monkeypatch.setattr(bulk, "BULK_ROWS", 1 if is_bulky else 1_000)
+    mirror.limit(bulk_rows=1 if is_bulky else 1_000)
     operational.execute("create table items (id varbinary(3000) primary key)")
     operational.execute("insert into items select random_bytes(1000) from seq_1_to_3")
     operational.execute("update items set id = concat(id, random_bytes(1000), random_bytes(1000))")

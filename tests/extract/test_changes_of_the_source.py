@@ -9,9 +9,11 @@ import pytest
 import embedded
 from commands.servers import Connected
 from commands.verify import verify_tables
+from common import pause
 from common.errors import TableError
-from extract import extraction, findings, windows
-from extract.session import Session
+from extract.compare import findings
+from extract.mirror.table import Applied, MirrorTable
+from extract.mysql.source import MySQLSource
 from operational.connection import connection
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
@@ -149,9 +151,9 @@ def test_declared_key_may_change(
 
 
 def test_numeric_cursor_reads_from_its_highest_value_less_the_overlap(
-    operational: OperationalDatabase, mirror: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
+    operational: OperationalDatabase, mirror: Mirror, query: Query
 ) -> None:
-    monkeypatch.setattr(windows, "OUTLIERS", 0)
+    mirror.limit(outliers=0)
     operational.execute("create table items (id int primary key, version bigint)")
     operational.execute("insert into items select seq, seq * 10 from seq_1_to_500")
     table = mirror.table("items", cursor="version", overlap_values=100)
@@ -194,9 +196,9 @@ def test_cursor_that_becomes_another_kind_is_followed(
 
 
 def test_full_refresh_forgets_a_number_that_is_gone(
-    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+    operational: OperationalDatabase, mirror: Mirror
 ) -> None:
-    monkeypatch.setattr(windows, "OUTLIERS", 0)
+    mirror.limit(outliers=0)
     operational.execute("create table items (id int primary key, version bigint)")
     operational.execute("insert into items values (1, 1), (2, 9000000000000000000)")
     table = mirror.table("items", cursor="version", overlap_values=0)
@@ -334,7 +336,7 @@ def test_table_that_is_rebuilt_while_it_is_read_is_read_again(
             operational.execute("insert into other values (8, 8)")
             operational.execute("rename table items to old, other to items")
 
-    monkeypatch.setattr(extraction, "pause_point", swap)
+    monkeypatch.setattr(pause, "hold", swap)
     operational.execute("delete from items where id > 1")
     outcome = items.extract_one(items.table("items", cursor=None))
     assert swaps == ["upserted"]
@@ -360,7 +362,7 @@ def test_column_whose_type_changes_while_it_is_read_is_read_anew(
         while reached == point and alters:
             operational.execute(alters.pop(0))
 
-    monkeypatch.setattr(extraction, "pause_point", alter)
+    monkeypatch.setattr(pause, "hold", alter)
     outcome = items.extract_one(items.table("items"), snapshot_seconds=seconds)
     assert outcome.verification.is_equal
     assert set(query("select n::text from mrr.items")) == {("7.50",)}
@@ -370,7 +372,7 @@ def test_mirror_that_is_not_equal_after_all_is_told(
     items: Mirror, operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The statement is computed from what is stored, not from what was meant to be."""
-    monkeypatch.setattr(findings.MirrorTable, "delete", lambda *_: extraction.Applied())
+    monkeypatch.setattr(MirrorTable, "delete", lambda *_: Applied())
     operational.execute("delete from items where id = 1")
     (outcome,) = items.extract(items.table("items"))
     assert outcome.verification.is_equal is False
@@ -411,8 +413,8 @@ def test_mass_delete_in_small_steps_is_refused_too(
 def test_deletes_are_counted_by_the_clock_that_stamped_them(
     operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Session.clock
-    monkeypatch.setattr(Session, "clock", lambda session: real(session) - timedelta(hours=25))
+    real = MySQLSource.clock
+    monkeypatch.setattr(MySQLSource, "clock", lambda session: real(session) - timedelta(hours=25))
     operational.execute("create table items (id int primary key)")
     operational.execute("insert into items select seq from seq_1_to_3000")
     table = mirror.table("items", cursor=None)

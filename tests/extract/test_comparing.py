@@ -5,16 +5,21 @@ from dataclasses import replace
 
 import pytest
 
+from common import pause
 from common.errors import DeletesRefused
-from extract import findings, guard, reconcile, stored_ranges
-from extract.catalog import describe
-from extract.errors import as_table_error
-from extract.keysets import difference, mirror_bitmaps, source_bitmaps
-from extract.mirror import Applied, MirrorTable
-from extract.ranges import WHOLE, KeyRange, mirror_condition
-from extract.reader import Chunk, Reader
-from extract.session import Session
-from tests.support.mirror import OLD, Mirror, Query, SetGlobal, verified
+from extract.compare import findings
+from extract.compare.bitmaps import difference
+from extract.failures import as_table_error
+from extract.mirror.bitmaps import mirror_bitmaps
+from extract.mirror.literals import mirror_condition
+from extract.mirror.ranges import StoredRanges
+from extract.mirror.table import Applied, MirrorTable
+from extract.mysql import table
+from extract.mysql.source import MySQLSource
+from extract.mysql.table import MySQLTable
+from extract.ranges import WHOLE, KeyRange
+from extract.source import Chunk
+from tests.support.mirror import OLD, Mirror, Query, SetGlobal, pair_of, verified
 from tests.support.servers import OperationalDatabase
 
 
@@ -114,28 +119,27 @@ def test_rows_too_wide_for_one_text_are_compared_one_by_one(
 def test_keys_have_the_same_bitmaps_on_both_sides(
     operational: OperationalDatabase,
     mirror: Mirror,
-    session: Session,
+    session: MySQLSource,
     kind: str,
     keys: list[int],
 ) -> None:
     operational.execute(f"create table items (id {kind} primary key)")
     operational.execute(f"insert into items values {', '.join(f'({key})' for key in keys)}")
     mirror.extract_one(mirror.table("items", cursor=None))
-    known = describe(session, mirror.table("items", cursor=None))
-    source = source_bitmaps(Reader(session, known), WHOLE)
-    with mirror.connection.cursor() as cursor:
-        assert mirror_bitmaps(cursor, known, "mrr.items", WHOLE) == source
+    pair = pair_of(mirror, session, mirror.table("items", cursor=None))
+    source = pair.source.key_bitmaps(WHOLE)
+    assert mirror_bitmaps(pair.mirror, WHOLE) == source
     assert sorted(difference(source, "").missing) == keys
 
 
 def test_keys_beyond_the_limit_of_a_text_are_compared_too(
-    operational: OperationalDatabase, mirror: Mirror, session: Session
+    operational: OperationalDatabase, mirror: Mirror, session: MySQLSource
 ) -> None:
     operational.execute("create table items (id int primary key)")
     operational.execute("insert into items select seq * 64 from seq_1_to_500")
     session.rows("set session group_concat_max_len = 1024")
-    known = describe(session, mirror.table("items", cursor=None))
-    found = difference(source_bitmaps(Reader(session, known), WHOLE), "")
+    pair = pair_of(mirror, session, mirror.table("items", cursor=None))
+    found = difference(pair.source.key_bitmaps(WHOLE), "")
     assert found.missing and sorted(found.missing) == [64 * number for number in range(1, 501)]
 
 
@@ -164,7 +168,7 @@ def test_row_deleted_before_it_is_read_again_is_deleted(
 def test_row_deleted_before_it_is_read_again_passes_the_guard_first(
     items: Mirror, operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "ALLOWED_ROWS", 0)
+    items.limit(deletes=0)
     delete_before_the_second_read(operational, monkeypatch)
     (outcome,) = items.extract(items.table("items"), snapshot_seconds=0)
     assert isinstance(outcome.error, DeletesRefused)
@@ -179,7 +183,7 @@ def test_row_that_is_back_when_its_range_is_read_again_stays(
         operational.execute(f"insert into items (id, a, updated_at) values (2, 'back', '{OLD}')")
         return real(self, source_rows)
 
-    monkeypatch.setattr(findings, "KEYS_PER_STATEMENT", 0)
+    items.limit(keys_per_statement=0)
     monkeypatch.setattr(findings.Findings, "_read_again", insert_first)
     operational.execute("delete from items where id = 2")
     operational.execute("update items set a = 'silent', updated_at = updated_at where id = 1")
@@ -200,13 +204,13 @@ def test_many_differing_rows_in_many_ranges_are_all_brought(
 def test_row_lost_on_its_way_is_not_taken_for_gone(
     items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Reader.read_where
+    real = MySQLTable.read_range
 
-    def lose(self: Reader, *arguments: object) -> Iterator[Chunk]:
+    def lose(self: MySQLTable, *arguments: object) -> Iterator[Chunk]:
         for chunk in real(self, *arguments):
             yield replace(chunk, data=chunk.data.partition(b"\n")[2])
 
-    monkeypatch.setattr(Reader, "read_where", lose)
+    monkeypatch.setattr(MySQLTable, "read_range", lose)
     operational.execute("update items set a = 'silent', updated_at = updated_at where id = 2")
     (outcome,) = items.extract(items.table("items"))
     assert "3 rows were read, 2 were copied" in str(outcome.error)
@@ -246,21 +250,19 @@ def test_after_a_run_that_is_still_to_come_every_range_has_its_turn(
 def test_ranges_of_a_binary_key_hold_as_many_rows_each(
     operational: OperationalDatabase,
     mirror: Mirror,
-    session: Session,
+    session: MySQLSource,
     query: Query,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    mirror.limit(range_rows=100)
     operational.execute("create table items (id binary(16) primary key)")
     operational.execute(
         "insert into items select unhex(left(sha2(seq, 256), 32)) from seq_1_to_1500"
     )
     table = mirror.table("items", cursor=None)
     mirror.extract_one(table)
-    known = describe(session, table)
-    with mirror.connection.cursor() as cursor:
-        ranges = stored_ranges.StoredRanges(cursor, MirrorTable(known, "test")).read()
-    held = [mirror_condition(known.key_columns, stored.keys) for stored in ranges]
+    mirrored = pair_of(mirror, session, table).mirror
+    stored = StoredRanges(mirrored).read()
+    held = [mirror_condition(mirrored.table.key_columns, one.keys) for one in stored]
     assert [query(f"select count(*) from mrr.items where {one}") for one in held] == [[(100,)]] * 15
 
 
@@ -294,7 +296,7 @@ def test_table_swapped_for_its_like_while_it_is_compared_is_read_again(
             )
             operational.execute("rename table items to old, other to items")
 
-    monkeypatch.setattr(reconcile, "pause_point", swap)
+    monkeypatch.setattr(pause, "hold", swap)
     large.extract_one(large.table("items"))
     assert swaps == ["batch compared"]
     assert query("select count(*) from mrr.items") == [(1501,)]
@@ -319,9 +321,9 @@ def test_row_lost_on_its_way_is_not_deleted_from_a_table_without_a_key(
     operational.execute("insert into notes values (1), (1), (2)")
     table = mirror.table("notes", key=(), cursor=None)
     mirror.extract_one(table)
-    real = Reader.read
+    real = MySQLTable.read
     monkeypatch.setattr(
-        Reader,
+        MySQLTable,
         "read",
         lambda *arguments: (
             replace(chunk, data=chunk.data.partition(b"\n")[2]) for chunk in real(*arguments)
@@ -340,7 +342,7 @@ def test_row_that_is_listed_and_not_found_by_its_key_stops_its_table(
     items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent_change(operational)
-    monkeypatch.setattr(Reader, "condition_of", lambda self, keys: "(false)")
+    monkeypatch.setattr(MySQLTable, "_has_one_of", lambda self, keys: "(false)")
     (outcome,) = items.extract(items.table("items"))
     assert str(outcome.error) == (
         'items: the source lists a row with the key {"id": 2}, and finds none by it\n'
@@ -354,7 +356,7 @@ def test_rows_whose_keys_arrive_as_one_stop_their_table(
 ) -> None:
     silent_change(operational)
     monkeypatch.setattr(
-        findings, "column_field", lambda column: findings.computed_field("1", quoted=False)
+        table, "column_field", lambda column: table.computed_field("1", quoted=False)
     )
     (outcome,) = items.extract(items.table("items"))
     assert "items: the source has 3 rows where 1 different keys were listed\nHINT: " in str(

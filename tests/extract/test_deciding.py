@@ -1,4 +1,4 @@
-"""What decides: the lock, the guard, the mark, the pace, what is built."""
+"""What decides: the lock, the guard, the mark, the throttle, what is built."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,12 +7,13 @@ import pytest
 
 from commands.run.work import Report, RunOptions, _build, _marks_to_advance
 from commands.working import Work
+from common import pause
 from common.errors import AnotherRun, DeletesRefused, ServerError, TableError
 from common.settings import Address
-from extract import extraction, guard, pace
 from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
-from extract.session import Session
+from extract.mysql import throttle
+from extract.mysql.source import MySQLSource
 from tests.support.mirror import OLD, Mirror, Query
 from tests.support.servers import OperationalDatabase
 from warehouse import positions
@@ -46,9 +47,8 @@ def test_run_without_its_lock_commits_nothing_more(
 
 
 @pytest.fixture
-def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "ALLOWED_ROWS", 3)
-    monkeypatch.setattr(guard, "ALLOWED_SHARE", 0.2)
+def small_limits(mirror: Mirror) -> None:
+    mirror.limit(deletes=3, deletes_share=0.2)
 
 
 def ids(operational: OperationalDatabase, mirror: Mirror, rows: int, name: str) -> MirroredTable:
@@ -102,7 +102,7 @@ def test_deletes_count_for_a_day(
 
 
 def test_mark_is_the_clock_of_the_source_before_it_is_read(
-    items: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch
+    items: Mirror, session: MySQLSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clocks = [session.clock()]
 
@@ -110,7 +110,7 @@ def test_mark_is_the_clock_of_the_source_before_it_is_read(
         if point == "read":
             clocks.append(session.clock())
 
-    monkeypatch.setattr(extraction, "pause_point", note)
+    monkeypatch.setattr(pause, "hold", note)
     mark = items.extract_one(items.table("items")).mark
     assert clocks[0] < mark.read_at < clocks[1]
 
@@ -119,7 +119,7 @@ def test_clock_of_our_own_machine_does_not_matter(
     items: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past = datetime(2001, 1, 1, tzinfo=UTC)
-    monkeypatch.setattr(Session, "as_of", lambda self: past)
+    monkeypatch.setattr(MySQLSource, "as_of", lambda self: past)
     assert items.extract_one(items.table("items")).mark.read_at == past
 
 
@@ -347,11 +347,11 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(pace, "time", made)
+    monkeypatch.setattr(throttle, "time", made)
     return made
 
 
-def rest_after(clock: Clock, kept: pace.Pace, seconds: float) -> float:
+def rest_after(clock: Clock, kept: throttle.Throttle, seconds: float) -> float:
     """How long a pace lets the source rest after a statement of so many seconds."""
     with kept.working():
         clock.now += seconds
@@ -367,37 +367,37 @@ def rest_after(clock: Clock, kept: pace.Pace, seconds: float) -> float:
 def test_work_beyond_the_burst_is_followed_by_rest(
     clock: Clock, seconds: float, duty: float, rest: float
 ) -> None:
-    assert rest_after(clock, pace.Pace(duty), seconds) == pytest.approx(rest)
+    assert rest_after(clock, throttle.Throttle(duty), seconds) == pytest.approx(rest)
 
 
 def test_rest_is_not_saved_up(clock: Clock) -> None:
-    kept = pace.Pace(0.5)
+    kept = throttle.Throttle(0.5)
     clock.now += 3600
     kept.wait(lambda: 1)
     assert rest_after(clock, kept, 8.0) == pytest.approx(4.0)
 
 
 def test_busy_source_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "BUSY_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(throttle, "BUSY_PAUSE_SECONDS", 0.02)
     asked: list[int] = []
 
     def running() -> int:
-        asked.append(pace.BUSY_THREADS + 1 if len(asked) < 3 else 1)
+        asked.append(throttle.BUSY_THREADS + 1 if len(asked) < 3 else 1)
         return asked[-1]
 
-    pace.Pace(0.5).wait(running)
+    throttle.Throttle(0.5).wait(running)
     assert len(asked) == 4
 
 
 def test_source_that_is_always_busy_is_read_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "BUSY_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(pace, "BUSY_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(throttle, "BUSY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(throttle, "BUSY_PATIENCE_SECONDS", 0.05)
     asked: list[int] = []
 
     def running() -> int:
-        asked.append(pace.BUSY_THREADS + 1)
+        asked.append(throttle.BUSY_THREADS + 1)
         assert len(asked) < 100
         return asked[-1]
 
-    pace.Pace(0.5).wait(running)
+    throttle.Throttle(0.5).wait(running)
     assert len(asked) > 1

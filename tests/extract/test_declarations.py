@@ -8,7 +8,7 @@ from dbt.cli.main import dbtRunner
 from common.errors import ExitCode, SettingError
 from common.settings import PROJECT
 from extract.declarations import MirroredTable, WrongDeclarations, declared_tables
-from extract.entries import shown
+from extract.declarations.entries import shown
 from tests.support.command_line import CommandLine
 
 FILE = "_mrr_shop__sources.yml"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from common.errors import DeletesRefused, TableError
-from extract.types import RULE_OF
+from extract.mysql.types import RULE_OF
 from tests.sources.choice import only_mariadb
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase

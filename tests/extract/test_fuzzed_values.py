@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from extract import stored_ranges
-from extract.findings import Findings
+from extract.compare.findings import Findings
 from extract.ranges import KeyRange
 from tests.support.mirror import Mirror
 from tests.support.random_tables import KEYS, RandomTable, unlike
@@ -49,10 +48,9 @@ def test_random_values_of_every_type_arrive_as_they_are(
     mirror: Mirror,
     query: Query,
     chance: random.Random,
-    monkeypatch: pytest.MonkeyPatch,
     ranges_compared_by_row: list[str],
 ) -> None:
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 50)
+    mirror.limit(range_rows=50)
     assert len(KEYS) * len(KINDS) * ROWS >= 20_000
     tables = [RandomTable(name, KINDS, ROWS) for name in KEYS]
     for fuzzed in tables:

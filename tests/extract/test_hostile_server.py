@@ -9,8 +9,8 @@ import embedded
 from commands.servers import Connected
 from common.errors import ServerError
 from embedded.mariadb import APPLICATION, READER, ROOT, connection
-from extract.session import Session
-from extract.session_settings import SETTINGS
+from extract.mysql.settings import SETTINGS
+from extract.mysql.source import MySQLSource
 from tests.sources.choice import CHOSEN, IS_MARIADB, configured_server, make_numbers
 from tests.sources.types import EXPECTED, TYPES
 from tests.support.mirror import Mirror
@@ -175,7 +175,7 @@ def connected(hostile: embedded.Servers, warehouse) -> Connected:
 
 
 def test_settings_of_a_session_are_those_it_relies_on(hostile: embedded.Servers) -> None:
-    session = Session(hostile.operational)
+    session = MySQLSource(hostile.operational)
     found = dict(session.rows("show session variables"))
     session.close()
     assert {name for setting in SETTINGS for name in setting.names} <= set(RELIED_ON)
@@ -187,7 +187,7 @@ def test_settings_of_a_session_are_those_it_relies_on(hostile: embedded.Servers)
 
 
 def test_settings_of_a_session_survive_a_lost_connection(hostile: embedded.Servers) -> None:
-    session = Session(hostile.operational)
+    session = MySQLSource(hostile.operational)
     ((number,),) = session.rows("select connection_id()")
     with connection(hostile.operational_root) as root, root.cursor() as cursor:
         cursor.execute(f"kill connection {number}")
@@ -306,7 +306,7 @@ def test_setting_that_is_not_taken_is_named(
         proxy(hostile.operational, instead=(sent, instead)) as between,
         pytest.raises(ServerError) as caught,
     ):
-        Session(between.address)
+        MySQLSource(between.address)
     assert str(caught.value).startswith("operational tidemark_reader@127.0.0.1:")
     assert problem in str(caught.value)
     assert "\nHINT: " in str(caught.value)
@@ -315,9 +315,9 @@ def test_setting_that_is_not_taken_is_named(
 def test_setting_that_a_new_connection_does_not_take_ends_the_reading(
     hostile: embedded.Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.session.RETRY_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("extract.mysql.session.RETRY_PAUSES", (0.0, 0.0))
     with proxy(hostile.operational) as between:
-        session = Session(between.address)
+        session = MySQLSource(between.address)
         between.instead = (b"session wait_timeout = 28800", b"@ession_wait_timeout = 28800")
         ((number,),) = session.rows("select connection_id()")
         with connection(hostile.operational_root) as root, root.cursor() as cursor:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 import embedded
+from extract.compare.identity import Evidence, Sample, SourceChanged, check_identity, judge
 from extract.declarations import MirroredTable
-from extract.identity import Evidence, Sample, SourceChanged, check_identity, judge
-from extract.session import Session
+from extract.mysql.source import MySQLSource
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase, new_operational
 
@@ -51,7 +51,7 @@ class Shop:
 
     def check(self, database: OperationalDatabase, accepted: str | None = None) -> str:
         """Meet a database as the source: the identity that is pinned afterwards."""
-        session = Session(self.mirror.connected.operational)
+        session = MySQLSource(self.mirror.connected.operational)
         tables = [replace(table, database=database.name) for table in self.tables]
         try:
             check_identity(self.mirror.connection, session, tables, accepted)
@@ -83,7 +83,7 @@ def shop(
 
 
 def identity_of(shop: Shop) -> str:
-    session = Session(shop.mirror.connected.operational)
+    session = MySQLSource(shop.mirror.connected.operational)
     session.close()
     return session.identity
 

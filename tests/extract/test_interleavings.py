@@ -13,9 +13,11 @@ import pytest
 
 from commands.run.work import Report, RunOptions, run
 from common.errors import AnotherRun, DeletesRefused, ServerError
-from extract import extraction, findings, reader, reconcile, stored_ranges
-from extract.findings import Findings
-from extract.session import Session
+from extract.compare import reconcile
+from extract.compare.findings import Findings
+from extract.mysql.reader import Reader
+from extract.mysql.source import MySQLSource
+from extract.mysql.table import MySQLTable
 from operational.connection import connection as operational_connection
 from tests.support.mirror import Mirror
 from tests.support.schedules import ALL_BUT_THE_LAST_RANGE_COMPARED, OLD, Items, Query, Schedule
@@ -34,7 +36,6 @@ CHANGES = [
 
 @pytest.fixture
 def schedule(monkeypatch: pytest.MonkeyPatch) -> Iterator[Schedule]:
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
     made = Schedule(monkeypatch)
     yield made
     assert made.acted == made.expected, "the extract never came to the moment of the schedule"
@@ -45,6 +46,7 @@ def items(
     mirror: Mirror, operational: OperationalDatabase, query: Query, schedule: Schedule
 ) -> Items:
     """The table, not yet made."""
+    mirror.limit(range_rows=100)
     return Items(mirror, operational, query)
 
 
@@ -73,15 +75,15 @@ def large(items: Items) -> Items:
 
 # 1
 def test_row_changed_and_boundary_deleted_after_the_boundaries_were_read(
-    items: Items, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+    items: Items, schedule: Schedule
 ) -> None:
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 100)
+    items.limit(rows_per_value=100)
     items.create(SMALL)
     items.source.execute("analyze table items")
     act = items.change(
         "update items set name = 'new' where id = 250", "delete from items where id in (100, 200)"
     )
-    schedule.before(reader.Reader, "_joined", act, call=2)
+    schedule.before(Reader, "_joined", act, call=2)
     assert items.extract().verification.is_equal
     assert (250, "new") in items.mirrored()
     assert not {(100, "item 100"), (200, "item 200")} & set(items.mirrored())
@@ -136,10 +138,10 @@ def test_row_deleted_between_list_and_fetch_is_not_kept(small: Items, schedule: 
 
 
 def test_rows_changed_while_a_bulk_of_differing_rows_is_fetched_are_as_they_were_then(
-    small: Items, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+    small: Items, schedule: Schedule
 ) -> None:
     """So many differ that whole ranges are read again: rows come that were in no list."""
-    monkeypatch.setattr(findings, "KEYS_PER_STATEMENT", 10)
+    small.limit(keys_per_statement=10)
     small.change(
         "delete from items where id = 9",
         f"update items set name = concat(name, '!'), updated_at = {OLD}",
@@ -179,9 +181,9 @@ def test_row_inserted_above_the_last_key_during_the_last_range_is_brought(
     either: Items, schedule: Schedule
 ) -> None:
     """The last range has no end; LARGE has three scans of ten ranges, SMALL five digests."""
-    name, last = ("source_digest", 5) if either.rows == SMALL else ("source_bitmaps", 3)
+    name, last = ("digest", 5) if either.rows == SMALL else ("key_bitmaps", 3)
     act = either.change(f"insert into items values (999999, 'high', {OLD})")
-    schedule.before(reconcile, name, act, call=last)
+    schedule.before(MySQLTable, name, act, call=last)
     either.extract()
     assert either.mirrored()[-1] == (999999, "high")
     either.check_settled()
@@ -191,9 +193,9 @@ def test_row_inserted_above_the_last_key_during_the_last_range_is_brought(
 def test_key_that_moves_to_an_earlier_range_and_back_is_in_no_place_twice(
     either: Items, schedule: Schedule
 ) -> None:
-    name = "source_digest" if either.rows == SMALL else "source_bitmaps"
+    name = "digest" if either.rows == SMALL else "key_bitmaps"
     key = either.rows - 10
-    schedule.after(reconcile, name, either.change(f"update items set id = -1 where id = {key}"))
+    schedule.after(MySQLTable, name, either.change(f"update items set id = -1 where id = {key}"))
     back = either.change(f"update items set id = {key} where id = -1")
     schedule.at("reconciled", back)
     either.extract()
@@ -247,9 +249,9 @@ def test_second_update_within_one_stamp_is_brought_by_the_next_window(
 def test_table_emptied_between_ranges_changes_nothing(
     either: Items, schedule: Schedule, change: str
 ) -> None:
-    name = "source_digest" if either.rows == SMALL else "source_bitmaps"
+    name = "digest" if either.rows == SMALL else "key_bitmaps"
     either.change("create table kept as select * from items")()
-    schedule.after(reconcile, name, either.change(change))
+    schedule.after(MySQLTable, name, either.change(change))
     (outcome,) = either.mirror.extract(either.table, snapshot_seconds=0)
     assert isinstance(outcome.error, DeletesRefused)
     assert len(either.mirrored()) == either.rows
@@ -259,10 +261,10 @@ def test_table_emptied_between_ranges_changes_nothing(
 
 @pytest.mark.parametrize("change", ["truncate items", "delete from items where id % 10 <> 0"])
 def test_mass_delete_between_batches_is_held_back_as_one(
-    large: Items, schedule: Schedule, monkeypatch: pytest.MonkeyPatch, change: str
+    large: Items, schedule: Schedule, change: str
 ) -> None:
     """Each batch loses fewer rows than the guard lets through, all of them together more."""
-    monkeypatch.setattr(reconcile, "RANGES_PER_BATCH", 4)
+    large.limit(ranges_per_batch=4)
     large.query("update mrr_state.key_range set compared_at = null")
     large.change("create table kept as select * from items")()
     schedule.at("batch compared", large.change(change))
@@ -284,7 +286,7 @@ def test_table_swapped_between_description_and_read_is_read_anew(
         "alter table shadow add primary key (id)",
         "rename table items to old, shadow to items",
     )
-    schedule.after(extraction, "describe", swap)
+    schedule.after(MySQLSource, "describe", swap)
     assert small.extract().verification.is_equal
     assert small.query("select count(*), max(grade) from mrr.items") == [(SMALL - 20, "g")]
     small.check_settled()
@@ -379,7 +381,7 @@ def test_guard_that_trips_in_a_late_range_undoes_the_deletes_of_the_early_ones(
         "create table kept as select * from items", "delete from items where id in (1, 101, 201)"
     )()
     schedule.before(
-        reconcile, "source_bitmaps", large.change("delete from items where id > 1200"), call=2
+        MySQLTable, "key_bitmaps", large.change("delete from items where id > 1200"), call=2
     )
     (outcome,) = large.mirror.extract(large.table, snapshot_seconds=0)
     assert isinstance(outcome.error, DeletesRefused)
@@ -416,9 +418,9 @@ def test_one_statement_at_a_time_is_at_the_source(
     large: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The source is asked one range ahead, on the connection that the differing rows come by."""
-    real, busy, together = Session._fetch, [], []
+    real, busy, together = MySQLSource._fetch, [], []
 
-    def fetch(self: Session, sql: str, *arguments: object) -> object:
+    def fetch(self: MySQLSource, sql: str, *arguments: object) -> object:
         together.extend(busy)
         busy.append(sql)
         try:
@@ -429,7 +431,7 @@ def test_one_statement_at_a_time_is_at_the_source(
 
     large.change(f"update items set name = concat(name, '!'), updated_at = {OLD}")()
     large.query("update mrr_state.key_range set compared_at = null")
-    monkeypatch.setattr(Session, "_fetch", fetch)
+    monkeypatch.setattr(MySQLSource, "_fetch", fetch)
     large.extract()
     assert together == []
     assert large.mirrored() == large.at_source()

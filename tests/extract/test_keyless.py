@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from common.errors import DeletesRefused
-from extract import catalog
-from extract.mirror import Applied
+from extract.mirror.table import Applied
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
 
@@ -69,9 +68,9 @@ def test_rows_too_wide_to_join_arrive_without_a_key_too(
 
 
 def test_large_table_without_a_key_is_refused(
-    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+    operational: OperationalDatabase, mirror: Mirror
 ) -> None:
-    monkeypatch.setattr(catalog, "KEYLESS_ROWS", 10)
+    mirror.limit(keyless_rows=10)
     operational.execute("create table notes (a int)")
     operational.execute("insert into notes select seq from seq_1_to_500")
     operational.execute("analyze table notes")

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from common.errors import TableError
-from extract import reader
-from extract.reader import Reader, column_field
-from extract.session import Session
+from extract.mysql.source import MySQLSource
+from extract.source import Fields
 from tests.support.mirror import Mirror, described_as_large
 from tests.support.servers import OperationalDatabase
 
@@ -92,17 +91,16 @@ MANY_BITS = ", ".join(f"'m{(number * 37) % 64}'" for number in range(64))
 def test_key_of_members_is_read_in_ranges_whole(
     operational: OperationalDatabase,
     mirror: Mirror,
-    monkeypatch: pytest.MonkeyPatch,
     kind: str,
     rows_per_range: int,
 ) -> None:
     operational.execute(f"create table items (k {kind}, n int, primary key (k, n))")
     for number in (0, 1, 2, 3) if "m63" not in kind else (0, 1, 2**63, 2**64 - 1, 2**63 + 5):
         operational.execute(f"insert into items select {number}, seq from seq_1_to_40")
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", rows_per_range)
-    source = Session(mirror.connected.operational)
+    mirror.limit(rows_per_value=rows_per_range)
+    source = MySQLSource(mirror.connected.operational)
     table = described_as_large(source, mirror.table("items", key=("k", "n"), cursor=None))
-    chunks = list(Reader(source, table).read([column_field(column) for column in table.columns]))
+    chunks = list(source.table(table, mirror.limits).read(Fields(table.columns)))
     source.close()
     ((rows,),) = operational.execute("select count(*) from items")
     lines = [line for chunk in chunks for line in chunk.data.split(b"\n")]

@@ -9,9 +9,9 @@ import pymysql
 import pytest
 
 import embedded
-from extract import extraction, reconcile, stored_ranges
+from extract import extraction
 from extract.extraction import Extraction
-from extract.session import Session
+from extract.mysql.source import MySQLSource
 from operational.connection import connection as operational_connection
 from tests.sources.choice import IS_MARIADB
 from tests.support.mirror import Mirror
@@ -263,10 +263,10 @@ def test_snapshot_ends_when_its_time_is_over_whatever_we_wait_for(
         counts.append(open_snapshots())
         return land(*arguments)
 
-    sessions: list[Session] = []
-    begin = Session.begin_moment
+    sessions: list[MySQLSource] = []
+    begin = MySQLSource.begin_moment
     monkeypatch.setattr(
-        Session,
+        MySQLSource,
         "begin_moment",
         lambda self, seconds: sessions.append(self) or begin(self, seconds),
     )
@@ -283,7 +283,7 @@ def test_statement_that_the_snapshot_is_too_short_for_is_sent_again_without_one(
 ) -> None:
     if not IS_MARIADB:
         pytest.skip("SLEEP() is ended there without an error")
-    session = Session(servers.operational)
+    session = MySQLSource(servers.operational)
     session.begin_moment(0.3)
     assert session.moment is not None
     assert session.rows("select sleep(0.6), 7 from information_schema.tables limit 1") == [(0, 7)]
@@ -317,7 +317,7 @@ def test_isolation_of_the_server_is_not_taken_over(servers: embedded.Servers) ->
     with operational_connection(servers.operational_root) as root, root.cursor() as cursor:
         cursor.execute("set global transaction isolation level read committed")
         try:
-            session = Session(servers.operational)
+            session = MySQLSource(servers.operational)
             session.begin_moment(2)
             levels = session.rows(
                 "show session variables where variable_name"
@@ -334,10 +334,9 @@ def test_large_tables_are_left_out_of_the_snapshot(
     operational: OperationalDatabase,
     bank: Mirror,
     query: Query,
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(extraction, "ROWS_PER_SECOND", ROWS * 1.5)
+    bank.limit(rows_per_second=ROWS * 1.5)
     operational.execute("insert into takers (amount) select 0 from seq_1_to_5000")
     operational.execute("analyze table takers")
     bank.extract(*both(bank))
@@ -346,8 +345,8 @@ def test_large_tables_are_left_out_of_the_snapshot(
 
 
 def test_pace_keeps_no_snapshot_open(servers: embedded.Servers) -> None:
-    session = Session(servers.operational, duty=0.01)
-    session._pace._credit = -5.0
+    session = MySQLSource(servers.operational, duty=0.01)
+    session._throttle._credit = -5.0
     session.begin_moment(1)
     session.rows("select 1")
     assert session.moment is not None
@@ -356,11 +355,11 @@ def test_pace_keeps_no_snapshot_open(servers: embedded.Servers) -> None:
 
 
 def test_large_table_claims_no_moment(
-    operational: OperationalDatabase, bank: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
+    operational: OperationalDatabase, bank: Mirror, query: Query
 ) -> None:
     """What no stamp tells of is found in turn, so that its rows are of several moments."""
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
-    monkeypatch.setattr(reconcile, "RANGES_COMPARED_WHOLE", 3)
+    bank.limit(range_rows=100)
+    bank.limit(ranges_compared_whole=3)
     operational.execute("insert into givers (amount) select 0 from seq_1_to_1000")
     bank.extract(*both(bank))
     bank.extract(*both(bank))
@@ -371,14 +370,14 @@ def test_large_table_claims_no_moment(
 def test_server_that_makes_no_snapshot_is_read_without_one(
     operational: OperationalDatabase, bank: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch = Session._fetch
+    fetch = MySQLSource._fetch
 
-    def refusing(self: Session, sql: str, *arguments: object) -> object:
+    def refusing(self: MySQLSource, sql: str, *arguments: object) -> object:
         if sql.startswith("start transaction"):
             raise pymysql.err.OperationalError(1064, "no such statement")
         return fetch(self, sql, *arguments)
 
-    monkeypatch.setattr(Session, "_fetch", refusing)
+    monkeypatch.setattr(MySQLSource, "_fetch", refusing)
     outcomes = bank.extract(*both(bank))
     assert [outcome.verification.is_equal for outcome in outcomes] == [True, True]
     assert moments(query) == {"givers": None, "takers": None}

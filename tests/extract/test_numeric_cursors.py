@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from extract import reconcile, stored_ranges, windows
 from extract.declarations import MirroredTable
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
@@ -19,12 +18,10 @@ OUTLIERS = {
 
 
 @pytest.fixture
-def large(
-    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
-) -> MirroredTable:
+def large(operational: OperationalDatabase, mirror: Mirror) -> MirroredTable:
     """A table of which a run compares the rows of few ranges, whose cursor counts milliseconds."""
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
-    monkeypatch.setattr(reconcile, "RANGES_COMPARED_WHOLE", 3)
+    mirror.limit(range_rows=100)
+    mirror.limit(ranges_compared_whole=3)
     operational.execute(
         "create table items (id int primary key, name varchar(20), ms decimal(20, 0))"
     )
@@ -113,11 +110,10 @@ def test_number_that_is_a_time_is_read_back_as_far_as_a_time(
     operational: OperationalDatabase,
     mirror: Mirror,
     large: MirroredTable,
-    monkeypatch: pytest.MonkeyPatch,
     unit: int,
 ) -> None:
     """A change that commits five minutes late, with the number of when it began."""
-    monkeypatch.setattr(windows, "OUTLIERS", 0)
+    mirror.limit(outliers=0)
     operational.execute(f"update items set ms = (unix_timestamp() - 86400 - id) * {unit}")
     operational.execute(f"update items set ms = unix_timestamp() * {unit} where id = 1")
     mirror.extract_one(large, full_refresh=True)
@@ -160,9 +156,8 @@ def test_clock_that_is_a_minute_ahead_keeps_its_overlap(
     operational: OperationalDatabase,
     mirror: Mirror,
     large: MirroredTable,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(windows, "OUTLIERS", 0)
+    mirror.limit(outliers=0)
     operational.execute("update items set ms = (unix_timestamp() + 60) * 1000 where id <= 150")
     mirror.extract_one(large)
     operational.execute(

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from commands.plan import PlannedTable, as_table, plan
 from common.errors import ServerError
-from extract import bulk, stored_ranges
 from extract.declarations import MirroredTable
 from extract.reading import Way
 from tests.support.command_line import CommandLine
@@ -50,7 +49,7 @@ def items(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
         ({}, Way.WINDOW, "rows stamped since 20", 1),
         ({"cursor": "version"}, Way.WINDOW, "rows with version from 1900 on", 1102),
         ({"cursor": None}, Way.NOTHING, "nothing beforehand; fetches what differs", 0),
-        ({"key": (), "cursor": None}, Way.BAG, "every row", 0),
+        ({"key": (), "cursor": None}, Way.MULTISET, "every row", 0),
     ],
     ids=["time", "number", "no cursor", "no key"],
 )
@@ -59,7 +58,7 @@ def test_run_reads_what_plan_says(
 ) -> None:
     table = items.table("items", **changes)
     first = planned(items, table)
-    assert first.reading.way is (Way.BAG if not table.key else Way.WHOLE)
+    assert first.reading.way is (Way.MULTISET if not table.key else Way.WHOLE)
     assert "every row" in shown(first)
     items.extract_one(table)
     operational.execute("insert into items values (3001, 'new', 3001, now(6))")
@@ -69,23 +68,21 @@ def test_run_reads_what_plan_says(
     assert says in shown(found)
     outcome = items.extract_one(table)
     assert outcome.rows_read == read
-    fetched = {Way.BAG: 3001, Way.NOTHING: 2, Way.WINDOW: read + 1}[way]
+    fetched = {Way.MULTISET: 3001, Way.NOTHING: 2, Way.WINDOW: read + 1}[way]
     assert outcome.verification.fetched_rows == fetched
     assert outcome.applied.rows == 2
 
 
-def test_run_reads_every_row_where_plan_says_so(
-    items: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_reads_every_row_where_plan_says_so(items: Mirror, query: Query) -> None:
     table = items.table("items")
     items.extract_one(table)
     refreshed = planned(items, table, full_refresh=True)
-    assert (refreshed.reading.way, refreshed.window.bound) == (Way.WHOLE, None)
+    assert (refreshed.reading.way, refreshed.reading.window.bound) == (Way.WHOLE, None)
     assert items.extract_one(table, full_refresh=True).rows_read == 3000
     query("drop table mrr.items")
     # somebody dropped the mirror: its mark says nothing
     assert planned(items, table).reading.way is Way.WHOLE
-    monkeypatch.setattr(bulk, "BULK_ROWS", 100)
+    items.limit(bulk_rows=100)
     assert planned(items, table).reading.way is Way.BULK
     assert "every row, in bulk" in shown(planned(items, table))
     assert items.extract_one(table).rows_read == 3000
@@ -97,10 +94,8 @@ def test_mark_of_another_column_is_no_bound(items: Mirror) -> None:
     assert found.reading.way is Way.NOTHING
 
 
-def test_share_is_compared_where_plan_says_so(
-    items: Mirror, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+def test_share_is_compared_where_plan_says_so(items: Mirror) -> None:
+    items.limit(range_rows=100)
     table = items.table("items")
     assert "every row  " in shown(planned(items, table)) + "  "
     items.extract_one(table)
@@ -113,9 +108,9 @@ def test_share_is_compared_where_plan_says_so(
 
 
 def test_table_whose_key_is_another_now_is_planned_whole(
-    items: Mirror, operational: OperationalDatabase, monkeypatch: pytest.MonkeyPatch
+    items: Mirror, operational: OperationalDatabase
 ) -> None:
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    items.limit(range_rows=100)
     items.extract_one(items.table("items"))
     operational.execute("alter table items modify version bigint not null, add unique (version)")
     operational.execute("alter table items add unique (id, version)")

@@ -9,10 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from commands.servers import Connected
 from commands.verify import VerifyResult, verify_tables
 from common.errors import ExitCode
-from extract import findings, stored_ranges
 from tests.support.damage import Saboteur
 from tests.support.mirror import Mirror
 from tests.support.random_tables import KEYS, RandomTable, unlike
@@ -41,19 +39,16 @@ def named(result: VerifyResult) -> dict[str, set[str]]:
 def test_every_planted_damage_is_named_and_mended(
     operational: OperationalDatabase,
     mirror: Mirror,
-    connected: Connected,
     query: Query,
     chance: random.Random,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(findings, "DIFFERENCES_NAMED", 10 * PLANTS)
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    mirror.limit(differences_named=10 * PLANTS, range_rows=100)
     tables = [RandomTable(name, KINDS, ROWS) for name in KEYS]
     for table in tables:
         table.create(operational, chance)
     declared = [mirror.table(name, cursor=None) for name in KEYS]
     mirror.extract(*declared)
-    assert verify_tables(connected, declared, False, {}).exit_code == ExitCode.DONE
+    assert verify_tables(mirror.connected, declared, False, {}).exit_code == ExitCode.DONE
 
     planted: dict[str, dict[str, str]] = {}
     for table in tables:
@@ -62,7 +57,7 @@ def test_every_planted_damage_is_named_and_mended(
         for _ in range(PLANTS):
             planted[table.name] |= saboteur.plant()
 
-    result = verify_tables(connected, declared, False, {})
+    result = verify_tables(mirror.connected, declared, False, {})
     found = named(result)
     missed = {
         name: {key: damage for key, damage in damages.items() if key not in found[name]}
@@ -75,7 +70,7 @@ def test_every_planted_damage_is_named_and_mended(
     ]
     assert result.exit_code == ExitCode.FAILED
 
-    verify_tables(connected, declared, True, {})
-    assert verify_tables(connected, declared, False, {}).exit_code == ExitCode.DONE
+    verify_tables(mirror.connected, declared, True, {})
+    assert verify_tables(mirror.connected, declared, False, {}).exit_code == ExitCode.DONE
     for table in tables:
         assert unlike(table, table.at_source(operational), table.in_mirror(query)) == []

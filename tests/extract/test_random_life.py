@@ -23,11 +23,13 @@ from hypothesis.stateful import (
 )
 
 from commands.verify import verify_tables
+from common import pause
 from common.errors import DeletesRefused
 from embedded import Servers
-from extract import extraction, guard, reconcile, session, stored_ranges
+from extract.compare import reconcile
 from extract.extraction import TableOutcome
-from extract.mirror import Applied
+from extract.mirror.table import Applied
+from extract.mysql import session
 from operational.connection import connection as operational_connection
 from tests.support.life_checker import ChangeLog, Rows, differences, mirror_rows
 from tests.support.life_source import (
@@ -326,11 +328,11 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """Small ranges, a small guard, and an application that never waits for a lock."""
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
-    monkeypatch.setattr(reconcile, "RANGES_COMPARED_WHOLE", 2)
-    monkeypatch.setattr(stored_ranges, "RANGES_PER_SCAN", 2)
-    monkeypatch.setattr(reconcile, "RANGES_PER_BATCH", 2)
-    monkeypatch.setattr(guard, "ALLOWED_ROWS", ALLOWED_DELETES)
+    mirror.limit(range_rows=100)
+    mirror.limit(ranges_compared_whole=2)
+    mirror.limit(ranges_per_scan=2)
+    mirror.limit(ranges_per_batch=2)
+    mirror.limit(deletes=ALLOWED_DELETES)
     monkeypatch.setattr(session, "RETRY_PAUSES", (0.01, 0.05, 0.2))
     with (
         operational_connection(servers.operational_root, operational.name) as writer,
@@ -343,8 +345,7 @@ def world(
                 cursor.execute("set lock_wait_timeout = 0, innodb_lock_wait_timeout = 0")
         writer.autocommit(True)
         made = World(mirror, query, writer, other)
-        for module in (extraction, reconcile):
-            monkeypatch.setattr(module, "pause_point", made.pause_point)
+        monkeypatch.setattr(pause, "hold", made.pause_point)
         yield made
         other.rollback()
 

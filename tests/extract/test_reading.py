@@ -13,9 +13,13 @@ import embedded
 from commands.servers import Connected
 from common.errors import TableError
 from embedded.mariadb import READER
-from extract import reader
-from extract.reader import Chunk, Reader, column_field
-from extract.session import Session
+from extract.mysql import chunker, reader
+from extract.mysql.aggregates import Refused
+from extract.mysql.chunker import Chunker
+from extract.mysql.fields import Field
+from extract.mysql.reader import Reader
+from extract.mysql.source import MySQLSource
+from extract.source import Chunk, Fields
 from tests.sources.choice import only_mariadb
 from tests.support.mirror import OLD, Mirror, Query, SetGlobal, described_as_large
 from tests.support.servers import OperationalDatabase
@@ -35,7 +39,7 @@ def test_session_of_an_account_that_may_write_cannot(
     servers: embedded.Servers, operational: OperationalDatabase
 ) -> None:
     operational.execute("create table t (id int primary key)")
-    writer = Session(servers.operational_admin)
+    writer = MySQLSource(servers.operational_admin)
     with pytest.raises(pymysql.err.Error) as caught:
         writer.rows(f"insert into {operational.name}.t values (1)")
     writer.close()
@@ -44,15 +48,15 @@ def test_session_of_an_account_that_may_write_cannot(
 
 
 @only_mariadb
-def test_server_is_known_by_its_machine_and_its_folder(session: Session, root: Query) -> None:
+def test_server_is_known_by_its_machine_and_its_folder(session: MySQLSource, root: Query) -> None:
     """Not by its port, nor by the network card that MariaDB's own id is made of."""
     assert session.identity == root("select concat(@@hostname, ':', @@datadir)")[0][0]
 
 
 def test_statement_is_not_repeated_on_another_server(
-    session: Session, root: Query, monkeypatch: pytest.MonkeyPatch
+    session: MySQLSource, root: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extract.session.RETRY_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("extract.mysql.session.RETRY_PAUSES", (0.0, 0.0))
     root(f"kill connection {session.row('select connection_id()')[0]}")
     session.identity = "the one before a fail-over"
     with pytest.raises(pymysql.err.Error):
@@ -104,7 +108,7 @@ def test_offset_of_the_server_is_the_lesser_of_then_and_now(
 ) -> None:
     now, then = zones
     set_global("time_zone", now)
-    session = Session(connected.operational)
+    session = MySQLSource(connected.operational)
     # no zone with a summer is known to this server
     set_global("time_zone", then)
     assert session.local_offset(datetime(2024, 1, 1, tzinfo=UTC)) == 3_600
@@ -176,24 +180,24 @@ def test_warehouse_with_settings_of_its_own_holds_the_same(
 def test_chunk_that_the_server_cut_is_read_in_smaller_ranges(
     operational: OperationalDatabase,
     mirror: Mirror,
-    session: Session,
-    monkeypatch: pytest.MonkeyPatch,
+    session: MySQLSource,
 ) -> None:
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 100)
-    monkeypatch.setattr(reader, "SMALLEST_RANGE", 5)
+    mirror.limit(rows_per_value=100)
+    mirror.limit(smallest_range=5)
     operational.execute("create table items (id int primary key, v varchar(60))")
     operational.execute("insert into items select seq, repeat('v', 50) from seq_1_to_250")
     session.rows("set session group_concat_max_len = 1024")
     known = described_as_large(session, mirror.table("items", cursor=None))
-    fields = [column_field(column) for column in known.columns]
-    assert keys_read(Reader(session, known).read(fields)) == list(range(1, 251))
+    assert keys_read(session.table(known, mirror.limits).read(Fields(known.columns))) == list(
+        range(1, 251)
+    )
 
 
 def test_row_that_the_server_drops_without_a_warning_stops_the_table(
     items: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = reader.Field.line
-    monkeypatch.setattr(reader.Field, "line", lambda *arguments: f"nullif({line(*arguments)}, '2')")
+    line = Field.line
+    monkeypatch.setattr(Field, "line", lambda *arguments: f"nullif({line(*arguments)}, '2')")
     (outcome,) = items.extract(items.table("items"), full_refresh=True)
     assert "3 rows were read, 2 landed" in str(outcome.error)
     assert query("select count(*) from mrr.items") == [(3,)]
@@ -202,17 +206,17 @@ def test_row_that_the_server_drops_without_a_warning_stops_the_table(
 def test_ranges_of_a_composite_key_hold_each_row_once(
     operational: OperationalDatabase,
     mirror: Mirror,
-    session: Session,
-    monkeypatch: pytest.MonkeyPatch,
+    session: MySQLSource,
 ) -> None:
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 7)
+    mirror.limit(rows_per_value=7)
     operational.execute("create table items (v int, a int, b int, c int, primary key (a, b, c))")
     operational.execute(
         "insert into items select seq, seq % 3, seq % 5, seq div 4 from seq_1_to_100"
     )
     known = described_as_large(session, mirror.table("items", key=("a", "b", "c"), cursor=None))
-    fields = [column_field(column) for column in known.columns]
-    assert sorted(keys_read(Reader(session, known).read(fields))) == list(range(1, 101))
+    assert sorted(
+        keys_read(session.table(known, mirror.limits).read(Fields(known.columns)))
+    ) == list(range(1, 101))
 
 
 SPREADS = {
@@ -230,21 +234,21 @@ SPREADS = {
 def test_table_is_cut_by_the_numbers_of_its_key_where_they_are_spread_alike(
     operational: OperationalDatabase,
     mirror: Mirror,
-    session: Session,
+    session: MySQLSource,
     monkeypatch: pytest.MonkeyPatch,
     keys: str,
     counted: int,
 ) -> None:
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 50)
+    mirror.limit(rows_per_value=50)
     boundaries = []
-    boundary = Reader._boundary
+    boundary = Chunker._boundary
     monkeypatch.setattr(
-        Reader, "_boundary", lambda *arguments: boundaries.append(1) or boundary(*arguments)
+        Chunker, "_boundary", lambda *arguments: boundaries.append(1) or boundary(*arguments)
     )
     operational.execute("create table items (id bigint primary key)")
     operational.execute(f"insert into items select {keys} from seq_1_to_1000")
     known = described_as_large(session, mirror.table("items", cursor=None))
-    chunks = list(Reader(session, known).read([column_field(known.columns[0])]))
+    chunks = list(session.table(known, mirror.limits).read(Fields(known.columns[:1])))
     assert [(key,) for key in keys_read(iter(chunks))] == operational.execute(
         "select id from items order by id"
     )
@@ -255,32 +259,32 @@ def test_table_is_cut_by_the_numbers_of_its_key_where_they_are_spread_alike(
 def test_table_that_is_filled_when_its_greatest_key_was_asked_for_is_read_once(
     operational: OperationalDatabase,
     mirror: Mirror,
-    session: Session,
+    session: MySQLSource,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 50)
+    mirror.limit(rows_per_value=50)
     operational.execute("create table items (id int primary key)")
     known = described_as_large(session, mirror.table("items", cursor=None))
     fills = ["insert into items select seq from seq_1_to_1000"]
-    boundary = Reader._boundary
+    boundary = Chunker._boundary
 
     def fill_first(*arguments: object) -> object:
         while fills:
             operational.execute(fills.pop())
         return boundary(*arguments)
 
-    monkeypatch.setattr(Reader, "_boundary", fill_first)
-    chunks = Reader(session, known).read([column_field(known.columns[0])])
+    monkeypatch.setattr(Chunker, "_boundary", fill_first)
+    chunks = session.table(known, mirror.limits).read(Fields(known.columns[:1]))
     assert keys_read(chunks) == list(range(1, 1001))
 
 
 def test_key_that_cannot_be_walked_in_order_is_told(
-    items: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch
+    items: Mirror, session: MySQLSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 1)
-    monkeypatch.setattr(reader, "source_condition", lambda *_: "true")
+    items.limit(rows_per_value=1)
+    monkeypatch.setattr(chunker, "source_condition", lambda *_: "true")
     known = described_as_large(session, items.table("items"))
-    chunks = Reader(session, known).read([column_field(known.columns[0])])
+    chunks = session.table(known, items.limits).read(Fields(known.columns[:1]))
     with pytest.raises(TableError, match="cannot be walked in order"):
         list(islice(chunks, 10))
 
@@ -289,14 +293,14 @@ def test_row_deleted_while_it_is_read_row_by_row_is_left_out(
     items: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
-        raise reader.Refused("as the test wants it")
+        raise Refused("as the test wants it")
 
     def delete_first(key: tuple, value: tuple) -> str:
         operational.execute("delete from items where id = 2")
         return equality(key, value)
 
     equality = reader.source_equality
-    monkeypatch.setattr(reader.Reader, "_joined", refuse)
+    monkeypatch.setattr(Reader, "_joined", refuse)
     monkeypatch.setattr(reader, "source_equality", delete_first)
     items.extract_one(items.table("items"), full_refresh=True, snapshot_seconds=0)
     assert query("select id from mrr.items order by id") == [(1,), (3,)]
@@ -363,7 +367,7 @@ def test_offset_of_a_datetime_window_is_the_lesser_of_winter_and_summer(
     for at, kind in ((0, 0), (int(changed.timestamp()), 1)):
         root(f"insert into mysql.time_zone_transition values ({number}, {at}, {kind})")
     set_global("time_zone", zone)
-    session = Session(servers.operational)
+    session = MySQLSource(servers.operational)
     assert session.local_offset_seconds == -14_400
     assert session.local_offset(changed - timedelta(minutes=5)) == -18_000
     assert session.local_offset(changed + timedelta(minutes=5)) == -14_400

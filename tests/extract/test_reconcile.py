@@ -8,10 +8,14 @@ import pytest
 from commands.servers import Connected
 from commands.verify import verify_tables
 from common.errors import DeletesRefused
-from extract import digests, reader, reconcile, stored_ranges
-from extract.findings import Findings
-from extract.keysets import difference
-from extract.reader import Chunk, Reader
+from extract.compare import reconcile
+from extract.compare.bitmaps import difference
+from extract.compare.findings import Findings
+from extract.mirror import digests
+from extract.mysql import table
+from extract.mysql.chunker import Chunker
+from extract.mysql.table import MySQLTable
+from extract.source import Chunk, Digest, Fields
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
 
@@ -20,11 +24,9 @@ ROWS = 2_500
 
 
 @pytest.fixture
-def large(
-    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
-) -> Mirror:
+def large(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
     """A mirrored table `items` of 25 ranges, stamped long ago."""
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    mirror.limit(range_rows=100)
     operational.execute(
         "create table items (id bigint primary key, name varchar(40), updated_at timestamp(6))"
     )
@@ -88,11 +90,11 @@ def test_window_is_scanned_in_the_ranges_that_are_known(
     is_cut_at_source: bool,
 ) -> None:
     counted = []
-    boundary = Reader._boundary
+    boundary = Chunker._boundary
     monkeypatch.setattr(
-        Reader, "_boundary", lambda *arguments: counted.append(1) or boundary(*arguments)
+        Chunker, "_boundary", lambda *arguments: counted.append(1) or boundary(*arguments)
     )
-    monkeypatch.setattr(reader, "ROWS_PER_SCAN", 600)
+    large.limit(rows_per_scan=600)
     operational.execute("update items set name = 'new', updated_at = now() where id % 100 = 3")
     operational.execute("insert into items values (0, 'below', now()), (9999, 'above', null)")
     operational.execute(ddl)
@@ -211,12 +213,12 @@ def test_values_that_cannot_be_held_do_not_make_a_range_differ(
     operational.execute("set session sql_mode = ''")
     operational.execute("create table days (id bigint primary key, day date not null)")
     operational.execute(f"insert into days select seq, 0 from seq_1_to_{ROWS}")
-    table = large.table("days", cursor=None)
-    large.extract_one(table)
+    days = large.table("days", cursor=None)
+    large.extract_one(days)
     asked, compared = [], []
-    digest, compare_rows = reconcile.source_digest, Findings.compare_rows
+    digest, compare_rows = table.source_digest, Findings.compare_rows
     monkeypatch.setattr(
-        reconcile,
+        table,
         "source_digest",
         lambda *arguments, **options: asked.append(1) or digest(*arguments, **options),
     )
@@ -224,7 +226,7 @@ def test_values_that_cannot_be_held_do_not_make_a_range_differ(
         Findings, "compare_rows", lambda *arguments: compared.append(1) or compare_rows(*arguments)
     )
     query("update mrr_state.key_range set compared_at = null")
-    assert large.extract_one(table).verification.compared_rows == ROWS
+    assert large.extract_one(days).verification.compared_rows == ROWS
     assert compared == []
     # some ranges were asked for before the first was found out
     assert 25 < len(asked) < 32
@@ -254,9 +256,9 @@ def test_range_longer_than_a_text_of_postgresql_is_compared_row_by_row(
 ) -> None:
     real = reconcile.mirror_digest
 
-    def too_long(*arguments: object) -> digests.Digest:
+    def too_long(*arguments: object) -> Digest:
         with monkeypatch.context() as patched:
-            patched.setattr(digests, "_mirror_part", lambda _: "repeat('x', 2000000000)")
+            patched.setattr(digests, "_part", lambda _: "repeat('x', 2000000000)")
             return real(*arguments)
 
     monkeypatch.setattr(reconcile, "mirror_digest", too_long)
@@ -270,13 +272,13 @@ def test_range_longer_than_a_text_of_postgresql_is_compared_row_by_row(
 def test_many_rows_that_differ_are_asked_for_some_at_a_time(
     large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, real = [], Reader.read_keys
+    asked, real = [], MySQLTable.read_keys
 
-    def read_keys(reader: Reader, fields: list, keys: list) -> Iterator[Chunk]:
+    def read_keys(source: MySQLTable, fields: Fields, keys: list) -> Iterator[Chunk]:
         asked.append(len(keys))
-        return real(reader, fields, keys)
+        return real(source, fields, keys)
 
-    monkeypatch.setattr(Reader, "read_keys", read_keys)
+    monkeypatch.setattr(MySQLTable, "read_keys", read_keys)
     operational.execute("insert into items select seq, 'old', '2020-01-01' from seq_5001_to_7200")
     large.extract_one(large.table("items"))
     assert asked == [500, 500, 500, 500, 200]
@@ -344,12 +346,11 @@ def test_keys_of_every_kind_are_compared_in_ranges(
     operational: OperationalDatabase,
     mirror: Mirror,
     query: Query,
-    monkeypatch: pytest.MonkeyPatch,
     ddl: str,
     first: str,
     change: str,
 ) -> None:
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
+    mirror.limit(range_rows=100)
     operational.execute(f"create table items ({ddl})")
     operational.execute(f"insert into items {first}")
     key = ("a", "b") if "primary key (a, b)" in ddl else ("a",)

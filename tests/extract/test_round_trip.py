@@ -10,11 +10,12 @@ import pytest
 
 import embedded
 from commands.servers import Connected
-from extract import reader
+from extract.compare.findings import Findings
 from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
-from extract.findings import Findings
-from extract.types import RULE_OF
+from extract.mysql.aggregates import Refused
+from extract.mysql.reader import Reader
+from extract.mysql.types import RULE_OF
 from tests.sources.choice import IS_MARIADB, only_mariadb
 from tests.support.cells import CELLS, Noted, Values
 from tests.support.mirror import Mirror
@@ -35,7 +36,7 @@ class RoundTrip:
 
 
 def refuse(*_: object) -> None:
-    raise reader.Refused("as the test wants it")
+    raise Refused("as the test wants it")
 
 
 def add_table(operational: OperationalDatabase, name: str, types: dict[str, Values]) -> None:
@@ -60,7 +61,7 @@ def round_trip(
         pytest.MonkeyPatch.context() as patch,
     ):
         if request.param == "row by row":
-            patch.setattr(reader.Reader, "_joined", refuse)
+            patch.setattr(Reader, "_joined", refuse)
         connected = Connected(servers.operational, warehouse, None)
         mirror = Mirror(connected, operational.name, tmp_path_factory.mktemp("landing"))
         operational.execute("set session sql_mode = 'ALLOW_INVALID_DATES'")

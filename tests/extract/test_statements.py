@@ -7,9 +7,8 @@ import pytest
 
 import embedded
 from common.settings import PROJECT
-from extract import findings, stored_ranges
-from extract.moment import AFTER_EACH, BEGIN, END
-from extract.session_settings import SETTINGS
+from extract.mysql.moment import AFTER_EACH, BEGIN, END
+from extract.mysql.settings import SETTINGS
 from operational.connection import connection as operational_connection
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
@@ -57,11 +56,10 @@ def test_run_sends_nothing_but_plain_reads(
     mirror: Mirror,
     query: Callable[..., list[tuple]],
     statements: Callable[[], list[str]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """First load, window, keys, digests, rows read again one by one and in bulk, anomalies."""
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
-    monkeypatch.setattr(findings, "KEYS_PER_STATEMENT", 50)
+    mirror.limit(range_rows=100)
+    mirror.limit(keys_per_statement=50)
     operational.execute("set session sql_mode = ''")
     operational.execute(
         "create table items (id int primary key, name longtext, more longtext, day date,"

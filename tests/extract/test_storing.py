@@ -1,4 +1,4 @@
-"""What stores: the landing, the mirror and its anomalies."""
+"""What stores: the pipeline, the mirror and its anomalies."""
 
 import fcntl
 import os
@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from commands.verify import verify_tables
+from common import pause
 from common.errors import DeletesRefused
-from extract import extraction, guard, landing, types
-from extract.mirror import Applied
+from extract.landing import pipeline
+from extract.mirror.table import Applied
+from extract.mysql import types
 from tests.sources.choice import only_mariadb
 from tests.support.mirror import Mirror, Query
 from tests.support.servers import OperationalDatabase
@@ -44,9 +46,9 @@ def test_table_that_cannot_land_leaves_the_others_to_land(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # as when the first to be landed fails before the others are
-    run = landing._run_pipeline
-    monkeypatch.setattr(landing, "_run_pipeline", lambda to, tables, at: run(to, tables[:1], at))
-    rule = replace(types.RULE_OF["uuid"], postgres=lambda column: "integer")
+    run = pipeline._run_pipeline
+    monkeypatch.setattr(pipeline, "_run_pipeline", lambda to, tables, at: run(to, tables[:1], at))
+    rule = replace(types.RULE_OF["uuid"], postgres=lambda facts: "integer")
     monkeypatch.setitem(types.RULE_OF, "uuid", rule)
     operational.execute("create table bad (id int primary key, v uuid)")
     operational.execute("insert into bad values (1, uuid())")
@@ -73,9 +75,7 @@ def test_landing_that_is_not_what_was_read_is_not_applied(
     items: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch, harm: str, told: str
 ) -> None:
     query("update mrr.items set a = 'as it was'")
-    monkeypatch.setattr(
-        extraction, "pause_point", lambda point: query(harm) if point == "landed" else None
-    )
+    monkeypatch.setattr(pause, "hold", lambda point: query(harm) if point == "landed" else None)
     (outcome,) = items.extract(items.table("items"), full_refresh=True)
     assert f"3 rows were read, {told}" in str(outcome.error)
     assert query("select distinct a from mrr.items") == [("as it was",)]
@@ -225,7 +225,7 @@ def swap_at(
             operational.execute("alter table other add primary key (id)")
             operational.execute(f"rename table items to without_{new}, other to items")
 
-    monkeypatch.setattr(extraction, "pause_point", swap)
+    monkeypatch.setattr(pause, "hold", swap)
     return passed
 
 
@@ -268,7 +268,7 @@ def test_deletes_are_accepted_once_of_a_table_that_is_read_twice(
     query: Query,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(guard, "ALLOWED_ROWS", 0)
+    items.limit(deletes=0)
     operational.execute("delete from items where id = 1")
     swap_at("applied", operational, monkeypatch, left="true")
     items.extract_one(items.table("items"), accepted_deletes={"items": 1})
@@ -288,7 +288,7 @@ def test_deletes_accepted_of_the_second_read_do_not_count_for_the_guard(
     query: Query,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(guard, "ALLOWED_ROWS", 1)
+    items.limit(deletes=1)
     operational.execute("insert into items (id) values (4)")
     items.extract_one(items.table("items"))
     operational.execute("delete from items where id = 1")

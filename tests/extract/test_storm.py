@@ -19,9 +19,9 @@ import pytest
 from pymysql.constants import ER
 
 from embedded import Servers
-from extract import guard, reconcile, stored_ranges
+from extract.compare import reconcile
 from extract.extraction import TableOutcome
-from extract.verification import Verification
+from extract.mirror.verification import Verification
 from operational.connection import connection as operational_connection
 from tests.support.life_checker import (
     ChangeLog,
@@ -276,13 +276,15 @@ def writing(storm: Storm, servers: Servers, database: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_ranges(mirror: Mirror) -> None:
     """Makes a table of a few hundred rows large, and lets a storm delete what it likes."""
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
-    monkeypatch.setattr(reconcile, "RANGES_COMPARED_WHOLE", 3)
-    monkeypatch.setattr(stored_ranges, "RANGES_PER_SCAN", 3)
-    monkeypatch.setattr(reconcile, "RANGES_PER_BATCH", 2)
-    monkeypatch.setattr(guard, "ALLOWED_ROWS", 10**9)
+    mirror.limit(
+        range_rows=100,
+        ranges_compared_whole=3,
+        ranges_per_scan=3,
+        ranges_per_batch=2,
+        deletes=10**9,
+    )
 
 
 @pytest.mark.usefixtures("small_ranges")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from commands.verify import verify_tables
-from extract import extraction, reader, stored_ranges
 from extract.extraction import TableOutcome
+from extract.mysql.table import MySQLTable
 from extract.progress import Progress
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
@@ -15,12 +15,10 @@ Query = Callable[..., list[tuple]]
 
 
 @pytest.fixture
-def large(
-    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
-) -> Mirror:
+def large(operational: OperationalDatabase, mirror: Mirror) -> Mirror:
     """A table of 30 ranges, read in ranges of 100 rows."""
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", 100)
+    mirror.limit(range_rows=100)
+    mirror.limit(rows_per_value=100)
     operational.execute(
         "create table items (id int primary key, name varchar(100),"
         " updated_at timestamp(6) default '2020-01-01')"
@@ -64,14 +62,14 @@ def test_table_that_is_read_again_is_told_once(
 ) -> None:
     operational.execute("create table items (id int primary key)")
     table, told = mirror.table("items", cursor=None), []
-    check = extraction.check_unchanged
+    check = MySQLTable.check_unchanged
 
-    def once_altered(source: object, description: object) -> None:
-        monkeypatch.setattr(extraction, "check_unchanged", check)
+    def once_altered(source: MySQLTable) -> None:
+        monkeypatch.setattr(MySQLTable, "check_unchanged", check)
         operational.execute("alter table items add column more int")
-        check(source, description)
+        check(source)
 
-    monkeypatch.setattr(extraction, "check_unchanged", once_altered)
+    monkeypatch.setattr(MySQLTable, "check_unchanged", once_altered)
     mirror.extract(table, report=told.append)
     assert [(outcome.name, outcome.error) for outcome in told] == [("items", None)]
 
@@ -91,10 +89,8 @@ def test_each_range_is_told_as_it_is_read_and_compared(large: Mirror) -> None:
     assert compared[-1][0] == compared[-1][1]
 
 
-def test_batches_of_ranges_are_told_as_one(
-    large: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("extract.reconcile.RANGES_PER_BATCH", 7)
+def test_batches_of_ranges_are_told_as_one(large: Mirror, query: Query) -> None:
+    large.limit(ranges_per_batch=7)
     large.extract_one(large.table("items"))
     query("update mrr_state.key_range set compared_at = null")
     told: list[Progress] = []

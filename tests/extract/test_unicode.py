@@ -8,8 +8,7 @@ import pymysql
 import pytest
 
 from commands.verify import verify_tables
-from extract import reader
-from extract.session import Session
+from extract.mysql.source import MySQLSource
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
 
@@ -153,14 +152,14 @@ def test_table_without_a_key_holds_such_texts_too(
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The SELECTs that go to the source."""
     statements: list[str] = []
-    fetch = Session._fetch
+    fetch = MySQLSource._fetch
 
-    def counted(self: Session, sql: str, *arguments: object) -> object:
+    def counted(self: MySQLSource, sql: str, *arguments: object) -> object:
         if sql.startswith(("select ", "set statement ")):
             statements.append(sql)
         return fetch(self, sql, *arguments)
 
-    monkeypatch.setattr(Session, "_fetch", counted)
+    monkeypatch.setattr(MySQLSource, "_fetch", counted)
     return statements
 
 
@@ -251,11 +250,11 @@ def test_no_two_texts_of_any_character_set_become_one(
 
 @pytest.mark.parametrize("rows", [1, 3], ids=["every boundary", "some boundaries"])
 def test_key_without_unicode_at_a_boundary_stops_its_table_and_reads_nothing_for_ever(
-    operational: OperationalDatabase, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, rows: int
+    operational: OperationalDatabase, mirror: Mirror, rows: int
 ) -> None:
     """The driver takes such a key for a question mark, which lies elsewhere in the order."""
-    monkeypatch.setattr(reader, "ROWS_PER_VALUE", rows)
-    monkeypatch.setattr(reader, "ROWS_PER_SCAN", rows)
+    mirror.limit(rows_per_value=rows)
+    mirror.limit(rows_per_scan=rows)
     operational.execute(
         "create table items (id varchar(9) character set sjis primary key, v mediumtext)"
     )

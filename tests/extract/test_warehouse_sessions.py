@@ -11,7 +11,7 @@ from commands.verify import verify_tables
 from common import libpq
 from common.errors import ServerError
 from common.settings import Address
-from extract.types import RULES
+from extract.mysql.types import RULES
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
 from warehouse import connection as warehouse_connection

@@ -7,10 +7,9 @@ from decimal import Decimal
 import pytest
 
 import embedded
-from extract import reader
-from extract.catalog import describe
-from extract.reader import Reader, column_field
-from extract.session import Session
+from extract.mysql import fields
+from extract.mysql.source import MySQLSource
+from extract.source import Fields
 from tests.sources.choice import IS_MARIADB
 from tests.support.mirror import Mirror, Query, SetGlobal
 from tests.support.servers import OperationalDatabase
@@ -50,10 +49,10 @@ def test_a_million_awkward_characters_cost_less_than_two_seconds_of_cpu(
     operational.execute("create table items (id int primary key, v mediumtext)")
     operational.execute(f"insert into items values (1, repeat('{character}', {PACKET_BYTES}))")
     table = mirror.table("items", cursor=None)
-    source = Session(mirror.connected.operational)
+    source = MySQLSource(mirror.connected.operational)
     started = time.process_time()
-    known = describe(source, table)
-    chunks = list(Reader(source, known).read([column_field(column) for column in known.columns]))
+    known = source.describe(table)
+    chunks = list(source.table(known).read(Fields(known.columns)))
     assert time.process_time() - started < CPU_SECONDS
     source.close()
     assert [chunk.rows for chunk in chunks] == [1]
@@ -71,9 +70,9 @@ def test_a_million_awkward_characters_cost_less_than_two_seconds_of_cpu(
 def test_looking_for_a_nul_costs_little_where_there_is_none(value: bytes) -> None:
     chunk = b",".join([value] * 500_000)
     started = time.process_time()
-    assert reader._QUOTED_NUL.search(chunk) is None
+    assert fields._QUOTED_NUL.search(chunk) is None
     searched = time.process_time()
-    assert not reader._is_odd(chunk)
+    assert not fields.is_odd(chunk)
     assert time.process_time() - searched < (searched - started) / 4
 
 

@@ -5,26 +5,24 @@ from tests.mutants.mutants import Mutant
 MUTANTS = [
     Mutant(
         "digest-no-length",
-        "_source_part",
+        "_part",
         "concat('V', octet_length({text}), ':', {text})",
         "concat('V', {text})",
         "('x', 'yVz') and ('xVy', 'z') have one digest",
-        also=(
-            ("_mirror_part", "'V' || octet_length({text}) || ':' || ({text})", "'V' || ({text})"),
-        ),
+        also=(("_part", "'V' || octet_length({text}) || ':' || ({text})", "'V' || ({text})"),),
     ),
     Mutant(
         "digest-no-separator",
-        "_source_part",
+        "_part",
         "else f\"{part}, ','\"",
         "else part",
         "(1, 23) and (12, 3) have one digest",
-        also=(("_mirror_part", "coalesce({text}, 'N') || ','", "coalesce({text}, 'N')"),),
+        also=(("_part", "coalesce({text}, 'N') || ','", "coalesce({text}, 'N')"),),
     ),
     Mutant(
         "digest-plain-for-ever",
-        "_compare_rows",
-        "reader.is_plain &= source != mirrored",
+        "MySQLTable.careful_digest",
+        "self._reader.is_plain &= digest != mirrored",
         "pass",
         "each range with a value that the mirror cannot hold is asked for twice",
     ),
@@ -37,31 +35,31 @@ MUTANTS = [
     ),
     Mutant(
         "digest-null-is-empty",
-        "_source_part",
+        "_part",
         "ifnull({part}, 'N')",
-        "ifnull({part}, '{'V0:' if rule.quoted else 'N'}')",
+        "ifnull({part}, '{'V0:' if column.is_quoted else 'N'}')",
         "NULL and the empty text have one digest",
-        also=(("_mirror_part", "':' || ({text}), 'N')", "':' || ({text}), 'V0:')"),),
+        also=(("_part", "':' || ({text}), 'N')", "':' || ({text}), 'V0:')"),),
     ),
     Mutant(
         "digest-null-is-zero",
-        "_source_part",
+        "_part",
         "ifnull({part}, 'N')",
-        "ifnull({part}, '{'N' if rule.quoted else '0'}')",
+        "ifnull({part}, '{'N' if column.is_quoted else '0'}')",
         "NULL and 0 have one digest",
-        also=(("_mirror_part", "coalesce({text}, 'N') || ','", "coalesce({text}, '0') || ','"),),
+        also=(("_part", "coalesce({text}, 'N') || ','", "coalesce({text}, '0') || ','"),),
     ),
     Mutant(
         "digest-of-the-first-columns",
-        "_source_row_text",
-        "{', '.join(_source_part(column, is_plain) for column in columns)}",
-        "{', '.join([_source_part(column, is_plain) for column in columns][:2])}",
+        "_row_text",
+        "{', '.join(_part(column, is_plain) for column in columns)}",
+        "{', '.join([_part(column, is_plain) for column in columns][:2])}",
         "a change of the third column is not seen",
         also=(
             (
-                "_mirror_row_text",
-                '" || ".join(_mirror_part(column) for column in columns)',
-                '" || ".join([_mirror_part(column) for column in columns][:2])',
+                "_row_text",
+                '" || ".join(_part(column) for column in columns)',
+                '" || ".join([_part(column) for column in columns][:2])',
             ),
         ),
     ),
@@ -89,7 +87,7 @@ MUTANTS = [
     Mutant(
         "keys-negative-offset",
         "mirror_bitmaps",
-        'if postgres_type(key).startswith("numeric"):',
+        'if key[0].mirror_type.startswith("numeric"):',
         "if True:",
         "negative keys have another bit in the mirror",
     ),
@@ -201,7 +199,7 @@ MUTANTS = [
     Mutant(
         "findings-guard",
         "Findings.settle",
-        "        check_deletes(self._cursor, self._mirror, self._reader, accepted_deletes)\n",
+        '        check_deletes(self._pair, "reconcile_gone", accepted_deletes)\n',
         "",
         "nothing asks the guard",
     ),
@@ -210,10 +208,8 @@ MUTANTS = [
         "Findings.settle",
         "        suspects = self._read_again(source_rows)\n"
         "        late_rows, late_by = self._late_rows(late_before)\n"
-        "        check_deletes("
-        "self._cursor, self._mirror, self._reader, accepted_deletes)\n",
-        "        check_deletes("
-        "self._cursor, self._mirror, self._reader, accepted_deletes)\n"
+        '        check_deletes(self._pair, "reconcile_gone", accepted_deletes)\n',
+        '        check_deletes(self._pair, "reconcile_gone", accepted_deletes)\n'
         "        suspects = self._read_again(source_rows)\n"
         "        late_rows, late_by = self._late_rows(late_before)\n",
         "the guard does not count the rows that the second read did not return",
@@ -235,15 +231,15 @@ MUTANTS = [
     Mutant(
         "findings-anomalies",
         "Findings.settle",
-        'self._cursor, self._reader, self._mirror, "reconcile_landed", columns, suspects\n',
-        'self._cursor, self._reader, self._mirror, "reconcile_landed", columns, []\n',
+        "note_anomalies(self._pair, landed, suspects)",
+        "note_anomalies(self._pair, landed, [])",
         "an anomaly that no window saw is not noted",
     ),
     Mutant(
         "findings-first-range",
         "Findings._rows_again",
-        "key_range in self._ranges:\n                condition = source_condition(self._table",
-        "key_range in self._ranges[:1]:\n                condition = source_condition(self._table",
+        "key_range in self._ranges:",
+        "key_range in self._ranges[:1]:",
         "where many rows differ, those of all ranges but one are taken for gone",
     ),
     Mutant(
@@ -265,8 +261,8 @@ MUTANTS = [
     Mutant(
         "findings-first-keys",
         "Findings._keys_in",
-        "while some := cursor.fetchmany(KEYS_PER_STATEMENT):",
-        "if some := cursor.fetchmany(KEYS_PER_STATEMENT):",
+        "while some := cursor",
+        "if some := cursor",
         "of many differing rows, the first 500 are read again and the others taken for gone",
     ),
     Mutant(
@@ -321,15 +317,15 @@ MUTANTS = [
     Mutant(
         "reconcile-all-rows",
         "is_large",
-        "return len(ranges) > RANGES_COMPARED_WHOLE and",
+        "return not is_compared_whole and",
         "return False and",
         "every run reads every row of a large table",
     ),
     Mutant(
         "reconcile-never-compared",
         "_due",
-        "return never + known",
-        "return known",
+        "return never + [",
+        "return [",
         "rows of a new range are not compared",
     ),
     Mutant(
@@ -349,15 +345,15 @@ MUTANTS = [
     Mutant(
         "reconcile-newest-first",
         "_due",
-        "known.sort(key=lambda stored: stored.compared_at)",
-        "known.sort(key=lambda stored: stored.compared_at, reverse=True)",
+        "known.sort(key=lambda pair: pair[0])",
+        "known.sort(key=lambda pair: pair[0], reverse=True)",
         "the ranges just compared are compared again, and the others never",
     ),
     Mutant(
         "reconcile-times-to-come",
         "_due",
-        "if at is None or at > now]",
-        "if at is None]",
+        "if stored.compared_at is None or stored.compared_at > now:",
+        "if stored.compared_at is None:",
         "once a clock was set back, ranges wait until it has caught up",
     ),
     Mutant(
@@ -370,21 +366,21 @@ MUTANTS = [
     Mutant(
         "reconcile-told-too-young",
         "_oldest",
-        "return None if None in times else min(times)",
-        "return None if None in times else max(times)",
+        "return min(times)",
+        "return max(times)",
         "the statement says that every row was compared just now",
     ),
     Mutant(
         "reconcile-unmarked",
         "_compare_batch",
-        "    StoredRanges(cursor, mirror).mark_compared(batch, compared_at)\n",
+        "    StoredRanges(mirror).mark_compared(batch, compared_at)\n",
         "",
         "each run compares every range",
     ),
     Mutant(
         "reconcile-lock-lost",
         "compare_due",
-        "                check_lock()\n",
+        "            check_lock()\n",
         "",
         "a run that has lost its lock deletes beside the next one",
     ),
@@ -397,7 +393,7 @@ MUTANTS = [
     ),
     Mutant(
         "reconcile-bag-forgets",
-        "reconcile",
+        "_reconcile_multiset",
         "return replace(brought, applied=applied + brought.applied)",
         "return brought",
         "of a table without a key, what was brought before a swap is in no figure",
@@ -411,22 +407,22 @@ MUTANTS = [
     ),
     Mutant(
         "bag-guard",
-        "bring_bag",
+        "bring_rows",
         "if lost > allowed and lost != accepted_deletes:",
         "if False:",
         "nothing guards a table without a key",
     ),
     Mutant(
         "bag-equal-anyway",
-        "verify_bag",
+        "verify_rows",
         "is_equal=different == 0,",
         "is_equal=True,",
         "verify finds nothing in a table without a key",
     ),
     Mutant(
         "bag-one-side",
-        "verify_bag",
-        '    different += _count(cursor, "bag_landed", "bag_stored")\n',
+        "verify_rows",
+        '    different += _count(mirror, "rows_landed", "rows_stored")\n',
         "",
         "verify does not miss a row in a table without a key",
     ),

@@ -180,28 +180,28 @@ MUTANTS = [
     ),
     Mutant(
         "pace-no-rest",
-        "Pace.wait",
+        "Throttle.wait",
         "time.sleep(-self._credit / self._duty)",
         "time.sleep(0)",
         "the duty limit does not limit",
     ),
     Mutant(
         "pace-saved-up",
-        "Pace.wait",
+        "Throttle.wait",
         "self._credit = min(BURST_SECONDS, self._credit + earned)",
         "self._credit += earned",
         "an hour without work earns half an hour of full load",
     ),
     Mutant(
         "pace-never-busy",
-        "Pace._wait_while_busy",
+        "Throttle._wait_while_busy",
         "> BUSY_THREADS and",
         "> 10**9 and",
         "the source is read on while it is busy",
     ),
     Mutant(
         "pace-no-patience",
-        "Pace._wait_while_busy",
+        "Throttle._wait_while_busy",
         " and time.monotonic() < give_up_at:",
         ":",
         "a source that is always busy is never mirrored",
@@ -209,7 +209,7 @@ MUTANTS = [
     Mutant(
         "identity-any-accepted",
         "check_identity",
-        "accepted != session.identity:",
+        "accepted != source.identity:",
         "accepted is None:",
         "accepting one server lets any other through",
     ),
@@ -223,8 +223,8 @@ MUTANTS = [
     Mutant(
         "identity-name-alone",
         "_evidence_against",
-        "if is_known and session.identity == pinned:",
-        "if session.identity == pinned:",
+        "if is_known and source.identity == pinned:",
+        "if source.identity == pinned:",
         "another database behind the same names is mirrored over production",
     ),
     Mutant(
@@ -266,8 +266,8 @@ MUTANTS = [
     Mutant(
         "catalog-swap",
         "TableDescription.identity",
-        "return self.created_at, self.columns",
-        "return None, self.columns",
+        "return self.created_at, *",
+        "return None, *",
         "a table swapped for one of the same shape while it is read passes",
     ),
     Mutant(
@@ -307,7 +307,7 @@ MUTANTS = [
     ),
     Mutant(
         "catalog-no-longer-readable",
-        "check_dropped",
+        "MySQLTable.check_dropped",
         "if error_number(error) != ER.BAD_FIELD_ERROR:",
         "if False:",
         "a column that the account may no longer read is emptied",
@@ -322,8 +322,8 @@ MUTANTS = [
     Mutant(
         "types-zerofill",
         "_formatted",
-        'number=f"{name} + 0" if column.shows_zeros else name,',
-        "number=name,",
+        'number=f"{VALUE} + 0" if facts.shows_zeros else VALUE,',
+        "number=VALUE,",
         "zeros of ZEROFILL are compared as if they were data",
     ),
     Mutant(
@@ -342,8 +342,8 @@ MUTANTS = [
     ),
     Mutant(
         "types-anomaly-of-null",
-        "not_held",
-        'f"({name} is not null and {is_not_held})" if column.nullable else is_not_held',
+        "_not_held",
+        'f"({facts.quoted} is not null and {is_not_held})" if facts.nullable else is_not_held',
         "is_not_held",
         "a NULL date is noted as an anomaly",
     ),
@@ -356,30 +356,30 @@ MUTANTS = [
     ),
     Mutant(
         "types-invalid-enum",
-        "odd_blank",
-        'return f"{name} = 0"',
+        "_odd_blank",
+        'return f"{facts.quoted} = 0"',
         "return None",
         "an invalid value of an ENUM passes for the empty one",
     ),
     Mutant(
         "types-empty-member",
-        "source_text",
-        '    if "" in column.members:\n        pictured',
+        "_source_text",
+        '    if "" in facts.members:\n        pictured',
         "    if False:\n        pictured",
         "an invalid value of an ENUM is stored as its member ''",
     ),
     Mutant(
         "types-enum-key",
-        "key_value",
-        'return f"cast({name} as unsigned)"',
-        "return name",
+        "_key_value",
+        'return f"cast({facts.quoted} as unsigned)"',
+        "return facts.quoted",
         "ranges of an ENUM's key lose rows: its members are not in the order of their texts",
     ),
     Mutant(
         "types-set-key",
-        "key_order",
-        'return f"concat({name})" if column.data_type == "set" else name',
-        "return name",
+        "_at_source",
+        'key_order=f"concat({facts.quoted})" if facts.data_type == "set" else facts.quoted,',
+        "key_order=facts.quoted,",
         "ranges of a SET's key lose rows: it is ordered by number and compared by text",
     ),
     Mutant(
@@ -398,14 +398,14 @@ MUTANTS = [
     ),
     Mutant(
         "ranges-lower-end-closed",
-        "_condition",
+        "condition",
         'key_range.above, ">", ">")',
         'key_range.above, ">", ">=")',
         "the row between two ranges is read twice",
     ),
     Mutant(
         "ranges-upper-end-open",
-        "_condition",
+        "condition",
         'key_range.up_to, "<", "<=")',
         'key_range.up_to, "<", "<")',
         "the row between two ranges is never read",
@@ -433,35 +433,35 @@ MUTANTS = [
     ),
     Mutant(
         "reader-window-open",
-        "Reader.condition_on",
+        "MySQLTable._window",
         "({name} >= {literal}",
         "({name} > {literal}",
         "a row stamped at the bound itself is not in the window",
     ),
     Mutant(
         "reader-null-stamps",
-        "Reader.condition_on",
+        "MySQLTable._window",
         " or {name} is null)",
         ")",
         "a row without a stamp is in no window",
     ),
     Mutant(
         "reader-warnings",
-        "Reader.aggregate",
+        "Aggregates.of",
         "                if not warnings:\n",
         "                if True:\n",
         "a chunk that the server cut passes for whole",
     ),
     Mutant(
         "reader-unchecked",
-        "Reader.aggregate",
+        "Aggregates.of",
         "if texts != rows or int(octets or 0) + rows > most_octets:",
         "if False:",
         "a chunk that the server cut passes for whole, once it was asked again",
     ),
     Mutant(
         "reader-surrogate",
-        "_is_odd",
+        "is_odd",
         'return b"\\xed" in value and _SURROGATE.search(value) is not None',
         "return False",
         "a surrogate without its other half stops its table",
@@ -476,8 +476,8 @@ MUTANTS = [
     Mutant(
         "texts-question-marks",
         "no_unicode",
-        "    name = value or quoted_source(column.name)\n    octets, unicode",
-        "    return None\n    name = value or quoted_source(column.name)\n    octets, unicode",
+        '    octets, unicode = f"cast({name} as binary)"',
+        '    return None\n    octets, unicode = f"cast({name} as binary)"',
         "a byte that is no character becomes a question mark without a note",
     ),
     Mutant(
@@ -497,13 +497,13 @@ MUTANTS = [
     Mutant(
         "reader-odd-blanks",
         "Reader._noted",
-        "noted += [not_held(column), odd_blank(column)]",
-        "noted += [not_held(column)]",
+        "noted += [source.not_held, source.odd_blank]",
+        "noted += [source.not_held]",
         "an ENUM that was invalid when it was written passes without a note",
     ),
     Mutant(
         "reader-nested-split",
-        "Reader._split",
+        "Chunker.split",
         "if boundary is None or boundary == key_range.up_to:\n"
         "                yield KeyRange(above, key_range.up_to)",
         "if boundary is None or boundary == key_range.up_to:\n"
@@ -512,10 +512,10 @@ MUTANTS = [
     ),
     Mutant(
         "reader-skipped-part",
-        "Reader._split",
+        "Chunker.split",
         "            above = boundary\n",
-        "            above = self.session.row(\n"
-        '                f"select {self._key_values} from {self.table.qualified} where"\n'
+        "            above = self._session.row(\n"
+        '                f"select {self._key_values} from {self._table.qualified} where"\n'
         '                f" {source_condition(self._key, KeyRange(boundary, None))}"\n'
         '                f" order by {self._key_order} limit 1"\n'
         "            ) or boundary\n",
@@ -523,7 +523,7 @@ MUTANTS = [
     ),
     Mutant(
         "reader-endless-split",
-        "Reader._boundary",
+        "Chunker._boundary",
         "if boundary is not None and boundary == key_range.above:",
         "if False:",
         "a key that cannot be walked in order is walked for ever",
@@ -544,14 +544,14 @@ MUTANTS = [
     ),
     Mutant(
         "reader-steps-end",
-        "Reader._steps",
-        "        yield from self._split(KeyRange(above), rows)\n",
-        "        yield from self._split(KeyRange(above, highest and (highest,)), rows)\n",
+        "Chunker.steps",
+        "        yield from self.split(KeyRange(above), rows)\n",
+        "        yield from self.split(KeyRange(above, highest and (highest,)), rows)\n",
         "a bulk load stops at the greatest key that the table had when it began",
     ),
     Mutant(
         "reader-steps-over-gaps",
-        "Reader._steps",
+        "Chunker.steps",
         "            if width > STEP_ROWS * rows:\n                width = 0\n",
         "",
         "where keys lie close behind a gap, one statement reads them all",
@@ -565,7 +565,7 @@ MUTANTS = [
     ),
     Mutant(
         "reader-control-z",
-        "_without_quote_escapes",
+        "without_quote_escapes",
         'b"\\x1a" if match',
         'b"\\\\Z" if match',
         "the character 26 arrives as a letter",
@@ -573,7 +573,7 @@ MUTANTS = [
     Mutant(
         "reader-nul-unsuspected",
         "Reader._noted",
-        "noted.append(has_nul(column))",
+        "noted.append(source.has_nul and source.has_nul.replace(VALUE, source.name))",
         "pass",
         "a text with a NUL is changed without a note",
     ),
@@ -586,7 +586,7 @@ MUTANTS = [
     ),
     Mutant(
         "reader-row-escape",
-        "_escaped",
+        "escaped",
         'text.replace(b"\\\\", b"\\\\\\\\").replace(',
         "text.replace(",
         "row by row, a backslash swallows the character after it",

@@ -6,7 +6,7 @@ A moment is a pause point of the code (`landed`), or right before or after one o
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from importlib import import_module
 from multiprocessing import get_context
@@ -17,12 +17,13 @@ from unittest.mock import patch
 from commands.run import work
 from commands.run.work import Report, RunOptions, run
 from commands.servers import Connected
-from extract import bulk, extraction, reader, reconcile, stored_ranges
+from common import pause
 from extract.declarations import MirroredTable
+from extract.limits import Limits
 from warehouse.build import BuildResult
 
 FORK_SERVER = get_context("forkserver")
-FORK_SERVER.set_forkserver_preload(["tests.support.held_run", "extract.landing"])
+FORK_SERVER.set_forkserver_preload(["tests.support.held_run", "extract.landing.pipeline"])
 REACHED = "reached"
 READER = "reader"
 """The one model of the project, which has read nothing yet: no change may be forgotten."""
@@ -99,8 +100,8 @@ class HeldRun:
 
 
 def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
-    stored_ranges.RANGE_ROWS = reader.ROWS_PER_VALUE = 100
-    bulk.BULK_ROWS, bulk.RANGE_BYTES = 1_000, 1
+    limits = Limits(range_rows=100, rows_per_value=100, bulk_rows=1_000, bulk_bytes=1)
+    connected = replace(what.connected, limits=limits)
     if moment:
         _hold(moment, channel)
     with (
@@ -108,7 +109,7 @@ def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
         patch.object(work, "LANDING_FOLDER", what.folder),
     ):
         try:
-            result = run(what.connected, RunOptions(what.tables), Report())
+            result = run(connected, RunOptions(what.tables), Report())
         except BaseException as error:
             channel.send(f"{type(error).__name__}: {error}")
             raise
@@ -124,8 +125,7 @@ def _hold(moment: str, channel: Connection) -> None:
         nth = int(number)
     hold = _at_call(nth, lambda: (channel.send(REACHED), channel.recv()))
     if ":" not in name:
-        for module in (bulk, extraction, reconcile):
-            module.pause_point = lambda point: hold() if point == name else None
+        pause.hold = lambda point: hold() if point == name else None
         return
     when, place = name.split()
     owner, function = owner_of(place)

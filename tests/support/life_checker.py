@@ -9,7 +9,7 @@ from typing import Any
 
 import pymysql
 
-from extract.mirror import Applied
+from extract.mirror.table import Applied
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]

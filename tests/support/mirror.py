@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from commands.servers import Connected
-from extract.catalog import TableDescription, describe
+from extract.compare.reconcile import verify
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
-from extract.mirror import MirrorTable
-from extract.reader import Reader
-from extract.reconcile import verify
-from extract.session import Session
-from extract.verification import Verification
+from extract.limits import Limits
+from extract.mirror.table import MirrorTable
+from extract.mirror.verification import Verification
+from extract.mysql.source import MySQLSource
+from extract.pair import TablePair
+from extract.table import TableDescription
 from warehouse.connection import connect, transaction
 from warehouse.marks import advance_marks
 from warehouse.run_log import RunLog, new_run_id
@@ -35,6 +36,15 @@ class Mirror:
         self.connection = connect(connected.warehouse)
         upgrade(self.connection)
 
+    @property
+    def limits(self) -> Limits:
+        """The figures by which it is extracted."""
+        return self.connected.limits
+
+    def limit(self, **figures: float | str) -> None:
+        """Extract by other figures from now on."""
+        self.connected = replace(self.connected, limits=replace(self.limits, **figures))
+
     def table(self, name: str, **changes: object) -> MirroredTable:
         """The declaration of `mrr.<name>`, a mirror of the table of that name."""
         facts: dict = {"key": ("id",), "cursor": "updated_at", **changes}
@@ -43,11 +53,17 @@ class Mirror:
     def extract(
         self, *tables: MirroredTable, advance: bool = True, **options: object
     ) -> list[TableOutcome]:
-        source = Session(self.connected.operational)
+        source = MySQLSource(self.connected.operational)
         run_log = RunLog(self.connection, new_run_id())
         try:
             outcomes = Extraction(
-                source, self.connected.warehouse, self.connection, run_log, self.folder, **options
+                source,
+                self.connected.warehouse,
+                self.connection,
+                run_log,
+                self.folder,
+                limits=self.limits,
+                **options,
             ).run(list(tables))
         finally:
             source.close()
@@ -63,17 +79,25 @@ class Mirror:
         return outcome
 
 
-def described_as_large(session: Session, table: MirroredTable) -> TableDescription:
+def described_as_large(session: MySQLSource, table: MirroredTable) -> TableDescription:
     """The table as its source has it, taken for larger than any range."""
-    return replace(describe(session, table), estimated_rows=10**9, row_bytes=0)
+    return replace(session.describe(table), estimated_rows=10**9, row_bytes=0)
+
+
+def pair_of(mirror: Mirror, source: MySQLSource, table: MirroredTable) -> TablePair:
+    """The two sides of a table."""
+    known = source.describe(table)
+    return TablePair(
+        source.table(known, mirror.limits),
+        MirrorTable(mirror.connection, known, "test", mirror.limits),
+    )
 
 
 def verified(mirror: Mirror, table: MirroredTable) -> Verification:
     """What a comparison of every row says, which changes nothing."""
-    source = Session(mirror.connected.operational)
-    known = describe(source, table)
+    source = MySQLSource(mirror.connected.operational)
     try:
-        with transaction(mirror.connection), mirror.connection.cursor() as cursor:
-            return verify(cursor, Reader(source, known), MirrorTable(known, "test"))
+        with transaction(mirror.connection):
+            return verify(pair_of(mirror, source, table))
     finally:
         source.close()

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from extract import extraction, reconcile
+from common import pause
+from extract import extraction
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
 
@@ -25,8 +26,7 @@ class Schedule:
         self._at: dict[str, Act] = {}
         self.expected: list[str] = []
         self.acted: list[str] = []
-        for module in (extraction, reconcile):
-            monkeypatch.setattr(module, "pause_point", self._reached)
+        monkeypatch.setattr(pause, "hold", self._reached)
 
     def at(self, point: str, act: Act) -> None:
         self.expected.append(point)
@@ -82,6 +82,10 @@ class Items:
         self.source.execute(
             f"insert into items select seq, concat('item ', seq), {OLD} from seq_1_to_{rows}"
         )
+
+    def limit(self, **figures: float | str) -> None:
+        """Extract by other figures from now on."""
+        self.mirror.limit(**figures)
 
     def change(self, *statements: str) -> Act:
         """An act: the application runs these statements on `items`."""

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from extract import extraction
+from common import pause
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
 from tests.support.two_tables import NAMES, ROWS, Acting, change, extract
@@ -36,7 +36,7 @@ def acting() -> Acting:
     def acting_at(point: str, act: Callable[[], object]) -> Iterator[None]:
         acts = {point: act}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(extraction, "pause_point", lambda at: acts.pop(at, lambda: None)())
+            patch.setattr(pause, "hold", lambda at: acts.pop(at, lambda: None)())
             yield
         assert not acts, f"{point} was not reached"
 

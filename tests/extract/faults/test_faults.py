@@ -18,8 +18,9 @@ import pytest
 import embedded
 from common.errors import TableError
 from embedded.account import Account
-from extract import extraction, session_settings
-from extract.session_settings import Setting
+from extract.limits import LIMITS
+from extract.mysql import settings
+from extract.mysql.settings import Setting
 from operational.connection import connection as operational_connection
 from tests.support.mirror import Mirror, Query
 from tests.support.servers import OperationalDatabase, querying
@@ -110,12 +111,12 @@ def test_table_that_somebody_has_locked_is_left_for_the_next_run(
     monkeypatch: pytest.MonkeyPatch,
     how: str,
 ) -> None:
-    assert session_settings.LOCK_WAIT_SECONDS <= 5
+    assert settings.LOCK_WAIT_SECONDS <= 5
     short = tuple(
         Setting(setting.names, 1) if "lock_wait_timeout" in setting.names else setting
-        for setting in session_settings.SETTINGS
+        for setting in settings.SETTINGS
     )
-    monkeypatch.setattr(session_settings, "SETTINGS", short)
+    monkeypatch.setattr(settings, "SETTINGS", short)
     before = contents(query, "mrr.items")
     with locked(operational, servers, how):
         items, others = extract(tables)
@@ -168,11 +169,10 @@ def test_new_column_under_an_open_transaction_is_left_for_the_next_run(
     operational: OperationalDatabase,
     query: Query,
     analyst: Query,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An ALTER that waits for a reader would make every later reader wait behind it."""
-    assert extraction.LOCK_WAIT == "5s"
-    monkeypatch.setattr(extraction, "LOCK_WAIT", "500ms")
+    assert LIMITS.lock_wait == "5s"
+    tables.limit(lock_wait="500ms")
     before = contents(analyst, "mrr.items")
     operational.execute("alter table items add price int not null default 3")
     items, others = extract(tables)

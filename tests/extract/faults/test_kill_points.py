@@ -28,31 +28,31 @@ from warehouse.upgrade import upgrade
 MOMENTS = [
     "after warehouse.run_log:RunLog._start",
     "before commands.run.work:check_identity",
-    "before extract.extraction:describe",
+    "before extract.mysql.source:describe",
     "after extract.reading:window_of",
-    "before extract.reader:Reader._joined",
-    "after extract.files:FileWriter.write",
+    "before extract.mysql.reader:Reader._joined",
+    "after extract.landing.files:FileWriter.write",
     "read",
-    "before extract.landing:_run_pipeline",
-    "before extract.landing:ExactCopyJob.run",
-    "after extract.landing:ExactCopyJob.run",
+    "before extract.landing.pipeline:_run_pipeline",
+    "before extract.landing.pipeline:ExactCopyJob.run",
+    "after extract.landing.pipeline:ExactCopyJob.run",
     "landed",
-    "after extract.mirror:MirrorTable.prepare",
-    "before extract.mirror:MirrorTable.check_landed",
+    "after extract.mirror.table:MirrorTable.prepare",
+    "before extract.mirror.table:MirrorTable.check_landed",
     "upserted",
-    "after extract.reconcile:source_digest",
-    "before extract.findings:Findings.compare_rows",
-    "before extract.findings:Findings._read_again",
-    "before extract.findings:check_deletes",
-    "before extract.mirror:MirrorTable.delete",
-    "after extract.mirror:MirrorTable.delete",
+    "after extract.mysql.table:MySQLTable.digest",
+    "before extract.compare.findings:Findings.compare_rows",
+    "before extract.compare.findings:Findings._read_again",
+    "before extract.compare.findings:check_deletes",
+    "before extract.mirror.table:MirrorTable.delete",
+    "after extract.mirror.table:MirrorTable.delete",
     "reconciled",
     "applied",
     "upserted 2",
-    "after extract.reconcile:source_bitmaps",
+    "after extract.mysql.table:MySQLTable.key_bitmaps",
     "reconciled 2",
     "applied 2",
-    "after extract.stored_ranges:StoredRanges.mark_compared",
+    "after extract.mirror.ranges:StoredRanges.mark_compared",
     "batch compared",
     "before commands.run.work:advance_marks",
     "after commands.run.work:advance_marks",
@@ -61,26 +61,26 @@ EXTRACT = PROJECT / "extract"
 WITHOUT_THE_SOURCE = MOMENTS[-2:]
 """Those at which all that a run wants of the source has been read."""
 MOMENTS_OF_A_BULK_LOAD = [
-    "before extract.bulk:BulkLoad._expect",
-    "after extract.bulk:BulkLoad._expect",
-    "before extract.landing:BulkCopyJob.copy",
-    "after extract.landing:BulkCopyJob.copy",
-    "after extract.landing:BulkCopyJob.run",
+    "before extract.landing.bulk:BulkLoad._expect",
+    "after extract.landing.bulk:BulkLoad._expect",
+    "before extract.landing.pipeline:BulkCopyJob.copy",
+    "after extract.landing.pipeline:BulkCopyJob.copy",
+    "after extract.landing.pipeline:BulkCopyJob.run",
     "range landed 3",
-    "after extract.bulk:BulkLoad.run",
-    "before extract.mirror:MirrorTable.promote",
-    "after extract.mirror:MirrorTable.promote",
+    "after extract.landing.bulk:BulkLoad.run",
+    "before extract.mirror.table:MirrorTable.promote",
+    "after extract.mirror.table:MirrorTable.promote",
 ]
 VICTIMS = ["run", "mariadb", "postgresql", "mariadb restarted", "postgresql restarted"]
 """A server that was restarted is there again before the run goes on."""
 SAMPLE = [
-    ("after extract.mirror:MirrorTable.delete", "run"),
+    ("after extract.mirror.table:MirrorTable.delete", "run"),
     ("applied", "run"),
-    ("before extract.findings:Findings._read_again", "mariadb"),
+    ("before extract.compare.findings:Findings._read_again", "mariadb"),
     ("reconciled", "postgresql"),
     ("landed", "mariadb restarted"),
     ("range landed 3", "run"),
-    ("after extract.landing:BulkCopyJob.copy", "postgresql"),
+    ("after extract.landing.pipeline:BulkCopyJob.copy", "postgresql"),
 ]
 ALL = [(moment, victim) for moment in MOMENTS + MOMENTS_OF_A_BULK_LOAD for victim in VICTIMS]
 CASES = ALL if os.environ.get("TIDEMARK_KILL_POINTS") == "all" else SAMPLE
@@ -99,7 +99,7 @@ def test_moment_is_one_of_the_code(moment: str) -> None:
         owner, function = owner_of(name.split()[1])
         assert callable(getattr(owner, function, None))
     else:
-        code = "".join(path.read_text(encoding="utf-8") for path in EXTRACT.glob("*.py"))
+        code = "".join(path.read_text(encoding="utf-8") for path in EXTRACT.rglob("*.py"))
         assert f'pause_point("{name}")' in code
 
 

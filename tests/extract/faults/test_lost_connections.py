@@ -18,7 +18,7 @@ import pytest
 import embedded
 from commands.servers import Connected
 from common.errors import ServerError, TidemarkError
-from extract import reconcile, session, stored_ranges
+from extract.mysql import session
 from operational.connection import connection as operational_connection
 from tests.sources.choice import only_mariadb
 from tests.support.mirror import Mirror, Query
@@ -241,12 +241,11 @@ def test_commit_of_a_batch_of_ranges_whose_answer_is_lost_is_found_done_by_the_n
     tables: Mirror,
     operational: OperationalDatabase,
     query: Query,
-    monkeypatch: pytest.MonkeyPatch,
     acting: Acting,
 ) -> None:
-    monkeypatch.setattr(stored_ranges, "RANGE_ROWS", 100)
-    monkeypatch.setattr(reconcile, "RANGES_PER_BATCH", 5)
-    monkeypatch.setattr(reconcile, "RANGES_COMPARED_WHOLE", 2)
+    tables.limit(range_rows=100)
+    tables.limit(ranges_per_batch=5)
+    tables.limit(ranges_compared_whole=2)
     hidden = "update {} set name = 'hidden', updated_at = '2020-01-01' where id in (7, 907)"
     extract(tables)
     for name in NAMES:

@@ -1,0 +1,77 @@
+"""`dwh.mirror_anomaly`: values that the mirror cannot hold as they are, noted by key."""
+
+from common.rows import one_row
+from extract.column import text_literal
+from extract.landed import Landed
+from extract.mirror.copying import copy_chunks
+from extract.mirror.table import MirrorTable
+from extract.pair import TablePair
+
+# a name of the source never ends with a space, so these meet no key column
+COLUMN, VALUE, STORED, REASON = '"column "', '"value "', '"stored "', '"reason "'
+
+
+def note_anomalies(pair: TablePair, landed: Landed, suspects: list[str]) -> int:
+    """Bring `dwh.mirror_anomaly` up to date for the rows that landed; how many it holds of them.
+
+    `suspects` are the conditions of the chunks in which the source saw such a value.
+    """
+    mirror = pair.mirror
+    types = ", ".join(f"{name} text" for name in (*mirror.keys, COLUMN, VALUE, STORED, REASON))
+    mirror.cursor.execute(f"create temporary table found_anomaly ({types}) on commit drop")
+    for chunks in pair.source.anomalies(suspects):
+        copy_chunks(mirror.cursor, "found_anomaly", chunks, mirror.name)
+    found = _note(mirror)
+    _forget_others(mirror, landed)
+    mirror.cursor.execute("drop table found_anomaly")
+    return found
+
+
+def _note(mirror: MirrorTable) -> int:
+    """Write the anomalies found; one that was known keeps the time it was first seen.
+
+    Without a key there is one for each column that holds such values.
+    """
+    row_key = f"{mirror.row_key('found', cast=True)}::text"
+    mirror.cursor.execute(
+        f"""
+        insert into dwh.mirror_anomaly (
+            table_name, row_key, column_name, source_value, stored_value, reason
+        )
+        select distinct on ({row_key}, {COLUMN})
+            {text_literal(mirror.name)}, {row_key}, {COLUMN}, {VALUE}, {STORED}, {REASON}
+        from found_anomaly as found
+        on conflict (table_name, row_key, column_name) do update
+        set
+            source_value = excluded.source_value, stored_value = excluded.stored_value,
+            reason = excluded.reason
+        """
+    )
+    return mirror.cursor.rowcount
+
+
+def _forget_others(mirror: MirrorTable, landed: Landed) -> None:
+    """Drop what was noted of rows that landed again and hold no such value any more."""
+    mirror.cursor.execute(
+        f"select exists (select from dwh.mirror_anomaly"
+        f" where table_name = {text_literal(mirror.name)})"
+    )
+    (has_some,) = one_row(mirror.cursor)
+    if not has_some:
+        return
+    names = ", ".join(mirror.columns)
+    # a table without a key always lands whole, and may be empty
+    rows = f"(select {', '.join(landed.columns)} from {landed.relation}) as landed ({names})"
+    mirror.cursor.execute(
+        f"""
+        delete from dwh.mirror_anomaly as anomaly
+        using {rows if mirror.keys else "(select 1) as landed"}
+        where anomaly.table_name = {text_literal(mirror.name)}
+            and anomaly.row_key = {mirror.row_key("landed")}::text
+            and not exists (
+                select from found_anomaly as found
+                where {mirror.row_key("found", cast=True)}::text = anomaly.row_key
+                    and found.{COLUMN} = anomaly.column_name
+            )
+        """
+    )

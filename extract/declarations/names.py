@@ -1,0 +1,99 @@
+"""Names that PostgreSQL would take for one, among mirrored tables and among dbt's models.
+
+PostgreSQL cuts a name after 63 bytes, at the start of a character. dbt makes a table beside the
+one it replaces, under the same name with a suffix, and cuts the name for it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from common.errors import SettingError
+from extract.declarations.yaml_lines import Mapping, read_yaml
+
+NAME_BYTES = 63
+MODEL_SUFFIXES = ("__dbt_tmp", "__dbt_backup", "__changed", "_open")
+"""What dbt and our macros put behind the name of a model, in its schema."""
+KEY_NAME = re.compile(r"(.+)_pkey\d*", re.DOTALL)
+SNAPSHOT = re.compile(r"{%-?\s*snapshot\s+(\w+)")
+
+
+def stored(name: str, suffix: str = "") -> str:
+    """The name with a suffix, as much of it as fits before the suffix."""
+    room = NAME_BYTES - len(suffix.encode())
+    return name.encode()[:room].decode(errors="ignore") + suffix
+
+
+def clashes(places: Iterable[tuple[str, str]]) -> Iterator[SettingError]:
+    """What is wrong with the names of mirrored tables, each given with its place in a file."""
+    known: dict[str, tuple[str, str]] = {}
+    for name, place in places:
+        other, at = known.setdefault(stored(name).lower(), (name, place))
+        if at == place:
+            continue
+        if other == name:
+            yield SettingError(
+                f"{name} in {place}", f"declared twice, in {at} too", "Keep one of the two."
+            )
+        else:
+            yield SettingError(
+                f"{name} in {place}",
+                f"differs from {other} in {at} by case alone",
+                "dbt takes the two for one table; give one of them another name.",
+            )
+    keys = {stored(name, "_pkey").removesuffix("_pkey"): name for name, _ in known.values()}
+    for name, place in known.values():
+        match = KEY_NAME.fullmatch(name)
+        if match and match[1] in keys:
+            yield SettingError(
+                f"{name} in {place}",
+                f"is the name that PostgreSQL gives to the primary key of {keys[match[1]]}",
+                "Give the table another name.",
+            )
+
+
+def clashes_of_models(project: Path) -> Iterator[SettingError]:
+    """What is wrong with the names of the models and snapshots of a dbt project."""
+    known: dict[tuple[str, str], str] = {}
+    for schema, name in sorted(set(_models(project))):
+        made = [name, *(_made_by_dbt(name, suffix) for suffix in MODEL_SUFFIXES)]
+        longest = max(made, key=lambda relation: len(relation.encode()))
+        if len(longest.encode()) > NAME_BYTES:
+            yield SettingError(
+                name,
+                f'dbt makes a relation "{longest}" for it, of {len(longest.encode())} bytes',
+                f"PostgreSQL cuts a name after {NAME_BYTES} bytes; give the model a shorter one.",
+            )
+            continue
+        others = [known.setdefault((schema, relation.lower()), name) for relation in made]
+        for relation, other in zip(made, others, strict=True):
+            if other != name:
+                yield SettingError(
+                    name,
+                    f'dbt makes a relation "{relation}" for it, and for {other} too',
+                    "Let the two names differ earlier, and by more than a suffix of dbt's.",
+                )
+                break
+
+
+def _made_by_dbt(name: str, suffix: str) -> str:
+    """The name with a suffix, cut as dbt does it: by characters."""
+    return name[: NAME_BYTES - len(suffix)] + suffix
+
+
+def _models(project: Path) -> Iterator[tuple[str, str]]:
+    """The layer and the name of each model, seed and snapshot."""
+    for path in (project / "models").rglob("*.*"):
+        if path.suffix in (".sql", ".py"):
+            yield path.relative_to(project / "models").parts[0], path.stem
+    for path in (project / "seeds").rglob("*.csv"):
+        yield "dwh", path.stem
+    for path in (project / "snapshots").rglob("*.sql"):
+        for name in SNAPSHOT.findall(path.read_text(encoding="utf-8", errors="replace")):
+            yield "dwh", name
+    for path in (project / "snapshots").rglob("*.y*ml"):
+        content = read_yaml(path)
+        entries = content.get("snapshots") if isinstance(content, Mapping) else None
+        for entry in entries if isinstance(entries, list) else []:
+            if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
+                yield "dwh", entry["name"]

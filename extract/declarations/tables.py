@@ -1,0 +1,273 @@
+"""The mirrored tables, as the dbt sources YAML declares them: the one place where they stand.
+
+dbt reads the same files. What it would take otherwise than the extractor is refused, and so is
+whatever else is wrong, all of it at once, before a server is asked for anything.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.errors import SettingError
+from common.settings import DBT_PROJECT
+from extract.declarations.entries import (
+    Entry,
+    a_column,
+    a_key,
+    a_list,
+    a_name,
+    a_number,
+    a_source_name,
+    a_switch,
+    list_of,
+    shown,
+)
+from extract.declarations.names import clashes, clashes_of_models
+from extract.declarations.yaml_lines import Mapping, Sequence, read_yaml
+
+SOURCES = DBT_PROJECT / "models" / "mrr"
+MIRROR_SCHEMA = "mrr"
+DATABASE = "operational_database"
+TABLE_META = {
+    "operational_table",
+    "key",
+    "cursor",
+    "overlap_seconds",
+    "overlap_values",
+    "verify_within_seconds",
+    "allow_engine",
+}
+SOURCE_META = {DATABASE, "demo"}
+OVERLAP_SECONDS = 600
+"""How far a window reaches back before the last read, for transactions that commit late."""
+OVERLAP_VALUES = 1_000
+"""The same for a cursor that is a number: how far below the highest one seen."""
+VERIFY_WITHIN_SECONDS = 24 * 3600
+"""Every row of a large table is compared once in so many seconds, some at each run."""
+YEAR = 366 * 24 * 3600
+FAULTS_TOLD = 20
+QUOTE = "The mirror's names are quoted; leave it out, or give true."
+
+
+@dataclass(frozen=True)
+class MirroredTable:
+    """One table of the source, and what the extractor must know of it.
+
+    `name` is the mirror's (`mrr_fact_sales`), `table` the source's (`sales`), `key` the columns
+    that identify a row there, `cursor` the column that a change moves on, or None.
+    `allow_engine` names a storage engine that is read although reading it blocks its writers.
+    """
+
+    domain: str
+    name: str
+    database: str
+    table: str
+    key: tuple[str, ...]
+    cursor: str | None
+    overlap_seconds: int = OVERLAP_SECONDS
+    overlap_values: int = OVERLAP_VALUES
+    verify_within_seconds: int = VERIFY_WITHIN_SECONDS
+    allow_engine: str | None = None
+    demo: bool = False
+
+    @property
+    def source_name(self) -> str:
+        """The table as the source's people call it, for messages: `sales.customers`."""
+        return f"{self.database}.{self.table}"
+
+
+class WrongDeclarations(SettingError):
+    """Everything that is wrong with the declarations; each of `faults` has its own hint."""
+
+    def __init__(self, faults: list[SettingError]) -> None:
+        self.faults = faults
+        super().__init__(faults[0].subject, faults[0].problem, faults[0].hint)
+        told = [str(fault) for fault in faults[:FAULTS_TOLD]]
+        if len(faults) > FAULTS_TOLD:
+            told.append(f"and {len(faults) - FAULTS_TOLD} more like these")
+        self.args = ("\n".join(told),)
+
+
+def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
+    """Every declared table, in the order of the files. Raises WrongDeclarations."""
+    faults: list[SettingError] = []
+    tables: list[tuple[str, MirroredTable]] = []
+    faults += _faults_of_the_project(project / "dbt_project.yml")
+    for path in _yaml_files(project / "models"):
+        if path.is_relative_to(project / "models" / "mrr"):
+            tables += _tables_in(path, faults)
+        else:
+            faults += _misplaced_sources(path)
+    faults += clashes((table.name, place) for place, table in tables if table.name)
+    faults += clashes_of_models(project)
+    if faults:
+        raise WrongDeclarations(faults)
+    return [table for _, table in tables]
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    """The files that dbt reads for YAML."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in (".yml", ".yaml") and path.name[0] not in ".#~":
+            yield path
+
+
+def _tables_in(path: Path, faults: list[SettingError]) -> list[tuple[str, MirroredTable]]:
+    """The tables that a file declares, each with its place."""
+    try:
+        content = read_yaml(path)
+        _check_list("sources", content, path.name)
+    except SettingError as fault:
+        faults.append(fault)
+        return []
+    found: list[tuple[str, MirroredTable]] = []
+    sources = content.get("sources") or Sequence()
+    for number, source in enumerate(sources):
+        if not isinstance(source, Mapping):
+            place = f"source {number + 1} in {path.name} line {sources.lines[number]}"
+            faults.append(SettingError(place, f"is {shown(source)}", "Give it a `name`."))
+        elif _is_mirrored(source):
+            found += _tables_of(source, path.name, faults)
+    return found
+
+
+def _check_list(key: str, content: Any, file: str) -> None:
+    if not isinstance(content, Mapping):
+        raise SettingError(f"{file} line 1", f"is {shown(content)}", "Begin it with `sources:`.")
+    value = content.get(key)
+    if value is not None and not isinstance(value, Sequence):
+        raise SettingError(
+            f"{file} line {content.lines[key]}", f"{key} is {shown(value)}", list_of(key)
+        )
+
+
+def _is_mirrored(source: Mapping) -> bool:
+    """True for a source of mirrored tables, or what was meant for one; false for the control
+    tables, which `dwh` and `mrr_state` hold."""
+    config = source.get("config", Mapping())
+    places = [source.get("meta", Mapping())]
+    places.append(config.get("meta", Mapping()) if isinstance(config, Mapping) else None)
+    return source.get("schema", source.get("name")) == MIRROR_SCHEMA or any(
+        not isinstance(place, Mapping) or DATABASE in place for place in places
+    )
+
+
+def _misplaced_sources(path: Path) -> Iterator[SettingError]:
+    """The sources of mirrored tables in a file where nobody looks for them."""
+    try:
+        content = read_yaml(path) if DATABASE.encode() in path.read_bytes() else None
+    except (OSError, SettingError):
+        return  # dbt reads it too, and tells
+    sources = content.get("sources") if isinstance(content, Mapping) else None
+    for source in sources if isinstance(sources, Sequence) else []:
+        if isinstance(source, Mapping) and _is_mirrored(source):
+            yield SettingError(
+                f"{source.get('name')} in {path.name} line {source.line}",
+                f"its tables would not be mirrored from the folder {path.parent.name}",
+                "Move the file below models/mrr/.",
+            )
+
+
+def _faults_of_the_project(path: Path) -> Iterator[SettingError]:
+    """What dbt_project.yml says of sources and is not read from there."""
+    content = read_yaml(path) if path.exists() else Mapping()
+    if not isinstance(content, Mapping):
+        return  # dbt tells
+    waiting = [content.get("sources")]
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, Mapping):
+            continue
+        for key, value in part.items():
+            waiting.append(value)
+            if str(key).lstrip("+") in ("enabled", "meta"):
+                yield SettingError(
+                    f"{path.name} line {part.lines[key]}",
+                    f"sources have {key} here, which the extractor would not know",
+                    "Say it in the declaration of the source.",
+                )
+    quoting = content.get("quoting")
+    if isinstance(quoting, Mapping):
+        for key, value in quoting.items():
+            if value is not True:
+                place = f"{path.name} line {quoting.lines[key]}"
+                yield SettingError(place, f"quoting.{key} is {shown(value)}", QUOTE)
+
+
+def _tables_of(
+    values: Mapping, file: str, faults: list[SettingError]
+) -> Iterator[tuple[str, MirroredTable]]:
+    source = Entry(_named(values, "a source"), file, values, faults)
+    domain = source.required("name", a_name)
+    source.value("schema", _mirror_schema)
+    if "schema" not in values and domain != MIRROR_SCHEMA:
+        source.refuse("name", "schema is missing", f"Give it `schema: {MIRROR_SCHEMA}`.")
+    _check_what_dbt_resolves(source)
+    config = source.part("config", "config.")
+    is_enabled = config.value("enabled", a_switch, True)
+    meta = config.part("meta")
+    meta.only(SOURCE_META)
+    database = meta.required(DATABASE, a_source_name)
+    is_demo = meta.value("demo", a_switch, False)
+    tables = source.value("tables", a_list("tables")) or Sequence()
+    for number, entry in enumerate(tables):
+        if not isinstance(entry, Mapping):
+            line = tables.lines[number]
+            faults.append(
+                SettingError(
+                    f"a table of {source.subject} in {file} line {line}",
+                    f"is {shown(entry)}",
+                    "Give it a `name`, as in `- name: mrr_fact_shop_orders`.",
+                )
+            )
+            continue
+        table = Entry(_named(entry, f"a table of {source.subject}"), file, entry, faults)
+        config = table.part("config", "config.")
+        if config.value("enabled", a_switch, is_enabled):
+            meta = config.part("meta")
+            yield table.place("name"), _mirrored_table(table, meta, domain, database, is_demo)
+
+
+def _mirrored_table(
+    table: Entry, meta: Entry, domain: str, database: str, is_demo: bool
+) -> MirroredTable:
+    name = table.required("name", a_name)
+    table.never("identifier", "The mirror's table has the entry's `name`; leave it out.")
+    _check_what_dbt_resolves(table)
+    meta.only(TABLE_META)
+    return MirroredTable(
+        domain=domain,
+        name=name or "",
+        database=database,
+        table=meta.value("operational_table", a_source_name, name),
+        key=tuple(meta.required("key", a_key) or ()),
+        cursor=meta.value("cursor", a_column),
+        # a server may round a stamp by a second
+        overlap_seconds=meta.value("overlap_seconds", a_number(2, YEAR), OVERLAP_SECONDS),
+        overlap_values=meta.value("overlap_values", a_number(0, 2**64 - 1), OVERLAP_VALUES),
+        verify_within_seconds=meta.value(
+            "verify_within_seconds", a_number(60, YEAR), VERIFY_WITHIN_SECONDS
+        ),
+        allow_engine=meta.value("allow_engine", a_source_name),
+        demo=is_demo,
+    )
+
+
+def _check_what_dbt_resolves(entry: Entry) -> None:
+    """Refuse what would lead dbt to another relation, or hide what is said from the extractor."""
+    entry.never("meta", "Move it below `config:`, as `config.meta`.")
+    entry.never("database", "The mirror is in the warehouse's own database; leave it out.")
+    entry.never("overrides", "Tables are mirrored for this project alone; leave it out.")
+    quoting = entry.part("quoting", "quoting.")
+    for key in list(quoting.values):
+        quoting.value(key, lambda value: None if value is True else QUOTE)
+
+
+def _mirror_schema(value: Any) -> str | None:
+    return None if value == MIRROR_SCHEMA else f"Mirrored tables are in `schema: {MIRROR_SCHEMA}`."
+
+
+def _named(values: Mapping, otherwise: str) -> str:
+    name = values.get("name")
+    return name if isinstance(name, str) and name.isprintable() and name else otherwise

@@ -1,0 +1,108 @@
+"""YAML that remembers its lines, so that what is wrong with a file is told with its place."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common.errors import SettingError
+
+HINT = "Correct the file; `dbt parse` reads it too."
+
+
+class Mapping(dict[Any, Any]):
+    """A mapping; `line` is where it begins, `lines` where each of its keys stands."""
+
+    def __init__(self, line: int = 1) -> None:
+        super().__init__()
+        self.line = line
+        self.lines: dict[Any, int] = {}
+
+
+class Sequence(list[Any]):
+    """A sequence; `lines` are where its items begin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[int] = []
+
+
+class _Loader(yaml.CSafeLoader):
+    """Makes a Mapping of every mapping and a Sequence of every sequence."""
+
+    def mapping(self, node: yaml.MappingNode) -> Iterator[Mapping]:
+        made = Mapping(node.start_mark.line + 1)
+        yield made
+        made.update(self.construct_mapping(node))
+        # what is merged in stands before what the mapping says itself, which wins
+        made.lines = {
+            self.construct_object(key, deep=True): key.start_mark.line + 1 for key, _ in node.value
+        }
+
+    def sequence(self, node: yaml.SequenceNode) -> Iterator[Sequence]:
+        made = Sequence()
+        made.lines = [item.start_mark.line + 1 for item in node.value]
+        yield made
+        made.extend(self.construct_sequence(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.mapping)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.sequence)
+
+
+def read_yaml(path: Path) -> Any:
+    """What the file holds, an empty Mapping where it holds nothing. Raises SettingError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SettingError(
+            f"{path.name} line {line}",
+            f"byte {error.object[error.start]:#04x} is not UTF-8",
+            "Save the file as UTF-8.",
+        ) from None
+    except OSError as error:
+        raise SettingError(
+            path.name, f"cannot be read ({error.strerror})", f"Let this account read {path}."
+        ) from None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return Mapping()
+        _refuse_repeated_keys(node, path.name, set())
+        return loader.construct_document(node)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", "cannot be read")
+        raise SettingError(f"{path.name}{where}", f"not YAML ({problem})", HINT) from None
+    except RecursionError:
+        raise SettingError(path.name, "not YAML (nested too deeply)", HINT) from None
+
+
+def _refuse_repeated_keys(node: yaml.Node, file: str, seen: set[int]) -> None:
+    """Raise SettingError where a key stands twice in a mapping: the first would count for nothing.
+
+    `seen` are the nodes that were looked at; an alias leads to one of them again.
+    """
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(item, file, seen)
+        return
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in lines:
+                raise SettingError(
+                    f"{file} line {line}",
+                    f'"{key.value}" stands in line {lines[key.value]} already',
+                    "Keep one of the two.",
+                )
+            lines[key.value] = line
+        _refuse_repeated_keys(value, file, seen)

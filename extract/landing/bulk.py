@@ -1,0 +1,199 @@
+"""The read of a whole large table: range by range, the next one read while this one lands.
+
+Each range is a checkpoint. It has landed or it has not, in the transaction of its COPY, so a run
+that follows a killed one reads neither a range twice nor passes over one. What was begun on a
+table that has another shape by now, or on another server, is begun anew.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from common.pause import pause_point
+from common.rows import one_row
+from common.settings import Address
+from extract.landed import Landed
+from extract.landing.files import FileWriter, LandedFile, LandingTable, bulk_landed_name
+from extract.limits import LIMITS, Limits
+from extract.mirror.shape import MIRROR_SCHEMA
+from extract.ranges import Key, key_from_texts, key_texts
+from extract.source import Fields, SourceTable
+from extract.table import TableDescription
+
+RESUMED_WITHIN = timedelta(days=1)
+"""A load that was begun longer ago is begun anew."""
+KEPT_FOR = timedelta(days=7)
+"""Space that nobody asked for again for so long is given back; its clock is the warehouse's."""
+
+
+@dataclass(frozen=True)
+class BulkRead:
+    """A whole table that has landed. `read_at` is the source's clock before its first range."""
+
+    read_at: datetime
+    landed: Landed
+    suspects: list[str]
+
+
+@dataclass(frozen=True)
+class _ReadRange:
+    file: LandedFile | None
+    up_to: Key | None
+    suspects: list[str]
+
+
+class BulkLoad:
+    """One table's bulk load, begun now or by a run before."""
+
+    def __init__(
+        self, connection: Connection, source: SourceTable, limits: Limits = LIMITS
+    ) -> None:
+        self._connection = connection
+        self._source = source
+        self._table = source.description
+        self._name = self._table.name
+        self._file_bytes = limits.bulk_bytes
+        identity, now = source.load_identity(), source.clock()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "delete from mrr_state.bulk_load where table_name = %s"
+                " and (source_identity <> %s or read_at < %s)",
+                (self._name, identity, now - RESUMED_WITHIN),
+            )
+            cursor.execute(
+                "insert into mrr_state.bulk_load (table_name, source_identity, read_at)"
+                " values (%s, %s, %s) on conflict (table_name) do nothing",
+                (self._name, identity, now),
+            )
+            cursor.execute(
+                "select bulk_load_id, read_at from mrr_state.bulk_load where table_name = %s",
+                (self._name,),
+            )
+            self._number, self._read_at = one_row(cursor)
+            cursor.execute(
+                "delete from mrr_state.bulk_range where bulk_load_id = %s and landed_at is null",
+                (self._number,),
+            )
+
+    def run(self, warehouse: Address, folder: Path) -> BulkRead:
+        """Land what has not landed yet. Raises TableError."""
+        # dlt takes a second to load, in which the source reads
+        table = self._landing_table()
+        ranges = self._unread_ranges(folder)
+        self._tell()
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            ahead = thread.submit(next, ranges, None)
+            from extract.landing.pipeline import BulkPipeline
+
+            pipeline = BulkPipeline(warehouse, table, self._number, folder / table.landed_name)
+            while (read := ahead.result()) is not None:
+                ahead = thread.submit(next, ranges, None)
+                self._expect(read)
+                if read.file is None:
+                    continue
+                pipeline.land(read.file)
+                read.file.path.unlink()
+                pause_point("range landed")
+                self._tell()
+        return self._result(table)
+
+    def forget(self, cursor: Cursor) -> None:
+        """What has landed is applied in the cursor's transaction, and not once more."""
+        cursor.execute("delete from mrr_state.bulk_load where bulk_load_id = %s", (self._number,))
+
+    def _landing_table(self) -> LandingTable:
+        types = tuple(column.mirror_type for column in self._table.columns)
+        return LandingTable(self._name, bulk_landed_name(self._number), types)
+
+    def _unread_ranges(self, folder: Path) -> Iterator[_ReadRange]:
+        """The rest of the table, in files of a handy size."""
+        above, is_complete = self._last_landed()
+        if is_complete:
+            return
+        fields = Fields(self._table.columns)
+        writer = FileWriter(folder, bulk_landed_name(self._number), self._file_bytes)
+        suspects: list[str] = []
+        for key_range, chunks in self._source.read_by_range(fields, above):
+            for chunk in chunks:
+                writer.write(chunk)
+                if chunk.suspect:
+                    suspects.append(chunk.where)
+            if writer.is_full or key_range.up_to is None:
+                yield _ReadRange(writer.close(), key_range.up_to, suspects)
+                suspects = []
+
+    def _last_landed(self) -> tuple[Key | None, bool]:
+        """The last key that has landed, None for none, and whether that was the end."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "select up_to from mrr_state.bulk_range where bulk_load_id = %s"
+                " order by range_number desc limit 1",
+                (self._number,),
+            )
+            found = cursor.fetchone()
+        if found is None:
+            return None, False
+        (texts,) = found
+        return key_from_texts(texts, self._table.key_columns), texts is None
+
+    def _expect(self, read: _ReadRange) -> None:
+        """Note the range that lands next; the transaction that copies it says when it has."""
+        rows = read.file.rows if read.file else 0
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "insert into mrr_state.bulk_range"
+                " (bulk_load_id, range_number, up_to, row_count, suspects, landed_at)"
+                " select %s, coalesce(max(range_number), 0) + 1, %s::text[], %s, %s::text[],"
+                " case when %s = 0 then clock_timestamp() end"
+                " from mrr_state.bulk_range where bulk_load_id = %s",
+                (self._number, key_texts(read.up_to), rows, read.suspects, rows, self._number),
+            )
+
+    def _landed_rows(self) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "select coalesce(sum(row_count), 0)::bigint from mrr_state.bulk_range"
+                " where bulk_load_id = %s and landed_at is not null",
+                (self._number,),
+            )
+            (rows,) = one_row(cursor)
+            return int(rows)
+
+    def _tell(self) -> None:
+        """How many rows have landed, in this run and in those before."""
+        rows = self._landed_rows()
+        self._source.tell("landed", rows, max(rows, self._table.estimated_rows))
+
+    def _result(self, table: LandingTable) -> BulkRead:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "select suspects from mrr_state.bulk_range where bulk_load_id = %s"
+                " order by range_number",
+                (self._number,),
+            )
+            suspects = [where for (some,) in cursor.fetchall() for where in dict.fromkeys(some)]
+        landed = Landed(table.relation, table.columns, self._landed_rows())
+        return BulkRead(self._read_at, landed, suspects)
+
+
+def forget_stale_loads(connection: Connection) -> None:
+    """Forget the loads that no run may resume; what has landed of them goes with the next landing.
+
+    Into a table that is mirrored others may have brought newer rows.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from mrr_state.bulk_load where read_at < clock_timestamp() - %s"
+            " or to_regclass(format('%%I.%%I', %s, table_name)) is not null",
+            (KEPT_FOR, MIRROR_SCHEMA),
+        )
+
+
+def is_bulky(table: TableDescription, limits: Limits) -> bool:
+    """True for a table that is better read in bulk, where all of it is to be read."""
+    return bool(table.key_columns) and table.estimated_rows >= limits.bulk_rows

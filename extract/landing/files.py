@@ -1,0 +1,158 @@
+"""What a run reads of the source, as files that nobody else may read, until they are landed."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+
+from psycopg2.extensions import connection as Connection
+
+from extract.landed import Landed
+from extract.source import Chunk
+from warehouse.failures import only_logged
+
+LANDING_SCHEMA = "mrr_landing"
+BULK_PREFIX = "bulk_"
+FILE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A CSV file of some rows."""
+
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True)
+class LandingTable:
+    """A table to land: the exact types of its columns c1 … cN, and its files.
+
+    It lands under a name of ours: dlt would change the names that the source or the user gave.
+    """
+
+    name: str
+    landed_name: str
+    types: tuple[str, ...]
+    files: tuple[LandedFile, ...] = ()
+
+    @property
+    def relation(self) -> str:
+        """Where it lands."""
+        return f"{LANDING_SCHEMA}.{self.landed_name}"
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(f"c{number}" for number in range(1, len(self.types) + 1))
+
+    @property
+    def landed(self) -> Landed:
+        return Landed(self.relation, self.columns, self.rows)
+
+
+def bulk_landed_name(bulk_load_id: int) -> str:
+    """Where a bulk load lands; it outlives its run."""
+    return f"{BULK_PREFIX}{bulk_load_id}"
+
+
+class FileWriter:
+    """Writes the chunks of one table to files of a handy size."""
+
+    def __init__(self, folder: Path, name: str, full_bytes: int = FILE_BYTES) -> None:
+        self._folder = folder
+        self._name = name
+        self._full_bytes = full_bytes
+        self._numbers = count(1)
+        self._file: BinaryIO | None = None
+        self._rows = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._file is not None and self._file.tell() >= self._full_bytes
+
+    def write(self, chunk: Chunk) -> None:
+        if self._file is None:
+            path = self._folder / f"{self._name}.{next(self._numbers):06}.csv"
+            self._file = path.open("wb")
+        self._file.write(chunk.data)
+        self._file.write(b"\n")
+        self._rows += chunk.rows
+
+    def close(self) -> LandedFile | None:
+        """The file that is written now, None where there is none; the next chunk begins another."""
+        if self._file is None:
+            return None
+        self._file.close()
+        written = LandedFile(Path(self._file.name), self._rows)
+        self._file, self._rows = None, 0
+        return written
+
+
+@contextmanager
+def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
+    """A folder for one run's files, which nobody else may read.
+
+    It goes at the end, with what landed; what a killed run left goes at the start.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.iterdir():
+        if not _is_locked(left):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=parent))
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        _drop_landed(connection)
+        yield folder
+    except BaseException:
+        with only_logged("what has landed was not dropped"):
+            _drop_landed(connection)
+        raise
+    else:
+        _drop_landed(connection)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _drop_landed(connection: Connection) -> None:
+    """Drop what has landed, but for bulk loads that are under way."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select relname from pg_class inner join mrr_state.bulk_load"
+            " on relname = %s || bulk_load_id where relnamespace = to_regnamespace(%s)",
+            (BULK_PREFIX, LANDING_SCHEMA),
+        )
+        kept = [name for (name,) in cursor.fetchall()]
+        if not kept:
+            cursor.execute(f"drop schema if exists {LANDING_SCHEMA} cascade")
+            return
+        cursor.execute(
+            "select quote_ident(relname) from pg_class"
+            " where relnamespace = to_regnamespace(%s) and relkind = 'r' and relname <> all(%s)",
+            (LANDING_SCHEMA, kept),
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"drop table {LANDING_SCHEMA}.{name}")
+
+
+def _is_locked(folder: Path) -> bool:
+    """True for the folder of a run that lives, of this checkout into another warehouse."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

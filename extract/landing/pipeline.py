@@ -1,0 +1,249 @@
+"""A dlt pipeline that carries CSV files of the source into the warehouse, exactly.
+
+dlt's own Postgres destination reads every empty string of a CSV as NULL and knows no type of ours,
+so a small subclass of it gives each column the exact type of the mirror, and runs our COPY.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
+# dlt would hold back a Ctrl-C until it is through
+os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"
+os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
+
+import dlt
+from dlt.common.destination import PreparedTableSchema
+from dlt.common.destination.client import RunnableLoadJob
+from dlt.common.schema.typing import TColumnSchema
+from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper, postgres
+from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+from dlt.extract import DltResource
+from dlt.pipeline.exceptions import PipelineStepFailed
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from common.errors import TableError, TidemarkError
+from common.log import get_logger
+from common.settings import Address
+from extract.column import quoted
+from extract.landing.files import LANDING_SCHEMA, LandedFile, LandingTable
+from extract.mirror.copying import RowsLost, copy_file
+from warehouse.connection import connect
+
+log = get_logger(__name__)
+
+POSTGRES_TYPE = "x-postgres-type"
+BULK_LOAD = "x-bulk-load"
+"""Hints of ours: the type of a column, and the bulk load that a table belongs to."""
+
+
+class ExactTypes(PostgresTypeMapper):
+    """Gives a column the PostgreSQL type that its hint names."""
+
+    def to_destination_type(self, column: TColumnSchema, table: PreparedTableSchema) -> str:
+        exact = column.get(POSTGRES_TYPE)
+        return str(exact) if exact else super().to_destination_type(column, table)
+
+
+class ExactCopyJob(RunnableLoadJob):
+    """Copies one CSV file into its landing table, every column as the file has it."""
+
+    def __init__(self, file_path: str) -> None:
+        super().__init__(file_path)
+        self._job_client: ExactClient
+
+    def run(self) -> None:
+        client = self._job_client.sql_client
+        with client.begin_transaction(), client.native_connection.cursor() as cursor:
+            self.copy(cursor)
+
+    def copy(self, cursor: Cursor) -> int:
+        """Copy the file in the cursor's transaction; how many rows it had."""
+        columns = self._job_client.schema.get_table_columns(self.load_table_name)
+        names = ", ".join(quoted(name) for name in columns)
+        target = self._job_client.sql_client.make_qualified_table_name(self.load_table_name)
+        with Path(self._file_path).open("rb") as file:
+            copy_file(cursor, f"{target} ({names})", file)
+        return cursor.rowcount
+
+
+class BulkCopyJob(ExactCopyJob):
+    """Copies the range that is expected, and says so in the same transaction, once."""
+
+    def copy(self, cursor: Cursor) -> int:
+        cursor.execute(
+            "update mrr_state.bulk_range set landed_at = clock_timestamp()"
+            " where bulk_load_id = %s and landed_at is null returning row_count",
+            (self._load_table.get(BULK_LOAD),),
+        )
+        expected = cursor.fetchone()
+        if expected is None:
+            # the answer to its COMMIT was lost, and dlt tries again
+            return 0
+        rows = super().copy(cursor)
+        if (rows,) != expected:
+            raise RowsLost(self.load_table_name, expected[0], rows)
+        return rows
+
+
+class ExactSqlClient(Psycopg2SqlClient):
+    """dlt's connection to the warehouse, in a session as every other of ours."""
+
+    def open_connection(self) -> Connection:
+        known = self.credentials
+        address = Address(known.host, known.port, known.username, known.password, known.database)
+        connection = connect(address, "tidemark landing")
+        self._conn = connection
+        return connection
+
+    def _reset_connection(self) -> None:
+        # dlt's own way would set the session back to what the role and the database say
+        self._conn.rollback()
+        self._conn.autocommit = True
+
+
+class ExactClient(PostgresClient):
+    """Loads CSV files with our COPY, into tables without a write-ahead log but for bulk loads."""
+
+    def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
+        super().__init__(schema, config, capabilities)
+        theirs = self.sql_client
+        self.sql_client = ExactSqlClient(
+            theirs.dataset_name, theirs.staging_dataset_name, config.credentials, capabilities
+        )
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> Any:
+        if file_path.endswith(".csv"):
+            return BulkCopyJob(file_path) if BULK_LOAD in table else ExactCopyJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def _get_table_update_sql(
+        self, table_name: str, new_columns: Sequence[TColumnSchema], generate_alter: bool
+    ) -> list[str]:
+        statements = super()._get_table_update_sql(table_name, new_columns, generate_alter)
+        if generate_alter:
+            return statements
+        created, *others = statements
+        if BULK_LOAD in self.prepare_load_table(table_name):
+            # whoever promotes it would wait for a vacuum to give way, which takes it a second
+            return [f"{created} WITH (autovacuum_enabled = false)", *others]
+        return [created.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1), *others]
+
+
+class exact_postgres(postgres):
+    """dlt's Postgres destination with exact types and our COPY."""
+
+    def _raw_capabilities(self) -> Any:
+        capabilities = super()._raw_capabilities()
+        capabilities.type_mapper = ExactTypes
+        return capabilities
+
+    @property
+    def client_class(self) -> type[ExactClient]:
+        return ExactClient
+
+
+def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[str, TableError]:
+    """Land the tables in one dlt run, or each alone where that fails.
+
+    Returns the errors of the tables that could not be landed, by name.
+    """
+    if not tables:
+        return {}
+    try:
+        _run_pipeline(warehouse, tables, folder / "pipeline")
+        return {}
+    except PipelineStepFailed as error:
+        if len(tables) == 1:
+            return {tables[0].name: _landing_error(tables[0].name, error)}
+        log.warning("landing together failed, landing each table alone: %s", _cause(error))
+    errors: dict[str, TableError] = {}
+    for table in tables:
+        errors |= land(warehouse, [table], folder / table.landed_name)
+    return errors
+
+
+class BulkPipeline:
+    """Lands the files of a bulk load one by one, all in one table, without loading dlt twice."""
+
+    def __init__(
+        self, warehouse: Address, table: LandingTable, bulk_load_id: int, folder: Path
+    ) -> None:
+        self._table = table
+        self._bulk_load_id = bulk_load_id
+        self._pipeline = _pipeline(warehouse, folder)
+
+    def land(self, file: LandedFile) -> None:
+        """Land the range that is expected. Raises TableError."""
+        resource = _resource(replace(self._table, files=(file,)), "append")
+        resource.apply_hints(additional_table_hints={BULK_LOAD: self._bulk_load_id})
+        try:
+            self._pipeline.run(resource, loader_file_format="csv")
+        except PipelineStepFailed as error:
+            raise _landing_error(self._table.name, error) from error
+
+
+def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) -> None:
+    """Land the tables in one run of dlt, whose state lives and dies with the folder."""
+    started = time.monotonic()
+    resources = [_resource(table, "replace") for table in tables]
+    _pipeline(warehouse, folder).run(resources, loader_file_format="csv")
+    rows = sum(table.rows for table in tables)
+    log.info("landed %s rows in %.2f s", rows, time.monotonic() - started)
+
+
+def _pipeline(warehouse: Address, folder: Path) -> dlt.Pipeline:
+    credentials = PostgresCredentials()
+    credentials.host = warehouse.host
+    credentials.port = warehouse.port
+    credentials.username = warehouse.user
+    credentials.password = warehouse.password
+    credentials.database = warehouse.database
+    return dlt.pipeline(
+        pipeline_name="landing",
+        destination=exact_postgres(credentials=credentials),
+        dataset_name=LANDING_SCHEMA,
+        pipelines_dir=str(folder),
+    )
+
+
+def _resource(table: LandingTable, disposition: Literal["append", "replace"]) -> DltResource:
+    def files() -> Iterator[Any]:
+        for file in table.files:
+            yield dlt.mark.with_file_import(str(file.path), "csv", file.rows)
+
+    columns: list[Any] = [
+        {"name": name, "data_type": "text", "nullable": True, POSTGRES_TYPE: kind}
+        for name, kind in zip(table.columns, table.types, strict=True)
+    ]
+    return dlt.resource(
+        files, name=table.landed_name, write_disposition=disposition, columns=columns
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """The warehouse's own words, or ours; else the kind of the error."""
+    words = type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TidemarkError):
+            return cause.problem
+        words = getattr(getattr(cause, "diag", None), "message_primary", None) or words
+        cause = cause.__cause__ or cause.__context__
+    return words
+
+
+def _landing_error(name: str, error: BaseException) -> TableError:
+    return TableError(
+        name, f"could not be landed ({_cause(error)})", "The log file has the details."
+    )

@@ -1,0 +1,68 @@
+"""The mirror's side of the digests: the texts of `mysql/digests.py`, of what PostgreSQL stored."""
+
+from collections.abc import Iterable, Sequence
+
+import psycopg2
+
+from common.rows import one_row
+from extract.column import Column
+from extract.mirror.literals import mirror_condition
+from extract.mirror.table import MirrorTable
+from extract.pieces import pieces_of
+from extract.ranges import KeyRange
+from extract.source import Digest, Pieces
+
+DIGEST = '"digest "'
+"""The column of what the source made; its own columns have no name that ends with a space."""
+
+
+def mirror_row_digest(columns: Sequence[Column], pieces: Pieces | None = None) -> str:
+    """PostgreSQL's expression of a row's digest, or of its digest in pieces."""
+    if pieces is None:
+        return _sha256(_row_text(columns))
+    parts = []
+    for column in columns:
+        for value in pieces_of(column, column.quoted, pieces):
+            parts.append(f"coalesce({_sha256(column.mirror_text(value))}, 'N')")
+    return _sha256(" || ".join(parts))
+
+
+def mirror_digest(mirror: MirrorTable, key_range: KeyRange, vanished: list[str]) -> Digest:
+    """The digest of a range of the mirror.
+
+    A value in one of the `vanished` columns, which the source has dropped, makes it another one.
+    """
+    table, cursor = mirror.table, mirror.cursor
+    text = _row_text(table.columns)
+    for name in vanished:
+        text += f" || case when {name} is not null then 'vanished' else '' end"
+    keys = ", ".join(column.quoted for column in table.key_columns)
+    rows = f"from {mirror.qualified} where {mirror_condition(table.key_columns, key_range)}"
+    joined = f"coalesce(string_agg({text}, '' order by {keys}), '')"
+    cursor.execute("savepoint digest")
+    try:
+        cursor.execute(f"select {_sha256(joined)}, count(*) {rows}")
+    except psycopg2.errors.ProgramLimitExceeded:
+        # no text of PostgreSQL is longer than a gigabyte: the rows are compared one by one
+        cursor.execute("rollback to savepoint digest")
+        cursor.execute(f"select null, count(*) {rows}")
+    digest = Digest(*one_row(cursor))
+    cursor.execute("release savepoint digest")
+    return digest
+
+
+def _row_text(columns: Iterable[Column]) -> str:
+    """PostgreSQL's expression of a row's text, from the values it stores."""
+    return " || ".join(_part(column) for column in columns)
+
+
+def _sha256(text: str) -> str:
+    # a text cast to bytea would have its backslashes taken for escapes
+    return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
+
+
+def _part(column: Column) -> str:
+    text = column.mirror_text()
+    if column.is_quoted:
+        return f"coalesce('V' || octet_length({text}) || ':' || ({text}), 'N')"
+    return f"coalesce({text}, 'N') || ','"

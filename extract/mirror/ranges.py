@@ -1,0 +1,119 @@
+"""The ranges of a large table, kept in `mrr_state.key_range` with when each was compared last."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg2.extras import execute_values
+
+from common.rows import one_row
+from extract.mirror.literals import driver_key, key_value, mirror_condition
+from extract.mirror.table import MirrorTable
+from extract.ranges import WHOLE, Key, KeyRange, key_from_texts, key_texts
+
+GROWN = 2
+"""A range that has grown to this many times its size is cut anew."""
+
+# a name of the source never ends with a space, so this meets no key column
+ROW = '"row "'
+
+
+@dataclass(frozen=True)
+class StoredRange:
+    """A range, its row of `mrr_state.key_range`, and when it was last compared, None for never."""
+
+    range_id: int
+    keys: KeyRange
+    compared_at: datetime | None
+
+
+class StoredRanges:
+    """The ranges of one table, in the order of the key."""
+
+    def __init__(self, mirror: MirrorTable) -> None:
+        self._cursor = mirror.cursor
+        self._mirror = mirror
+        self._key = mirror.table.key_columns
+        widest = max(mirror.table.row_bytes * 2, 1)
+        limits = mirror.limits
+        self._rows = max(100, min(limits.range_rows, limits.range_bytes // widest))
+        self._per_scan = limits.ranges_per_scan
+
+    def read(self) -> list[StoredRange]:
+        """The ranges as they are kept; a single one without ends for a table that has none."""
+        self._cursor.execute(
+            "select range_id, above, up_to, compared_at from mrr_state.key_range"
+            " where table_name = %s",
+            (self._mirror.name,),
+        )
+        ranges = [
+            StoredRange(number, KeyRange(self._key_of(above), self._key_of(up_to)), at)
+            for number, above, up_to, at in self._cursor.fetchall()
+        ]
+        return sorted(ranges, key=_position) or [StoredRange(0, WHOLE, None)]
+
+    def cut(self, ranges: list[StoredRange]) -> None:
+        """Cut those of the ranges that have grown, the whole table where it has none yet."""
+        for stored in ranges:
+            rows = self._count(stored.keys)
+            if rows >= GROWN * self._rows:
+                self._replace(stored, rows)
+
+    def has_grown(self, ranges: list[StoredRange], rows: int) -> bool:
+        """True where some neighbouring ranges hold so many rows together that one should be cut."""
+        return rows >= (len(ranges) + 1) * self._rows
+
+    def scans(self, ranges: list[StoredRange]) -> Iterator[tuple[list[StoredRange], KeyRange]]:
+        """Neighbouring ranges, some at a time, and what they are together."""
+        for start in range(0, len(ranges), self._per_scan):
+            group = ranges[start : start + self._per_scan]
+            yield group, KeyRange(group[0].keys.above, group[-1].keys.up_to)
+
+    def mark_compared(self, ranges: list[StoredRange], at: datetime) -> None:
+        """Keep when the ranges were found equal, or made so."""
+        self._cursor.execute(
+            "update mrr_state.key_range set compared_at = %s where range_id = any(%s)",
+            (at, [stored.range_id for stored in ranges]),
+        )
+
+    def _count(self, keys: KeyRange) -> int:
+        self._cursor.execute(
+            f"select count(*) from {self._mirror.qualified}"
+            f" where {mirror_condition(self._key, keys)}"
+        )
+        (rows,) = one_row(self._cursor)
+        return int(rows)
+
+    def _replace(self, stored: StoredRange, rows: int) -> None:
+        ends = self._ends_within(stored.keys, rows)
+        lowers = [stored.keys.above, *ends]
+        uppers = [*ends, stored.keys.up_to]
+        self._cursor.execute(
+            "delete from mrr_state.key_range where range_id = %s", (stored.range_id,)
+        )
+        execute_values(
+            self._cursor,
+            "insert into mrr_state.key_range (table_name, above, up_to, compared_at) values %s",
+            [
+                (self._mirror.name, key_texts(above), key_texts(up_to), stored.compared_at)
+                for above, up_to in zip(lowers, uppers, strict=True)
+            ],
+        )
+
+    def _ends_within(self, keys: KeyRange, rows: int) -> list[Key]:
+        """The key of every so many of a range's rows in the mirror, but for a short rest."""
+        names = ", ".join(column.quoted for column in self._key)
+        values = ", ".join(key_value(column) for column in self._key)
+        self._cursor.execute(
+            f"select {values} from (select {names}, row_number() over (order by {names}) as {ROW}"
+            f" from {self._mirror.qualified} where {mirror_condition(self._key, keys)}) as numbered"
+            f" where {ROW} % {self._rows} = 0 and {ROW} <= {rows - self._rows} order by {ROW}"
+        )
+        return [driver_key(row) for row in self._cursor.fetchall()]
+
+    def _key_of(self, texts: list[str] | None) -> Key | None:
+        return key_from_texts(texts, self._key)
+
+
+def _position(stored: StoredRange) -> tuple[bool, Key]:
+    return (stored.keys.above is not None, stored.keys.above or ())

@@ -1,0 +1,233 @@
+"""The shape of a mirrored table: its columns, their types, its key, and the views above it.
+
+Everything here runs inside a transaction of the caller.
+"""
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from common.errors import TableError
+from extract.column import Column, quoted, text_literal
+from extract.table import TableDescription
+
+MIRROR_SCHEMA = "mrr"
+STAGING_SCHEMA = "stg"
+VANISHED = "dropped at the source"
+
+VIEWS_ABOVE = """
+    with recursive above as (
+        select view.oid
+        from pg_depend
+        inner join pg_rewrite on pg_depend.objid = pg_rewrite.oid
+        inner join pg_class as view on pg_rewrite.ev_class = view.oid
+        where pg_depend.refobjid = to_regclass(%s)
+            and pg_depend.classid = 'pg_rewrite'::regclass
+        union
+        select view.oid
+        from above
+        inner join pg_depend on above.oid = pg_depend.refobjid
+        inner join pg_rewrite on pg_depend.objid = pg_rewrite.oid
+        inner join pg_class as view on pg_rewrite.ev_class = view.oid
+        where pg_depend.classid = 'pg_rewrite'::regclass and view.oid <> above.oid
+    )
+    select pg_namespace.nspname, pg_class.relname
+    from above
+    inner join pg_class using (oid)
+    inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+"""
+
+
+class Shape:
+    """What the mirrored table looks like, and how it follows the source's."""
+
+    def __init__(self, cursor: Cursor, table: TableDescription) -> None:
+        self.qualified = f"{MIRROR_SCHEMA}.{quoted(table.name)}"
+        self.keys = [quoted(name) for name in table.declaration.key]
+        self.columns = [column.quoted for column in table.columns]
+        self._cursor = cursor
+        self._table = table
+        self._name = table.name
+
+    def create(self) -> None:
+        """Make the table."""
+        columns = [f"{column.quoted} {column.mirror_type}" for column in self._table.columns]
+        if self.keys:
+            columns.append(f"primary key ({', '.join(self.keys)})")
+        self._cursor.execute(f"create table {self.qualified} ({', '.join(columns)})")
+
+    def add_missing(self) -> None:
+        """Add the columns that the source has and the mirror lacks."""
+        existing = self.existing_types()
+        for column in self._table.columns:
+            if column.name not in existing:
+                self._cursor.execute(
+                    f"alter table {self.qualified} add column {column.quoted} {column.mirror_type}"
+                )
+
+    def retyped(self) -> list[Column]:
+        """The columns that are of another type at the source than in the mirror."""
+        existing = self.existing_types()
+        return [
+            column
+            for column in self._table.columns
+            if existing.get(column.name, column.mirror_type) != column.mirror_type
+        ]
+
+    def retype(self, columns: list[Column], may_drop_views: bool) -> None:
+        """Change the columns' types.
+
+        Raises TableError where a view that is not dbt's stands in the way.
+        """
+        self._drop_views(may_drop_views)
+        for column in columns:
+            self._retype(column)
+
+    def existing_types(self) -> dict[str, str]:
+        """The type of each column, as format_type spells it; nothing where there is no table."""
+        self._cursor.execute(
+            "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
+            " order by attnum",
+            (self.qualified,),
+        )
+        return dict(self._cursor.fetchall())
+
+    def exists(self) -> bool:
+        """True where there is such a table."""
+        return bool(self.existing_types())
+
+    def has_its_key(self) -> bool:
+        """True where the mirror is kept by the declared key, in the types that the source has."""
+        existing = self.existing_types()
+        _, columns = self._primary_key()
+        return columns == list(self._table.declaration.key) and all(
+            existing.get(column.name) == column.mirror_type for column in self._table.key_columns
+        )
+
+    def check_columns(self) -> None:
+        """Raise TableError where the source has columns or types that the mirror lacks."""
+        existing = self.existing_types()
+        for column in self._table.columns:
+            if existing.get(column.name) != column.mirror_type:
+                raise TableError(
+                    self._name,
+                    f'column "{column.name}" is {column.mirror_type} at the source,'
+                    f" {existing.get(column.name, 'missing')} in the mirror",
+                    "Start a run, or `verify --repair`: both follow the source.",
+                )
+
+    def vanished_columns(self) -> list[str]:
+        """Columns of the mirror that the source has dropped: they stay, and are NULL."""
+        return [quoted(name) for name in self.vanished_names()]
+
+    def vanished_names(self) -> list[str]:
+        """The same names, as they are."""
+        known = {column.name for column in self._table.columns}
+        return [name for name in self.existing_types() if name not in known]
+
+    def _retype(self, column: Column) -> None:
+        """Change a column's type, with the values where they can be cast, else empty.
+
+        Reconcile then brings what the source holds.
+        """
+        name, kind = column.quoted, column.mirror_type
+        alter = f"alter table {self.qualified} alter column {name} type {kind}"
+        self._cursor.execute("savepoint retype")
+        try:
+            self._cursor.execute(f"{alter} using {name}::text::{kind}")
+        except psycopg2.DataError:
+            self._cursor.execute("rollback to savepoint retype")
+            if name in self.keys:
+                raise TableError(
+                    self._name,
+                    f"key column {name} is {kind} at the source now, and the mirror's keys are not",
+                    f"Empty the mirror once: drop table {self.qualified} cascade; the history of"
+                    " its rows stays.",
+                ) from None
+            self._cursor.execute(f"{alter} using null")
+
+    def mark_vanished(self) -> None:
+        """Say in its comment that a column is no more at the source."""
+        self._cursor.execute(
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0"
+            " and not attisdropped and (attname <> all(%s))"
+            " <> (col_description(attrelid, attnum) is not distinct from %s)",
+            (self.qualified, [column.name for column in self._table.columns], VANISHED),
+        )
+        news = [quoted(name) for (name,) in self._cursor.fetchall()]
+        vanished = self.vanished_columns()
+        for name in news:
+            comment = text_literal(VANISHED) if name in vanished else "null"
+            self._cursor.execute(f"comment on column {self.qualified}.{name} is {comment}")
+
+    def _drop_views(self, may_drop_views: bool) -> None:
+        """Drop the staging views above the table; dbt makes them again in the same run.
+
+        Their grants are kept for it.
+        """
+        self._cursor.execute(VIEWS_ABOVE, (self.qualified,))
+        views = self._cursor.fetchall()
+        for schema, view in views:
+            if schema != STAGING_SCHEMA:
+                raise self._kept_from_following(f'the view "{schema}.{view}"')
+        if views and not may_drop_views:
+            raise TableError(
+                self._name,
+                "a column has another type at the source now, and views stand above it",
+                "Start a run: it follows the source, and makes the views again.",
+            )
+        names = [f"{quoted(schema)}.{quoted(view)}" for schema, view in views]
+        for name in names:
+            self._cursor.execute("select mrr_state.remember_properties(%s)", (name,))
+        if names:
+            try:
+                self._cursor.execute(f"drop view {', '.join(names)}")
+            except psycopg2.errors.DependentObjectsStillExist as error:
+                first = (error.diag.message_detail or "").partition(" depends on ")[0]
+                raise self._kept_from_following(first) from None
+
+    def _kept_from_following(self, what: str) -> TableError:
+        return TableError(
+            self._name,
+            f"a column has another type at the source now, and {what}"
+            " keeps the mirror from following",
+            "Drop it, run, and make it again.",
+        )
+
+    def follow_key(self) -> bool:
+        """Give the table the declared primary key; True where it had another one."""
+        name, columns = self._primary_key()
+        if columns == list(self._table.declaration.key):
+            return False
+        if name:
+            self._cursor.execute(f"alter table {self.qualified} drop constraint {quoted(name)}")
+        if not self.keys:
+            return True
+        try:
+            self.add_key()
+        except (psycopg2.IntegrityError, psycopg2.ProgrammingError) as error:
+            raise TableError(
+                self._name,
+                f"the mirror cannot take the key ({', '.join(self._table.declaration.key)}):"
+                f" {error.diag.message_primary}",
+                f"Empty the mirror once: drop table {self.qualified} cascade; the history of its"
+                " rows stays.",
+            ) from None
+        return True
+
+    def add_key(self) -> None:
+        """Build the declared key."""
+        self._cursor.execute(
+            f"alter table {self.qualified} add primary key ({', '.join(self.keys)})"
+        )
+
+    def _primary_key(self) -> tuple[str | None, list[str]]:
+        """The name of the mirror's primary key, and its columns."""
+        self._cursor.execute(
+            "select conname, (select array_agg(attname::text order by position)"
+            " from unnest(conkey) with ordinality as part (number, position)"
+            " inner join pg_attribute on attrelid = conrelid and attnum = number)"
+            " from pg_constraint where conrelid = to_regclass(%s) and contype = 'p'",
+            (self.qualified,),
+        )
+        return self._cursor.fetchone() or (None, [])

@@ -1,0 +1,93 @@
+"""`dwh.mirror_verification`: what a comparison of source and mirror found, table by table."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from extract.mirror.table import Applied, MirrorTable
+
+
+@dataclass(frozen=True)
+class Verification:
+    """One comparison of a table. `is_equal` speaks of what was compared, after any repair.
+
+    `fetched_rows` are those whose values came over, in the window or because they differed;
+    `late_rows` were stamped before the window and still missed by it, the oldest of them by
+    `late_by`; `repaired_rows` were brought by the comparison and not by the window. `differences`
+    are the first keys that differed and were left so, as the text of JSON objects. `moment` is the
+    moment of the source that the mirror is of, where it is of one.
+    """
+
+    table_name: str
+    source_rows: int
+    mirror_rows: int
+    applied: Applied
+    late_rows: int
+    repaired_rows: int
+    compared_rows: int
+    is_equal: bool
+    checked_from: datetime
+    checked_to: datetime
+    oldest_compared_at: datetime | None
+    method: str
+    late_by: timedelta | None = None
+    fetched_rows: int = 0
+    moment: datetime | None = None
+    excluded_rows: int = 0
+    different_rows: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def is_of_every_row(self) -> bool:
+        """True where all rows were compared, and not in turn."""
+        return self.compared_rows == self.source_rows
+
+
+def brought_before(mirror: MirrorTable) -> Applied:
+    """What this run has brought of the table already."""
+    mirror.cursor.execute(
+        "select inserted, updated, deleted from dwh.mirror_verification"
+        " where table_name = %s and run_id = %s",
+        (mirror.name, mirror.run_id),
+    )
+    return Applied(*(mirror.cursor.fetchone() or ()))
+
+
+def write_verification(mirror: MirrorTable, verification: Verification) -> None:
+    """Write the row of a run and a table, in place of what the run wrote of it before."""
+    moment = verification.moment
+    named = {"run_id": mirror.run_id, "moment_id": moment.isoformat() if moment else None}
+    row = asdict(verification) | asdict(verification.applied) | named
+    mirror.cursor.execute(
+        """
+        insert into dwh.mirror_verification (
+            run_id, table_name, source_rows, mirror_rows, inserted, updated, deleted, late_rows,
+            repaired_rows, compared_rows, excluded_rows, is_equal, checked_from, checked_to,
+            oldest_compared_at, method, late_by, moment_id, fetched_rows
+        )
+        values (
+            %(run_id)s, %(table_name)s, %(source_rows)s, %(mirror_rows)s, %(inserted)s,
+            %(updated)s, %(deleted)s, %(late_rows)s, %(repaired_rows)s, %(compared_rows)s,
+            %(excluded_rows)s, %(is_equal)s, %(checked_from)s, %(checked_to)s,
+            %(oldest_compared_at)s, %(method)s, %(late_by)s, %(moment_id)s,
+            %(fetched_rows)s
+        )
+        on conflict (run_id, table_name) do update
+        set
+            source_rows = excluded.source_rows,
+            mirror_rows = excluded.mirror_rows,
+            inserted = excluded.inserted,
+            updated = excluded.updated,
+            deleted = excluded.deleted,
+            late_rows = excluded.late_rows,
+            late_by = excluded.late_by,
+            fetched_rows = excluded.fetched_rows,
+            repaired_rows = excluded.repaired_rows,
+            compared_rows = excluded.compared_rows,
+            is_equal = excluded.is_equal,
+            checked_to = excluded.checked_to,
+            oldest_compared_at = excluded.oldest_compared_at,
+            method = excluded.method,
+            moment_id = excluded.moment_id
+        """,
+        row,
+    )

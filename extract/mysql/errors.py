@@ -1,0 +1,87 @@
+"""What the server and its driver refuse: error numbers, and what to do about them."""
+
+import socket
+
+from pymysql.constants import CR, ER
+
+from common.errors import ServerError, TableError
+from common.settings import Address
+from extract.errors import AGAIN, LOCKED, TableChanged
+
+CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED}
+"""Error numbers of a connection that is no more; 0 is the driver's own."""
+
+STATEMENT_CUT = {1969, 3024, ER.QUERY_INTERRUPTED}
+"""Error numbers of a statement that ran into the limit: MariaDB's, MySQL's, and a KILL QUERY."""
+
+STARTED = "Start the server, or set OPERATIONAL_HOST and OPERATIONAL_PORT to one that runs."
+FULL = "Wait until other sessions have ended, or let the server or the account have more of them."
+ACCOUNT_LOCKED = "Let an administrator of the server unlock the account, or give it a new password."
+REFUSALS = {
+    ER.CON_COUNT_ERROR: FULL,
+    ER.TOO_MANY_USER_CONNECTIONS: FULL,
+    ER.USER_LIMIT_REACHED: FULL,
+    ER.HOST_NOT_PRIVILEGED: "Create the account for the host that we come from.",
+    ER.HOST_IS_BLOCKED: "Let an administrator of the server run FLUSH HOSTS.",
+    1820: ACCOUNT_LOCKED,
+    1862: ACCOUNT_LOCKED,
+    3118: ACCOUNT_LOCKED,
+    4151: ACCOUNT_LOCKED,
+    CR.CR_AUTH_PLUGIN_CANNOT_LOAD: "Give the account caching_sha2_password, mysql_native_password"
+    " or ed25519.",
+}
+"""What to do about a server that lets nobody in, by the number of its error."""
+
+HINTS = {
+    ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
+    ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to OPERATIONAL_USER.",
+    ER.LOCK_WAIT_TIMEOUT: LOCKED,
+}
+"""What to do about an error that stops a table."""
+TABLE_CHANGED = {ER.BAD_FIELD_ERROR, ER.NO_SUCH_TABLE, ER.TABLE_DEF_CHANGED}
+"""Error numbers of a table that is no longer as it was described a moment ago."""
+
+
+def table_error(name: str, error: Exception) -> TableError:
+    """An error of the server or the driver that stopped a table."""
+    number = error_number(error)
+    if number in CONNECTION_LOST:
+        return TableError(name, "the connection to the source is lost", AGAIN)
+    if number in STATEMENT_CUT:
+        return TableError(
+            name,
+            f"the source cut a statement that took too long ({number})",
+            "Somebody holds a lock on the table, or a single row is too wide to be sent in time;"
+            " the next run tries again.",
+        )
+    if number in TABLE_CHANGED:
+        return TableChanged(name)
+    words = error.args[1] if len(error.args) > 1 else type(error).__name__
+    return TableError(name, f"the source says {number}: {words}", HINTS.get(number, AGAIN))
+
+
+def refusal(address: Address, error: Exception) -> ServerError:
+    """An error of connecting, or of setting the session up."""
+    subject = f"operational {address}"
+    number = error_number(error)
+    if number == ER.ACCESS_DENIED_ERROR:
+        return ServerError(
+            subject,
+            f'the account "{address.user}" is refused',
+            "Set OPERATIONAL_USER and OPERATIONAL_PASSWORD to an account of that server.",
+        )
+    if isinstance(getattr(error, "original_exception", None), socket.gaierror):
+        return ServerError(
+            subject,
+            f'the name "{address.host}" does not resolve',
+            "Correct OPERATIONAL_HOST, or the machine's name service.",
+        )
+    hint = REFUSALS.get(number, STARTED)
+    if number in (0, CR.CR_CONN_HOST_ERROR):
+        return ServerError(subject, "no connection", hint)
+    return ServerError(subject, f"no connection ({number}: {error.args[-1]})", hint)
+
+
+def error_number(error: Exception) -> int:
+    """The server's or the client's number of an error, 0 where it has none."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0

@@ -1,0 +1,88 @@
+"""What is read of a table before its mirror is compared, and where it lands."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from common.settings import Address
+from extract.landed import NOTHING, Landed
+from extract.landing.bulk import BulkLoad
+from extract.landing.files import FileWriter, LandingTable
+from extract.mirror.ranges import StoredRanges
+from extract.mirror.table import MirrorTable
+from extract.pair import TablePair
+from extract.ranges import KeyRange, is_integer
+from extract.reading import Reading, Way
+from extract.source import Fields
+from extract.windows import Window
+
+
+@dataclass(frozen=True)
+class TableRead:
+    """The rows that were read of a table, where they have landed or will have.
+
+    `suspects` are the conditions of the chunks that may hold a value PostgreSQL cannot. `moment`
+    is that of the source of which they are, where they are of one. `seconds` is how long it took.
+    """
+
+    pair: TablePair
+    reading: Reading
+    window: Window
+    landed: Landed = NOTHING
+    suspects: tuple[str, ...] = ()
+    landing: LandingTable | None = None
+    bulk: BulkLoad | None = None
+    moment: datetime | None = None
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The table's name in the mirror."""
+        return self.pair.name
+
+
+def read_table(
+    pair: TablePair, reading: Reading, warehouse: Address, folder: Path, landed_name: str
+) -> TableRead:
+    """Read what was decided into files, or all of a large table into where it lands."""
+    window = reading.window
+    assert window is not None, "a refused table is not read"
+    if reading.way in (Way.MULTISET, Way.NOTHING):
+        # the comparison of every row fetches what it needs
+        return TableRead(pair, reading, window)
+    if reading.way is Way.BULK:
+        bulk = BulkLoad(pair.mirror.connection, pair.source, pair.mirror.limits)
+        read = bulk.run(warehouse, folder)
+        window = Window(read.read_at)
+        return TableRead(pair, reading, window, read.landed, tuple(read.suspects), bulk=bulk)
+    landing, suspects = _read_into_files(pair, window, folder, landed_name)
+    return TableRead(pair, reading, window, landing.landed, suspects, landing)
+
+
+def _read_into_files(
+    pair: TablePair, window: Window, folder: Path, landed_name: str
+) -> tuple[LandingTable, tuple[str, ...]]:
+    table, source = pair.mirror.table, pair.source
+    ranges = _known_ranges(pair.mirror) if window.bound is not None else []
+    chunks = source.read(Fields(table.columns), window.bound, ranges)
+    writer = FileWriter(folder, landed_name)
+    files, suspects = [], []
+    for chunk in chunks if ranges else source.telling("read", chunks, table.estimated_rows):
+        writer.write(chunk)
+        if chunk.suspect:
+            suspects.append(chunk.where)
+        if writer.is_full:
+            files.append(writer.close())
+    files.append(writer.close())
+    types = tuple(column.mirror_type for column in table.columns)
+    landing = LandingTable(table.name, landed_name, types, tuple(filter(None, files)))
+    return landing, tuple(dict.fromkeys(suspects))
+
+
+def _known_ranges(mirror: MirrorTable) -> list[KeyRange]:
+    """What a large table is cut into already; nothing where the source has to cut it."""
+    if not (is_integer(mirror.table.key_columns) and mirror.shape.has_its_key()):
+        return []
+    stored = StoredRanges(mirror)
+    ranges = stored.read()
+    return [keys for _, keys in stored.scans(ranges)] if len(ranges) > 1 else []

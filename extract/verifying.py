@@ -1,0 +1,63 @@
+"""`verify`: every row of a table compared on demand, and repaired where asked."""
+
+from dataclasses import dataclass
+
+from common.errors import DeletesRefused, TableError, TidemarkError
+from extract.compare.guard import note_accepted, note_candidates
+from extract.compare.reconcile import compare_due, reconcile, verify
+from extract.declarations import MirroredTable
+from extract.extraction import Extraction
+from extract.failures import DRIVER_ERRORS, as_table_error
+from extract.mirror.verification import Verification, write_verification
+from extract.pair import TablePair
+
+
+@dataclass(frozen=True)
+class VerifiedTable:
+    """What verifying a table came to."""
+
+    name: str
+    verification: Verification | None = None
+    error: TidemarkError | None = None
+
+
+def verify_table(extraction: Extraction, declaration: MirroredTable, repair: bool) -> VerifiedTable:
+    """Compare every row of a table, and bring right what differs where `repair` is true."""
+    name = declaration.name
+    try:
+        pair = extraction.pair(extraction.source.describe(declaration))
+        verification = _compare(extraction, pair, repair)
+    except DeletesRefused as refusal:
+        note_candidates(pair.mirror, refusal.row_keys)
+        return VerifiedTable(name, error=refusal)
+    except DRIVER_ERRORS as error:
+        return VerifiedTable(name, error=as_table_error(name, error))
+    return VerifiedTable(name, verification)
+
+
+def _compare(extraction: Extraction, pair: TablePair, repair: bool) -> Verification:
+    with extraction.committed():
+        if not pair.mirror.shape.exists():
+            raise TableError(pair.name, "not mirrored yet", "Start a run: python run.py")
+        if repair:
+            verification = _repair(pair, extraction.accepted_deletes.get(pair.name))
+        else:
+            pair.mirror.shape.check_columns()
+            verification = verify(pair)
+        write_verification(pair.mirror, verification)
+        pair.source.check_unchanged()
+    if repair:
+        verification = compare_due(pair, verification, extraction.check_lock, everything=True)
+        pair.source.check_unchanged()
+    return verification
+
+
+def _repair(pair: TablePair, accepted_deletes: int | None) -> Verification:
+    # only a run makes the views of stg again
+    prepared = pair.mirror.prepare(may_drop_views=False)
+    pair.source.check_dropped(pair.mirror.shape.vanished_names())
+    verification = reconcile(pair, prepared, accepted_deletes=accepted_deletes)
+    if accepted_deletes is not None and accepted_deletes == verification.applied.deleted:
+        note_accepted(pair.mirror, accepted_deletes)
+    note_candidates(pair.mirror, [])
+    return verification
