@@ -65,7 +65,7 @@ test-long: .venv
 
 # fails where a run, status or help takes longer than is promised; minutes, on a quiet machine
 bench: .venv
-	.venv/bin/python bench/run_overhead.py
+	.venv/bin/python -m bench.run_overhead
 
 # breaks the mirror's core by hand, one way after the other, and sees that a test fails
 mutants: .venv

@@ -1,14 +1,16 @@
 """dlt's own way: its sql_database source into its postgres destination, in an environment apart.
 
-MEDIA_SOURCE=… MEDIA_TARGET=… python bench/dlt_load.py connectorx|pyarrow FOLDER
+MEDIA_SOURCE=… MEDIA_TARGET=… python -m bench.dlt_load connectorx|pyarrow FOLDER
 """
 
 import os
 import sys
+from typing import Any
 
 import dlt
 from dlt.sources.sql_database import sql_table
 
+backend: Any
 backend, folder = sys.argv[1:]
 # connectorx hands over some rows at a time, not the whole table, only when it is told to
 options = {"return_type": "arrow_stream"} if backend == "connectorx" else {}

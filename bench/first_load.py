@@ -1,6 +1,6 @@
 """The first load of a `media` table: the raw pipe, Tidemark and every peer at hand, in turn.
 
-python bench/first_load.py --rows 5000000 --repeat 3
+python -m bench.first_load --rows 5000000 --repeat 3
 
 Each load begins with an empty warehouse and ends with a table that has its key and, as is checked
 each time, every value of the source. Its figures go to the terminal as a Markdown table, and to
@@ -13,9 +13,7 @@ import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -24,6 +22,7 @@ from bench.machine import machine, unchanged_code
 from bench.picture import Bar, bars
 from bench.processes import CommandFailed, Cost, measure
 from bench.tools import LOADED, RAW_PIPE, TOOLS, NotInstalled, Tool
+from common.rows import one_row
 from common.settings import LOCAL
 from warehouse.connection import connect
 
@@ -96,7 +95,7 @@ class WrongCopy(Exception):
     """A table that does not hold what the source holds."""
 
 
-def load(lab: Laboratory, tool: Tool, expected: tuple) -> Load:
+def load(lab: Laboratory, tool: Tool, expected: tuple[Any, ...]) -> Load:
     """Load once into a new warehouse. Raises CommandFailed and WrongCopy."""
     with new_warehouse(lab.servers) as address:
         connection = connect(address)
@@ -109,7 +108,7 @@ def load(lab: Laboratory, tool: Tool, expected: tuple) -> Load:
         with connection.cursor() as cursor:
             key_seconds = add_key(cursor, tool.relation)
             cursor.execute(WAREHOUSE_SUM.format(relation=tool.relation))
-            found = cursor.fetchone()
+            found = one_row(cursor)
         connection.close()
     if found != expected:
         raise WrongCopy(f"{found[0]} rows of {expected[0]}, or values that differ")

@@ -1,21 +1,20 @@
 """A first load that is killed, and the run after it: what had landed, and what was read twice.
 
-python bench/killed_load.py --rows 5000000 --after 3 --after 5
+python -m bench.killed_load --rows 5000000 --after 3 --after 5
 """
 
 import argparse
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from contextlib import closing
+from typing import Any
 
 from bench.laboratory import MIRROR, Laboratory, laboratory, new_warehouse
 from bench.machine import machine
 from bench.tools import LOADED, TOOLS
+from common.rows import one_value
 from common.settings import Address
 from warehouse.connection import connect
 
@@ -26,7 +25,7 @@ HEAD = (
 )
 
 
-def start(lab: Laboratory, warehouse: Address) -> subprocess.Popen:
+def start(lab: Laboratory, warehouse: Address) -> subprocess.Popen[str]:
     command = TIDEMARK.command(lab.servers, warehouse)
     environment = {**os.environ, **command.environment}
     return subprocess.Popen(command.words, env=environment, stdout=subprocess.PIPE, text=True)
@@ -38,13 +37,10 @@ def rows_read(lab: Laboratory) -> int:
     return int(count)
 
 
-def query(warehouse: Address, sql: str) -> tuple:
-    connection = connect(warehouse)
-    with connection.cursor() as cursor:
+def value(warehouse: Address, sql: str) -> Any:
+    with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
         cursor.execute(sql)
-        row = cursor.fetchone()
-    connection.close()
-    return row
+        return one_value(cursor)
 
 
 def measure(lab: Laboratory, seconds: float) -> str:
@@ -57,7 +53,7 @@ def measure(lab: Laboratory, seconds: float) -> str:
             killed.send_signal(signal.SIGKILL)
             killed.wait()
             time.sleep(1)
-            (landed,) = query(
+            landed = value(
                 warehouse,
                 "select coalesce(sum(row_count), 0)::bigint from mrr_state.bulk_range"
                 " where landed_at is not null",
@@ -65,13 +61,13 @@ def measure(lab: Laboratory, seconds: float) -> str:
         read = rows_read(lab) - read
         begun = time.monotonic()
         with start(lab, warehouse) as after:
-            for line in after.stdout:
+            for line in after.stdout or ():
                 if LOADED in line:
                     break
             took = time.monotonic() - begun
             after.communicate()
-        (is_equal,) = query(warehouse, "select bool_and(is_equal) from dwh.mirror_verification")
-        (rows,) = query(warehouse, f"select count(*) from mrr.{MIRROR}")
+        is_equal = value(warehouse, "select bool_and(is_equal) from dwh.mirror_verification")
+        rows = value(warehouse, f"select count(*) from mrr.{MIRROR}")
     is_equal = is_equal and (rows,) == lab.execute("select count(*) from media")[0]
     when = f"{seconds:g} s" if seconds else "never"
     return f"| {when} | {landed:,} | {read:,} | {took:.1f} | {'yes' if is_equal else 'NO'} |"

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pymysql
 
 import embedded
+from common.rows import one_row
 from common.settings import LOCAL, Address
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction, TableOutcome
@@ -44,7 +46,7 @@ class Laboratory:
     warehouse: Address
     operational: pymysql.Connection
 
-    def execute(self, sql: str) -> list[tuple]:
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement at the source, as its owner."""
         with self.operational.cursor() as cursor:
             cursor.execute(sql)
@@ -90,14 +92,14 @@ class Laboratory:
             cursor.execute(
                 "select current_setting('server_version'), current_setting('shared_buffers')"
             )
-            postgresql, buffers = cursor.fetchone()
+            postgresql, buffers = one_row(cursor)
         connection.close()
         return (
             f"{mariadb} with a buffer pool of {pool} MB,"
             f" PostgreSQL {postgresql} with shared buffers of {buffers}"
         )
 
-    def extract(self, duty: float, full_refresh: bool = False, **facts: object) -> TableOutcome:
+    def extract(self, duty: float, full_refresh: bool = False, **facts: Any) -> TableOutcome:
         """Bring the mirror of `media` up to date, as a run does."""
         return extract_media(self.servers.operational, self.warehouse, duty, full_refresh, **facts)
 
@@ -115,7 +117,7 @@ def extract_media(
     warehouse: Address,
     duty: float,
     full_refresh: bool = False,
-    **facts: object,
+    **facts: Any,
 ) -> TableOutcome:
     """Bring the mirror of `media` in a warehouse up to date, and advance its mark."""
     table = MirroredTable("bench", MIRROR, DATABASE, "media", ("id",), "updated_at", **facts)
@@ -129,7 +131,7 @@ def extract_media(
     )
     if outcome.error:
         raise outcome.error
-    advance_marks(connection, [outcome.mark], run_log.run_id)
+    advance_marks(connection, [outcome.mark] if outcome.mark else [], run_log.run_id)
     source.close()
     connection.close()
     return outcome

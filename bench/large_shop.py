@@ -1,15 +1,12 @@
 """What a whole run costs on a large shop, node by node: first all of it, then a few changes.
 
-python bench/large_shop.py --rows 10000000 --changes 3000
+python -m bench.large_shop --rows 10000000 --changes 3000
 
 The shop has so many sales, one customer for a hundred of them, and a thousand products.
 """
 
 import argparse
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.laboratory import ROWS_PER_INSERT, Laboratory, laboratory
 from bench.machine import machine

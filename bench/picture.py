@@ -72,7 +72,7 @@ def lines(title: str, below: str, across: str, up: str, drawn: Sequence[Line]) -
     ]
     for x in sorted({x for x, _ in points}):
         parts.append(_text(place(x, 0)[0], bottom + 16, f"{x:g}", 'text-anchor="middle"'))
-    free = height
+    free: float = height
     for line, colour in sorted(
         zip(drawn, COLOURS, strict=False), key=lambda named: named[0].points[-1][1]
     ):
@@ -82,10 +82,7 @@ def lines(title: str, below: str, across: str, up: str, drawn: Sequence[Line]) -
         free = min(level + 4, free - NAME_HEIGHT)
         parts += [
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
-            *(
-                '<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>'.format(*place(x, y), colour)
-                for x, y in line.points
-            ),
+            *(_dot(*place(x, y), colour) for x, y in line.points),
             _text(end + 8, free, line.name, f'fill="{colour}"'),
         ]
     parts += [_text(16, height - 14, below, 'font-size="11" fill="#667788"'), "</svg>"]
@@ -100,6 +97,10 @@ def _head(title: str, height: int) -> list[str]:
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         _text(16, 26, title, 'font-size="15" font-weight="600"'),
     ]
+
+
+def _dot(x: float, y: float, colour: str) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>'
 
 
 def _text(left: float, baseline: float, text: str, more: str = 'fill="#223344"') -> str:

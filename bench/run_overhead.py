@@ -1,6 +1,6 @@
 """What a run costs when nothing changed, second by second, and what a first look costs.
 
-python bench/run_overhead.py --repeat 5 --tables 10
+python -m bench.run_overhead --repeat 5 --tables 10
 
 A copy of the project runs on servers of its own, over the sample; then some tables more are
 mirrored. Ends with 1 where the median of a command is above what the project promises.
@@ -11,9 +11,6 @@ import json
 import statistics
 import sys
 from dataclasses import asdict
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine

@@ -44,7 +44,7 @@ class Run:
 
     def parts(self) -> dict[str, float]:
         """The seconds of each part, in order; those of dbt's nodes as its threads spent them."""
-        parts = {}
+        parts: dict[str, float] = {}
         before = self.started
         for name, log, mark in MARKS:
             lines = self.run_log if log == "run" else self.dbt_log

@@ -98,8 +98,7 @@ def _tidemark(duty: int) -> Callable[[embedded.Servers, Address], Command]:
             environment |= {
                 f"{prefix}_{name.upper()}": str(value) for name, value in vars(address).items()
             }
-        script = PROJECT / "bench" / "tidemark_load.py"
-        return Command([sys.executable, str(script)], environment)
+        return Command([sys.executable, "-m", "bench.tidemark_load"], environment)
 
     return command
 

@@ -1,12 +1,11 @@
 """What production feels: a writer's latency with us and without, our longest transaction, locks.
 
-python bench/writer_latency.py --rows 2000000 --seconds 60 --repeat 2
+python -m bench.writer_latency --rows 2000000 --seconds 60 --repeat 2
 """
 
 import argparse
 import random
 import statistics
-import sys
 import threading
 import time
 from collections import Counter
@@ -15,13 +14,11 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import embedded
 from bench.laboratory import DATABASE, Laboratory, laboratory
 from bench.machine import machine, unchanged_code
+from common.rows import one_row
 from common.settings import DUTY
 from operational.connection import connection as operational_connection
 
@@ -123,7 +120,7 @@ def watching(lab: Laboratory, felt: Felt) -> Iterator[None]:
                     " on transactions.trx_mysql_thread_id = sessions.id where user = %s",
                     (ASLEEP_MILLISECONDS, user),
                 )
-                locked, left_open = cursor.fetchone()
+                locked, left_open = one_row(cursor)
                 cursor.execute(
                     "select concat(user, ': ', state) from information_schema.processlist"
                     " where state like 'Waiting for%%' and user not in ('system user', %s)"
