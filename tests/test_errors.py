@@ -186,12 +186,21 @@ def test_password_file_with_a_control_character_is_told_without_the_password(
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("line", ["WAREHOUSE_HOTS=x", "just words"], ids=["typo", "no value"])
-def test_odd_line_of_dotenv_is_named_by_its_number(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("WAREHOUSE_HOTS=x", "HINT: Did you mean WAREHOUSE_HOST? The settings are "),
+        ("backup_directory=x", "HINT: Did you mean BACKUP_DIRECTORY? The settings are "),
+        ("just words", "HINT: The settings are "),
+    ],
+    ids=["typo", "lower case", "no value"],
+)
+def test_odd_line_of_dotenv_is_named_by_its_number(tmp_path: Path, line: str, hint: str) -> None:
     (tmp_path / ".env").write_text(f"\n{line}\n", "utf-8")
     with pytest.raises(SettingError) as caught:
         read_settings({}, tmp_path / ".env")
     assert str(caught.value).startswith(".env line 2: ")
+    assert hint in str(caught.value)
 
 
 def test_venv_that_this_account_cannot_start_is_told(tmp_path: Path) -> None:
