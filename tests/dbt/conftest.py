@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 import embedded
 from common.settings import PROJECT, Address
 from operational.seed import sample_rows
-from tests.support.projects import HURRY, Project
+from tests.support.projects import HURRY, QUICKLY, Project
 from tests.support.servers import drop_database
 from warehouse.build import dbt_environment
 from warehouse.connection import connect, transaction
@@ -42,11 +43,15 @@ MIRROR = {
 
 
 class Warehouse:
-    """A database with a mirror of the sample sales, and dbt to build from it."""
+    """A database with a mirror of the sample sales, and dbt to build from it.
 
-    def __init__(self, address: Address) -> None:
+    Without a manifest dbt parses the project each time.
+    """
+
+    def __init__(self, address: Address, manifest: Manifest | None = None) -> None:
         self.address = address
         self.connection: Connection = connect(address)
+        self._manifest = manifest
 
     def query(self, statement: str, *values: Any) -> list[tuple]:
         with self.connection.cursor() as cursor:
@@ -118,7 +123,7 @@ class Warehouse:
 
     def dbt(self, *arguments: str, succeeds: bool = True) -> None:
         """Run dbt in this process; it must succeed, or must not."""
-        outcome = dbtRunner().invoke(["--quiet", *arguments])
+        outcome = dbtRunner(manifest=self._manifest).invoke([*QUICKLY, *arguments])
         assert outcome.exception is None, outcome.exception
         messages = [f"{result.node.name}: {result.message}" for result in outcome.result.results]
         assert outcome.success is succeeds, "\n".join(messages)
@@ -154,12 +159,23 @@ def variables(server: Address, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 @pytest.fixture(scope="session")
-def template(server: Address, variables: dict[str, str]) -> Address:
+def manifest(variables: dict[str, str]) -> Manifest:
+    """The project as dbt has parsed it, once for all tests that leave it as it is."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in variables.items():
+            patched.setenv(name, value)
+        parsed = dbtRunner().invoke(["--quiet", "parse"])
+    assert parsed.exception is None, parsed.exception
+    return parsed.result
+
+
+@pytest.fixture(scope="session")
+def template(server: Address, variables: dict[str, str], manifest: Manifest) -> Address:
     """The server with a database that was built once, for tests to work on copies of it."""
     with pytest.MonkeyPatch.context() as patched:
         for name, value in variables.items():
             patched.setenv(name, value)
-        warehouse = Warehouse(server)
+        warehouse = Warehouse(server, manifest)
         warehouse.make_mirror()
         warehouse.dbt("build")
         warehouse.connection.close()
@@ -169,12 +185,15 @@ def template(server: Address, variables: dict[str, str]) -> Address:
 
 @pytest.fixture
 def warehouse(
-    template: Address, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    template: Address,
+    variables: dict[str, str],
+    manifest: Manifest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Warehouse]:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     administer(template, f"create database {template.database} template template_built")
-    copy = Warehouse(template)
+    copy = Warehouse(template, manifest)
     yield copy
     copy.connection.close()
     admin = connect(replace(template, database="postgres"))

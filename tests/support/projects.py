@@ -11,6 +11,8 @@ from common.settings import Address
 
 HURRY = (("lock_timeout = '5s'", "lock_timeout = '1s'"), ("'5min'", "'2s'"))
 """In a test, what waits is given up sooner."""
+QUICKLY = ("--quiet", "--no-write-json")
+"""Nobody reads what dbt would write of each invocation."""
 
 
 class Project:
@@ -46,7 +48,7 @@ class Project:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**self.environment, **environment}.items():
                 patch.setenv(name, value)
-            outcome = dbtRunner().invoke(["--quiet", *arguments])
+            outcome = dbtRunner().invoke([*QUICKLY, *arguments])
         results = outcome.result.results if outcome.result else []
         messages = [f"{result.node.name}: {result.message}" for result in results]
         return "\n".join([*messages, str(outcome.exception or "")]), outcome.success

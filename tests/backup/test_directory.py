@@ -1,0 +1,98 @@
+"""The directory of backups: who may read it, what is kept there, what is told."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from backup import complete_backups, dump, restore, shelf
+from backup.manifest import Manifest
+from common.errors import TidemarkError, UsageError
+from tests.support.backups import pg_dump_waits, table_locked, wait_for
+
+
+def test_only_the_owner_may_read_a_backup(save, directory):
+    saved = save()
+    modes = {
+        stat.S_IMODE(path.stat().st_mode): path.is_dir()
+        for path in [directory, saved.path, *saved.path.rglob("*")]
+    }
+    assert modes == {0o700: True, 0o600: False}
+
+
+def test_password_is_in_no_file_and_no_argument(warehouse, save):
+    with ThreadPoolExecutor() as threads:
+        with table_locked(warehouse, "mrr.mrr_fact_sales"):
+            running = threads.submit(save)
+            wait_for(lambda: pg_dump_waits(warehouse), "pg_dump reaches mrr")
+            arguments = b"".join(path.read_bytes() for path in Path("/proc").glob("*/cmdline"))
+        saved = running.result()
+    assert b"pg_dump" in arguments
+    secret = warehouse.password.encode()
+    assert secret not in arguments
+    assert not [p for p in saved.path.rglob("*") if p.is_file() and secret in p.read_bytes()]
+
+
+def test_newest_backups_are_kept(save, directory):
+    names = [save(keep=2).path.name for _ in range(4)]
+    assert [path.name for path in complete_backups(directory)] == names[2:]
+
+
+def test_newest_verified_backup_and_later_ones_are_never_removed(save, directory):
+    paths = [save().path for _ in range(3)]
+    for path in paths[:2]:
+        (path / shelf.VERIFIED).write_text("{}")
+    last = save(keep=1)
+    assert last.removed == (paths[0].name,)
+    assert complete_backups(directory) == [paths[1], paths[2], last.path]
+
+
+def test_named_backup_is_restored(ask, save, bring_back):
+    first = save()
+    ask("delete from dwh.dwh_fact_sales")
+    save()
+    bring_back("dwh", name=first.path.name)
+    assert ask("select count(*) from dwh.dwh_fact_sales") == [(500,)]
+
+
+def test_roles_that_may_not_be_read_are_a_warning(warehouse, directory, servers, tmp_path):
+    refusing = tmp_path / "bin" / "pg_dumpall"
+    refusing.parent.mkdir()
+    refusing.write_text("#!/bin/sh\necho 'pg_dumpall: error: permission denied' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    saved = dump(warehouse, directory, (refusing.parent, *servers.programs), "run-3")
+    assert saved.warnings == ("no roles saved: error: permission denied",)
+    assert Manifest.read(saved.path).warnings == saved.warnings
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param({"layers": {"gold"}}, 'layer "gold": there is none', id="unknown layer"),
+        pytest.param({"layers": set()}, "layers: none is named", id="no layer"),
+        pytest.param({"backup_name": "../x"}, "backup ../x: not in", id="unknown backup"),
+    ],
+)
+def test_wrong_choice_is_refused(options, told, warehouse, directory, servers, save):
+    save()
+    arguments = {"backup_name": None, "layers": None, **options}
+    with pytest.raises(UsageError, match=told):
+        restore(warehouse, directory, programs=servers.programs, run_id="run-4", **arguments)
+
+
+def test_directory_without_a_backup_is_told(directory, bring_back):
+    with pytest.raises(TidemarkError, match="there is no complete backup"):
+        bring_back()
+
+
+def test_warehouse_without_control_tables_is_not_backed_up(new_database, directory, servers):
+    with pytest.raises(TidemarkError, match="it holds nothing of Tidemark's"):
+        dump(new_database, directory, servers.programs, "run-3")
+    assert list(directory.iterdir()) == []
+
+
+def test_missing_program_is_told(warehouse, directory, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(TidemarkError, match="pg_dump: not found on this machine"):
+        dump(warehouse, directory, (), "run-3")

@@ -1,0 +1,190 @@
+"""What a restore brings back, and what others built on it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from backup import LAYERS
+from backup.dependents import NotRestorable
+from common.settings import Address
+from tests.support.backups import asker, empty, state_of
+from tests.support.servers import drop_database
+from warehouse.connection import connect
+
+
+def test_emptied_database_is_equal_after_a_restore(warehouse, save, bring_back):
+    before = state_of(warehouse)
+    saved = save()
+    empty(warehouse)
+    restored = bring_back()
+    assert state_of(warehouse) == before
+    assert (restored.tables, restored.rows) == (saved.tables, saved.rows)
+    assert restored.layers == ("mrr", "stg", "dwh")
+
+
+def test_new_database_is_equal_after_a_restore(warehouse, new_database, save, bring_back):
+    save()
+    bring_back(into=new_database)
+    assert state_of(new_database) == state_of(warehouse)
+
+
+def test_changed_warehouse_is_as_it_was_after_a_restore(warehouse, ask, save, bring_back):
+    before = state_of(warehouse)
+    save()
+    ask("alter table mrr.mrr_fact_sales add column later integer default 5")
+    ask("delete from dwh.dwh_fact_sales; drop function dwh.sale_count()")
+    ask("create table stg.later (x integer); comment on view stg.stg_fact_sales is 'other'")
+    bring_back()
+    assert state_of(warehouse) == before
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_only_the_chosen_layer_goes_back(layer, ask, save, bring_back):
+    marks = {
+        "mrr": "select count(*) from mrr.mrr_fact_sales",
+        "stg": "select count(*) from pg_class where relname = 'stg_later'",
+        "dwh": "select count(*) from dwh.dwh_fact_sales",
+    }
+    before = {name: ask(query) for name, query in marks.items()}
+    save()
+    ask("delete from mrr.mrr_fact_sales where id > 400")
+    ask("delete from dwh.dwh_fact_sales where sale_id > 400")
+    ask("create view stg.stg_later as select 1 as x")
+    changed = {name: ask(query) for name, query in marks.items()}
+    assert bring_back(layer).layers == (layer,)
+    assert {name: ask(query) for name, query in marks.items()} == {
+        **changed,
+        layer: before[layer],
+    }
+
+
+@pytest.fixture
+def plain_account(warehouse, ask) -> Iterator[Address]:
+    """An account that may log in and owns an empty database, no more."""
+    name = f"plain_{time.time_ns()}"
+    ask(f"create role {name} login password 'plain'")
+    ask(f"grant {name} to current_user with set true, inherit true")
+    ask(f"create database {name} owner {name}")
+    yield replace(warehouse, user=name, password="plain", database=name)
+    with closing(connect(warehouse)) as connection:
+        drop_database(connection, name)
+    ask(f"drop role {name}")
+
+
+def test_account_that_may_not_create_roles_restores_what_needs_none(
+    warehouse, plain_account, ask, save, bring_back
+):
+    """The grants and default privileges of the owner before are those of the account now."""
+    ask("grant select on stg.stg_fact_sales to public; grant usage on schema dwh to pg_monitor")
+    save()
+    assert bring_back(into=plain_account).roles_created == ()
+    assert state_of(plain_account)[0] == state_of(warehouse)[0]
+    with closing(connect(plain_account)) as connection:
+        assert asker(connection)(
+            "select defaclrole::regrole::text from pg_default_acl"
+            " where defaclnamespace = 'dwh'::regnamespace"
+        ) == [(plain_account.user,)]
+
+
+def test_missing_roles_that_may_not_be_created_are_named_for_the_dba(
+    plain_account, ask, save, bring_back
+):
+    role = f"Reader {time.time_ns()}"
+    ask(f'create role "{role}"; grant select on dwh.dwh_fact_sales to "{role}"')
+    save()
+    ask(f'revoke all on dwh.dwh_fact_sales from "{role}"; drop role "{role}"')
+    with pytest.raises(NotRestorable) as told:
+        bring_back(into=plain_account)
+    assert f"role {role}: not there, and {plain_account.user} may not create roles" in str(
+        told.value
+    )
+    assert f'create role "{role}" nologin;' in told.value.hint
+    with closing(connect(plain_account)) as connection:
+        assert asker(connection)("select to_regnamespace('dwh')") == [(None,)]
+
+
+def test_restored_account_without_its_role_gets_one_that_cannot_log_in(ask, save, bring_back):
+    role = f"reader_{time.time_ns()}"
+    ask(f"create role {role} login; grant select on dwh.dwh_fact_sales to {role}")
+    save()
+    ask(f"revoke all on dwh.dwh_fact_sales from {role}; drop role {role}")
+    assert bring_back("dwh").roles_created == (role,)
+    assert ask("select rolcanlogin from pg_roles where rolname = %s", role) == [(False,)]
+    assert ask("select has_table_privilege(%s, 'dwh.dwh_fact_sales', 'select')", role) == [(True,)]
+
+
+def test_views_outside_the_restored_layer_survive_with_comments_and_grants(ask, save, bring_back):
+    save()
+    ask("create schema reports")
+    ask('create view reports."Sales V" as select * from stg.stg_fact_sales')
+    ask("""comment on view reports."Sales V" is 'mine'""")
+    ask('grant select on reports."Sales V" to pg_monitor')
+    ask('create materialized view reports.n as select count(*) from reports."Sales V"')
+    ask("create unique index on reports.n (count)")
+    ask("delete from mrr.mrr_fact_sales where id > 400")
+    restored = bring_back("mrr")
+    assert set(restored.views_recreated) == {
+        "reports.n",
+        'reports."Sales V"',
+        "stg.stg_fact_sales",
+    }
+    assert ask("select * from reports.n") == [(500,)]
+    assert ask("""select obj_description('reports."Sales V"'::regclass)""") == [("mine",)]
+    assert ask("""select has_table_privilege('pg_monitor', 'reports."Sales V"', 'select')""") == [
+        (True,)
+    ]
+    assert ask("select count(*) from pg_index where indrelid = 'reports.n'::regclass") == [(1,)]
+
+
+def test_view_that_does_not_fit_the_restored_layer_stops_the_restore(
+    warehouse, ask, save, bring_back
+):
+    save()
+    ask("alter table mrr.mrr_fact_sales add column later integer")
+    ask("create view stg.stg_later as select later from mrr.mrr_fact_sales")
+    before = state_of(warehouse)
+    with pytest.raises(
+        NotRestorable, match=r'column "?(\w+\.)?later"? does not exist.*nothing was'
+    ):
+        bring_back("mrr")
+    assert state_of(warehouse) == before
+    bring_back("mrr", "stg")
+    assert ask("select to_regclass('stg.stg_later')") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        pytest.param(
+            "create table public.child (id integer references mrr.mrr_fact_sales)",
+            "constraint child_id_fkey",
+            id="foreign key",
+        ),
+        pytest.param(
+            "create function public.f() returns bigint begin atomic"
+            " select count(*) from mrr.mrr_fact_sales; end",
+            r"function public.f\(\)",
+            id="function",
+        ),
+        pytest.param(
+            "create table public.child () inherits (mrr.mrr_fact_sales)",
+            "table public.child",
+            id="inheriting table",
+        ),
+        pytest.param(
+            "create publication p for table mrr.mrr_fact_sales",
+            "publication relation",
+            id="publication",
+        ),
+        pytest.param("create extension citext schema mrr", "extension citext", id="extension"),
+    ],
+)
+def test_what_cannot_be_made_again_stops_the_restore(made, named, warehouse, ask, save, bring_back):
+    save()
+    ask(made)
+    with pytest.raises(NotRestorable, match=named):
+        bring_back("mrr")
+    assert ask("select count(*) from mrr.mrr_fact_sales") == [(500,)]
