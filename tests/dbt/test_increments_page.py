@@ -6,13 +6,14 @@ from pathlib import Path
 from common.settings import PROJECT
 from tests.dbt.conftest import Warehouse
 from tests.support.projects import Project
+from tests.test_layout import check_name, described_in
 
 PAGE = PROJECT / "docs" / "increments.md"
 FILE = re.compile(
     r"^`(models/[^`]+)` (?:(?!\n\n).)*\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
-MODEL = "select * from dwh.dwh_fact_order_lines order by 1, 2"
-LINES, ARTICLES = "mrr_fact_order_lines", "mrr_dim_articles"
+MODEL = "select * from dwh.dwh_fact_shop_lines order by 1, 2"
+LINES, ARTICLES = "mrr_fact_shop_lines", "mrr_dim_shop_articles"
 
 
 def write_example(project: Path) -> list[str]:
@@ -27,7 +28,7 @@ def write_example(project: Path) -> list[str]:
 def test_worked_example_follows_lines_and_articles(
     warehouse: Warehouse, project: Project, copied_project: Path
 ) -> None:
-    assert len(write_example(copied_project)) == 4
+    assert len(write_example(copied_project)) == 5
     warehouse.query(
         f"create table mrr.{LINES} (order_id bigint, line_number smallint, sku text, qty integer,"
         " primary key (order_id, line_number))"
@@ -51,3 +52,17 @@ def test_worked_example_follows_lines_and_articles(
     assert warehouse.query(MODEL) == [(7, 2, "b", "Bread", 1), (9, 3, "a", "Apple", 5)]
     project.dbt(*build, "--full-refresh")
     assert (1, 1, "a", "Apple", 1) in warehouse.query(MODEL)
+
+
+def test_worked_example_keeps_to_the_layout(tmp_path: Path) -> None:
+    for name in write_example(tmp_path):
+        if name.endswith(".sql"):
+            _, layer, domain, file = Path(name).parts
+            check_name(file.removesuffix(".sql"), layer, domain)
+    for source in described_in(tmp_path, "sources"):
+        for table in source["tables"]:
+            check_name(table["name"], "mrr", source["name"])
+    models = list(described_in(tmp_path, "models"))
+    assert [model["name"] for model in models] == ["dwh_fact_shop_lines", "stg_fact_shop_lines"]
+    for entry in [*models, *(column for model in models for column in model["columns"])]:
+        assert entry["description"], entry

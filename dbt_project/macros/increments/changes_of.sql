@@ -2,7 +2,7 @@
     columns their keys are found. The first is the table that the node is built by:
 
         changes:
-          - {table: mrr_fact_order_lines, key: [order_id, line_number]}
+          - {table: mrr_fact_shop_lines, key: [order_id, line_number]}
           - {table: mrr_dim_customers, key: [customer_id]}
 
     `key` names the node's columns as SQL does, in the order of the table's key. A mirrored table is
