@@ -24,7 +24,7 @@ from warehouse.build import Builder, Node
 from warehouse.connection import connect
 from warehouse.marks import read_marks
 
-HISTORY_TESTS = ("open_rows_equal_mirror", "periods_do_not_overlap")
+HISTORY_TESTS = ("open_rows_equal_relation", "periods_do_not_overlap")
 EXAMPLES = """\
 python run.py verify
 python run.py verify --table mrr_fact_sales --repair"""

@@ -49,7 +49,7 @@ SPEAK_TO_THE_SOURCE = {"embedded", "operational", "bench", "common"}
 
 NAMES = {
     "mrr": r"mrr_(fact|dim)_",
-    "stg": r"stg_(fact|dim|rejected)_",
+    "stg": r"stg_(checked|fact|dim|rejected)_",
     "dwh": r"dwh_(fact|dim|mart)_",
     "snapshots": r"dwh_history_",
 }

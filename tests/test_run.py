@@ -158,12 +158,14 @@ def test_five_hundred_operations_later_mirror_and_warehouse_equal_the_source(
 
 
 def test_verify_tests_every_row_of_the_history(tidemark: CommandLine, query: Query) -> None:
-    damage = "update dwh.dwh_history_products set name = name || %s where id = 1"
-    query(f"{damage} and dbt_valid_to is null", ("!",))
+    damage = "update dwh.dwh_history_products set product_name = product_name || %s"
+    query(f"{damage} where product_id = 1 and dbt_valid_to is null", ("!",))
     found = tidemark.run("verify", "--table", "mrr_dim_products")
-    query("update dwh.dwh_history_products set name = rtrim(name, '!') where id = 1")
+    query("update dwh.dwh_history_products set product_name = rtrim(product_name, '!')")
     assert found.returncode == 1
-    assert "open_rows_equal_mirror_dwh_history_products_mrr_dim_products: fail" in found.stderr
+    assert "open_rows_equal_relation_dwh_history_products_ref_stg_dim_products_: fail" in (
+        found.stderr
+    )
     assert tidemark.run("verify", "--table", "mrr_dim_products").returncode == 0
 
 
@@ -178,8 +180,8 @@ def test_customer_who_moves_has_two_periods_and_a_deleted_one_is_closed(
     sales("delete from customers where id = 902")
     assert tidemark.run("--domain", "sales").returncode == 0
     assert query(
-        "select id, country, dbt_valid_to is null from dwh.dwh_history_customers"
-        " where id in (901, 902) order by id, dbt_valid_from"
+        "select customer_id, country, dbt_valid_to is null from dwh.dwh_history_customers"
+        " where customer_id in (901, 902) order by customer_id, dbt_valid_from"
     ) == [(901, "UK", False), (901, "Spain", True), (902, "UK", False)]
     assert query(
         "select customer_id, country, is_current, is_deleted from dwh.dwh_dim_customers"

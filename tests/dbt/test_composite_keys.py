@@ -137,8 +137,8 @@ snapshots:
       unique_key: sku
       meta: {changes: [{table: mrr_dim_articles, key: [sku]}]}
     data_tests:
-      - open_rows_equal_mirror:
-          arguments: {table: mrr_dim_articles}
+      - open_rows_equal_relation:
+          arguments: {relation: "source('shop', 'mrr_dim_articles')"}
       - periods_do_not_overlap:
           arguments: {key: sku, valid_from: dbt_valid_from, valid_to: dbt_valid_to}
   - name: dwh_history_order_lines
@@ -147,8 +147,8 @@ snapshots:
       unique_key: ['"orderId"', '"Position"']
       meta: {changes: [{table: mrr_fact_order_lines, key: ['"orderId"', '"Position"']}]}
     data_tests:
-      - open_rows_equal_mirror:
-          arguments: {table: mrr_fact_order_lines}
+      - open_rows_equal_relation:
+          arguments: {relation: "source('shop', 'mrr_fact_order_lines')"}
       - periods_do_not_overlap:
           arguments:
             key: ['"orderId"', '"Position"']

@@ -4,6 +4,8 @@ import os
 import random
 import time
 
+from warehouse.upgrade import upgrade
+
 MODELS = ["dwh_dim_customers", "dwh_dim_products", "dwh_fact_sales"]
 
 
@@ -181,7 +183,9 @@ def test_a_wider_type_is_followed_by_history_dimension_and_fact(warehouse) -> No
         ("mrr_fact_sales", "sales", "qty"),
     ]:
         layer = table.removeprefix("mrr_")
-        warehouse.query(f"drop view if exists stg.stg_{layer}, stg.stg_rejected_{view}")
+        warehouse.query(
+            f"drop view if exists stg.stg_{layer}, stg.stg_rejected_{view}, stg.stg_checked_{view}"
+        )
         warehouse.query(f'alter table mrr.{table} alter column "{column}" type bigint')
     warehouse.insert("mrr_dim_customers", id=large, name="Large Lee", country="Peru")
     warehouse.insert("mrr_fact_sales", id=31, customerId=large, productId=1, qty=large)
@@ -211,7 +215,7 @@ def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
         outputs = [build.communicate(timeout=600)[0] for build in builds]
         assert [build.returncode for build in builds] == [0, 0], "\n".join(outputs)
     assert warehouse.query(
-        "select count(*), count(distinct id) from dwh.dwh_history_customers"
+        "select count(*), count(distinct customer_id) from dwh.dwh_history_customers"
         " where dbt_valid_to is null"
     ) == [(5020, 5020)]
     assert warehouse.value("select count(*) from dwh.dwh_history_customers") == 3 * 5020
@@ -230,8 +234,31 @@ def test_a_build_that_waited_opens_no_version_before_the_one_it_closes(warehouse
     assert build.returncode == 0, output
     assert warehouse.query(
         "select dbt_valid_to > dbt_valid_from from dwh.dwh_history_customers"
-        " where id = 1 and dbt_valid_to is not null"
+        " where customer_id = 1 and dbt_valid_to is not null"
     ) == [(True,)]
+
+
+def test_history_of_the_mirrored_rows_becomes_one_of_the_staged_rows(warehouse) -> None:
+    """As an earlier version kept it, which upgrade step 11 changes."""
+    warehouse.update("mrr_dim_customers", 2, country="Peru")
+    warehouse.build()
+    versions = warehouse.table("dwh_dim_customers")
+    for statement in (
+        "rename column customer_id to id",
+        "rename column customer_name to name",
+    ):
+        warehouse.query(f"alter table dwh.dwh_history_customers {statement}")
+    warehouse.query(
+        "update dwh.dwh_history_customers set name = ' ' || name, country = country || ' '"
+    )
+    warehouse.query(
+        "insert into dwh.dwh_history_customers (id, name, dbt_scd_id, dbt_valid_from)"
+        " values (99, ' ', 'x', now())"
+    )
+    warehouse.query("delete from mrr_state.applied_step where name like '0011%'")
+    assert upgrade(warehouse.connection) == ["0011_history_of_staged_rows"]
+    warehouse.dbt("build", "--full-refresh")
+    assert warehouse.table("dwh_dim_customers") == versions
 
 
 def log_all_customers(warehouse) -> None:

@@ -75,8 +75,8 @@ def test_history_of_a_large_table_is_built_from_the_change_log(warehouse, run) -
     warehouse.query("update mrr.mrr_dim_customers set country = 'Fiji' where id = 3")
     run("build", "--exclude-resource-types", "unit_test")
     versions = (
-        "select id, country, dbt_valid_to is null from dwh.dwh_history_customers"
-        " where id in (1, 2, 3, 77) order by id, dbt_valid_from"
+        "select customer_id, country, dbt_valid_to is null from dwh.dwh_history_customers"
+        " where customer_id in (1, 2, 3, 77) order by customer_id, dbt_valid_from"
     )
     found = warehouse.query(versions)
     assert [(key, is_open) for key, _, is_open in found] == [

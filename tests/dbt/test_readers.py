@@ -427,11 +427,16 @@ def test_snapshot_follows_new_columns_and_types_or_names_what_rests_on_them(
 ) -> None:
     history = "dwh.dwh_history_customers"
     warehouse.query("create schema reports")
-    warehouse.query(f"create view reports.histories as select id, name from {history}")
+    warehouse.query(f"create view reports.histories as select customer_id from {history}")
     versions = warehouse.value(f"select count(*) from {history}")
     before = state_of_readers(warehouse)
     warehouse.query("alter table mrr.mrr_dim_customers add column flags bit(3)")
     warehouse.query("update mrr.mrr_dim_customers set flags = '101' where id = 1")
+    for name in ("stg_checked_customers", "stg_dim_customers"):
+        last = ("        updated_at\n    from", "        updated_at,\n        flags\n    from")
+        project.edit(f"models/stg/sales/{name}.sql", *last)
+    staging = ("run", "--select", "stg_checked_customers", "stg_dim_customers")
+    project.dbt(*staging)
     with Reader(warehouse.address, f"select * from {history}") as reader:
         said = project.refused("snapshot", "--select", "dwh_history_customers")
         assert f"{history} is left as it was: it is in use" in said
@@ -439,8 +444,10 @@ def test_snapshot_follows_new_columns_and_types_or_names_what_rests_on_them(
     project.dbt("snapshot", "--select", "dwh_history_customers")
     assert state_of_readers(warehouse) == before
     assert warehouse.value(f"select count(*) from {history}") == versions + 1
-    warehouse.query("drop view stg.stg_dim_customers, stg.stg_rejected_customers")
+    views = "stg.stg_dim_customers, stg.stg_rejected_customers, stg.stg_checked_customers"
+    warehouse.query(f"drop view {views}")
     warehouse.query("alter table mrr.mrr_dim_customers alter column id type bigint")
+    project.dbt(*staging)
     said = project.refused("snapshot", "--select", "dwh_history_customers")
     assert f"{history} is left as it was: cannot alter type of a column used by a view" in said
     assert "view reports.histories" in said

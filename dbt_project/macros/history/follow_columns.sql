@@ -1,22 +1,24 @@
-{#- Pre-hook of snapshots: a column that is new in the mirror, or has another type there, is so in
-    the history. It is committed before the rows are compared, since readers wait until it is. -#}
+{#- Pre-hook of snapshots: a column that is new in the relation of which they keep the history, or
+    has another type there, is so in the history. It is committed before the rows are compared,
+    since readers wait until it is. -#}
 {% macro follow_columns() %}
     {%- if execute and adapter.get_relation(this.database, this.schema, this.identifier) -%}
-        {%- set mirrored = mirrored_table(graph.sources[model.depends_on.nodes | first].name) -%}
+        {%- set parent_id = model.depends_on.nodes | first -%}
+        {%- set current = graph.nodes.get(parent_id) or graph.sources[parent_id] -%}
         {%- set statements = run_query(
             "select format("
             "    case when history.attname is null then 'alter table %1$s add column %2$I %3$s'"
             "    else 'alter table %1$s alter column %2$I type %3$s using %2$I::%3$s' end,"
-            "    '" ~ this ~ "', mirror.attname, format_type(mirror.atttypid, mirror.atttypmod)"
+            "    '" ~ this ~ "', current.attname, format_type(current.atttypid, current.atttypmod)"
             ")"
-            " from pg_attribute as mirror"
+            " from pg_attribute as current"
             " left join pg_attribute as history"
-            " on history.attrelid = '" ~ this ~ "'::regclass and history.attname = mirror.attname"
-            " where mirror.attrelid = '" ~ mirrored.relation ~ "'::regclass"
-            " and mirror.attnum > 0 and not mirror.attisdropped"
+            " on history.attrelid = '" ~ this ~ "'::regclass and history.attname = current.attname"
+            " where current.attrelid = '" ~ current.relation_name ~ "'::regclass"
+            " and current.attnum > 0 and not current.attisdropped"
             " and (history.atttypid, history.atttypmod)"
-            " is distinct from (mirror.atttypid, mirror.atttypmod)"
-            " order by mirror.attnum"
+            " is distinct from (current.atttypid, current.atttypmod)"
+            " order by current.attnum"
         ).columns[0].values() | list -%}
         {%- if statements -%}
             {%- do change_in_place(this, statements) -%}

@@ -47,12 +47,30 @@ begin
     if (select relkind in ('r', 'p') from pg_class where oid = v_target) then
         perform mrr_state.lock_relation(v_target, 'row exclusive', v_name);
     end if;
+    -- the lock of a view takes those of all that it reads, and cannot tell which of them it waits for
     for v_relation in
+        with recursive read as (
+            select to_regclass(names.relation_name)::oid as relation
+            from unnest(p_read) as names (relation_name)
+            union
+            select pg_depend.refobjid
+            from read
+            inner join pg_rewrite
+                on read.relation = pg_rewrite.ev_class
+            inner join pg_depend
+                on
+                    pg_rewrite.oid = pg_depend.objid
+                    and pg_depend.classid = 'pg_rewrite'::regclass
+                    and pg_depend.refclassid = 'pg_class'::regclass
+        )
+
         select relations.oid
-        from unnest(p_read) as names (relation_name)
+        from read
         inner join pg_class as relations
-            on to_regclass(names.relation_name) = relations.oid
+            on read.relation = relations.oid
         where relations.relkind in ('r', 'p', 'v')
+        -- tables before views
+        order by relations.relkind
     loop
         perform mrr_state.lock_relation(v_relation, 'access share', v_name);
     end loop;

@@ -13,11 +13,9 @@
 
 with history as (
 
-    {{ checked_customers(
-        ref('dwh_history_customers'), also=['dbt_scd_id', 'dbt_valid_from', 'dbt_valid_to']
-    ) }}
+    select * from {{ ref('dwh_history_customers') }}
     {% if is_incremental() %}
-    where id in (select changed.customer_id from {{ changed_rows() }} as changed)
+    where customer_id in (select changed.customer_id from {{ changed_rows() }} as changed)
     {% endif %}
 
 ),
@@ -36,7 +34,6 @@ versions as (
         dbt_valid_from as valid_from,
         dbt_valid_to as valid_to
     from history
-    where rejection_reason is null
 
 ),
 

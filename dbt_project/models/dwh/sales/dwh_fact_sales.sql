@@ -59,7 +59,7 @@ sales_with_keys as (
         sales.product_id::bigint as product_id,
         coalesce(customer_periods.customer_key, -1) as customer_key,
         coalesce(product_periods.product_key, -1) as product_key,
-        sales.sale_quantity::bigint as sale_quantity,
+        sales.sale_quantity,
         (sales.created_at at time zone '{{ var("business_time_zone") }}')::date as sold_date,
         sales.created_at,
         sales.updated_at

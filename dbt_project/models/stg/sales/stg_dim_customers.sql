@@ -1,6 +1,6 @@
 with checked as (
 
-    {{ checked_customers(source('sales', 'mrr_dim_customers')) }}
+    select * from {{ ref('stg_checked_customers') }}
 
 ),
 

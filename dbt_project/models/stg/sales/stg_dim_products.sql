@@ -1,6 +1,6 @@
 with checked as (
 
-    {{ checked_products(source('sales', 'mrr_dim_products')) }}
+    select * from {{ ref('stg_checked_products') }}
 
 ),
 

@@ -1,6 +1,6 @@
 with checked as (
 
-    {{ checked_sales(source('sales', 'mrr_fact_sales')) }}
+    select * from {{ ref('stg_checked_sales') }}
 
 ),
 

@@ -1,0 +1,39 @@
+{#- The open rows of a history are the rows of the relation that it is a history of, as far as the
+    history has read their changes. -#}
+{% test open_rows_equal_relation(model, relation) %}
+{%- if execute -%}
+{%- set history = tested_node() -%}
+{%- set change = changes_of(history)[0] -%}
+{%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='quoted') | join(', ') -%}
+{%- set is_tested = rows_to_test(history) or 'true' %}
+
+with current_rows as (
+
+    select {{ columns }} from {{ relation }}
+    where {{ is_tested }}
+
+),
+
+open_rows as (
+
+    select {{ columns }} from {{ history.relation_name }}
+    where dbt_valid_to is null and {{ is_tested }}
+
+),
+
+differences as (
+
+    select 'not in the history' as found, missing.*
+    from (select * from current_rows except select * from open_rows) as missing
+    union all
+    select 'only in the history' as found, extra.*
+    from (select * from open_rows except select * from current_rows) as extra
+
+)
+
+select * from differences
+where ({{ change.key | join(', ') }}) not in (
+    {{ changed_keys(change.table, history.name) | indent(4) }}
+)
+{%- endif -%}
+{% endtest %}
