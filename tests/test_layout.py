@@ -124,6 +124,46 @@ def test_macro_file_is_named_for_its_public_macro() -> None:
         assert public == [path.stem], relative(path)
 
 
+MACRO = re.compile(r"{%-? *(macro|test|materialization) +(\w+)(.*?)-?%}(.*?){%-? *end\1", re.DOTALL)
+JINJA = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
+OF_DBT = re.compile(r"\b(graph|flags|target|env_var)\b[.(]")
+SHELL_LINES = 5
+
+
+def macros() -> Iterator[tuple[str, list[str], str]]:
+    """Each public macro: its name as dbt's YAML has it, its parameters, its text."""
+    for root in (DBT_PROJECT / "macros", DBT_PROJECT / "tests" / "generic"):
+        for path in sorted(root.rglob("*.sql")):
+            text = re.sub(r"{#.*?#}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+            for kind, name, signature, body in MACRO.findall(text):
+                if kind == "materialization":
+                    yield f"materialization_{name}_postgres", [], body
+                else:
+                    names = re.findall(r"(\w+)(?:=\w+)?[,)]", signature)
+                    yield f"test_{name}" if kind == "test" else name, names, body
+
+
+def test_every_public_macro_is_described_with_its_arguments() -> None:
+    public = {name: names for name, names, _ in macros() if not name.startswith("_")}
+    described = {}
+    for macro in described_in(DBT_PROJECT / "macros", "macros"):
+        arguments = macro.get("arguments", [])
+        assert macro["description"], macro["name"]
+        assert all(one["description"] and one["type"] for one in arguments), macro["name"]
+        described[macro["name"]] = [one["name"] for one in arguments]
+    assert described == public
+
+
+def test_macro_that_asks_dbt_is_a_shell_over_one_that_does_not() -> None:
+    """The pure one is in `tests/dbt/test_macros.py`, or in a test that starts dbt."""
+    long = set()
+    for name, parameters, body in macros():
+        asked = set(OF_DBT.findall(" ".join(JINJA.findall(body)))) - set(parameters)
+        if asked and len(body.strip().splitlines()) > SHELL_LINES:
+            long.add(name)
+    assert not long
+
+
 @pytest.mark.parametrize("layer", ["stg", "dwh"])
 def test_every_published_column_is_described(layer: str) -> None:
     models = {model["name"]: model for model in described_in(MODELS / layer, "models")}

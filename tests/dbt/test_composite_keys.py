@@ -74,7 +74,6 @@ models:
 {{
     config(
         materialized = 'incremental',
-        incremental_strategy = 'changed_rows',
         unique_key = 'article_key',
         meta = {'changes': [{'table': 'mrr_dim_articles', 'key': ['sku']}]},
     )
@@ -86,15 +85,12 @@ select
     dbt_valid_from as valid_from,
     dbt_valid_to as valid_to
 from {{ ref('dwh_history_articles') }}
-{% if is_incremental() %}
-where sku in (select changed.sku from {{ changed_rows() }} as changed)
-{% endif %}
+where {{ is_unread() }}
 """,
     "models/dwh/shop/dwh_fact_order_lines.sql": """
 {{
     config(
         materialized = 'incremental',
-        incremental_strategy = 'changed_rows',
         unique_key = ['order_id', 'line_number'],
         meta = {
             'changes': [
@@ -109,11 +105,7 @@ with articles as (
 ),
 lines as (
     select * from {{ ref('stg_fact_order_lines') }}
-    {% if is_incremental() %}
-    where (order_id, line_number) in (
-        select changed.order_id, changed.line_number from {{ changed_rows() }} as changed
-    )
-    {% endif %}
+    where {{ is_unread() }}
 ),
 periods as (
     {{ version_periods('articles', 'article_key', ['sku'], facts='lines') }}

@@ -1,10 +1,7 @@
-{#- Pre-hook of snapshots: a column that is new in the relation of which they keep the history, or
-    has another type there, is so in the history. It is committed before the rows are compared,
-    since readers wait until it is. -#}
+{#- The change is committed before the rows are compared, since readers wait until it is. -#}
 {% macro follow_columns() %}
     {%- if execute and adapter.get_relation(this.database, this.schema, this.identifier) -%}
-        {%- set parent_id = model.depends_on.nodes | first -%}
-        {%- set current = graph.nodes.get(parent_id) or graph.sources[parent_id] -%}
+        {%- set current = node_of(model.depends_on.nodes | first) -%}
         {%- set statements = run_query(
             "select format("
             "    case when history.attname is null then 'alter table %1$s add column %2$I %3$s'"
@@ -22,7 +19,7 @@
         ).columns[0].values() | list -%}
         {%- if statements -%}
             {%- do change_in_place(this, statements) -%}
-            commit; begin
+            commit; begin;
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}

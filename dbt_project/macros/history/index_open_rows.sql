@@ -1,4 +1,3 @@
-{#- Post-hook of snapshots: a key has at most one open row, whatever builds beside us. -#}
 {% macro index_open_rows() -%}
     {%- set key = config.get('unique_key') %}
     create unique index if not exists {{ adapter.quote(this.identifier ~ '_open') }}

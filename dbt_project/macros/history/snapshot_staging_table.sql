@@ -1,15 +1,13 @@
-{#- dbt's own comparison of a snapshot with its table; of a large one, in a run, as far as the
-    change log says that it changed. -#}
 {% macro postgres__snapshot_staging_table(strategy, source_sql, target_relation) -%}
     {%- set changes = changes_of(model) -%}
-    {%- if not changes or is_worked_whole(model.name, changes, 'built_to') -%}
+    {%- if not changes or is_worked_whole(model, unread_changes(model)) -%}
         {{ return(default__snapshot_staging_table(strategy, source_sql, target_relation)) }}
     {%- endif -%}
-    {%- set key, table = changes[0].key, changes[0].table -%}
-    {%- set changed = '(' ~ key | join(', ') ~ ') in (' ~ changed_keys(table, model.name) ~ ')' -%}
+    {%- set unread = logged_keys('(' ~ unread_changes(model) ~ ')', changes[0].table) -%}
+    {%- set is_unread = '(' ~ changes[0].key | join(', ') ~ ') in (' ~ unread ~ ')' -%}
     {{ return(default__snapshot_staging_table(
         strategy,
-        'select * from (' ~ source_sql ~ ') as mirrored where ' ~ changed,
-        '(select * from ' ~ target_relation ~ ' where ' ~ changed ~ ') as history'
+        'select * from (' ~ source_sql ~ ') as current_rows where ' ~ is_unread,
+        '(select * from ' ~ target_relation ~ ' where ' ~ is_unread ~ ') as history'
     )) }}
 {%- endmacro %}

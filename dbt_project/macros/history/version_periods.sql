@@ -1,6 +1,3 @@
-{#- A query for the versions of those members that `facts` name, each with the time it stands for:
-    from its valid_from until the next version's, the first one from the beginning of time. The
-    member's own key (`natural_key`) may be several columns. -#}
 {% macro version_periods(dimension, key, natural_key, facts) -%}
     {%- set member_key = [natural_key] if natural_key is string else natural_key -%}
     {%- set member = 'versions.' ~ member_key | join(', versions.') -%}

@@ -1,36 +1,39 @@
-{#- On-run-start: reads back what profiles.yml sets in each session, and refuses to build where it
-    is not so: another profile, a pooler that shares sessions, variables of libpq that lead
-    elsewhere. -#}
 {% macro check_session() %}
-    {%- if execute and flags.WHICH in ['build', 'run', 'seed', 'snapshot', 'test'] -%}
-        {%- for name in ['PGHOSTADDR', 'PGSERVICE'] if env_var(name, '') -%}
-            {{ _refuse(name, 'set, and leads dbt elsewhere than WAREHOUSE_HOST', 'Unset it.') }}
-        {%- endfor -%}
-        {%- set settings = _session_settings(target.role or '') -%}
-        {%- if not settings -%}
-            {{ _refuse(
-                'profile ' ~ target.profile_name,
-                'it leaves the settings of a session to the role and the database',
-                'Use profiles.yml of this project: eval "$(python run.py env)" names it.'
-            ) }}
-        {%- endif -%}
-        {%- set first = _session_facts(settings) -%}
-        {%- for _ in range(3)
-            if first.connections != 1 or _session_facts(settings).pid != first.pid -%}
-            {{ _refuse(
-                'warehouse ' ~ target.host ~ ':' ~ target.port,
-                'a pooler shares server sessions, or does not reset them',
-                'Set its pool_mode to session, with a server_reset_query, or do without it.'
-            ) }}
-        {%- endfor -%}
-        {%- for name, value, wanted in first.wrong -%}
-            {{ _refuse(
-                name ~ ' is ' ~ value,
-                'dbt needs ' ~ wanted,
-                'Unset what changes it, or type eval "$(python run.py env)" again.'
-            ) }}
-        {%- endfor -%}
+    {%- if is_building() -%}
+        {{ _check_session(target, {
+            'PGHOSTADDR': env_var('PGHOSTADDR', ''), 'PGSERVICE': env_var('PGSERVICE', '')
+        }) }}
     {%- endif -%}
+{% endmacro %}
+
+{% macro _check_session(target, environment) %}
+    {%- for name, value in environment.items() if value -%}
+        {{ _refuse(name, 'set, and leads dbt elsewhere than WAREHOUSE_HOST', 'Unset it.') }}
+    {%- endfor -%}
+    {%- set settings = _session_settings(target.role or '') -%}
+    {%- if not settings -%}
+        {{ _refuse(
+            'profile ' ~ target.profile_name,
+            'it leaves the settings of a session to the role and the database',
+            'Use profiles.yml of this project: eval "$(python run.py env)" names it.'
+        ) }}
+    {%- endif -%}
+    {%- set first = _session_facts(settings) -%}
+    {%- for _ in range(3)
+        if first.connections != 1 or _session_facts(settings).pid != first.pid -%}
+        {{ _refuse(
+            'warehouse ' ~ target.host ~ ':' ~ target.port,
+            'a pooler shares server sessions, or does not reset them',
+            'Set its pool_mode to session, with a server_reset_query, or do without it.'
+        ) }}
+    {%- endfor -%}
+    {%- for name, value, wanted in first.wrong -%}
+        {{ _refuse(
+            name ~ ' is ' ~ value,
+            'dbt needs ' ~ wanted,
+            'Unset what changes it, or type eval "$(python run.py env)" again.'
+        ) }}
+    {%- endfor -%}
 {% endmacro %}
 
 {#- What `set name = 'value'` in a text sets, and the encoding, which libpq negotiates. A socket

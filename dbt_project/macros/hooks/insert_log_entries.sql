@@ -1,6 +1,4 @@
-{#- A statement that writes entries to dwh.run_log, and warns where it cannot: a good run does not
-    fail for its log. The tag of the quotes is new in each invocation, so that no message can end
-    them. -#}
+{#- The tag of the quotes is new in each invocation, so that no message can end them. -#}
 {% macro insert_log_entries(entries, run_id) %}
     {%- set tag = invocation_id | replace('-', '') -%}
     do $do_{{ tag }}$

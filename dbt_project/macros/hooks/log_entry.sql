@@ -1,4 +1,3 @@
-{#- What dwh.run_log keeps of a dbt result. -#}
 {% macro log_entry(result) %}
     {%- set statuses = {
         'success': 'success', 'pass': 'success', 'no-op': 'success',

@@ -1,5 +1,3 @@
-{#- The message of a result without the values of rows: of a test only how many rows failed, of an
-    error of the database neither its details nor the value that it refused. -#}
 {% macro log_message(result) %}
     {%- if result.node.resource_type == 'unit_test' and result.status == 'fail' -%}
         {{ return('the rows differ from those expected') }}

@@ -1,10 +1,13 @@
-{#- On-run-end: a row in dwh.run_log for each node that was built or tested. -#}
 {% macro log_nodes(results) %}
-    {%- if execute and flags.WHICH in ['build', 'run', 'seed', 'snapshot', 'test'] -%}
-        {%- set entries = [] -%}
-        {%- for result in results -%}
-            {%- do entries.append(log_entry(result)) -%}
-        {%- endfor -%}
-        {{ insert_log_entries(entries, env_var('TIDEMARK_RUN_ID', invocation_id)) }}
+    {%- if is_building() -%}
+        {{ insert_log_entries(_log_entries(results), env_var('TIDEMARK_RUN_ID', invocation_id)) }}
     {%- endif -%}
+{% endmacro %}
+
+{% macro _log_entries(results) %}
+    {%- set entries = [] -%}
+    {%- for result in results -%}
+        {%- do entries.append(log_entry(result)) -%}
+    {%- endfor -%}
+    {{ return(entries) }}
 {% endmacro %}

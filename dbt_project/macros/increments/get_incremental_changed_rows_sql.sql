@@ -1,18 +1,15 @@
-{#- The strategy `changed_rows`: of the rows that were built anew, those that are no longer there
-    are deleted, those that differ are updated, new ones are inserted; others are not touched. -#}
 {% macro get_incremental_changed_rows_sql(arg_dict) %}
-    {%- set row_key = changes_of(model)[0].key -%}
     {%- set unique_key = arg_dict.unique_key -%}
     {%- set unique_key = [unique_key] if unique_key is string else unique_key -%}
     {%- set columns = arg_dict.dest_columns | map(attribute='quoted') | list -%}
     delete from {{ arg_dict.target_relation }} as existing
-    using {{ changed_rows() }} as changed
+    using {{ unread_rows() }} as unread
     where
-        {{ same_key('existing', 'changed', row_key) }}
+        {{ _same_key('existing', 'unread', changes_of(model)[0].key) }}
         and not exists (
             select 1
             from {{ arg_dict.temp_relation }} as built
-            where {{ same_key('built', 'existing', unique_key) }}
+            where {{ _same_key('built', 'existing', unique_key) }}
         );
 
     insert into {{ arg_dict.target_relation }} as existing ({{ columns | join(', ') }})
@@ -26,3 +23,10 @@
         (existing.{{ columns | join(', existing.') }})
         is distinct from (excluded.{{ columns | join(', excluded.') }})
 {% endmacro %}
+
+{#- The condition that two relations have the same key; `key` names its columns as SQL does. -#}
+{% macro _same_key(one, other, key) -%}
+    {%- for column in key -%}
+        {{ one }}.{{ column }} = {{ other }}.{{ column }}{{ ' and ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}

@@ -1,19 +1,12 @@
-{#- True where a model with `changes`, the first of which names its own table, is to be compared or
-    tested whole: by dbt by hand always; in a run where its own table is small, where one of them
-    was made anew, or where the model has no position yet. -#}
-{% macro is_worked_whole(model_name, changes, position) -%}
-    {%- if not env_var('TIDEMARK_CHANGES_ONLY', '') -%}
+{#- dbt by hand compares and tests every row. A run does so where the node's own table is small, and
+    where one of its tables is to be read whole. -#}
+{% macro is_worked_whole(node, changes) -%}
+    {%- if not is_a_run() -%}
         {{ return(true) }}
     {%- endif -%}
-    {%- set tables = changes | map(attribute='table') | list -%}
-    {%- set found = run_query(
-        "select"
-        " (select reltuples from pg_class where oid = to_regclass('"
-        ~ mirrored_table(tables[0]).relation ~ "')) <= " ~ var('whole_table_rows')
-        ~ " or exists (select from " ~ source('state', 'change_log')
-        ~ " where operation = 'load' and table_name in ('" ~ tables | join("', '") ~ "'))"
-        ~ " or exists (select from " ~ source('state', 'model_position')
-        ~ " where " ~ position ~ " < 0 and model_name = '" ~ model_name ~ "')"
-    ) -%}
-    {{ return(found.columns[0][0]) }}
+    {%- set own_table = mirrored_table(changes_of(node)[0].table).relation -%}
+    {{ return(run_query(
+        "select (select reltuples from pg_class where oid = to_regclass('" ~ own_table ~ "')) <= "
+        ~ var('whole_table_rows') ~ " or " ~ has_load('(' ~ changes ~ ')')
+    ).columns[0][0]) }}
 {%- endmacro %}

@@ -1,12 +1,11 @@
-{#- The relation of a mirrored table and the quoted names of its key's columns, from its declaration
-    as a source. Before all declarations have been read, an empty one. -#}
-{% macro mirrored_table(table) %}
-    {%- if not execute -%}
-        {{ return({'relation': '', 'key': []}) }}
-    {%- endif -%}
-    {%- for source in graph.sources.values() if (source.schema, source.name) == ('mrr', table) -%}
+{% macro mirrored_table(table) -%}
+    {{ return(_mirrored_table(table, graph.sources.values()) if execute else _no_table()) }}
+{%- endmacro %}
+
+{% macro _mirrored_table(table, sources) -%}
+    {%- for source in sources if (source.schema, source.name) == ('mrr', table) -%}
         {%- set key = [] -%}
-        {%- for column in source.config.meta.key -%}
+        {%- for column in source.config.meta.get('key') or [] -%}
             {%- do key.append(adapter.quote(column)) -%}
         {%- endfor -%}
         {{ return({
@@ -17,4 +16,9 @@
     {{ exceptions.raise_compiler_error(
         table ~ ": not declared as a mirrored table\nHINT: Declare it below models/mrr/."
     ) }}
-{% endmacro %}
+{%- endmacro %}
+
+{#- What stands for a table until all declarations have been read. -#}
+{% macro _no_table() -%}
+    {{ return({'relation': '', 'key': []}) }}
+{%- endmacro %}

@@ -1,7 +1,4 @@
-{#- Builds all rows of a table: as it is where there is none yet; else beside it, and then its
-    columns and rows are made to follow. It is replaced only where types or constraints differ.
-
-    New columns are committed before the rows follow, since readers wait from the change of a column
+{#- New columns are committed before the rows follow, since readers wait from the change of a column
     to the end of its transaction. -#}
 {% macro build_whole(target, built, sql) -%}
     {%- if not run_query("select to_regclass('" ~ target ~ "') is not null").columns[0][0] -%}

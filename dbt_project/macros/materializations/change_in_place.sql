@@ -1,4 +1,3 @@
-{#- Runs statements that change a relation, once nobody uses it, in bounded time. -#}
 {% macro change_in_place(relation, statements) -%}
     {%- set tag = '$sql_' ~ invocation_id | replace('-', '') ~ '$' -%}
     {%- do run_query(

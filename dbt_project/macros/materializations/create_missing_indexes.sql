@@ -1,4 +1,3 @@
-{#- Makes those indexes of the model's configuration that the table has not yet. -#}
 {% macro create_missing_indexes(relation) -%}
     {%- set wanted = config.get('indexes', default=[]) -%}
     {%- if wanted -%}

@@ -1,5 +1,3 @@
-{#- dbt's own, but for a full refresh, which changes the rows that differ and leaves the table, its
-    grants and what rests on it. -#}
 {%- materialization incremental, adapter='postgres' -%}
     {%- set existing_relation = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
@@ -24,7 +22,9 @@
         {%- endif -%}
         {%- set columns = process_schema_changes(on_schema_change, new_rows, existing_relation) -%}
         {%- set strategy_sql = adapter.get_incremental_strategy_macro(
-            context, config.get('incremental_strategy') or 'default'
+            context,
+            config.get('incremental_strategy')
+            or ('changed_rows' if changes_of(model) else 'default')
         ) -%}
         {%- call statement('main') -%}
             {{ strategy_sql({

@@ -1,5 +1,3 @@
-{#- A table whose rows follow the model's: those that differ are deleted and inserted, so that
-    readers are not disturbed and nothing is written where nothing changed. -#}
 {%- materialization table, adapter='postgres' -%}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set built = make_intermediate_relation(target_relation) -%}

@@ -1,7 +1,4 @@
-{#- A view that is left alone where it is what the model says, replaced in place where its columns
-    stay, and made anew where they do not and nothing of others rests on it; with its grants.
-
-    What a view is, only PostgreSQL can say: the model is made into a temporary view first, and the
+{#- What a view is, only PostgreSQL can say: the model is made into a temporary view first, and the
     two are compared. dbt's own materialization makes every view anew in every build, and what
     rested on it goes without a word. -#}
 {%- materialization view, adapter='postgres' -%}

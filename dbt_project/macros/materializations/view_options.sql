@@ -1,4 +1,3 @@
-{#- The clause that keeps the options of a view, which `create or replace` resets. -#}
 {% macro view_options(relation) -%}
     {%- set options = run_query(
         "select ' with (' || array_to_string(reloptions, ', ') || ')'"

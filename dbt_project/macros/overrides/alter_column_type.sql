@@ -1,4 +1,3 @@
-{#- dbt makes a new column and drops the old one, with the views that use it. -#}
 {% macro postgres__alter_column_type(relation, column_name, new_column_type) -%}
     {%- set column = adapter.quote(column_name) -%}
     {%- do change_in_place(relation, [

@@ -1,5 +1,3 @@
-{#- The columns of an incremental model that follows its query; where somebody uses it, in bounded
-    time, and where a view rests on a column that would go, not at all. -#}
 {% macro postgres__alter_relation_add_remove_columns(relation, add_columns, remove_columns) -%}
     {%- set statements = [] -%}
     {%- for column in add_columns or [] -%}

@@ -1,4 +1,3 @@
-{#- New columns of a snapshot; where somebody uses it, in bounded time. -#}
 {% macro postgres__create_columns(relation, columns) -%}
     {%- set statements = [] -%}
     {%- for column in columns -%}

@@ -1,19 +1,15 @@
-{#- What dbt's generic tests read in place of a relation: its rows that meet the test's `where`,
-    and are to be tested. -#}
 {% macro get_where_subquery(relation) -%}
-    {%- set conditions = [] -%}
-    {%- if config.get('where') -%}
-        {%- do conditions.append(config.get('where')) -%}
-    {%- endif -%}
-    {%- if execute -%}
-        {%- for node in (graph.nodes.values() | list) + (graph.sources.values() | list)
-            if node.relation_name == relation | string -%}
-            {%- set changed = rows_to_test(node) -%}
-            {%- if changed -%}
-                {%- do conditions.append(changed) -%}
-            {%- endif -%}
-        {%- endfor -%}
-    {%- endif -%}
+    {{ return(_where_subquery(relation, config.get('where'), nodes_of(relation))) }}
+{%- endmacro %}
+
+{% macro _where_subquery(relation, where, nodes) -%}
+    {%- set conditions = [where] if where else [] -%}
+    {%- for node in nodes -%}
+        {%- set is_tested = rows_to_test(node) -%}
+        {%- if is_tested -%}
+            {%- do conditions.append(is_tested) -%}
+        {%- endif -%}
+    {%- endfor -%}
     {%- if not conditions -%}
         {{ return(relation) }}
     {%- endif -%}

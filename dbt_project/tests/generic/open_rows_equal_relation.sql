@@ -1,5 +1,3 @@
-{#- The open rows of a history are the rows of the relation that it is a history of, as far as the
-    history has read their changes. -#}
 {% test open_rows_equal_relation(model, relation) %}
 {%- if execute -%}
 {%- set history = tested_node() -%}
@@ -33,7 +31,7 @@ differences as (
 
 select * from differences
 where ({{ change.key | join(', ') }}) not in (
-    {{ changed_keys(change.table, history.name) | indent(4) }}
+    {{ unread_keys(history, change.table) | indent(4) }}
 )
 {%- endif -%}
 {% endtest %}

@@ -1,5 +1,3 @@
-{#- Of each key, a version begins no sooner than the one before it ends, nor ends before it
-    begins. -#}
 {% test periods_do_not_overlap(model, key, valid_from, valid_to) %}
 {%- set version_of = key if key is string else key | join(', ') %}
 

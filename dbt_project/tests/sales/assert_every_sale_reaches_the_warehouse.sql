@@ -1,4 +1,4 @@
-{%- set facts = graph.nodes.get('model.tidemark.dwh_fact_sales') if execute -%}
+{%- set facts = node_of('model.tidemark.dwh_fact_sales') -%}
 with mirrored as (
 
     select
@@ -43,5 +43,5 @@ differences as (
 
 select * from differences
 where sale_id not in (
-    {{ changed_keys('mrr_fact_sales', 'dwh_fact_sales') | indent(4) }}
+    {{ unread_keys(facts, 'mrr_fact_sales') | indent(4) }}
 )

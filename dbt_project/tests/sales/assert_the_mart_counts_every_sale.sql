@@ -1,5 +1,5 @@
 -- Sums over all sales: where a run tests those that it has changed, dbt by hand tests this.
-{%- set facts = graph.nodes.get('model.tidemark.dwh_fact_sales') if execute %}
+{%- set facts = node_of('model.tidemark.dwh_fact_sales') %}
 with sales as (
 
     select

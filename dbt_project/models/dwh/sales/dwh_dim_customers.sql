@@ -4,7 +4,6 @@
 {{
     config(
         materialized = 'incremental',
-        incremental_strategy = 'changed_rows',
         unique_key = 'customer_key',
         indexes = [{'columns': ['customer_id']}],
         meta = {'changes': [{'table': 'mrr_dim_customers', 'key': ['customer_id']}]},
@@ -14,9 +13,7 @@
 with history as (
 
     select * from {{ ref('dwh_history_customers') }}
-    {% if is_incremental() %}
-    where customer_id in (select changed.customer_id from {{ changed_rows() }} as changed)
-    {% endif %}
+    where {{ is_unread() }}
 
 ),
 

@@ -4,7 +4,6 @@
 {{
     config(
         materialized = 'incremental',
-        incremental_strategy = 'changed_rows',
         unique_key = 'product_key',
         indexes = [{'columns': ['product_id']}],
         meta = {'changes': [{'table': 'mrr_dim_products', 'key': ['product_id']}]},
@@ -14,9 +13,7 @@
 with history as (
 
     select * from {{ ref('dwh_history_products') }}
-    {% if is_incremental() %}
-    where product_id in (select changed.product_id from {{ changed_rows() }} as changed)
-    {% endif %}
+    where {{ is_unread() }}
 
 ),
 

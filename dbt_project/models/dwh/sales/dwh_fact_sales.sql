@@ -5,7 +5,6 @@
 {{
     config(
         materialized = 'incremental',
-        incremental_strategy = 'changed_rows',
         unique_key = 'sale_id',
         indexes = [{'columns': ['customer_id']}, {'columns': ['product_id']}],
         meta = {
@@ -33,9 +32,7 @@ products as (
 sales as (
 
     select * from {{ ref('stg_fact_sales') }}
-    {% if is_incremental() %}
-    where sale_id in (select changed.sale_id from {{ changed_rows() }} as changed)
-    {% endif %}
+    where {{ is_unread() }}
 
 ),
 

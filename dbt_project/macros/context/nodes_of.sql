@@ -1,0 +1,13 @@
+{% macro nodes_of(relation) -%}
+    {{ return(_nodes_of(relation, [graph.nodes, graph.sources]) if execute else []) }}
+{%- endmacro %}
+
+{% macro _nodes_of(relation, collections) -%}
+    {%- set found = [] -%}
+    {%- for nodes in collections -%}
+        {%- for node in nodes.values() if node.relation_name == relation | string -%}
+            {%- do found.append(node) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}

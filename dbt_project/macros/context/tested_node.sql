@@ -1,0 +1,3 @@
+{% macro tested_node() -%}
+    {{ return(node_of(model.attached_node)) }}
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{% macro text_array(values) -%}
+    array[{{ "'" ~ values | join("', '") ~ "'" if values }}]::text[]
+{%- endmacro %}

@@ -1,4 +1,0 @@
-{#- The node that a generic test is attached to. -#}
-{% macro tested_node() -%}
-    {{ return(graph.nodes[model.attached_node]) }}
-{%- endmacro %}
