@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ import embedded
 from common.rows import one_row
 from common.settings import LOCAL, Address
 from extract.declarations import MirroredTable
-from extract.extraction import Extraction, TableOutcome
-from extract.mysql.source import MySQLSource
+from extract.extraction import TableOutcome, open_extraction
 from operational.connection import connection as operational_connection
 from warehouse.connection import connect
 from warehouse.marks import advance_marks
@@ -121,19 +120,16 @@ def extract_media(
 ) -> TableOutcome:
     """Bring the mirror of `media` in a warehouse up to date, and advance its mark."""
     table = MirroredTable("bench", MIRROR, DATABASE, "media", ("id",), "updated_at", **facts)
-    connection = connect(warehouse)
-    upgrade(connection)
-    source = MySQLSource(operational, duty)
-    run_log = RunLog(connection, new_run_id())
-    folder = LOCAL / "bench-landing"
-    (outcome,) = Extraction(source, warehouse, connection, run_log, folder, full_refresh).run(
-        [table]
-    )
-    if outcome.error:
-        raise outcome.error
-    advance_marks(connection, [outcome.mark] if outcome.mark else [], run_log.run_id)
-    source.close()
-    connection.close()
+    with closing(connect(warehouse)) as connection:
+        upgrade(connection)
+        run_log, folder = RunLog(connection, new_run_id()), LOCAL / "bench-landing"
+        with open_extraction(
+            operational, warehouse, run_log, duty, folder=folder, full_refresh=full_refresh
+        ) as extraction:
+            (outcome,) = extraction.run([table])
+        if outcome.error:
+            raise outcome.error
+        advance_marks(connection, [outcome.mark] if outcome.mark else [], run_log.run_id)
     return outcome
 
 

@@ -13,11 +13,10 @@ from commands.servers import Connected, connect_servers
 from commands.tables import PlainTable, show
 from commands.working import work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, UsageError
-from common.settings import LOCAL, read_settings
+from common.settings import read_settings
 from extract.compare.identity import check_identity
 from extract.declarations import MirroredTable, declared_tables
-from extract.extraction import Extraction
-from extract.mysql.source import MySQLSource
+from extract.extraction import open_extraction
 from extract.progress import Progress, ignore
 from extract.verifying import VerifiedTable, verify_table
 from warehouse.build import Builder, Node
@@ -93,21 +92,19 @@ def verify_tables(
     found = []
     with (
         work_on_warehouse(servers, "verify") as work,
-        closing(MySQLSource(servers.operational, servers.duty)) as source,
-    ):
-        extraction = Extraction(
-            source,
+        open_extraction(
+            servers.operational,
             servers.warehouse,
-            work.connection,
             work.run_log,
-            LOCAL / "landing",
+            servers.duty,
             accepted_deletes=accepted_deletes,
             limits=servers.limits,
             report_progress=progress,
             check_lock=work.lock.check,
-        )
+        ) as extraction,
+    ):
         if not servers.source_is_embedded:
-            check_identity(work.connection, source, tables, None)
+            check_identity(work.connection, extraction.source, tables, None)
         for table in tables:
             found.append(verify_table(extraction, table, repair))
             report(found[-1])

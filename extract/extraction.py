@@ -6,9 +6,10 @@ table's failure stops that table and nothing else.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -16,7 +17,7 @@ from psycopg2.extensions import connection as Connection
 from common.errors import DeletesRefused, TableError, TidemarkError
 from common.log import get_logger
 from common.pause import pause_point
-from common.settings import SNAPSHOT_SECONDS, Address
+from common.settings import DUTY, LOCAL, SNAPSHOT_SECONDS, Address
 from extract.applying import apply_read
 from extract.compare.guard import note_candidates
 from extract.compare.reconcile import compare_due
@@ -28,6 +29,7 @@ from extract.landing.files import LandingTable, landing_folder
 from extract.limits import LIMITS, Limits
 from extract.mirror.table import Applied, MirrorTable
 from extract.mirror.verification import Verification
+from extract.mysql.source import MySQLSource
 from extract.pair import TablePair
 from extract.progress import Progress, ignore
 from extract.reading import REFUSED, Reading, decide
@@ -40,6 +42,8 @@ from warehouse.marks import Mark, read_marks
 from warehouse.run_log import RunLog
 
 log = get_logger(__name__)
+
+LANDING_FOLDER = LOCAL / "landing"
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,18 @@ class TableOutcome:
         return self.verification.applied if self.verification else Applied()
 
 
-@dataclass
+@contextmanager
+def open_extraction(
+    operational: Address, warehouse: Address, run_log: RunLog, duty: float = DUTY, **options: Any
+) -> Iterator["Extraction"]:
+    """Connect to the source; the `options` are those of an Extraction. Raises ServerError."""
+    with closing(MySQLSource(operational, duty)) as source:
+        yield Extraction(source, warehouse, run_log, **options)
+
+
+@dataclass(frozen=True)
 class Extraction:
-    """One extract of some tables into the warehouse.
+    """One extract of some tables into the warehouse, or the comparison of some.
 
     `check_lock` raises when the run's lock is gone; it is asked before each commit. So many
     `snapshot_seconds` the source keeps a snapshot for us, of which the tables that fit are read; 0
@@ -75,9 +88,8 @@ class Extraction:
 
     source: Source
     warehouse: Address
-    connection: Connection
     run_log: RunLog
-    folder: Path
+    folder: Path = field(default_factory=lambda: LANDING_FOLDER)
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     snapshot_seconds: float = SNAPSHOT_SECONDS
@@ -85,6 +97,11 @@ class Extraction:
     report: Callable[[TableOutcome], None] = lambda outcome: None
     report_progress: Callable[[Progress], None] = ignore
     check_lock: Callable[[], None] = lambda: None
+
+    @property
+    def connection(self) -> Connection:
+        """The warehouse, in autocommit: that of the run's log."""
+        return self.run_log.connection
 
     def run(self, tables: list[MirroredTable]) -> list[TableOutcome]:
         """Bring the tables up to date; an outcome for each, in the order given.

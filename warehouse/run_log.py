@@ -37,12 +37,12 @@ class RunLog:
     """The log of one run, on a connection in autocommit."""
 
     def __init__(self, connection: Connection, run_id: str) -> None:
-        self._connection = connection
+        self.connection = connection
         self.run_id = run_id
 
     def close_abandoned(self) -> int:
         """Mark what killed runs left as running. The caller holds the run lock."""
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             cursor.execute(
                 "update dwh.run_log set status = 'error', finished_at = clock_timestamp(),"
                 " error_message = %s where status = 'running' and run_id <> %s",
@@ -76,7 +76,7 @@ class RunLog:
     ) -> None:
         """Log a step that has ended just now."""
         log.info("%s %s: %s in %.2f s %s", process, name, status, seconds, message or "")
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             cursor.execute(
                 "insert into dwh.run_log (run_id, process, step, status, started_at, finished_at,"
                 " execution_seconds, rows_affected, error_message) values (%s, %s, %s, %s,"
@@ -85,7 +85,7 @@ class RunLog:
             )
 
     def _start(self, process: str, name: str) -> int:
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             cursor.execute(
                 "insert into dwh.run_log (run_id, process, step, status, started_at)"
                 " values (%s, %s, %s, 'running', clock_timestamp()) returning log_id",
@@ -94,7 +94,7 @@ class RunLog:
             return int(one_value(cursor))
 
     def _finish(self, log_id: int, step: Step, seconds: float) -> None:
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             cursor.execute(
                 "update dwh.run_log set status = %s, finished_at = clock_timestamp(),"
                 " execution_seconds = %s, rows_affected = %s, error_message = %s"

@@ -10,18 +10,14 @@ from psycopg2.extensions import connection as Connection
 from commands.servers import Connected
 from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError
-from common.settings import LOCAL
 from extract.compare.identity import check_accepted, check_identity
 from extract.declarations import MirroredTable
-from extract.extraction import Extraction, TableOutcome
-from extract.mysql.source import MySQLSource
+from extract.extraction import TableOutcome, open_extraction
 from extract.progress import Progress, ignore
 from warehouse.build import Builder, BuildResult, Node, source_id
 from warehouse.marks import Mark, advance_marks
 from warehouse.positions import count_changes, forget_read_changes
 from warehouse.retention import forget_compiled, forget_old
-
-LANDING_FOLDER = LOCAL / "landing"
 
 
 @dataclass(frozen=True)
@@ -103,28 +99,24 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
 def _extract(
     servers: Connected, work: Work, options: RunOptions, report: Report
 ) -> list[TableOutcome]:
-    source = MySQLSource(servers.operational, servers.duty)
-    extraction = Extraction(
-        source,
+    with open_extraction(
+        servers.operational,
         servers.warehouse,
-        work.connection,
         work.run_log,
-        LANDING_FOLDER,
-        options.full_refresh,
-        options.accepted_deletes,
-        servers.snapshot_seconds,
-        servers.limits,
+        servers.duty,
+        full_refresh=options.full_refresh,
+        accepted_deletes=options.accepted_deletes,
+        snapshot_seconds=servers.snapshot_seconds,
+        limits=servers.limits,
         report=report.table,
         report_progress=report.progress,
         check_lock=work.lock.check,
-    )
-    try:
+    ) as extraction:
+        source, accepted = extraction.source, options.accepted_source
         if not servers.source_is_embedded:
-            check_identity(work.connection, source, options.tables, options.accepted_source)
-        check_accepted(source, options.accepted_source)
+            check_identity(work.connection, source, options.tables, accepted)
+        check_accepted(source, accepted)
         return extraction.run(options.tables)
-    finally:
-        source.close()
 
 
 def _build(

@@ -18,6 +18,7 @@ from commands.run import work
 from commands.run.work import Report, RunOptions, run
 from commands.servers import Connected
 from common import pause
+from extract import extraction
 from extract.declarations import MirroredTable
 from extract.limits import Limits
 from warehouse.build import BuildResult
@@ -106,7 +107,7 @@ def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
         _hold(moment, channel)
     with (
         patch.object(work, "Builder", NothingToBuild),
-        patch.object(work, "LANDING_FOLDER", what.folder),
+        patch.object(extraction, "LANDING_FOLDER", what.folder),
     ):
         try:
             result = run(connected, RunOptions(what.tables), Report())

@@ -7,7 +7,7 @@ from pathlib import Path
 from commands.servers import Connected
 from extract.compare.reconcile import verify
 from extract.declarations import MirroredTable
-from extract.extraction import Extraction, TableOutcome
+from extract.extraction import TableOutcome, open_extraction
 from extract.limits import Limits
 from extract.mirror.table import MirrorTable
 from extract.mirror.verification import Verification
@@ -53,20 +53,16 @@ class Mirror:
     def extract(
         self, *tables: MirroredTable, advance: bool = True, **options: object
     ) -> list[TableOutcome]:
-        source = MySQLSource(self.connected.operational)
         run_log = RunLog(self.connection, new_run_id())
-        try:
-            outcomes = Extraction(
-                source,
-                self.connected.warehouse,
-                self.connection,
-                run_log,
-                self.folder,
-                limits=self.limits,
-                **options,
-            ).run(list(tables))
-        finally:
-            source.close()
+        with open_extraction(
+            self.connected.operational,
+            self.connected.warehouse,
+            run_log,
+            folder=self.folder,
+            limits=self.limits,
+            **options,
+        ) as extraction:
+            outcomes = extraction.run(list(tables))
         if advance:
             marks = [outcome.mark for outcome in outcomes if outcome.mark]
             advance_marks(self.connection, marks, run_log.run_id)
