@@ -4,8 +4,12 @@ import sys
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
+
+FIGURE = 9
+"""Characters of a text that is folded in no terminal, however narrow."""
 
 
 class PlainTable(Table):
@@ -20,8 +24,20 @@ class PlainTable(Table):
         """A row of the table."""
         self.add_row(*map(Text, cells))
 
+    def fit(self, console: Console) -> None:
+        """Where the console is narrow, leave out blanks, and let long texts alone be folded."""
+        as_wide_as_it_likes = console.options.update(max_width=10_000)
+        if Measurement.get(console, as_wide_as_it_likes, self).maximum <= console.width:
+            return
+        self.padding = 0
+        self.show_edge = False
+        for column in self.columns:
+            texts = [str(text) for text in (column.header, *column.cells)]
+            column.no_wrap = all(len(text) <= FIGURE for text in texts)
 
-def show(table: Table) -> None:
+
+def show(table: PlainTable, console: Console | None = None) -> None:
     """Print a table, in the width of the terminal where there is one."""
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = console or (Console() if sys.stdout.isatty() else Console(width=200))
+    table.fit(console)
     console.print(table)

@@ -12,6 +12,7 @@ from commands.progress import Teller, line_of
 from commands.run import words
 from commands.run.work import RunResult
 from commands.status import RunStatus, Status, TableStatus, as_tables, messages
+from commands.tables import show
 from common.errors import TableError
 from extract.extraction import TableOutcome
 from extract.mirror.table import Applied
@@ -220,6 +221,24 @@ def test_summary_counts_what_was_fetched_and_compared() -> None:
         ]
     )
     assert row.split() == ["a", "window", "3", "9", "0", "2", "0", "9", "yes", "advanced"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_narrow_terminal_folds_no_figure_of_the_summary(width: int) -> None:
+    names = ["mrr_dim_customers", "mrr_fact_sales"]
+    result = result_of([outcome(name, applied=2) for name in names])
+
+    def lines(width: int) -> list[list[str]]:
+        written = StringIO()
+        show(words.summary(result), Console(file=written, width=width))
+        assert max(map(len, written.getvalue().splitlines())) <= width
+        return [line.split() for line in written.getvalue().splitlines() if line.strip()]
+
+    shown, wide = lines(width), lines(200)
+    assert shown[0] == wide[0]
+    assert [row[1:] for row in shown[2:] if len(row) > 1] == [row[1:] for row in wide[2:]]
+    if width > 90:
+        assert [row[0] for row in shown[2:]] == names
 
 
 @pytest.mark.parametrize(
