@@ -4,27 +4,28 @@ The settings name both servers: OPERATIONAL_HOST=… WAREHOUSE_HOST=… python -
 """
 
 from typing import Any
+from unittest.mock import patch
 
 from bench.laboratory import extract_media
 from bench.tools import LOADED
 from common.errors import UsageError
 from common.settings import read_settings
-from extract import extraction
+from extract import applying
+from extract.compare.reconcile import reconcile
 
 
 def main() -> None:
-    module: Any = extraction
-    reconcile = module.reconcile
+    """Load, and say so before what was loaded is compared."""
+    settings = read_settings()
+    if settings.operational is None or settings.warehouse is None:
+        raise UsageError("bench", "one of the servers is not set", "Set both, as above.")
 
     def told(*arguments: Any) -> Any:
         print(LOADED, flush=True)
         return reconcile(*arguments)
 
-    module.reconcile = told
-    settings = read_settings()
-    if settings.operational is None or settings.warehouse is None:
-        raise UsageError("bench", "one of the servers is not set", "Set both, as above.")
-    extract_media(settings.operational, settings.warehouse, settings.duty)
+    with patch.object(applying, "reconcile", told):
+        extract_media(settings.operational, settings.warehouse, settings.duty)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import machine
+import embedded
+from bench import laboratory, machine, tidemark_load
 from bench.picture import NAME_HEIGHT, PLOT_LEFT, PLOT_TOP, Bar, Line, bars, lines
 from bench.processes import Command, CommandFailed, Cost, measure
 from bench.timeline import LAST_PART, OTHER_NODES, TESTS, Run
+from bench.tools import LOADED
+from common.settings import Address
+from tests.support.servers import OperationalDatabase
 
 MEGABYTE = 1024 * 1024
 GRANDCHILD = """
@@ -127,3 +131,19 @@ def test_code_that_changes_while_it_is_measured_voids_the_figures(
         pass
     with pytest.raises(machine.CodeChanged, match="measure again"), machine.unchanged_code():
         module.write_text("rows = 2\n", encoding="utf-8")
+
+
+def test_load_says_where_its_proof_begins(
+    servers: embedded.Servers,
+    operational: OperationalDatabase,
+    warehouse: Address,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    operational.execute("create table media (id int primary key, updated_at timestamp)")
+    monkeypatch.setattr(laboratory, "DATABASE", operational.name)
+    for prefix, address in (("OPERATIONAL", servers.operational), ("WAREHOUSE", warehouse)):
+        for name, value in vars(address).items():
+            monkeypatch.setenv(f"{prefix}_{name.upper()}", str(value))
+    tidemark_load.main()
+    assert capsys.readouterr().out == f"{LOADED}\n"
