@@ -10,7 +10,7 @@ CHANGES_KEPT = 1_000_000
 """The change log is kept no longer, and no larger, for a model that is not built."""
 
 
-def count_changes(connection: Connection) -> None:
+def analyze_changes(connection: Connection) -> None:
     """Let PostgreSQL know how many changes there are.
 
     It would else expect as many as there were once, and read large tables whole for a few keys.

@@ -16,7 +16,7 @@ from extract.extraction import TableOutcome, open_extraction
 from extract.progress import Progress, ignore
 from warehouse.build import Builder, BuildResult, Node, source_id
 from warehouse.marks import Mark, advance_marks
-from warehouse.positions import count_changes, forget_read_changes
+from warehouse.positions import analyze_changes, forget_read_changes
 from warehouse.retention import forget_compiled, forget_old
 
 
@@ -138,7 +138,7 @@ def _build(
     exclude += [f"source:{table.domain}.{table.name}+" for table in options.left_out]
     build, error = None, None
     if good:
-        count_changes(work.connection)
+        analyze_changes(work.connection)
         try:
             build = builder.build(select, exclude, report.node)
         except TidemarkError as caught:
