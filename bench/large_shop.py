@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bench.laboratory import ROWS_PER_INSERT, Laboratory, laboratory
 from bench.machine import machine
+from bench.project_copy import ProjectCopy
 from bench.timeline import Run
-from bench.workshop import Workshop
 from common.settings import LOCAL
 from embedded import create_database
 from warehouse.connection import connect
@@ -112,11 +112,11 @@ def main() -> None:
     print(machine())
     with laboratory(LOCAL / "bench-shop") as lab:
         make_shop(lab, options.rows)
-        workshop = Workshop(lab, LOCAL / "bench-project")
-        tell("first run", workshop.run(), lab, options.least)
+        copied = ProjectCopy(lab, LOCAL / "bench-project")
+        tell("first run", copied.run(), lab, options.least)
         change_shop(lab, options.changes)
-        tell(f"{options.changes} changes", workshop.run(), lab, options.least)
-        tell("the same once more", workshop.run(), lab, options.least)
+        tell(f"{options.changes} changes", copied.run(), lab, options.least)
+        tell("the same once more", copied.run(), lab, options.least)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from dataclasses import asdict
 
 from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine
+from bench.project_copy import ProjectCopy
 from bench.timeline import Run
-from bench.workshop import Workshop
 from common.settings import LOCAL
 from operational.seed import seed
 
@@ -45,27 +45,27 @@ def measure(lab: Laboratory, repeat: int, tables: int) -> dict[str, list[Run]]:
     """Each command as often as asked, by name."""
     seed(lab.servers)
     age_sample(lab)
-    workshop = Workshop(lab, LOCAL / "bench-project")
-    workshop.run()
-    workshop.run()
+    copied = ProjectCopy(lab, LOCAL / "bench-project")
+    copied.run()
+    copied.run()
     measured = {
-        HELP: [workshop.run("--help") for _ in range(repeat)],
-        STATUS: [workshop.run("status") for _ in range(repeat)],
-        RUN: [workshop.run() for _ in range(repeat)],
+        HELP: [copied.run("--help") for _ in range(repeat)],
+        STATUS: [copied.run("status") for _ in range(repeat)],
+        RUN: [copied.run() for _ in range(repeat)],
     }
     changed = []
     for _ in range(repeat):
         change_a_row(lab)
-        changed.append(workshop.run())
+        changed.append(copied.run())
         # the row is outside the next window again
         age_sample(lab)
-        workshop.run()
+        copied.run()
     measured["run.py, one row changed"] = changed
-    workshop.add_tables(tables)
-    workshop.run()
-    workshop.run()
+    copied.add_tables(tables)
+    copied.run()
+    copied.run()
     measured[f"run.py, nothing changed, {tables} more tables"] = [
-        workshop.run() for _ in range(repeat)
+        copied.run() for _ in range(repeat)
     ]
     return measured
 

@@ -18,6 +18,7 @@ from psycopg2.extensions import connection as Connection
 import embedded
 from common.settings import PROJECT, Address
 from operational.seed import sample_rows
+from tests.support.command_line import copy_of_project
 from tests.support.projects import HURRY, QUICKLY, Project
 from tests.support.servers import drop_database
 from warehouse.build import dbt_environment
@@ -208,26 +209,28 @@ def administer(server: Address, statement: str) -> None:
     connection.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def copied_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy with short waits; one for all tests, since dbt parses what changed only."""
-    folder = tmp_path_factory.mktemp("project")
+    """The dbt project of a copy; one for all tests, since dbt parses what changed only."""
+    return copy_of_project(tmp_path_factory.mktemp("copied") / "project") / "dbt_project"
+
+
+@pytest.fixture
+def project(copied_project: Path, warehouse: Warehouse) -> Project:
+    """The copy as the project is, but with short waits."""
+    kept = ("target", "logs")
+    for path in copied_project.iterdir():
+        if path.is_dir() and path.name not in kept:
+            shutil.rmtree(path)
     shutil.copytree(
         PROJECT / "dbt_project",
-        folder / "dbt_project",
-        ignore=shutil.ignore_patterns("target", "logs"),
+        copied_project,
+        ignore=shutil.ignore_patterns(*kept),
+        dirs_exist_ok=True,
     )
     profiles = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
     for old, new in HURRY:
         assert old in profiles
         profiles = profiles.replace(old, new)
-    (folder / "profiles.yml").write_text(profiles, encoding="utf-8")
-    return folder / "dbt_project"
-
-
-@pytest.fixture
-def project(copied_project: Path, warehouse: Warehouse) -> Iterator[Project]:
-    yield Project(copied_project)
-    models = copied_project / "models"
-    shutil.rmtree(models)
-    shutil.copytree(PROJECT / "dbt_project" / "models", models)
+    (copied_project.parent / "profiles.yml").write_text(profiles, encoding="utf-8")
+    return Project(copied_project)

@@ -52,7 +52,7 @@ class CommandLine:
 
 def copy_of_project(folder: Path) -> Path:
     """A copy of the project without its state, so that a test may break a model of it."""
-    left_out = (".git", ".local", ".venv", "target", "logs", ".env", "__pycache__")
+    left_out = (".git", ".local", ".venv", "target", "logs", ".env", "__pycache__", "*_cache")
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*left_out))
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     return folder

@@ -21,6 +21,10 @@ TEST_SERVERS = LOCAL / f"test-servers{WORKER}"
 """The home of the servers; each of several processes that test at once has its own."""
 
 
+Query = Callable[..., list[tuple]]
+"""Runs SQL, and gives its rows."""
+
+
 @contextmanager
 def new_warehouse(servers: embedded.Servers, template: Address | None = None) -> Iterator[Address]:
     """An empty warehouse database, or a copy of one that nobody works in; dropped afterwards."""
@@ -73,7 +77,7 @@ def new_operational(servers: embedded.Servers) -> Iterator[OperationalDatabase]:
 
 
 @contextmanager
-def querying(warehouse: Address) -> Iterator[Callable[..., list[tuple]]]:
+def querying(warehouse: Address) -> Iterator[Query]:
     """Runs SQL in a warehouse, on a connection apart from the code's own."""
     connection = psycopg2.connect(
         host=warehouse.host,

@@ -9,23 +9,21 @@ import yaml
 from bench.laboratory import Laboratory
 from bench.processes import Command, measure
 from bench.timeline import Run, now
-from common.settings import PROJECT
 from embedded import create_database
+from tests.support.command_line import copy_of_project
 
-LEFT_OUT = (".git", ".local", ".venv", "target", "logs", ".env", "__pycache__", "*_cache")
 MORE = "more"
 """The domain of the tables that are added, and their database."""
 
 
-class Workshop:
+class ProjectCopy:
     """The copy, and its command line."""
 
     def __init__(self, lab: Laboratory, folder: Path) -> None:
         self._lab = lab
         self._folder = folder
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
-        (folder / ".venv").symlink_to(PROJECT / ".venv")
+        copy_of_project(folder)
         # the logs tell the time of day, and are compared with our own clock
         self._environment = {"TZ": "UTC"}
         addresses = (("OPERATIONAL", lab.servers.operational), ("WAREHOUSE", lab.warehouse))

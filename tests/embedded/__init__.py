@@ -1,0 +1,1 @@
+"""The embedded servers, with real ones in homes of their own."""
