@@ -199,7 +199,9 @@ def test_broken_model_keeps_the_mark_of_its_table_alone(
     path = tidemark.folder / "dbt_project/models/stg/sales/stg_broken_products.sql"
     broken_model = "select 'it''s $$ 50%' || (1 / (product_id - product_id)) as broken from "
     path.write_text(
-        "{{ config(materialized='table') }}" + broken_model + "{{ ref('stg_dim_products') }}",
+        "{{ config(materialized='table', contract={'enforced': false}) }}"
+        + broken_model
+        + "{{ ref('stg_dim_products') }}",
         encoding="utf-8",
     )
     sales("insert into products (id, name, groupname) values (801, 'Late', 'Group X')")

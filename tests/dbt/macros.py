@@ -1,5 +1,6 @@
 """Macros of the project, rendered by dbt's own jinja without dbt, a manifest or a server."""
 
+import json
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,7 @@ class Macros:
             "execute": True,
             "modules": get_context_modules(),
             "return": _return,
+            "tojson": json.dumps,
             **context,
         }
         for file in files:

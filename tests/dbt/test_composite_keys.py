@@ -46,6 +46,16 @@ select
 from {{ source('shop', 'mrr_fact_order_lines') }}
 where qty > 0
 """,
+    "models/stg/shop/_stg_shop__models.yml": """
+models:
+  - name: stg_fact_order_lines
+    columns:
+      - {name: order_id, data_type: bigint}
+      - {name: line_number, data_type: smallint}
+      - {name: sku, data_type: text}
+      - {name: group, data_type: text, quote: true}
+      - {name: line_quantity, data_type: integer}
+""",
     "models/dwh/shop/_dwh_shop__models.yml": """
 models:
   - name: dwh_dim_articles

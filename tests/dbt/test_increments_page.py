@@ -28,7 +28,7 @@ def write_example(project: Path) -> list[str]:
 def test_worked_example_follows_lines_and_articles(
     warehouse: Warehouse, project: Project, copied_project: Path
 ) -> None:
-    assert len(write_example(copied_project)) == 5
+    assert len(write_example(copied_project)) == 6
     warehouse.query(
         f"create table mrr.{LINES} (order_id bigint, line_number smallint, sku text, qty integer,"
         " primary key (order_id, line_number))"
@@ -63,6 +63,10 @@ def test_worked_example_keeps_to_the_layout(tmp_path: Path) -> None:
         for table in source["tables"]:
             check_name(table["name"], "mrr", source["name"])
     models = list(described_in(tmp_path, "models"))
-    assert [model["name"] for model in models] == ["dwh_fact_shop_lines", "stg_fact_shop_lines"]
+    assert [model["name"] for model in models] == [
+        "dwh_fact_shop_lines",
+        "stg_dim_shop_articles",
+        "stg_fact_shop_lines",
+    ]
     for entry in [*models, *(column for model in models for column in model["columns"])]:
         assert entry["description"], entry

@@ -56,8 +56,10 @@ def macros() -> Macros:
         "increments/positions_above",
         "increments/unread_changes",
         "increments/unread_keys",
+        "materializations/declared_types",
         "materializations/put_in_place",
         "materializations/text_array",
+        "overrides/persist_docs",
         "tests/get_where_subquery",
         "tests/rows_to_test",
     )
@@ -175,6 +177,26 @@ def test_profile_without_settings_is_refused(macros: Macros) -> None:
 )
 def test_array_of_texts(macros: Macros, values: list[str], array: str) -> None:
     assert macros.text_array(values).strip() == array
+
+
+COLUMNS = {
+    "Sku": {"name": "Sku", "quote": True, "data_type": "text", "description": 'It\'s "one".\n'},
+    "ID": {"name": "ID", "data_type": "bigint", "description": ""},
+}
+
+
+def test_comments_are_those_that_are_described_and_asked_for(macros: Macros) -> None:
+    node = {"description": "One row per article.\n", "columns": COLUMNS}
+    assert macros._comments_of(node, True, True) == {
+        "": "One row per article.",
+        "Sku": 'It\'s "one".',
+    }
+    assert macros._comments_of(node, True, False) == {"": "One row per article."}
+    assert macros._comments_of(node, False, False) == {}
+
+
+def test_declared_types_go_by_the_names_that_postgresql_has(macros: Macros) -> None:
+    assert macros.declared_types(COLUMNS) == """'{"Sku": "text", "id": "bigint"}'"""
 
 
 CHANGES = [

@@ -66,6 +66,10 @@ def state_of_readers(warehouse: Warehouse) -> dict[str, list[tuple]]:
             "select attrelid, attname, attacl::text from pg_attribute where attacl is not null"
             " and attrelid > 16384 order by 1, 2"
         ),
+        "comments": warehouse.query(
+            "select objoid, objsubid, xmin::text, description from pg_description"
+            " where classoid = 'pg_class'::regclass and objoid > 16384 order by 1, 2"
+        ),
         "functions": warehouse.query(
             "select oid, proname, proacl::text from pg_proc where pronamespace > 16384 order by 1"
         ),
@@ -102,6 +106,59 @@ def test_build_without_changes_leaves_what_rests_on_it(
     assert state_of_readers(warehouse) == before
 
 
+COMMENTS = (
+    "select objoid::regclass::text, description from pg_description where objsubid = 0"
+    " and objoid in ('stg.stg_dim_products'::regclass, 'dwh.dwh_dim_products'::regclass,"
+    " 'dwh.dwh_dim_dates'::regclass, 'dwh.dwh_history_products'::regclass) order by 1"
+)
+
+
+def test_description_that_changes_is_a_comment_under_an_idle_reader(
+    project: Project, warehouse: Warehouse
+) -> None:
+    assert [name for name, _ in warehouse.query(COMMENTS)] == [
+        "dwh.dwh_dim_dates",
+        "dwh.dwh_dim_products",
+        "dwh.dwh_history_products",
+        "stg.stg_dim_products",
+    ]
+    before = warehouse.query(COMMENTS)
+    for path in (
+        "models/stg/sales/_stg_sales__models.yml",
+        "models/dwh/sales/_dwh_sales__models.yml",
+    ):
+        project.edit(path, "One row per v", "It's \"one\" row {{ '{{ 1 }}' }} $$ per v")
+    names = ("stg_dim_products", "dwh_dim_products")
+    with Reader(warehouse.address, "select * from stg.stg_dim_products, dwh.dwh_dim_products"):
+        build(project, "--select", *names)
+    after = warehouse.query(COMMENTS)
+    assert [
+        name for old, new in zip(before, after, strict=True) if old != new for name in new[:1]
+    ] == [
+        "dwh.dwh_dim_products",
+        "stg.stg_dim_products",
+    ]
+    assert after[1][1].startswith('It\'s "one" row {{ 1 }} $$ per version of a product')
+    assert warehouse.value(
+        "select col_description('dwh.dwh_dim_products'::regclass, 1)"
+    ).startswith("Key of a version of a product in")
+
+
+def test_comment_that_others_keep_a_build_from_is_left_to_the_next(
+    project: Project, warehouse: Warehouse
+) -> None:
+    project.edit(
+        "models/dwh/sales/_dwh_sales__models.yml", "One row per version", "A row per version"
+    )
+    comment = "select obj_description('dwh.dwh_dim_products'::regclass) like 'A row per version%'"
+    held = "lock table dwh.dwh_dim_products in share update exclusive mode"
+    with Reader(warehouse.address, held):
+        build(project, "--select", "dwh_dim_products")
+        assert warehouse.value(comment) is False
+    build(project, "--select", "dwh_dim_products")
+    assert warehouse.value(comment) is True
+
+
 def test_view_whose_query_changes_is_replaced_in_place(
     project: Project, warehouse: Warehouse, analyst: str
 ) -> None:
@@ -123,23 +180,34 @@ def test_column_that_is_appended_to_a_view_disturbs_nobody(
 ) -> None:
     make_reports(warehouse)
     before = state_of_readers(warehouse)
+    project.free("models/stg/sales/stg_dim_products.sql")
     project.edit(
         "models/stg/sales/stg_dim_products.sql",
-        "        updated_at\n    from checked",
-        "        updated_at,\n        'new'::text as origin\n    from checked",
+        "    updated_at\nfrom ",
+        "    updated_at,\n    'new'::text as origin\nfrom ",
     )
     build(project, "--select", "stg_dim_products")
     assert state_of_readers(warehouse) == before
     assert warehouse.value("select distinct origin from stg.stg_dim_products") == "new"
 
 
-REMOVED = ("models/stg/sales/stg_dim_products.sql", "        product_group,\n", "")
+REMOVED = ("models/stg/sales/stg_dim_products.sql", "    product_group,\n", "")
 RETYPED = ("models/stg/sales/stg_dim_products.sql", " product_id,", " product_id::text,")
 REORDERED = (
     "models/stg/sales/stg_dim_products.sql",
-    "        product_name,\n        product_group,\n",
-    "        product_group,\n        product_name,\n",
+    "    product_name,\n    product_group,\n",
+    "    product_group,\n    product_name,\n",
 )
+
+
+@pytest.mark.parametrize("change", [REMOVED, RETYPED], ids=["removed", "retyped"])
+def test_view_that_breaks_its_contract_is_refused(
+    project: Project, warehouse: Warehouse, change: tuple[str, str, str]
+) -> None:
+    project.edit(*change)
+    output = project.refused("run", "--select", "stg_dim_products")
+    assert "This model has an enforced contract that failed." in output
+    assert warehouse.value("select count(*) from stg.stg_dim_products where product_id > 0") == 20
 
 
 @pytest.mark.parametrize("change", [REMOVED, REORDERED], ids=["removed", "reordered"])
@@ -151,6 +219,7 @@ def test_view_that_must_be_made_anew_is_left_under_what_others_built_on_it(
         "create materialized view reports.kept as select * from reports.stg_dim_products"
     )
     before = state_of_readers(warehouse)
+    project.free(change[0])
     project.edit(*change)
     output = project.refused("run", "--select", "stg_dim_products")
     assert state_of_readers(warehouse) == before
@@ -167,8 +236,9 @@ def test_view_that_nothing_rests_on_is_made_anew_with_its_grants(
     name = "stg.stg_dim_products"
     warehouse.query(f"grant select (product_name) on {name} to public")
     warehouse.query(f"alter view {name} set (security_barrier = true)")
-    warehouse.query(f"comment on view {name} is 'it''s asked for by {{{{ sales }}}}'")
+    warehouse.query(f"comment on view {name} is 'theirs'")
     grants, before = grants_on(warehouse, name), oid_of(warehouse, name)
+    project.free(REMOVED[0])
     project.edit(*REMOVED)
     build(project, "--select", "stg_dim_products")
     assert oid_of(warehouse, name) != before
@@ -177,7 +247,13 @@ def test_view_that_nothing_rests_on_is_made_anew_with_its_grants(
         "select reloptions, obj_description(oid), has_column_privilege("
         "'pg_monitor', oid, 'product_name', 'select') from pg_class where oid = %s::regclass",
         name,
-    ) == [(["security_barrier=true"], "it's asked for by {{ sales }}", True)]
+    ) == [
+        (
+            ["security_barrier=true"],
+            "One row per valid mirrored product, as the shop has it now.",
+            True,
+        )
+    ]
     assert warehouse.query("select * from mrr_state.relation_property") == []
 
 
@@ -213,6 +289,7 @@ def test_what_would_go_with_a_view_without_a_word_is_named(
     project: Project, warehouse: Warehouse, attach: str
 ) -> None:
     warehouse.query(attach)
+    project.free(REMOVED[0])
     project.edit(*REMOVED)
     output = project.refused("run", "--select", "stg_dim_products")
     assert "stg.stg_dim_products is left as it was: it is to be made anew: " in output
@@ -433,7 +510,8 @@ def test_snapshot_follows_new_columns_and_types_or_names_what_rests_on_them(
     warehouse.query("alter table mrr.mrr_dim_customers add column flags bit(3)")
     warehouse.query("update mrr.mrr_dim_customers set flags = '101' where id = 1")
     for name in ("stg_checked_customers", "stg_dim_customers"):
-        last = ("        updated_at\n    from", "        updated_at,\n        flags\n    from")
+        last = ("    updated_at\nfrom", "    updated_at,\n    flags\nfrom")
+        project.free(f"models/stg/sales/{name}.sql")
         project.edit(f"models/stg/sales/{name}.sql", *last)
     staging = ("run", "--select", "stg_checked_customers", "stg_dim_customers")
     project.dbt(*staging)

@@ -13,6 +13,7 @@ HURRY = (("lock_timeout = '5s'", "lock_timeout = '1s'"), ("'5min'", "'2s'"))
 """In a test, what waits is given up sooner."""
 QUICKLY = ("--quiet", "--no-write-json")
 """Nobody reads what dbt would write of each invocation."""
+WITHOUT_CONTRACT = "{{ config(contract={'enforced': false}) }}\n"
 
 
 class Project:
@@ -22,9 +23,15 @@ class Project:
         self.folder = folder
 
     def write(self, layer: str, name: str, sql: str) -> None:
+        """A model of a test, without a contract."""
         folder = self.folder / "models" / layer / "test"
         folder.mkdir(exist_ok=True)
-        (folder / f"{name}.sql").write_text(sql, encoding="utf-8")
+        (folder / f"{name}.sql").write_text(WITHOUT_CONTRACT + sql, encoding="utf-8")
+
+    def free(self, path: str) -> None:
+        """Let a model have other columns than its contract says."""
+        file = self.folder / path
+        file.write_text(WITHOUT_CONTRACT + file.read_text(encoding="utf-8"), encoding="utf-8")
 
     def edit(self, path: str, old: str, new: str) -> None:
         file = self.folder / path

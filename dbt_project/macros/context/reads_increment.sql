@@ -1,3 +1,5 @@
 {% macro reads_increment() -%}
-    {{ return(execute and flags.WHICH in ['build', 'run'] and this is not none and is_incremental()) }}
+    {{ return(
+        execute and flags.WHICH in ['build', 'run'] and this is not none and is_incremental()
+    ) }}
 {%- endmacro %}

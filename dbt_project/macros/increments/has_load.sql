@@ -2,6 +2,8 @@
     exists (
         select 1
         from {{ changes }} as changes
-        where changes.operation = 'load' {%- if table %} and changes.table_name = '{{ table }}' {%- endif %}
+        where
+            changes.operation = 'load'
+            {%- if table %} and changes.table_name = '{{ table }}' {%- endif %}
     )
 {%- endmacro %}

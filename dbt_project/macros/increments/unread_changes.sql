@@ -1,6 +1,6 @@
-{#- A change has its `table_name` and the `row_key` of the mirrored row; or `load` as its `operation`
-    and no key, where all rows of the table are to be read. That is so for a node that was never
-    built, and for a table that was made anew, since the log does not name those rows.
+{#- A change has its `table_name` and the `row_key` of the mirrored row; or `load` as its
+    `operation` and no key, where all rows of the table are to be read. That is so for a node that
+    was never built, and for a table that was made anew, since the log does not name those rows.
 
     With `before_build`, it is what stands in the log, which is cut at the end of a run: what this
     run changed, and what a killed one left. A node that keeps no position, as a view, has read
@@ -9,9 +9,10 @@
     {%- if not execute -%}
         {{ return('') }}
     {%- endif -%}
+    {%- set column = 'least(built_from, 0)' if before_build else 'built_to' -%}
     {%- set position -%}
         coalesce((
-            select {{ 'least(model_position.built_from, 0)' if before_build else 'model_position.built_to' }}
+            select {{ column }}
             from mrr_state.model_position as model_position
             where model_position.model_name = '{{ node.name }}'
         ), {{ 0 if before_build else -1 }})

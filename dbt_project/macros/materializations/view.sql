@@ -8,18 +8,20 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {%- if config.get('contract').enforced -%}
-        {%- do get_assert_columns_equivalent(sql) -%}
-    {%- endif -%}
     {%- call statement('main') -%}
         {{ config.get('sql_header', '') }}
         create temporary view {{ probe }} as (
             {{ sql }}
         )
     {%- endcall -%}
-    {%- set state = run_query(
-        "select mrr_state.view_state('" ~ this ~ "', 'pg_temp." ~ probe ~ "')"
-    ).columns[0][0] -%}
+    {%- set found = run_query(
+        "select mrr_state.view_state('" ~ this ~ "', 'pg_temp." ~ probe ~ "'),"
+        " mrr_state.keeps_contract('pg_temp." ~ probe ~ "', " ~ declared_types(model.columns) ~ ")"
+    ).rows[0] -%}
+    {%- set state = found[0] -%}
+    {%- if config.get('contract').enforced and not found[1] -%}
+        {%- do get_assert_columns_equivalent(sql) -%}
+    {%- endif -%}
     {%- do run_query('drop view pg_temp.' ~ probe) -%}
 
     {%- if state == 'missing' -%}

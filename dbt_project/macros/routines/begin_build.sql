@@ -47,7 +47,7 @@ begin
     if (select relkind in ('r', 'p') from pg_class where oid = v_target) then
         perform mrr_state.lock_relation(v_target, 'row exclusive', v_name);
     end if;
-    -- the lock of a view takes those of all that it reads, and cannot tell which of them it waits for
+    -- the lock of a view takes those of all that it reads, and does not tell for which it waits
     for v_relation in
         with recursive read as (
             select to_regclass(names.relation_name)::oid as relation

@@ -12,10 +12,12 @@
             {{ refuse_change() }}
             {{ change_relation() }}
             {{ view_state() }}
+            {{ keeps_contract() }}
             {{ table_changes() }}
             {{ apply_differences() }}
             {{ copy_indexes() }}
             {{ restore_properties() }}
+            {{ describe_relation() }}
             {{ replace_relation() }}
             {{ most_popular_product() }}
             {{ insert_procedure_info() }}

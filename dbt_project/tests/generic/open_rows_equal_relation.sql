@@ -2,7 +2,8 @@
 {%- if execute -%}
 {%- set history = tested_node() -%}
 {%- set change = changes_of(history)[0] -%}
-{%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='quoted') | join(', ') -%}
+{%- set columns = adapter.get_columns_in_relation(relation) -%}
+{%- set columns = columns | map(attribute='quoted') | join(', ') -%}
 {%- set is_tested = rows_to_test(history) or 'true' %}
 
 with current_rows as (

@@ -14,6 +14,7 @@ with days as (
 described_days as (
 
     select
+        to_char(calendar_date, 'YYYYMMDD')::integer as date_key,
         calendar_date,
         extract(year from calendar_date)::integer as calendar_year,
         extract(quarter from calendar_date)::integer as calendar_quarter,
@@ -26,6 +27,31 @@ described_days as (
         extract(isodow from calendar_date) >= 6 as is_weekend
     from days
 
+),
+
+unknown_member as (
+
+    select
+        -1 as date_key,
+        null::date as calendar_date,
+        null::integer as calendar_year,
+        null::integer as calendar_quarter,
+        null::integer as calendar_month,
+        'unknown month' as month_name,
+        null::integer as iso_year,
+        null::integer as iso_week,
+        null::integer as iso_weekday,
+        'unknown day' as weekday_name,
+        null::boolean as is_weekend
+
+),
+
+members as (
+
+    select * from unknown_member
+    union all
+    select * from described_days
+
 )
 
-select * from described_days
+select * from members

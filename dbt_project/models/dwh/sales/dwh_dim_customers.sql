@@ -23,7 +23,7 @@ versions as (
         {{ surrogate_key('dbt_scd_id') }} as customer_key,
         customer_id,
         customer_name,
-        country,
+        coalesce(country, 'unknown country') as country,
         dbt_valid_to is null as is_current,
         dbt_valid_to is not null
         and row_number() over (partition by customer_id order by dbt_valid_from desc) = 1

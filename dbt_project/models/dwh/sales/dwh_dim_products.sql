@@ -23,7 +23,7 @@ versions as (
         {{ surrogate_key('dbt_scd_id') }} as product_key,
         product_id,
         product_name,
-        product_group,
+        coalesce(product_group, 'unknown group') as product_group,
         dbt_valid_to is null as is_current,
         dbt_valid_to is not null
         and row_number() over (partition by product_id order by dbt_valid_from desc) = 1

@@ -48,29 +48,44 @@ product_periods as (
 
 ),
 
+dated_sales as (
+
+    select
+        sale_id,
+        customer_id,
+        product_id,
+        sale_quantity,
+        (created_at at time zone '{{ var("business_time_zone") }}')::date as sold_date,
+        created_at,
+        updated_at
+    from sales
+
+),
+
 sales_with_keys as (
 
     select
-        sales.sale_id::bigint as sale_id,
-        sales.customer_id::bigint as customer_id,
-        sales.product_id::bigint as product_id,
+        dated_sales.sale_id::bigint as sale_id,
+        dated_sales.customer_id::bigint as customer_id,
+        dated_sales.product_id::bigint as product_id,
         coalesce(customer_periods.customer_key, -1) as customer_key,
         coalesce(product_periods.product_key, -1) as product_key,
-        sales.sale_quantity,
-        (sales.created_at at time zone '{{ var("business_time_zone") }}')::date as sold_date,
-        sales.created_at,
-        sales.updated_at
-    from sales
+        dated_sales.sale_quantity,
+        dated_sales.sold_date,
+        coalesce(to_char(dated_sales.sold_date, 'YYYYMMDD')::integer, -1) as sold_date_key,
+        dated_sales.created_at,
+        dated_sales.updated_at
+    from dated_sales
     left join customer_periods
         on
-            sales.customer_id = customer_periods.customer_id
-            and coalesce(sales.created_at, '-infinity') >= customer_periods.stands_from
-            and coalesce(sales.created_at, '-infinity') < customer_periods.stands_to
+            dated_sales.customer_id = customer_periods.customer_id
+            and coalesce(dated_sales.created_at, '-infinity') >= customer_periods.stands_from
+            and coalesce(dated_sales.created_at, '-infinity') < customer_periods.stands_to
     left join product_periods
         on
-            sales.product_id = product_periods.product_id
-            and coalesce(sales.created_at, '-infinity') >= product_periods.stands_from
-            and coalesce(sales.created_at, '-infinity') < product_periods.stands_to
+            dated_sales.product_id = product_periods.product_id
+            and coalesce(dated_sales.created_at, '-infinity') >= product_periods.stands_from
+            and coalesce(dated_sales.created_at, '-infinity') < product_periods.stands_to
 
 )
 

@@ -1,39 +1,17 @@
-with mirrored as (
+select
+    -- keys
+    id as customer_id,
 
-    select * from {{ source('sales', 'mrr_dim_customers') }}
+    -- attributes
+    nullif(regexp_replace(name, '^\s+|\s+$', '', 'g'), '') as customer_name,
+    nullif(regexp_replace(country, '^\s+|\s+$', '', 'g'), '') as country,
 
-),
+    -- flags
+    case
+        when name is null or name !~ '\S' then 'name is missing'
+    end as rejection_reason,
 
-customers as (
-
-    select
-        -- keys
-        id as customer_id,
-
-        -- attributes
-        nullif(regexp_replace(name, '^\s+|\s+$', '', 'g'), '') as customer_name,
-        nullif(regexp_replace(country, '^\s+|\s+$', '', 'g'), '') as country,
-
-        -- timestamps
-        created_at,
-        updated_at
-    from mirrored
-
-),
-
-checked as (
-
-    select
-        customer_id,
-        customer_name,
-        country,
-        case
-            when customer_name is null then 'name is missing'
-        end as rejection_reason,
-        created_at,
-        updated_at
-    from customers
-
-)
-
-select * from checked
+    -- timestamps
+    created_at,
+    updated_at
+from {{ source('sales', 'mrr_dim_customers') }}

@@ -1,0 +1,11 @@
+-- Reads all sales: where a run tests those that it has changed, dbt by hand tests this.
+{%- set facts = node_of('model.tidemark.dwh_fact_sales') %}
+select
+    sold_date,
+    country,
+    product_group,
+    count(*) as row_count
+from {{ ref('dwh_mart_daily_sales') }}
+where {{ 'false' if rows_to_test(facts) else 'true' }}
+group by sold_date, country, product_group
+having count(*) > 1 or country is null or product_group is null

@@ -1,0 +1,235 @@
+"""The rules of dbt-project-evaluator that apply here, held over the manifest.
+
+The package itself comes from dbt's hub, which `make .venv` does not ask. Rules about folders and
+names are in tests/test_layout.py.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+from common.settings import DBT_PROJECT, Address
+from warehouse.build import dbt_environment
+
+HALVES = "half of what stg_checked_… tells apart, whose key is tested"
+CONTROL = "a control table, which people read"
+VIEWS_OF_CONTROL = "a view over the control tables, which are no rows of a source"
+EXCEPTIONS = {
+    ("has a tested key", "dwh_mart_daily_sales"): "three columns, which may be null; tested by"
+    " assert_the_mart_has_one_row_for_each_key",
+    **{
+        ("has a tested key", f"stg_{name}"): HALVES
+        for name in (
+            "fact_sales",
+            "dim_customers",
+            "dim_products",
+            "rejected_sales",
+            "rejected_customers",
+            "rejected_products",
+        )
+    },
+    **{
+        ("dwh reads no source", f"dwh_operations_{name}"): VIEWS_OF_CONTROL
+        for name in ("runs", "slowest_nodes", "mirror_state")
+    },
+    ("reads one source at most", "dwh_operations_mirror_state"): "both are control tables",
+    ("one model reads a source", "run_log"): CONTROL,
+    **{
+        ("is read by a model", name): CONTROL
+        for name in ("mirror_anomaly", "procedure_errors", "stored_routines")
+    },
+    ("is read by a model", "change_log"): "read by the macros of the increments",
+    ("is read by a model", "model_position"): "read by the macros of the increments",
+    ("has parents", "dwh_dim_dates"): "the calendar is made, not read",
+    ("does not join again what its parent has joined", "dwh_mart_daily_sales"): "a fact holds the"
+    " keys of its dimensions, and the mart needs their attributes",
+    ("is read from a table", "sales_dashboard"): "the dashboard is not drawn yet",
+}
+"""Each rule that a node does not keep to, and why."""
+
+
+class Graph:
+    """The nodes of the project by unique id, with who reads whom."""
+
+    def __init__(self, manifest: Any) -> None:
+        self.models = {
+            key: node for key, node in manifest.nodes.items() if node.resource_type == "model"
+        }
+        self.snapshots = {
+            key: node for key, node in manifest.nodes.items() if node.resource_type == "snapshot"
+        }
+        self.sources = dict(manifest.sources)
+        self.exposures = dict(manifest.exposures)
+        self.tests = [
+            node
+            for node in manifest.nodes.values()
+            if node.resource_type == "test" and hasattr(node, "attached_node")
+        ]
+        self.relations = {**self.models, **self.snapshots, **self.sources}
+
+    def parents(self, node: Any) -> list[Any]:
+        return [self.relations[key] for key in node.depends_on.nodes if key in self.relations]
+
+    def children(self, node: Any) -> list[Any]:
+        readers = [*self.models.values(), *self.snapshots.values()]
+        return [reader for reader in readers if node.unique_id in reader.depends_on.nodes]
+
+    def tests_of(self, node: Any) -> Iterator[tuple[str, str | None]]:
+        for test in self.tests:
+            if test.attached_node == node.unique_id:
+                yield test.test_metadata.name, test.column_name
+
+    def has_tested_key(self, node: Any) -> bool:
+        tests = set(self.tests_of(node))
+        return any(("not_null", column) in tests for name, column in tests if name == "unique")
+
+    def depth_of_views(self, node: Any) -> int:
+        if node.resource_type != "model" or node.config.materialized != "view":
+            return 0
+        return 1 + max(map(self.depth_of_views, self.parents(node)), default=0)
+
+
+def layer(node: Any) -> str:
+    return "source" if node.resource_type == "source" else node.schema
+
+
+def is_base(node: Any) -> bool:
+    return node.name.startswith("stg_checked_")
+
+
+def has_sources_and_models(graph: Graph, node: Any) -> bool:
+    return len({one.resource_type == "source" for one in graph.parents(node)}) > 1
+
+
+def joins_again(graph: Graph, node: Any) -> bool:
+    """It reads a node beside a parent of that node, which nobody else reads."""
+    parents = graph.parents(node)
+    return any(
+        one in graph.parents(other) and graph.children(other) == [node]
+        for one in parents
+        for other in parents
+        if other.resource_type != "source"
+    )
+
+
+MODEL_RULES: dict[str, Callable[[Graph, Any], bool]] = {
+    "has parents": lambda graph, node: bool(graph.parents(node)),
+    "reads sources or models, not both": lambda g, node: not has_sources_and_models(g, node),
+    "reads one source at most": lambda graph, node: (
+        sum(one.resource_type == "source" for one in graph.parents(node)) <= 1
+    ),
+    "dwh reads no source": lambda graph, node: (
+        layer(node) != "dwh" or all(one.resource_type != "source" for one in graph.parents(node))
+    ),
+    "stg reads no dwh": lambda graph, node: (
+        layer(node) != "stg" or all(layer(one) != "dwh" for one in graph.parents(node))
+    ),
+    "stg reads the mirror, or what is checked of it": lambda graph, node: (
+        layer(node) != "stg"
+        or all(layer(one) == "source" or is_base(one) for one in graph.parents(node))
+    ),
+    "does not join again what its parent has joined": lambda g, node: not joins_again(g, node),
+    "reads seven relations at most": lambda graph, node: len(graph.parents(node)) <= 7,
+    "three leaves at most hang on it": lambda graph, node: (
+        sum(not graph.children(child) for child in graph.children(node)) <= 3
+    ),
+    "names no relation without ref or source": lambda graph, node: (
+        not re.search(r"(?i)\b(?:from|join)\s+(?:[\w\"]+\.)+[\w\"]+", node.raw_code)
+    ),
+    "four views at most stand upon each other": lambda g, node: g.depth_of_views(node) <= 4,
+    "has a tested key": lambda graph, node: graph.has_tested_key(node),
+    "is described": lambda graph, node: bool(node.description),
+    "has a contract": lambda graph, node: bool(node.contract.enforced),
+    "describes its columns and their types": lambda graph, node: (
+        bool(node.columns)
+        and all(column.description and column.data_type for column in node.columns.values())
+    ),
+    "dwh is public and stg protected": lambda graph, node: (
+        node.access == ("public" if layer(node) == "dwh" else "protected")
+    ),
+}
+SOURCE_RULES: dict[str, Callable[[Graph, Any], bool]] = {
+    "is described": lambda graph, node: bool(node.description and node.source_description),
+    "is read by a model": lambda graph, node: bool(graph.children(node)),
+    "one model reads a source": lambda graph, node: len(graph.children(node)) <= 1,
+    "a mirrored table has its freshness": lambda graph, node: (
+        node.schema != "mrr" or bool(node.freshness and node.freshness.warn_after.count)
+    ),
+    "is declared once": lambda graph, node: (
+        [one.relation_name for one in graph.sources.values()].count(node.relation_name) == 1
+    ),
+}
+SNAPSHOT_RULES: dict[str, Callable[[Graph, Any], bool]] = {
+    "is described": lambda graph, node: bool(node.description),
+    "reads stg": lambda graph, node: {layer(one) for one in graph.parents(node)} == {"stg"},
+    "describes its columns": lambda graph, node: all(
+        column.description for column in node.columns.values()
+    ),
+}
+EXPOSURE_RULES: dict[str, Callable[[Graph, Any], bool]] = {
+    "reads what is public": lambda graph, node: all(
+        one.access == "public" for one in graph.parents(node)
+    ),
+    "is read from a table": lambda graph, node: all(
+        one.config.materialized != "view" for one in graph.parents(node)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    """What dbt makes of the project; no server is asked for it."""
+    nowhere = Address("127.0.0.1", 1, "nobody", "nothing", "none")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in dbt_environment(nowhere).items():
+            patch.setenv(name, value)
+        patch.setenv("DBT_TARGET_PATH", str(tmp_path_factory.mktemp("target")))
+        patch.setenv("DBT_LOG_PATH", str(tmp_path_factory.mktemp("logs")))
+        parsed = dbtRunner().invoke(["--quiet", "parse"])
+    assert parsed.success, parsed.exception
+    return Graph(parsed.result)
+
+
+def test_nodes_keep_to_the_rules_but_for_the_exceptions(graph: Graph) -> None:
+    broken = {
+        (rule, node.name)
+        for rules, nodes in (
+            (MODEL_RULES, graph.models),
+            (SOURCE_RULES, graph.sources),
+            (SNAPSHOT_RULES, graph.snapshots),
+            (EXPOSURE_RULES, graph.exposures),
+        )
+        for rule, holds in rules.items()
+        for node in nodes.values()
+        if not holds(graph, node)
+    }
+    assert broken - set(EXCEPTIONS) == set()
+    assert set(EXCEPTIONS) - broken == set(), "exceptions that nothing needs any more"
+
+
+def test_everything_of_dwh_but_the_calendar_and_operations_descends_from_stg(graph: Graph) -> None:
+    def descends(node: Any) -> bool:
+        return layer(node) == "stg" or any(map(descends, graph.parents(node)))
+
+    nodes = [*graph.models.values(), *graph.snapshots.values()]
+    alone = {node.name for node in nodes if layer(node) == "dwh" and not descends(node)}
+    assert {name for name in alone if not name.startswith("dwh_operations_")} == {"dwh_dim_dates"}
+
+
+def test_every_staged_row_is_read_by_dwh_or_set_aside(graph: Graph) -> None:
+    childless = {
+        node.name
+        for node in graph.models.values()
+        if layer(node) == "stg" and not graph.children(node)
+    }
+    assert {name for name in childless if not name.startswith("stg_rejected_")} == set()
+
+
+def test_page_of_the_documentation_opens_with_ours(graph: Graph) -> None:
+    overview = (DBT_PROJECT / "models" / "overview.md").read_text(encoding="utf-8")
+    assert "{% docs __overview__ %}" in overview
+    named = set(re.findall(r"`(dwh_\w+)`", overview))
+    assert named <= {node.name for node in [*graph.models.values(), *graph.snapshots.values()]}
