@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg2 import sql
 
-from tests.dbt.conftest import Warehouse
+from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project
 
 LINES, ARTICLES = "mrr_fact_order_lines", "mrr_dim_articles"

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from common.settings import PROJECT
-from tests.dbt.conftest import Warehouse
+from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project
 from tests.test_layout import check_name, described_in
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from dbt_common.exceptions import CompilationError
 
-from tests.dbt.conftest import Warehouse
-from tests.dbt.macros import Macros
+from tests.support.dbt_warehouse import Warehouse
+from tests.support.macros import Macros
 
 TABLES = {"mrr_fact_lines": ["orderId", "Position"], "mrr_dim_articles": ["sku"]}
 

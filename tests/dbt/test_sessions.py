@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.dbt.conftest import Warehouse
+from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project, Reader
 
 HOSTILE = {
