@@ -36,6 +36,14 @@ def named(result: VerifyResult) -> dict[str, set[str]]:
     return {table.name: set(table.verification.differences) for table in result.tables}
 
 
+def plant(saboteur: Saboteur) -> dict[str, str]:
+    """Damage the rows of a table; what was done to each, by its key."""
+    damages: dict[str, str] = {}
+    for _ in range(PLANTS):
+        damages |= saboteur.plant()
+    return damages
+
+
 def test_every_planted_damage_is_named_and_mended(
     operational: OperationalDatabase,
     mirror: Mirror,
@@ -50,13 +58,7 @@ def test_every_planted_damage_is_named_and_mended(
     mirror.extract(*declared)
     assert verify_tables(mirror.connected, declared, False, {}).exit_code == ExitCode.DONE
 
-    planted: dict[str, dict[str, str]] = {}
-    for table in tables:
-        saboteur = Saboteur(query, chance, table)
-        planted[table.name] = {}
-        for _ in range(PLANTS):
-            planted[table.name] |= saboteur.plant()
-
+    planted = {table.name: plant(Saboteur(query, chance, table)) for table in tables}
     result = verify_tables(mirror.connected, declared, False, {})
     found = named(result)
     missed = {

@@ -51,6 +51,21 @@ def statements(servers: embedded.Servers) -> Iterator[Callable[[], list[str]]]:
         cursor.execute("truncate mysql.general_log")
 
 
+def check_plain_reads(sent: list[str]) -> None:
+    """Every form of a read is among the statements, and nothing that locks or writes."""
+    asked = [LIMITED.sub("", statement) for statement in sent]
+    for form in FORMS:
+        assert any(re.search(form, statement, re.DOTALL) for statement in asked), form
+    others = {
+        statement
+        for statement in sent
+        if statement.split()[0].lower() not in ("select", "set", "show")
+    }
+    assert others == {*BEGIN, AFTER_EACH, END}
+    assert [statement for statement in sent if LOCKING.search(statement)] == []
+    assert [statement for statement in sent if WRITING.search(statement)] == []
+
+
 def test_run_sends_nothing_but_plain_reads(
     operational: OperationalDatabase,
     mirror: Mirror,
@@ -81,18 +96,7 @@ def test_run_sends_nothing_but_plain_reads(
         "insert into items values (9999, repeat('x', 9000000), repeat('y', 9000000), null, now(6))"
     )
     mirror.extract_one(table)
-    sent = statements()
-    asked = [LIMITED.sub("", statement) for statement in sent]
-    for form in FORMS:
-        assert any(re.search(form, statement, re.DOTALL) for statement in asked), form
-    others = {
-        statement
-        for statement in sent
-        if statement.split()[0].lower() not in ("select", "set", "show")
-    }
-    assert others == {*BEGIN, AFTER_EACH, END}
-    assert [statement for statement in sent if LOCKING.search(statement)] == []
-    assert [statement for statement in sent if WRITING.search(statement)] == []
+    check_plain_reads(statements())
 
 
 def test_settings_of_the_session_are_those_that_the_page_names(

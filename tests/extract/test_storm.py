@@ -287,6 +287,19 @@ def small_ranges(mirror: Mirror) -> None:
     )
 
 
+def create(operational: OperationalDatabase, name: str, history: History) -> None:
+    """Make a table, whose rows are the first versions in its history."""
+    operational.execute(
+        f"create table {name} (id int primary key, code int unique, body varchar(40),"
+        " updated_at timestamp(6) null)"
+    )
+    operational.execute(
+        f"insert into {name} select seq, null, seq, '2020-01-01' from seq_1_to_{ROWS[name]}"
+    )
+    for key, row in source_rows(operational.connection, name, KEY).items():
+        history.add(key, Version(row, 0.0, 0.0))
+
+
 @pytest.mark.usefixtures("small_ranges")
 def test_each_row_is_one_that_the_source_held_while_it_was_compared(
     servers: Servers, operational: OperationalDatabase, mirror: Mirror, query: Callable
@@ -295,16 +308,8 @@ def test_each_row_is_one_that_the_source_held_while_it_was_compared(
     print(f"seed {seed}")
     storm = Storm(seed, {name: History() for name in ROWS})
     tables = [mirror.table(name, overlap_seconds=OVERLAP_SECONDS) for name in ROWS]
-    for name, rows in ROWS.items():
-        operational.execute(
-            f"create table {name} (id int primary key, code int unique, body varchar(40),"
-            " updated_at timestamp(6) null)"
-        )
-        operational.execute(
-            f"insert into {name} select seq, null, seq, '2020-01-01' from seq_1_to_{rows}"
-        )
-        for key, row in source_rows(operational.connection, name, KEY).items():
-            storm.histories[name].add(key, Version(row, 0.0, 0.0))
+    for name in ROWS:
+        create(operational, name, storm.histories[name])
     checkers = [
         Checker(
             name,

@@ -5,15 +5,25 @@ from collections.abc import Iterator
 from common.settings import PROJECT
 from tests.mutants import (
     of_the_comparison,
+    of_the_digests,
     of_the_extraction,
     of_the_mirror,
+    of_the_session,
     of_the_source,
     of_the_warehouse,
 )
 from tests.mutants.code import Code
 from tests.mutants.mutants import NotInStep
 
-LISTS = (of_the_source, of_the_mirror, of_the_extraction, of_the_comparison, of_the_warehouse)
+LISTS = (
+    of_the_session,
+    of_the_source,
+    of_the_mirror,
+    of_the_extraction,
+    of_the_digests,
+    of_the_comparison,
+    of_the_warehouse,
+)
 MUTANTS = [mutant for module in LISTS for mutant in module.MUTANTS]
 
 

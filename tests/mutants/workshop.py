@@ -20,7 +20,7 @@ READING, STORING, COMPARING, DECIDING = (
     f"tests/extract/test_{name}.py" for name in ("reading", "storing", "comparing", "deciding")
 )
 MEMBERS = "tests/extract/test_members.py"
-BULK = "tests/extract/test_bulk.py"
+BULK = "tests/extract/bulk"
 MOMENT = "tests/extract/test_moment.py"
 UNICODE = "tests/extract/test_unicode.py"
 HOSTILE = "tests/extract/test_hostile_server.py"
@@ -29,11 +29,13 @@ FAST_SUITE = (
     STORING,
     COMPARING,
     DECIDING,
+    "tests/extract/test_pace.py",
     "tests/extract/test_session.py",
     "tests/extract/test_reconcile.py",
     "tests/extract/test_keyless.py",
     "tests/extract/test_extraction.py",
     "tests/extract/test_changes_of_the_source.py",
+    "tests/extract/test_keys.py",
     "tests/extract/test_round_trip.py",
     MEMBERS,
     BULK,
@@ -45,7 +47,7 @@ FAST_SUITE = (
 )
 FIRST = {
     "session": (READING, "tests/extract/test_session.py", HOSTILE),
-    "pace": (DECIDING,),
+    "pace": ("tests/extract/test_pace.py",),
     "identity": ("tests/extract/test_identity.py",),
     "catalog": (READING, MOMENT, "tests/extract/test_extraction.py"),
     "types": (MEMBERS, "tests/extract/test_round_trip.py"),

@@ -1,0 +1,1 @@
+"""Tables that are loaded in bulk."""
