@@ -239,7 +239,7 @@ def test_a_build_that_waited_opens_no_version_before_the_one_it_closes(warehouse
 
 
 def test_history_of_the_mirrored_rows_becomes_one_of_the_staged_rows(warehouse) -> None:
-    """As an earlier version kept it, which upgrade step 11 changes."""
+    """As an earlier version kept it, which migration 11 changes."""
     warehouse.update("mrr_dim_customers", 2, country="Peru")
     warehouse.build()
     versions = warehouse.table("dwh_dim_customers")
