@@ -40,6 +40,15 @@ CASES = int(os.environ.get("TIDEMARK_FAULT_CASES", "1"))
 """How many random places each connection is broken at."""
 
 
+NO_TRANSACTION_OPEN = """
+    select not exists (
+        select from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()
+            and backend_type = 'client backend' and xact_start is not null
+    )
+"""
+
+
 @pytest.fixture
 def chance() -> random.Random:
     seed = int(os.environ.get("TIDEMARK_SEED") or secrets.randbits(32))
@@ -68,6 +77,14 @@ def impatient(servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch) -> Non
     assert max(longest * 1000, silence["tcp_user_timeout"]) <= 60_000
     for name, brief in zip(silence, (1, 1, 1, 2_000), strict=True):
         monkeypatch.setitem(silence, name, brief)
+
+
+def wait_until(query: Query, condition: str) -> None:
+    """Wait until the warehouse has noticed that a session of ours is no more."""
+    deadline = time.monotonic() + 300
+    while query(condition) != [(True,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -199,6 +216,7 @@ def test_warehouse_lost_at_any_byte_holds_each_table_whole_or_not_at_all(
                     extract(tables)
             assert warehouse.faults == number
             assert contents(query, "mrr.items") in states
+            wait_until(query, NO_TRANSACTION_OPEN)
             tables.connection = connect(warehouse.address)
             check_settled(tables, operational, query)
 
@@ -214,10 +232,7 @@ def test_lock_of_a_run_that_was_unplugged_is_free_again(connected: Connected, qu
         with pytest.raises(ServerError, match="holds the run's lock is lost"):
             lock.check()
         assert warehouse.faults == 1
-        deadline = time.monotonic() + 300
-        while query("select count(*) from pg_locks where locktype = 'advisory'") != [(0,)]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(query, "select count(*) = 0 from pg_locks where locktype = 'advisory'")
         with run_lock(connected.warehouse):
             pass
 
