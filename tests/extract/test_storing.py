@@ -66,8 +66,8 @@ def test_table_that_cannot_land_leaves_the_others_to_land(
 @pytest.mark.parametrize(
     ("harm", "told"),
     [
-        ("delete from mrr_landing.t0 where c1 = 2", "2 landed with 2 different keys"),
-        ("update mrr_landing.t0 set c1 = 1 where c1 = 2", "3 landed with 2 different keys"),
+        ("delete from mrr_landing.t1 where c1 = 2", "2 landed with 2 different keys"),
+        ("update mrr_landing.t1 set c1 = 1 where c1 = 2", "3 landed with 2 different keys"),
     ],
     ids=["row lost", "key twice"],
 )

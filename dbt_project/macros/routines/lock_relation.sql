@@ -7,6 +7,7 @@ create or replace function mrr_state.lock_relation(
     set search_path = pg_catalog
 as $body$
 declare
+    v_asked_at timestamptz := clock_timestamp();
     v_owner name;
     v_conflicts text[];
 begin
@@ -37,8 +38,12 @@ exception
                 (
                     select mrr_state.describe_sessions(array_agg(locks.pid))
                     from pg_locks as locks
+                    left join pg_stat_activity as sessions
+                        on locks.pid = sessions.pid
                     where
                         locks.relation = p_relation
+                        -- who came after us waited for us; of others' sessions it may be unknown
+                        and coalesce(sessions.xact_start < v_asked_at, true)
                         and locks.database = (
                             select oid from pg_database where datname = current_database()
                         )
