@@ -20,7 +20,7 @@ lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/sqlfluff lint dbt_project/models dbt_project/tests warehouse/steps
+	.venv/bin/sqlfluff lint dbt_project/models dbt_project/tests warehouse/migrations
 
 # made from the lock file, and made anew when that changes; aside first, so that one that was
 # interrupted is never taken for whole

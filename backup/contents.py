@@ -138,7 +138,7 @@ def read_marks(cursor: Cursor) -> tuple[Mark, ...]:
     return tuple(Mark(*row) for row in cursor.fetchall())
 
 
-def read_steps(cursor: Cursor) -> tuple[str, ...]:
+def read_migrations(cursor: Cursor) -> tuple[str, ...]:
     """The upgrade steps this warehouse has seen; none where there is no warehouse yet."""
     if not relation_exists(cursor, "mrr_state.applied_step"):
         return ()

@@ -64,7 +64,7 @@ def let_marks_fall_back(cursor: Cursor, mirror: Collection[Mark]) -> None:
     for mark in mirror:
         read_at = datetime.fromisoformat(mark.read_at)
         earlier = marks.Mark(mark.table_name, mark.cursor_column, mark.high_water_mark, read_at)
-        marks.let_mark_fall_back(cursor, earlier, mark.run_id)
+        marks.lower_mark(cursor, earlier, mark.run_id)
 
 
 def keep_run_log(cursor: Cursor, replaced: str) -> None:

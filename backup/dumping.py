@@ -9,7 +9,13 @@ from pathlib import Path
 from psycopg2.extensions import cursor as Cursor
 
 from backup import shelf
-from backup.contents import NO_TIME_LIMITS, read_contents, read_grantees, read_marks, read_steps
+from backup.contents import (
+    NO_TIME_LIMITS,
+    read_contents,
+    read_grantees,
+    read_marks,
+    read_migrations,
+)
 from backup.failures import LOCK_WAIT, told
 from backup.files import sync_folder
 from backup.layers import LAYERS, schemas_of
@@ -101,7 +107,7 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
             f" {ISO_TEXT.format('now()')}"
         )
         snapshot, server, created_at = one_row(cursor)
-        steps = _steps(cursor, programs.warehouse)
+        steps = _migrations(cursor, programs.warehouse)
         layers = {
             layer: _dump_layer(cursor, snapshot, layer, partial / layer, programs, lock)
             for layer in LAYERS
@@ -171,8 +177,8 @@ def _dump_roles(file: Path, programs: Programs, lock: int) -> tuple[str, ...]:
     return ()
 
 
-def _steps(cursor: Cursor, warehouse: Address) -> tuple[str, ...]:
-    steps = read_steps(cursor)
+def _migrations(cursor: Cursor, warehouse: Address) -> tuple[str, ...]:
+    steps = read_migrations(cursor)
     if not steps:
         raise TidemarkError(
             f"warehouse {warehouse}",

@@ -15,7 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from backup import continuity, shelf
-from backup.contents import EXACT_TEXT, NO_TIME_LIMITS, read_marks, read_steps, read_table
+from backup.contents import EXACT_TEXT, NO_TIME_LIMITS, read_marks, read_migrations, read_table
 from backup.dependents import Dependent, NotRestorable, dependents
 from backup.failures import LOCK_WAIT, message_of, told
 from backup.layers import chosen_layers, schemas_of
@@ -27,7 +27,7 @@ from common.log import get_logger
 from common.rows import one_row
 from common.settings import Address
 from warehouse.connection import connect, transaction
-from warehouse.upgrade import STEPS
+from warehouse.upgrade import MIGRATIONS
 
 log = get_logger(__name__)
 
@@ -100,7 +100,7 @@ def _replace(
         closing(connect(programs.warehouse, application="tidemark restore")) as connection,
         connection.cursor() as cursor,
     ):
-        _check_steps(cursor, backup.name, manifest, layers)
+        _check_version(cursor, backup.name, manifest, layers)
         missing = _missing_roles(cursor, manifest.grantees)
         present = _present(cursor, schemas_of(layers))
         outside = dependents(cursor, present)
@@ -132,18 +132,20 @@ def _replace(
     )
 
 
-def _check_steps(cursor: Cursor, backup: str, manifest: Manifest, layers: tuple[str, ...]) -> None:
+def _check_version(
+    cursor: Cursor, backup: str, manifest: Manifest, layers: tuple[str, ...]
+) -> None:
     """Refuse control tables that this version, or the layer that stays, would not fit."""
     if not {"mrr", "dwh"} & set(layers):
         return
-    newer = set(manifest.steps) - {path.stem for path in STEPS.glob("[0-9]*.sql")}
+    newer = set(manifest.steps) - {path.stem for path in MIGRATIONS.glob("[0-9]*.sql")}
     if newer:
         raise NotRestorable(
             f"backup {backup}",
             f"made by Tidemark {manifest.tidemark}, newer than this one ({min(newer)})",
             "Restore it with that version.",
         )
-    if not {"mrr", "dwh"} <= set(layers) and manifest.steps != read_steps(cursor):
+    if not {"mrr", "dwh"} <= set(layers) and manifest.steps != read_migrations(cursor):
         raise NotRestorable(
             f"backup {backup}",
             "its control tables are of another version than those of the warehouse",

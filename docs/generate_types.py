@@ -127,8 +127,8 @@ def _as_key(rule: TypeRule) -> str:
 
 
 def _anomaly(rule: TypeRule) -> str:
-    if rule.held:
-        satisfied = rule.held.format(c="c")
+    if rule.representable:
+        satisfied = rule.representable.format(c="c")
         return f"A value that does not satisfy `{satisfied}` becomes NULL, and an anomaly."
     if rule.quoted:
         return (

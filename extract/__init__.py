@@ -1,6 +1,6 @@
-"""operational → mrr: reads the source gently, lands it through dlt, applies it, and proves it.
+"""operational → mrr: reads the source, lands its rows through dlt, applies and compares them.
 
-`declarations` is what the user says of the tables, `mysql` the source, `mirror` what stands in
-the warehouse, `landing` the way there, `compare` the proof. The modules beside them bring the two
-sides together; none of them knows a word of MySQL's.
+`declarations` reads what the user declares about the tables, `mysql` is the source, `mirror` the
+tables in the warehouse, `landing` the way there, and `compare` compares both. The modules beside
+them bring the two sides together, and none of them contains SQL of MySQL.
 """

@@ -1,15 +1,15 @@
-"""What was read of a table is brought into its mirror, and the mirror compared."""
+"""Applies the rows that were read of a table to its mirror, and compares the mirror."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from common.pause import pause_point
-from extract.compare.anomalies import note_anomalies
-from extract.compare.guard import note_accepted, note_candidates
+from extract.compare.anomalies import record_anomalies
+from extract.compare.guard import record_accepted, record_candidates
 from extract.compare.reconcile import reconcile
 from extract.cursor_values import CursorValues
 from extract.mirror.table import Applied
-from extract.mirror.verification import Verification, brought_before, write_verification
+from extract.mirror.verification import Verification, applied_before, write_verification
 from extract.table_read import TableRead
 from extract.windows import advanced_mark
 from warehouse.marks import Mark
@@ -18,40 +18,40 @@ from warehouse.marks import Mark
 def apply_read(
     read: TableRead, mark: Mark | None, accepted_deletes: int | None, moment: datetime | None
 ) -> tuple[Verification, Mark, str | None]:
-    """Apply what was read, and reconcile, in the caller's transaction.
+    """Apply what was read and reconcile, in the caller's transaction.
 
-    Returns what was proved, where the mark may stand once everything downstream is built, and
-    what to tell of it. `moment` is the source's moment that is open now. Raises DeletesRefused.
+    Returns the verification, the mark to set once everything downstream is built, and a warning
+    about it or None. `moment` is the source's moment that is open now. Raises DeletesRefused.
     """
     pair, mirror = read.pair, read.pair.mirror
     # a table that was rebuilt while it was read is read once more in the same run
-    before = brought_before(mirror)
-    applied = before + _bring_landed(read)
+    before = applied_before(mirror)
+    applied = before + _apply_landed(read)
     advanced, warning = advanced_mark(mirror, read.window, mark, _landed_cursor(read))
     pause_point("upserted")
     accepted = accepted_deletes
     if accepted == before.deleted:
-        accepted = None  # let through already, and only once
+        accepted = None  # it was accepted before, and counts once
     verification = reconcile(pair, applied, read.window.start, accepted)
     fetched_rows = read.landed.rows + verification.fetched_rows
     verification = replace(verification, fetched_rows=fetched_rows)
     is_equal_throughout = verification.is_equal and verification.is_of_every_row
     if is_equal_throughout and read.moment == moment:
         verification = replace(verification, moment=read.moment)
-    note_candidates(mirror, [])
+    record_candidates(mirror, [])
     if accepted is not None and accepted == verification.applied.deleted - before.deleted:
-        note_accepted(mirror, accepted)
+        record_accepted(mirror, accepted)
     write_verification(mirror, verification)
     pause_point("reconciled")
     return verification, advanced, warning
 
 
-def _bring_landed(read: TableRead) -> Applied:
-    """Bring what has landed into the mirror."""
+def _apply_landed(read: TableRead) -> Applied:
+    """Apply the landed rows to the mirror."""
     mirror, landed = read.pair.mirror, read.landed
     is_new = not mirror.shape.exists()
     if landed.rows:
-        note_anomalies(read.pair, landed, list(read.suspects))
+        record_anomalies(read.pair, landed, list(read.flagged))
     if read.bulk:
         read.bulk.forget(mirror.cursor)
         if is_new and landed.rows:
@@ -67,7 +67,7 @@ def _bring_landed(read: TableRead) -> Applied:
 
 
 def _landed_cursor(read: TableRead) -> CursorValues | None:
-    """The values of the cursor that have landed, None where nothing has."""
+    """The values of the cursor that have landed; None if nothing has."""
     mirror, column = read.pair.mirror, read.pair.mirror.table.cursor_column
     if column is None or not read.landed.rows:
         return None

@@ -9,20 +9,20 @@ from common.rows import one_row
 
 NUMBERS_LOOKED_AT = 20_000
 FAR = 100
-"""A gap between two neighbouring numbers is far above what lies below it from so many times on."""
+"""A gap makes the numbers above it outliers if it is this many times the spread below it."""
 CLOCK_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
-"""Parts of a second in which a number may count the time since 1970."""
+"""Units per second in which a number may count the time since 1970."""
 YEAR = 365 * 86_400
 CLOCK_YEARS = 20
 CLOCK_AHEAD = 86_400
-"""A number is a time of so many years before now, or of so many seconds after it."""
+"""A number is taken for a time if it is at most so many years old, or so many seconds ahead."""
 
 
 @dataclass(frozen=True)
 class CursorValues:
-    """The values of a cursor column in a relation, under the `field` that it has there.
+    """The values of a cursor column in a relation, where its name is `field`.
 
-    So many numbers as `most_outliers` may be wrong, and no change is missed.
+    Up to `most_outliers` numbers may be wrong without a change being missed.
     """
 
     cursor: Cursor
@@ -31,7 +31,7 @@ class CursorValues:
     most_outliers: int
 
     def highest(self, earlier: str) -> str | None:
-        """The text of the highest value, `earlier` among them."""
+        """The text of the highest value, or of `earlier` if that is higher."""
         self.cursor.execute(
             f"select greatest({earlier}, max({self.field}))::text from {self.relation}"
         )
@@ -39,9 +39,9 @@ class CursorValues:
         return None if value is None else str(value)
 
     def below_outliers(self, least: int | None = None) -> str | None:
-        """The highest number but for so many as may be outliers; the lowest where these are all.
+        """The highest number below those that may be outliers, or the lowest number if all may be.
 
-        None where there are no more than `least`, or than may be outliers.
+        None if there are no more numbers than `least`, by default the number of possible outliers.
         """
         self.cursor.execute(
             f"select min(number)::text, count(*) from (select {self.field} as number"
@@ -52,12 +52,12 @@ class CursorValues:
         return number if numbers > (self.most_outliers if least is None else least) else None
 
     def outliers(self, now: datetime) -> tuple[str | None, int]:
-        """The lowest of the outliers, and how many they are; None where they are few enough."""
+        """The lowest outlier and the number of outliers; None if they are few enough."""
         lowest, numbers = self._times_to_come(now)
         return (lowest, numbers) if lowest is not None else self._far_above()
 
     def _times_to_come(self, now: datetime) -> tuple[str | None, int]:
-        """Of numbers that are times, the lowest that is more than a day ahead, and how many are."""
+        """If the numbers are times: the lowest that is more than a day ahead, and how many are."""
         seconds, field = since_1970(now), self.field
         for unit in CLOCK_UNITS:
             first, last = ((seconds - CLOCK_YEARS * YEAR) * unit, (seconds + CLOCK_AHEAD) * unit)
@@ -72,7 +72,7 @@ class CursorValues:
         return None, 0
 
     def _far_above(self) -> tuple[str | None, int]:
-        """Of the highest numbers, those above a gap that is far wider than what lies below it."""
+        """The lowest number above a gap far wider than the spread below it, and how many are."""
         self.cursor.execute(
             f"""
             with highest as (

@@ -1,9 +1,9 @@
-"""What stops one table of an extract, and leaves the others alone."""
+"""Errors that stop one table of an extract; the other tables continue."""
 
 from common.errors import TableError
 
 AGAIN = "Nothing of this table was applied; the next run reads the same window again."
-LOCKED = "Somebody holds a lock on the table; the next run tries again."
+LOCKED = "Another session holds a lock on the table; the next run tries again."
 
 
 class TableChanged(TableError):

@@ -1,7 +1,7 @@
 """Brings the mirrored tables up to date: read, land, apply, reconcile, table by table.
 
-A table's rows, its change log, its anomalies and its verification are one transaction. One
-table's failure stops that table and nothing else.
+A table's rows, its change log, its anomalies and its verification are one transaction. If one table
+fails, the others continue.
 """
 
 import time
@@ -19,7 +19,7 @@ from common.log import get_logger
 from common.pause import pause_point
 from common.settings import DUTY, LOCAL, SNAPSHOT_SECONDS, Address
 from extract.applying import apply_read
-from extract.compare.guard import note_candidates
+from extract.compare.guard import record_candidates
 from extract.compare.reconcile import compare_due
 from extract.declarations import MirroredTable
 from extract.errors import TableChanged
@@ -48,10 +48,10 @@ LANDING_FOLDER = LOCAL / "landing"
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """How a table came out of the extract. `mark` is where it may advance once `dwh` is built.
+    """The result of one table. `mark` is its new mark, to be written once `dwh` is built.
 
-    `rows_read` were read before the comparison, which fetches more where it finds differences.
-    `warning` is what to tell of a table that came out well.
+    `rows_read` were read before the comparison, which fetches more if it finds differences.
+    `warning` is a message about a table that succeeded.
     """
 
     name: str
@@ -72,18 +72,17 @@ class TableOutcome:
 def open_extraction(
     operational: Address, warehouse: Address, run_log: RunLog, duty: float = DUTY, **options: Any
 ) -> Iterator["Extraction"]:
-    """Connect to the source; the `options` are those of an Extraction. Raises ServerError."""
+    """Connect to the source; `options` are fields of Extraction. Raises ServerError."""
     with closing(MySQLSource(operational, duty)) as source:
         yield Extraction(source, warehouse, run_log, **options)
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """One extract of some tables into the warehouse, or the comparison of some.
+    """An extract or a comparison of some tables.
 
-    `check_lock` raises when the run's lock is gone; it is asked before each commit. So many
-    `snapshot_seconds` the source keeps a snapshot for us, of which the tables that fit are read; 0
-    for none.
+    `check_lock` is called before each commit, and raises if the run lock is lost. The tables that
+    can be read in `snapshot_seconds` are read in one snapshot of the source; 0 means no snapshot.
     """
 
     source: Source
@@ -100,14 +99,14 @@ class Extraction:
 
     @property
     def connection(self) -> Connection:
-        """The warehouse, in autocommit: that of the run's log."""
+        """The run log's connection to the warehouse, in autocommit."""
         return self.run_log.connection
 
     def run(self, tables: list[MirroredTable]) -> list[TableOutcome]:
-        """Bring the tables up to date; an outcome for each, in the order given.
+        """Bring the tables up to date; returns their outcomes in the order given.
 
-        Each is told as soon as it is there. A table that was rebuilt while it was read is read
-        once more.
+        Each outcome is reported as soon as it is known. A table that was rebuilt while it was read
+        is read once more.
         """
         described = self._that_fit_a_snapshot(tables)
         outcomes: dict[str, TableOutcome] = {}
@@ -123,10 +122,10 @@ class Extraction:
         return [outcomes[table.name] for table in tables]
 
     def _that_fit_a_snapshot(self, tables: list[MirroredTable]) -> dict[str, TableDescription]:
-        """The tables that can be read in the time of a snapshot, by name, as they are before it.
+        """The tables that can be read within the time of a snapshot, by name, described before it.
 
-        Half of that time is for the warehouse. One that cannot be described is told of when it is
-        read.
+        Half of that time is left for the warehouse. A table that cannot be described is reported
+        when it is read.
         """
         described = []
         for declaration in tables if self.snapshot_seconds else ():
@@ -153,7 +152,7 @@ class Extraction:
         def keep(outcome: TableOutcome) -> None:
             outcomes[outcome.name] = outcome
             if is_last or not isinstance(outcome.error, TableChanged):
-                self._tell(outcome)
+                self._record(outcome)
 
         reads: list[TableRead] = []
         forget_stale_loads(self.connection)
@@ -177,7 +176,7 @@ class Extraction:
                     cause = self._cause(read.pair, errors[read.name])
                     keep(self._failed(read.name, cause, started))
                 else:
-                    keep(self._bring(read, marks.get(read.name), started))
+                    keep(self._apply(read, marks.get(read.name), started))
         return outcomes
 
     def _read(
@@ -188,7 +187,7 @@ class Extraction:
         folder: Path,
         landed_name: str,
     ) -> TableRead | TableOutcome:
-        """Read a table; its outcome where that fails, TableChanged where an ALTER came between."""
+        """Read a table; returns its outcome if that fails, with TableChanged after an ALTER."""
         started, pair, moment = time.monotonic(), None, self.source.moment
         try:
             pair = self.pair(table or self.source.describe(declaration, self.limits))
@@ -199,7 +198,7 @@ class Extraction:
                 declaration.name, self._cause(pair, error) if pair else error, started
             )
             return replace(failed, reading=REFUSED) if isinstance(error, TableError) else failed
-        is_of_moment = moment is not None and pair.mirror.table.stood_before(moment)
+        is_of_moment = moment is not None and pair.mirror.table.existed_before(moment)
         return replace(
             read,
             moment=moment if is_of_moment else None,
@@ -207,14 +206,14 @@ class Extraction:
         )
 
     def pair(self, table: TableDescription) -> TablePair:
-        """The two sides of a table that was described."""
+        """Both sides of a described table."""
         return TablePair(
             self.source.table(table, self.limits, self.report_progress),
             MirrorTable(self.connection, table, self.run_log.run_id, self.limits),
         )
 
-    def _bring(self, read: TableRead, mark: Mark | None, started: float) -> TableOutcome:
-        """Apply what was read of a table, and reconcile it."""
+    def _apply(self, read: TableRead, mark: Mark | None, started: float) -> TableOutcome:
+        """Apply the rows that were read of a table, and reconcile it."""
         pair, name = read.pair, read.name
         try:
             with self.committed():
@@ -229,7 +228,7 @@ class Extraction:
             )
             pair.source.check_unchanged()
         except DeletesRefused as refusal:
-            note_candidates(pair.mirror, refusal.row_keys)
+            record_candidates(pair.mirror, refusal.row_keys)
             return self._failed(name, refusal, started)
         except DRIVER_ERRORS as error:
             return self._failed(name, self._cause(pair, error), started)
@@ -244,7 +243,7 @@ class Extraction:
         )
 
     def _cause(self, pair: TablePair, error: Exception) -> Exception:
-        """The error, or TableChanged: the values of another shape may fit nowhere."""
+        """The error, or TableChanged if the table was altered, which may have caused the error."""
         try:
             pair.source.check_unchanged()
         except TableChanged as changed:
@@ -255,10 +254,10 @@ class Extraction:
 
     @contextmanager
     def committed(self) -> Iterator[None]:
-        """A transaction that commits only while the run's lock is held."""
+        """A transaction that commits only while the run lock is held."""
         with transaction(self.connection):
             with self.connection.cursor() as cursor:
-                # an ALTER that waits for somebody's open transaction would hold up all who read
+                # an ALTER that waits for another session's transaction would block all readers
                 cursor.execute("set local lock_timeout = %s", (self.limits.lock_wait,))
             yield
             self.check_lock()
@@ -269,7 +268,7 @@ class Extraction:
         log.warning("%s: %s", name, type(error).__name__, exc_info=error)
         return TableOutcome(name, time.monotonic() - started, error=as_table_error(name, error))
 
-    def _tell(self, outcome: TableOutcome) -> None:
+    def _record(self, outcome: TableOutcome) -> None:
         error = outcome.error
         status = "warning" if outcome.warning else "success"
         if error is not None:

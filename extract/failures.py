@@ -1,4 +1,4 @@
-"""Errors of the two drivers as errors of a table: the server's words, never a row's values."""
+"""Turns errors of both drivers into errors of a table, with the server's message but no values."""
 
 import psycopg2
 import pymysql
@@ -9,14 +9,14 @@ from extract.mysql.errors import table_error
 from warehouse.failures import remedy
 
 DRIVER_ERRORS = (TidemarkError, pymysql.err.MySQLError, psycopg2.Error, OSError, UnicodeError)
-"""What stops a table and leaves the others alone."""
+"""Errors that stop one table; the other tables continue."""
 
-TOO_LONG = "A key of PostgreSQL has up to about 2,700 bytes: set `key` to a shorter unique key."
-NO_TEXT = "Correct the value at the source; its column's character set does not hold what it says."
+TOO_LONG = "A key in PostgreSQL has at most about 2,700 bytes: set `key` to a shorter unique key."
+NO_TEXT = "Correct the value at the source; it is not valid in the character set of its column."
 
 
 def as_table_error(name: str, error: Exception) -> TidemarkError:
-    """An error that stopped a table, as one that can be told."""
+    """The error that stopped a table, as one with a message for users."""
     if isinstance(error, TidemarkError):
         return error
     if isinstance(error, psycopg2.Error):
@@ -32,7 +32,7 @@ def as_table_error(name: str, error: Exception) -> TidemarkError:
 
 
 def _hint(error: psycopg2.Error) -> str:
-    """What to do about what the warehouse refused."""
+    """The hint for an error of the warehouse."""
     if isinstance(error, psycopg2.errors.LockNotAvailable):
         return LOCKED
     if isinstance(error, psycopg2.errors.ProgramLimitExceeded):

@@ -1,11 +1,11 @@
-"""Rows of a mirrored table that stand in a relation of the warehouse, on their way into it."""
+"""Rows that have landed in a relation of the warehouse, to be applied to a mirrored table."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Landed:
-    """Where rows have landed, in which columns, in the order of the table's, and how many."""
+    """A relation in which rows have landed, its columns in the table's order, and the row count."""
 
     relation: str
     columns: tuple[str, ...]

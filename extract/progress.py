@@ -1,4 +1,4 @@
-"""How far a table has come, told while it is under way."""
+"""Reports of progress while tables are read and compared."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """So many rows or ranges of about `expected` are done; 0 where nobody knows how many.
+    """`done` of about `expected` rows or ranges are done; `expected` is 0 if it is not known.
 
-    `action` is what was done with them: read, landed, compared, fetched. Of tables it is the place
-    of the one that is begun, or that of none when all have been read.
+    `action` is what was done with them: read, landed, compared, fetched. For the unit "tables",
+    `done` is the number of the table that is begun, or 0 when all have been read.
     """
 
     name: str
@@ -23,4 +23,4 @@ Report = Callable[[Progress], None]
 
 
 def ignore(progress: Progress) -> None:
-    """Tell nobody."""
+    """Report nothing."""

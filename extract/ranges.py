@@ -1,7 +1,7 @@
-"""Key ranges: the pieces in which a table is read and compared, the same on both sides.
+"""Key ranges: the parts in which a table is read and compared, the same on both sides.
 
-A range can be named on both sides where both servers order the key alike: numbers, dates and
-bytes. Text is ordered by the source's collation, which PostgreSQL does not have.
+Both sides have the same ranges if both servers order the key alike: numbers, dates and bytes.
+Text is ordered by the source's collation, which PostgreSQL does not have.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ Literal = Callable[[Any], str]
 
 @dataclass(frozen=True)
 class KeyRange:
-    """The keys above `above`, up to and with `up_to`; None is an open end."""
+    """The keys above `above`, up to and including `up_to`; None is an open end."""
 
     above: Key | None = None
     up_to: Key | None = None
@@ -29,7 +29,7 @@ WHOLE = KeyRange()
 
 
 def can_be_ranged(key: Sequence[Column]) -> bool:
-    """True where a range means the same rows on both sides."""
+    """True if a range contains the same rows on both sides."""
     return bool(key) and all(column.key_kind in ORDERED_ALIKE for column in key)
 
 
@@ -39,7 +39,7 @@ def is_integer(key: Sequence[Column]) -> bool:
 
 
 def condition(names: Sequence[str], literals: Sequence[Literal], key_range: KeyRange) -> str:
-    """The range as a WHERE, of the names that the key's columns have on one side."""
+    """The range as a WHERE condition, with the names of the key's columns on one side."""
     conditions = []
     if key_range.above is not None:
         conditions.append(_beyond(names, literals, key_range.above, ">", ">"))
@@ -49,14 +49,14 @@ def condition(names: Sequence[str], literals: Sequence[Literal], key_range: KeyR
 
 
 def key_texts(key: Key | None) -> list[str] | None:
-    """A key as it is kept in `mrr_state`."""
+    """A key as it is stored in `mrr_state`."""
     if key is None:
         return None
     return [value.hex() if isinstance(value, bytes) else str(value) for value in key]
 
 
 def key_from_texts(texts: list[str] | None, key: Sequence[Column]) -> Key | None:
-    """The key that was kept."""
+    """The key that was stored."""
     if texts is None:
         return None
     return tuple(

@@ -1,4 +1,4 @@
-"""How a table is read, decided once: `plan` prints it, a run does it, the summary tells it."""
+"""How a table is read, decided once: `plan` prints it, a run does it, the summary reports it."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -16,22 +16,22 @@ class Way(Enum):
     """What is read of a table before its mirror is compared."""
 
     NOTHING = "nothing"
-    """The comparison fetches what differs: no cursor, or no mark yet, and a mirror is there."""
+    """The mirror exists, but there is no cursor or no mark: the comparison fetches what differs."""
     WINDOW = "window"
     WHOLE = "whole"
     BULK = "bulk"
     """All of a large table, with checkpoints."""
     MULTISET = "multiset"
-    """All of a table without a key: what is compared are the rows themselves."""
+    """All of a table without a key, whose rows are compared as a multiset."""
     REFUSED = "refused"
-    """Nothing: the table cannot be mirrored as it is declared."""
+    """Nothing is read, since the table cannot be mirrored as it is declared."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is read now, and whether of its rows a share is compared, or all.
+    """How a table is read now, and whether all of its rows are compared or a share of them.
 
-    `window` is None where nothing is read, since the table is refused.
+    `window` is None if the table is refused.
     """
 
     way: Way
@@ -40,7 +40,7 @@ class Reading:
 
     @property
     def reads(self) -> str:
-        """What is read, for people."""
+        """What is read, for users."""
         if self.way is Way.NOTHING:
             return "nothing beforehand; fetches what differs"
         if self.way is Way.BULK:
@@ -53,7 +53,7 @@ class Reading:
 
     @property
     def compares(self) -> str:
-        """What is compared in every run, for people."""
+        """What every run compares, for users."""
         return "every key, some rows" if self.compares_a_share else "every row"
 
 
@@ -65,7 +65,7 @@ def decide(source: Source, mirror: MirrorTable, mark: Mark | None, full_refresh:
     is_known = mirror.shape.exists()
     window = window_of(source, mirror.table, mark if is_known and not full_refresh else None)
     way = _way(mirror, window.bound is not None, is_known and not full_refresh)
-    # by another key than before, the table is cut anew
+    # if the key has changed, the table is divided into ranges again
     if way is not Way.WINDOW or not mirror.shape.has_its_key():
         return Reading(way, window)
     return Reading(way, window, is_large(StoredRanges(mirror).read(), mirror))

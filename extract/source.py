@@ -1,7 +1,7 @@
-"""What a kind of source offers: the interface between it and everything else.
+"""The interface that every kind of source implements.
 
-`extract/mysql` is one kind. Another is a folder beside it whose classes have these methods; the
-mirror, the landing and the comparison know nothing else of a source.
+`extract/mysql` is one kind. Another would be a folder beside it whose classes have these
+methods. The mirror, the landing and the comparison know nothing else about a source.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,19 +22,19 @@ from extract.table import TableDescription
 class Chunk:
     """The CSV of some rows. `rows` is what the server counted in the same statement.
 
-    `where` is the condition the rows met, in the source's words. `suspect` is true where one of
-    them may hold a value that PostgreSQL cannot.
+    `where` is the condition that selects the rows, in the source's SQL. `is_flagged` is true if one
+    of them may have a value that is not representable.
     """
 
     data: bytes
     rows: int
     where: str
-    suspect: bool
+    is_flagged: bool
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """How the values of wide rows are cut: so many pieces, of so many characters or octets."""
+    """How wide values are cut: the number of pieces, and their size in characters or octets."""
 
     number: int
     size: int
@@ -42,9 +42,9 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Fields:
-    """What is read of each row: columns, and behind them, where asked for, the row's digest.
+    """What is read of each row: columns, followed by the row's digest if `has_digest`.
 
-    The digest is of the whole row, whichever columns are read; `pieces` says how it is made.
+    The digest is always that of the whole row; `pieces` says how it is computed.
     """
 
     columns: tuple[Column, ...]
@@ -54,118 +54,118 @@ class Fields:
 
 @dataclass(frozen=True)
 class Digest:
-    """What one side holds of a range; `sha256` is None where the server could not make it whole.
+    """The digest of a range on one side; `sha256` is None if the server could not compute it.
 
-    `is_plain` is true where the source, asked in full, may say otherwise.
+    `is_fast` is true if the exact path may return another digest.
     """
 
     sha256: str | None
     rows: int
-    is_plain: bool = field(default=False, compare=False)
+    is_fast: bool = field(default=False, compare=False)
 
 
 class SourceTable(Protocol):
-    """One table of a source, as it is read. Every method may raise the driver's errors."""
+    """One table of a source. Every method may raise the driver's errors."""
 
     description: TableDescription
 
     def clock(self) -> datetime:
-        """The source's own clock, in UTC."""
+        """The source's clock, in UTC."""
 
     def as_of(self) -> datetime:
-        """What is read from now on is of this time or later, by the source's clock, in UTC."""
+        """The earliest time that reads from now on can show, by the source's clock, in UTC."""
 
     def load_identity(self) -> str:
-        """What a bulk load that was begun must still have in common with the table."""
+        """The identity of the table: a bulk load is continued only if it is unchanged."""
 
     def is_empty(self) -> bool:
-        """True where the table has no row at this moment."""
+        """True if the table has no row now."""
 
-    def tell(self, action: str, done: int, expected: int, unit: str = "rows") -> None:
-        """Say how far the table has come."""
+    def report(self, action: str, done: int, expected: int, unit: str = "rows") -> None:
+        """Report the progress of the table."""
 
-    def telling(self, action: str, chunks: Iterator[Chunk], expected: int = 0) -> Iterator[Chunk]:
-        """The chunks, each told of once it is used."""
+    def reporting(self, action: str, chunks: Iterator[Chunk], expected: int = 0) -> Iterator[Chunk]:
+        """The chunks; progress is reported after each."""
 
     def read(
         self, fields: Fields, bound: str | None = None, known: Sequence[KeyRange] = ()
     ) -> Iterator[Chunk]:
-        """Every row, or those at or above the cursor's bound, in the ranges that are known."""
+        """Every row, or those at or above the cursor's bound, in the known ranges if any."""
 
     def read_by_range(
         self, fields: Fields, above: Key | None
     ) -> Iterator[tuple[KeyRange, Iterator[Chunk]]]:
-        """Every row range by range, from a key on; the last range has an open end."""
+        """Every row above a key, range by range; the last range has an open end."""
 
     def read_range(self, fields: Fields, key_range: KeyRange) -> Iterator[Chunk]:
         """The rows of a range."""
 
     def read_keys(self, fields: Fields, keys: list[Key]) -> Iterator[Chunk]:
-        """The rows that still have one of the keys, which are few enough for one statement."""
+        """The rows that have one of the keys now; the keys must fit into one statement."""
 
     def digest(self, key_range: KeyRange) -> Digest:
-        """The digest of a range, in the way that costs less as long as that may do."""
+        """The digest of a range, on the fast path unless an anomaly was seen."""
 
-    def careful_digest(self, key_range: KeyRange, mirrored: Digest) -> Digest:
-        """The digest of a range, asked in full, since the quick one was not the mirror's."""
+    def exact_digest(self, key_range: KeyRange, mirrored: Digest) -> Digest:
+        """The digest of a range on the exact path, if the fast one differs from the mirror's."""
 
     def key_bitmaps(self, key_range: KeyRange) -> str:
-        """The keys of a range, as sorted `base:bits` of 64 consecutive keys joined by commas."""
+        """The key bitmaps of a range: `base:bits` for 64 consecutive keys, sorted, with commas."""
 
     def pieces_of(self, keys: Iterable[list[Key]] | None = None) -> Pieces:
-        """The pieces in which the widest of some rows, or of all, can be compared."""
+        """The pieces in which the widest of some rows, or of all rows, can be compared."""
 
-    def check_keys(self, suspects: list[str]) -> None:
-        """Raise TableError where a key among the suspects cannot be held as it is."""
+    def check_keys(self, flagged: list[str]) -> None:
+        """Raise TableError if a flagged chunk has a key that is not representable."""
 
-    def anomalies(self, suspects: list[str]) -> Iterator[Iterator[Chunk]]:
-        """What the mirror does not hold as it is among the suspects, a kind at a time.
+    def anomalies(self, flagged: list[str]) -> Iterator[Iterator[Chunk]]:
+        """The anomalies in the flagged chunks, one kind at a time.
 
         The rows of the chunks are the key, the column's name, the value at the source, the value
-        stored instead, and the reason. Raises TableError where a key is such a value.
+        stored instead, and the reason. Raises TableError if a key is an anomaly.
         """
 
     def check_dropped(self, names: list[str]) -> None:
-        """Raise the source's error where a column is not dropped, but may no longer be read."""
+        """Raise the source's error if a column was not dropped, but may no longer be read."""
 
     def check_unchanged(self) -> None:
-        """Raise TableChanged where the table is no longer the one that was described."""
+        """Raise TableChanged if the table is no longer the one that was described."""
 
 
 class Source(Protocol):
-    """A source, connected. Closed by `close`."""
+    """A connected source; `close` disconnects it."""
 
     address: Address
     identity: str
-    """What tells this server from every other."""
+    """What distinguishes this server from every other."""
 
     @property
     def description(self) -> str:
-        """The server's version and address, for people."""
+        """The server's version and address, for users."""
 
     @property
     def moment(self) -> datetime | None:
-        """The moment of which everything is read now; None where each statement has its own."""
+        """The moment of the open snapshot; None if each statement reads what is there now."""
 
     def begin_moment(self, seconds: float) -> None:
-        """Read one moment from now on, for so many seconds at most, where the source has such."""
+        """Open a snapshot for at most so many seconds, if the source supports it."""
 
     def end_moment(self) -> None:
-        """Let every statement read what is there when it begins."""
+        """End the snapshot: each statement again reads what is there when it begins."""
 
     def as_of(self) -> datetime:
-        """What is read from now on is of this time or later, by the source's clock, in UTC."""
+        """The earliest time that reads from now on can show, by the source's clock, in UTC."""
 
     def local_offset(self, since: datetime) -> int:
-        """How many seconds the server's own zone was ahead of UTC, then or now: the lesser."""
+        """How many seconds the server's zone was ahead of UTC: then or now, the lesser of both."""
 
     def describe(self, declaration: MirroredTable, limits: Limits = LIMITS) -> TableDescription:
-        """The table as it stands. Raises TableError where it cannot be mirrored as declared."""
+        """The table as it is now. Raises TableError if it cannot be mirrored as declared."""
 
     def table(
         self, description: TableDescription, limits: Limits = LIMITS, report: Report = ignore
     ) -> SourceTable:
-        """The table, to be read."""
+        """The described table, ready to be read."""
 
     def close(self) -> None:
-        """Leave the source."""
+        """Disconnect."""

@@ -9,10 +9,10 @@ from extract.declarations import MirroredTable
 
 @dataclass(frozen=True)
 class TableDescription:
-    """A declared table as the source has it now, under the `qualified` name of the source's SQL.
+    """A declared table as the source has it now; `qualified` is its name in the source's SQL.
 
-    `estimated_rows` is the optimizer's guess. `has_snapshots` is false for an engine without
-    transactions, which has no other moment than now.
+    `estimated_rows` is the optimizer's estimate. `has_snapshots` is false for an engine without
+    transactions, which cannot show an earlier moment.
     """
 
     declaration: MirroredTable
@@ -33,14 +33,14 @@ class TableDescription:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What changes when the table is rebuilt, altered or, but for some on MySQL, swapped."""
+        """Changes when the table is rebuilt, altered or swapped (on MySQL not after every swap)."""
         return self.created_at, *(column.facts for column in self.columns)
 
-    def stood_before(self, moment: datetime) -> bool:
-        """True where the table can be read as of a moment, and is older than the moment's second.
+    def existed_before(self, moment: datetime) -> bool:
+        """True if the table can be read as of a moment, and is older than the second of the moment.
 
-        A server dates its tables by whole seconds, so that one of that second could have been
-        swapped since for another of it.
+        A server dates its tables in whole seconds, so a table of that second could have been
+        swapped since for another of the same second.
         """
         return (
             self.has_snapshots

@@ -1,4 +1,4 @@
-"""What is read of a table before its mirror is compared, and where it lands."""
+"""Reads the rows of a table before its mirror is compared, into files or in bulk."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,17 +19,17 @@ from extract.windows import Window
 
 @dataclass(frozen=True)
 class TableRead:
-    """The rows that were read of a table, where they have landed or will have.
+    """The rows that were read of a table, and where they land.
 
-    `suspects` are the conditions of the chunks that may hold a value PostgreSQL cannot. `moment`
-    is that of the source of which they are, where they are of one. `seconds` is how long it took.
+    `flagged` are the conditions of the flagged chunks. `moment` is the moment of the source that
+    the rows show, None if they do not show one. `seconds` is how long the read took.
     """
 
     pair: TablePair
     reading: Reading
     window: Window
     landed: Landed = NOTHING
-    suspects: tuple[str, ...] = ()
+    flagged: tuple[str, ...] = ()
     landing: LandingTable | None = None
     bulk: BulkLoad | None = None
     moment: datetime | None = None
@@ -44,7 +44,7 @@ class TableRead:
 def read_table(
     pair: TablePair, reading: Reading, warehouse: Address, folder: Path, landed_name: str
 ) -> TableRead:
-    """Read what was decided into files, or all of a large table into where it lands."""
+    """Read a table as decided: into files, or in bulk into its landing table."""
     window = reading.window
     assert window is not None, "a refused table is not read"
     if reading.way in (Way.MULTISET, Way.NOTHING):
@@ -54,9 +54,9 @@ def read_table(
         bulk = BulkLoad(pair.mirror.connection, pair.source, pair.mirror.limits)
         read = bulk.run(warehouse, folder)
         window = Window(read.read_at)
-        return TableRead(pair, reading, window, read.landed, tuple(read.suspects), bulk=bulk)
-    landing, suspects = _read_into_files(pair, window, folder, landed_name)
-    return TableRead(pair, reading, window, landing.landed, suspects, landing)
+        return TableRead(pair, reading, window, read.landed, tuple(read.flagged), bulk=bulk)
+    landing, flagged = _read_into_files(pair, window, folder, landed_name)
+    return TableRead(pair, reading, window, landing.landed, flagged, landing)
 
 
 def _read_into_files(
@@ -66,21 +66,21 @@ def _read_into_files(
     ranges = _known_ranges(pair.mirror) if window.bound is not None else []
     chunks = source.read(Fields(table.columns), window.bound, ranges)
     writer = FileWriter(folder, landed_name)
-    files, suspects = [], []
-    for chunk in chunks if ranges else source.telling("read", chunks, table.estimated_rows):
+    files, flagged = [], []
+    for chunk in chunks if ranges else source.reporting("read", chunks, table.estimated_rows):
         writer.write(chunk)
-        if chunk.suspect:
-            suspects.append(chunk.where)
+        if chunk.is_flagged:
+            flagged.append(chunk.where)
         if writer.is_full:
             files.append(writer.close())
     files.append(writer.close())
     types = tuple(column.mirror_type for column in table.columns)
     landing = LandingTable(table.name, landed_name, types, tuple(filter(None, files)))
-    return landing, tuple(dict.fromkeys(suspects))
+    return landing, tuple(dict.fromkeys(flagged))
 
 
 def _known_ranges(mirror: MirrorTable) -> list[KeyRange]:
-    """What a large table is cut into already; nothing where the source has to cut it."""
+    """The stored ranges of a large table; an empty list if the source has to divide it."""
     if not (is_integer(mirror.table.key_columns) and mirror.shape.has_its_key()):
         return []
     stored = StoredRanges(mirror)

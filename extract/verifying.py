@@ -1,9 +1,9 @@
-"""`verify`: every row of a table compared on demand, and repaired where asked."""
+"""`verify`: compares every row of a table on demand, and repairs it if asked."""
 
 from dataclasses import dataclass
 
 from common.errors import DeletesRefused, TableError, TidemarkError
-from extract.compare.guard import note_accepted, note_candidates
+from extract.compare.guard import record_accepted, record_candidates
 from extract.compare.reconcile import compare_due, reconcile, verify
 from extract.declarations import MirroredTable
 from extract.extraction import Extraction
@@ -14,7 +14,7 @@ from extract.pair import TablePair
 
 @dataclass(frozen=True)
 class VerifiedTable:
-    """What verifying a table came to."""
+    """The result of verifying a table."""
 
     name: str
     verification: Verification | None = None
@@ -22,13 +22,13 @@ class VerifiedTable:
 
 
 def verify_table(extraction: Extraction, declaration: MirroredTable, repair: bool) -> VerifiedTable:
-    """Compare every row of a table, and bring right what differs where `repair` is true."""
+    """Compare every row of a table, and repair what differs if `repair` is true."""
     name = declaration.name
     try:
         pair = extraction.pair(extraction.source.describe(declaration))
         verification = _compare(extraction, pair, repair)
     except DeletesRefused as refusal:
-        note_candidates(pair.mirror, refusal.row_keys)
+        record_candidates(pair.mirror, refusal.row_keys)
         return VerifiedTable(name, error=refusal)
     except DRIVER_ERRORS as error:
         return VerifiedTable(name, error=as_table_error(name, error))
@@ -53,11 +53,11 @@ def _compare(extraction: Extraction, pair: TablePair, repair: bool) -> Verificat
 
 
 def _repair(pair: TablePair, accepted_deletes: int | None) -> Verification:
-    # only a run makes the views of stg again
+    # only a run creates the views of stg again
     prepared = pair.mirror.prepare(may_drop_views=False)
     pair.source.check_dropped(pair.mirror.shape.vanished_names())
     verification = reconcile(pair, prepared, accepted_deletes=accepted_deletes)
     if accepted_deletes is not None and accepted_deletes == verification.applied.deleted:
-        note_accepted(pair.mirror, accepted_deletes)
-    note_candidates(pair.mirror, [])
+        record_accepted(pair.mirror, accepted_deletes)
+    record_candidates(pair.mirror, [])
     return verification

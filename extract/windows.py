@@ -1,4 +1,4 @@
-"""Which rows of a table a run reads, and where its mark may stand after them."""
+"""Which rows of a table a run reads, and the mark of the table after them."""
 
 import re
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 @dataclass(frozen=True)
 class Window:
-    """What is read of a table: the rows stamped at or after `bound`, all of them without one.
+    """The rows that are read of a table: those with a cursor at or above `bound`, or all if None.
 
     `read_at` is the source's clock before the first row was read. `start` is the bound as a time,
-    where the cursor is one; `bound` is the same as the cursor `column` writes it, time or number.
+    if the cursor is a time; `bound` is the text of a time or a number, as in the cursor `column`.
     """
 
     read_at: datetime
@@ -37,7 +37,7 @@ class Window:
 
 
 def window_of(source: Source, table: TableDescription, mark: Mark | None) -> Window:
-    """What a run would read of a table now: all of it where it has no cursor or no mark."""
+    """The window that a run would read now; the whole table if it has no cursor or no mark."""
     read_at = source.as_of()
     column = table.cursor_column
     if column is None or mark is None or mark.cursor_column != column.name or not table.key_columns:
@@ -50,7 +50,7 @@ def window_of(source: Source, table: TableDescription, mark: Mark | None) -> Win
             number = Decimal(highest) - _overlap(table, Decimal(highest), read_at)
         return Window(read_at, bound=f"{number:f}", column=column.name)
     start = mark.read_at - timedelta(seconds=table.declaration.overlap_seconds)
-    # a DATETIME holds the clock of whoever wrote it: the server's own zone, or UTC
+    # a DATETIME is by the clock of the session that wrote it: the server's own zone, or UTC
     behind = (
         min(0, source.local_offset(start)) if column.cursor_kind is CursorKind.LOCAL_TIME else 0
     )
@@ -61,15 +61,15 @@ def window_of(source: Source, table: TableDescription, mark: Mark | None) -> Win
 def advanced_mark(
     mirror: MirrorTable, window: Window, known: Mark | None, landed: CursorValues | None
 ) -> tuple[Mark, str | None]:
-    """Where the mark may stand once everything downstream is built, and what to tell of it.
+    """The mark to set once everything downstream is built, and a warning about it or None.
 
-    `landed` are the values of the cursor that the window brought, None where it brought nothing.
+    `landed` are the values of the cursor in the rows of the window; None if it had no rows.
     """
     table, column = mirror.table, mirror.table.cursor_column
     if column is None:
         return Mark(table.name, None, None, window.read_at), None
     mirrored = CursorValues(mirror.cursor, mirror.qualified, column.quoted, mirror.limits.outliers)
-    # where every row was read, what was seen before counts no more
+    # if every row was read, values of earlier reads no longer count
     seen = mirrored if window.bound is None else landed
     value = None
     if window.bound is not None and known is not None:
@@ -81,7 +81,7 @@ def advanced_mark(
         return Mark(table.name, column.name, value, window.read_at), None
     reads_from = None
     if window.bound is not None:
-        # whatever lies at or above it was read, so that it is the highest of the table too
+        # every number at or above the bound was read, so this is the highest of the table too
         reads_from = landed.below_outliers() if landed else None
         if reads_from is None and known is not None:
             reads_from = _known(table, known, known.reads_from)
@@ -92,20 +92,20 @@ def advanced_mark(
 
 
 def _warning(name: str, column: str, seen: CursorValues | None, read_at: datetime) -> str | None:
-    """What to tell where more numbers than may be passed over lie beyond the honest ones."""
+    """The warning if there are more outliers than may be left out."""
     lowest, numbers = seen.outliers(read_at) if seen else (None, 0)
     if lowest is None:
         return None
     return (
         f'{name}: cursor column "{column}" has {numbers} numbers far above all others,'
-        f" {lowest} and more\n"
-        "HINT: Correct them at the source; until then a change below them may be found by the"
-        " comparison alone, in its turn."
+        f" from {lowest} on\n"
+        "HINT: Correct them at the source. Until then, a change below them may be found only"
+        " by the comparison, when its range is due."
     )
 
 
 def _known(table: TableDescription, mark: Mark, value: str | None) -> str | None:
-    """The mark's value; None where it is of another column, or the column was of another kind."""
+    """A value of the mark; None if it is of another column or of another kind of cursor."""
     column = table.cursor_column
     if column is None or mark.cursor_column != column.name or value is None:
         return None
@@ -113,7 +113,7 @@ def _known(table: TableDescription, mark: Mark, value: str | None) -> str | None
 
 
 def _overlap(table: TableDescription, number: Decimal, now: datetime) -> int:
-    """How far the window reaches back; where the number is a time, as far as a window of times."""
+    """How far the window reaches back; if the number is a time, at least as far as for a time."""
     seconds = since_1970(now)
     for unit in CLOCK_UNITS:
         if -CLOCK_AHEAD <= seconds - number / unit <= CLOCK_YEARS * YEAR:

@@ -88,7 +88,7 @@ def test_repair_leaves_the_views_above_a_column_of_another_type(
     query("create view stg.items as select * from mrr.items")
     operational.execute("alter table items modify v blob")
     result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], True, {})
-    assert "HINT: Start a run: it follows the source, and makes the views again." in str(
+    assert "HINT: Start a run: it changes the type, and creates the views again." in str(
         result.tables[0].error
     )
     assert query("select count(*) from stg.items") == [(2500,)]

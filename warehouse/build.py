@@ -39,7 +39,7 @@ class Node:
         return names[1] if kind == "unit_test" else names[0]
 
     @property
-    def is_worth_telling(self) -> bool:
+    def is_reported(self) -> bool:
         """False for the many tests that pass."""
         return self.status not in ("pass", "no-op")
 
@@ -211,11 +211,11 @@ def _serve(pipe: Connection) -> None:
         pipe.send(_first_lines(parsed.exception))
         return
 
-    def tell(event: Any) -> None:
+    def report(event: Any) -> None:
         if event.info.name == "NodeFinished":
             pipe.send(_node_of_event(event))
 
-    built = dbtRunner(manifest=manifest, callbacks=[tell]).invoke([*QUIETLY, *arguments])
+    built = dbtRunner(manifest=manifest, callbacks=[report]).invoke([*QUIETLY, *arguments])
     if isinstance(built.result, RunExecutionResult):
         pipe.send(_build_result(built.result.results, manifest))
     else:

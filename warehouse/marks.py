@@ -38,7 +38,7 @@ def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> Non
             cursor.execute(_WRITE, _values(mark, run_id))
 
 
-def let_mark_fall_back(cursor: Cursor, mark: Mark, run_id: str) -> None:
+def lower_mark(cursor: Cursor, mark: Mark, run_id: str) -> None:
     """Write a mark where the table has none, or a later one."""
     cursor.execute(
         f"{_WRITE} where high_water_mark.read_at > excluded.read_at", _values(mark, run_id)

@@ -6,7 +6,7 @@ from psycopg2.extensions import connection as Connection
 
 from warehouse.connection import transaction
 
-STEPS = Path(__file__).parent / "steps"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(connection: Connection) -> list[str]:
@@ -23,7 +23,7 @@ def upgrade(connection: Connection) -> list[str]:
         cursor.execute("select name from mrr_state.applied_step")
         known = {name for (name,) in cursor.fetchall()}
         applied = []
-        for path in sorted(STEPS.glob("[0-9]*.sql")):
+        for path in sorted(MIGRATIONS.glob("[0-9]*.sql")):
             if path.stem in known:
                 continue
             with transaction(connection):

@@ -22,7 +22,7 @@ def call_run(options: argparse.Namespace) -> int:
     with Teller(is_quiet=options.quiet) as teller:
 
         def tell_node(node: Node) -> None:
-            if node.is_worth_telling:
+            if node.is_reported:
                 teller.say(words.line_of_node(node))
 
         report = Report(

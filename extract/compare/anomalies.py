@@ -1,4 +1,4 @@
-"""`dwh.mirror_anomaly`: values that the mirror cannot hold as they are, noted by key."""
+"""`dwh.mirror_anomaly`: values that PostgreSQL cannot represent, recorded by key."""
 
 from common.rows import one_row
 from extract.column import text_literal
@@ -7,19 +7,19 @@ from extract.mirror.copying import copy_chunks
 from extract.mirror.table import MirrorTable
 from extract.pair import TablePair
 
-# a name of the source never ends with a space, so these meet no key column
+# a name of the source never ends with a space, so these differ from every key column
 COLUMN, VALUE, STORED, REASON = '"column "', '"value "', '"stored "', '"reason "'
 
 
-def note_anomalies(pair: TablePair, landed: Landed, suspects: list[str]) -> int:
-    """Bring `dwh.mirror_anomaly` up to date for the rows that landed; how many it holds of them.
+def record_anomalies(pair: TablePair, landed: Landed, flagged: list[str]) -> int:
+    """Bring `dwh.mirror_anomaly` up to date for the landed rows; returns the number of anomalies.
 
-    `suspects` are the conditions of the chunks in which the source saw such a value.
+    `flagged` are the conditions of the flagged chunks.
     """
     mirror = pair.mirror
     types = ", ".join(f"{name} text" for name in (*mirror.keys, COLUMN, VALUE, STORED, REASON))
     mirror.cursor.execute(f"create temporary table found_anomaly ({types}) on commit drop")
-    for chunks in pair.source.anomalies(suspects):
+    for chunks in pair.source.anomalies(flagged):
         copy_chunks(mirror.cursor, "found_anomaly", chunks, mirror.name)
     found = _note(mirror)
     _forget_others(mirror, landed)
@@ -28,9 +28,9 @@ def note_anomalies(pair: TablePair, landed: Landed, suspects: list[str]) -> int:
 
 
 def _note(mirror: MirrorTable) -> int:
-    """Write the anomalies found; one that was known keeps the time it was first seen.
+    """Write the anomalies found; a known one keeps the time at which it was first seen.
 
-    Without a key there is one for each column that holds such values.
+    A table without a key has one row for each column with anomalies.
     """
     row_key = f"{mirror.row_key('found', cast=True)}::text"
     mirror.cursor.execute(
@@ -51,7 +51,7 @@ def _note(mirror: MirrorTable) -> int:
 
 
 def _forget_others(mirror: MirrorTable, landed: Landed) -> None:
-    """Drop what was noted of rows that landed again and hold no such value any more."""
+    """Delete the anomalies of landed rows that no longer have them."""
     mirror.cursor.execute(
         f"select exists (select from dwh.mirror_anomaly"
         f" where table_name = {text_literal(mirror.name)})"

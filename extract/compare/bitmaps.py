@@ -1,7 +1,7 @@
-"""The keys of a large table, compared exactly at every run, for tables with one integer key.
+"""Key bitmaps: every run compares all keys of a large table exactly, if the key is one integer.
 
-Each side writes the keys of a range as bitmaps of 64 consecutive keys: `base:bits`. Equal text
-means equal keys, with no chance in it, and where they differ the bits name the keys.
+Each side writes the keys of a range as bitmaps of 64 consecutive keys: `base:bits`. Equal texts
+mean equal keys, with certainty. If they differ, the bits tell which keys do.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class KeyDifference:
 
 
 def difference(source: str, mirror: str) -> KeyDifference:
-    """What two texts of bitmaps say, as keys."""
+    """The keys in which two texts of bitmaps differ."""
     if source == mirror:
         rows = sum(bits.bit_count() for _, bits in _sets(source))
         return KeyDifference(rows, rows, [], [])

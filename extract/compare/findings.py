@@ -1,7 +1,8 @@
-"""What a comparison of source and mirror found, key by key, and bringing the mirror right.
+"""The keys that a comparison of source and mirror found to differ, and the repair of their rows.
 
-The keys stand in two temporary tables of the caller's transaction: `reconcile_gone`, which the
-source does not have, and `reconcile_differing`, which the mirror lacks or holds otherwise.
+The keys are in two temporary tables of the caller's transaction: `reconcile_gone` has those that
+the source does not have, `reconcile_differing` those whose row is missing or different in the
+mirror.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,10 +14,10 @@ from psycopg2.extras import execute_values
 from common.errors import TableError
 from common.rows import one_row
 from extract.column import Column
-from extract.compare.anomalies import note_anomalies
+from extract.compare.anomalies import record_anomalies
 from extract.compare.guard import check_deletes
 from extract.landed import Landed
-from extract.mirror.copying import Copied, copy_chunks, suspects_of
+from extract.mirror.copying import Copied, copy_chunks, flagged_conditions
 from extract.mirror.digests import DIGEST, mirror_row_digest
 from extract.mirror.literals import driver_key, key_value, mirror_condition
 from extract.mirror.table import Applied
@@ -25,12 +26,12 @@ from extract.ranges import WHOLE, Key, KeyRange
 from extract.source import Chunk, Fields, Pieces
 
 BULK_SHARE = 0.05
-"""Where more of the rows differ than this, their ranges are read instead of their keys."""
+"""If a larger share of the rows differs, whole ranges are read again instead of single keys."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What bringing the mirror right came to."""
+    """The result of a repair."""
 
     applied: Applied
     late_rows: int
@@ -65,18 +66,18 @@ class Findings:
             )
 
     def compare_rows(self, key_range: KeyRange) -> int:
-        """Compare a range row by row, by a digest of each; the number of rows at the source."""
+        """Compare a range by a digest of each row; returns the number of rows at the source."""
         self._ranges.append(key_range)
 
         def read(fields: Fields) -> Iterator[Chunk]:
             chunks = self._source.read_range(fields, key_range)
             if key_range != WHOLE:
                 return chunks
-            return self._source.telling("compared", chunks, self._table.estimated_rows)
+            return self._source.reporting("compared", chunks, self._table.estimated_rows)
 
         copied, pieces = self._copy_with_digests("reconcile_source", self._keys, read)
-        # a key altered on the way would be asked for in vain, and taken for deleted
-        self._source.check_keys(suspects_of(copied))
+        # a key altered on the way would not be found again, and be taken for deleted
+        self._source.check_keys(flagged_conditions(copied))
         rows = sum(chunk.rows for chunk in copied)
         self._check_keys("reconcile_source", rows)
         within = mirror_condition(self._table.key_columns, key_range)
@@ -92,7 +93,7 @@ class Findings:
         return rows
 
     def name_differences(self, source_rows: int) -> tuple[int, list[str]]:
-        """Read the differing rows again: how many rows really differ, and the first keys."""
+        """Read the differing rows again; returns how many still differ, and their first keys."""
         self._read_again(source_rows)
         self._temporary_table("reconcile_found", self._table.key_columns)
         self._cursor.execute(
@@ -118,16 +119,16 @@ class Findings:
 
         `source_rows` is how many rows were compared. Raises DeletesRefused.
         """
-        suspects = self._read_again(source_rows)
+        flagged = self._read_again(source_rows)
         late_rows, late_by = self._late_rows(late_before)
         check_deletes(self._pair, "reconcile_gone", accepted_deletes)
         columns, rows = tuple(self._mirror.columns), self._count("reconcile_landed")
         landed = Landed("reconcile_landed", columns, rows)
-        note_anomalies(self._pair, landed, suspects)
+        record_anomalies(self._pair, landed, flagged)
         expected = (self._new_rows(), self._rows_to_delete())
-        brought = self._mirror.upsert(landed)
-        removed = self._mirror.delete("reconcile_gone")
-        applied = brought + removed
+        upserted = self._mirror.upsert(landed)
+        deleted = self._mirror.delete("reconcile_gone")
+        applied = upserted + deleted
         # by the digests of what the source sent and of what is stored now
         still_different = self._count(f"reconcile_landed as landed {self._landed_differs()}")
         is_equal = still_different == 0 and expected == (applied.inserted, applied.deleted)
@@ -151,14 +152,14 @@ class Findings:
         return int(rows)
 
     def _read_again(self, source_rows: int) -> list[str]:
-        """Read the differing rows again into `reconcile_landed`; one that is no more is gone.
+        """Read the differing rows again into `reconcile_landed`.
 
-        Returns the conditions of the chunks that may hold a value PostgreSQL cannot.
+        Those not found move to `reconcile_gone`. Returns the conditions of the flagged chunks.
         """
         copied, self._landed_pieces = self._copy_with_digests(
             "reconcile_landed",
             Fields(self._table.columns),
-            lambda fields: self._source.telling("fetched", self._rows_again(fields, source_rows)),
+            lambda fields: self._source.reporting("fetched", self._rows_again(fields, source_rows)),
         )
         self.fetched_rows += sum(chunk.rows for chunk in copied)
         self._check_found()
@@ -170,15 +171,15 @@ class Findings:
             except select {self._names} from reconcile_landed
             """
         )
-        # a key that came back meanwhile: the later read holds
+        # a key that came back in the meantime: the later read is right
         self._cursor.execute(
             f"delete from reconcile_gone where ({self._names}) in"
             f" (select {self._names} from reconcile_landed)"
         )
-        return suspects_of(copied)
+        return flagged_conditions(copied)
 
     def _check_found(self) -> None:
-        """Raise TableError where the source lists a key that it does not find, twice.
+        """Raise TableError if twice the source lists a key by which it finds no row.
 
         Such a row would be taken for deleted.
         """
@@ -187,7 +188,7 @@ class Findings:
         if self._listed_and_not_found() and (row_key := self._listed_and_not_found()):
             raise TableError(
                 self._mirror.name,
-                f"the source lists a row with the key {row_key}, and finds none by it",
+                f"the source lists a row with the key {row_key}, but finds no row by that key",
                 "Correct the key at the source, or set `key` to another unique key.",
             )
 
@@ -214,7 +215,7 @@ class Findings:
         return str(found[0]) if found else None
 
     def _not_found(self) -> str:
-        """The keys that were listed, and whose rows the source did not send."""
+        """The keys that the source listed, but whose rows it did not send."""
         return (
             f"(select {self._names} from reconcile_differing"
             f" except select {self._names} from reconcile_landed) as missing"
@@ -231,7 +232,7 @@ class Findings:
                 yield from self._source.read_keys(fields, keys)
 
     def _keys_in(self, relation: str) -> Iterator[list[Key]]:
-        """The keys of a temporary table, some at a time: all of a table may stand there."""
+        """The keys of a temporary table, some at a time: it may have all keys of a table."""
         values = ", ".join(key_value(column) for column in self._table.key_columns)
         with self._mirror.connection.cursor("keys_in_relation") as cursor:
             cursor.execute(f"select {values} from {relation}")
@@ -239,10 +240,7 @@ class Findings:
                 yield [driver_key(key) for key in some]
 
     def _late_rows(self, late_before: datetime | None) -> tuple[int, timedelta | None]:
-        """How many rows that differ carry a stamp that an earlier window should have seen.
-
-        And how long before this window the oldest of these was stamped.
-        """
+        """How many late rows there are, and how long before this window the oldest was stamped."""
         column = self._table.cursor_column
         if column is None or late_before is None:
             return 0, None
@@ -256,13 +254,13 @@ class Findings:
         return late_rows, late_by
 
     def _landed_differs(self) -> str:
-        """Keeps the rows of `landed` that the mirror lacks, or holds otherwise."""
+        """The join that keeps the rows of `landed` that are missing or different in the mirror."""
         return self._differs("landed", self._mirror.qualified, self._landed_pieces)
 
     def _differs(self, rows: str, mirrored: str, pieces: Pieces | None) -> str:
-        """Joins rows that carry the source's digest with the mirror, and keeps those that differ.
+        """Joins rows that have the source's digest with the mirror, and keeps those that differ.
 
-        The digest of what is stored decides, and no equality of PostgreSQL's.
+        The digest of what is stored decides, not an equality operator of PostgreSQL.
         """
         vanished = "".join(
             f" or mirror.{name} is not null" for name in self._mirror.shape.vanished_columns()
@@ -275,29 +273,29 @@ class Findings:
         )
 
     def _mirror_digest(self, pieces: Pieces | None) -> str:
-        """A row's digest in a join, where its columns need their relation's name."""
+        """The digest of a mirrored row in a join, where its columns need their relation's name."""
         columns = ", ".join(_all_of("mirror", [c.quoted]) for c in self._table.columns)
         names = ", ".join(column.quoted for column in self._table.columns)
         digest = mirror_row_digest(self._table.columns, pieces)
         return f"(select {digest} from (select {columns}) as stored ({names}))"
 
     def _check_keys(self, listed: str, rows: int) -> None:
-        """Raise TableError where two rows of the source were listed with one key."""
+        """Raise TableError if the source listed two rows with the same key."""
         keys = self._count(f"(select distinct {self._names} from {listed}) as listed")
         if keys != rows:
             raise TableError(
                 self._mirror.name,
                 f"the source has {rows} rows where {keys} different keys were listed",
-                "Nothing was applied; run again, and report it if it comes back.",
+                "Nothing was applied. Start a run again, and report it if it recurs.",
             )
 
     def _copy_with_digests(
         self, target: str, fields: Fields, read: Callable[[Fields], Iterable[Chunk]]
     ) -> tuple[list[Copied], Pieces | None]:
-        """Copy columns of rows into a new table, and the digest that the source makes of each row.
+        """Copy columns of rows into a new table, with the source's digest of each row.
 
-        Where the source cannot, since a row is too wide, all are read again with the digests of
-        their pieces.
+        If the source cannot compute one, since a row is too wide, all rows are read again with
+        digests of their pieces.
         """
         pieces = None
         while True:

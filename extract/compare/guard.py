@@ -1,4 +1,4 @@
-"""The delete guard: a mass delete at the source changes nothing here until somebody says so."""
+"""The delete guard: a mass delete at the source is not applied until somebody accepts it."""
 
 from datetime import datetime
 
@@ -11,9 +11,9 @@ CANDIDATES_KEPT = 1_000
 
 
 def check_deletes(pair: TablePair, gone: str, accepted: int | None) -> None:
-    """Raise DeletesRefused when the relation `gone` holds more keys than may be deleted now.
+    """Raise DeletesRefused if the relation `gone` has more keys than may be deleted now.
 
-    The measure is 24 hours, so that a mass delete in small steps is seen too.
+    The budget is for 24 hours, so that a mass delete in small steps is refused too.
     """
     mirror, cursor = pair.mirror, pair.mirror.cursor
     cursor.execute(f"select count(*) from {gone}")
@@ -32,7 +32,7 @@ def check_deletes(pair: TablePair, gone: str, accepted: int | None) -> None:
 
 
 def allowed_deletes(mirror: MirrorTable, source_is_empty: bool, now: datetime) -> int:
-    """How many rows may be deleted now, by the source's clock, without anybody's word."""
+    """How many rows may be deleted now, by the source's clock, without being accepted."""
     if source_is_empty:
         return 0
     limits = mirror.limits
@@ -40,8 +40,8 @@ def allowed_deletes(mirror: MirrorTable, source_is_empty: bool, now: datetime) -
     return max(0, allowed - _deleted_lately(mirror, now))
 
 
-def note_candidates(mirror: MirrorTable, row_keys: list[str]) -> None:
-    """Replace the recorded keys that were held back; an empty list clears them."""
+def record_candidates(mirror: MirrorTable, row_keys: list[str]) -> None:
+    """Replace the recorded keys whose delete was refused; an empty list clears them."""
     mirror.cursor.execute(
         "delete from mrr_state.guard_candidate where table_name = %s", (mirror.name,)
     )
@@ -53,8 +53,8 @@ def note_candidates(mirror: MirrorTable, row_keys: list[str]) -> None:
         )
 
 
-def note_accepted(mirror: MirrorTable, deletes: int) -> None:
-    """Keep what somebody let through, so that it does not count against the next 24 hours."""
+def record_accepted(mirror: MirrorTable, deletes: int) -> None:
+    """Record accepted deletes, so that they do not count against the delete budget."""
     mirror.cursor.execute(
         "insert into mrr_state.accepted_deletes (table_name, run_id, deletes) values (%s, %s, %s)",
         (mirror.name, mirror.run_id, deletes),
@@ -62,13 +62,13 @@ def note_accepted(mirror: MirrorTable, deletes: int) -> None:
 
 
 def _deleted_lately(mirror: MirrorTable, now: datetime) -> int:
-    """The rows that were deleted in 24 hours, but for those that somebody let through."""
+    """The rows that were deleted in the last 24 hours, except accepted deletes."""
     mirror.cursor.execute(
         "select coalesce(sum(verification.deleted - coalesce(accepted.deletes, 0)), 0)"
         " from dwh.mirror_verification as verification"
         " left join mrr_state.accepted_deletes as accepted using (table_name, run_id)"
         " where verification.table_name = %s"
-        # by the clock of the source, as it was written; one that was set back forgets nothing
+        # both times are by the source's clock; if it is set back, more deletes count, never fewer
         " and verification.checked_to > %s::timestamptz - interval '24 hours'",
         (mirror.name, now),
     )

@@ -1,7 +1,7 @@
-"""Tables without a key: read whole at every run, and kept equal as a multiset of rows.
+"""Tables without a key: every run reads all rows, and the mirror is kept equal as a multiset.
 
-Without a key a row cannot be told from its double, so two multisets are equal when each row stands
-in both as often. Such a table has no entries in the change log.
+Without a key, equal rows cannot be distinguished. So two multisets are equal if each row occurs
+equally often in both. Such a table has no entries in the change log.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from common.errors import DeletesRefused
 from common.rows import one_row, one_value
 from extract.compare.guard import allowed_deletes
 from extract.landed import Landed
-from extract.mirror.copying import copy_chunks, suspects_of
+from extract.mirror.copying import copy_chunks, flagged_conditions
 from extract.mirror.digests import DIGEST, mirror_row_digest
 from extract.mirror.table import Applied, MirrorTable
 from extract.mirror.verification import Verification
@@ -23,23 +23,23 @@ METHOD = "every row, as a multiset"
 
 @dataclass(frozen=True)
 class Multiset:
-    """All rows of the source's table in a temporary one, with the digest that it made of each.
+    """All rows of the source's table in a temporary one, with the source's digest of each.
 
-    `suspects` are the conditions of the chunks that may hold a value PostgreSQL cannot.
+    `flagged` are the conditions of the flagged chunks.
     """
 
     landed: Landed
     pieces: Pieces | None
-    suspects: list[str]
+    flagged: list[str]
     read_at: datetime
 
 
-def bring_rows(mirror: MirrorTable, rows: Multiset, accepted_deletes: int | None) -> Verification:
-    """Make the mirror the multiset of the rows that landed. Raises DeletesRefused."""
+def apply_rows(mirror: MirrorTable, rows: Multiset, accepted_deletes: int | None) -> Verification:
+    """Make the mirror equal to the landed rows, as a multiset. Raises DeletesRefused."""
     landed, cursor = rows.landed, mirror.cursor
     _number_rows(mirror, rows)
     gone = _count(mirror, "rows_stored", "rows_landed")
-    # without a key, a row that changed is one that went and one that came
+    # without a key, a changed row is one row deleted and one inserted
     changed = min(gone, _count(mirror, "rows_landed", "rows_stored"))
     lost = gone - changed
     allowed = allowed_deletes(mirror, landed.rows == 0, rows.read_at)
@@ -63,7 +63,7 @@ def bring_rows(mirror: MirrorTable, rows: Multiset, accepted_deletes: int | None
 
 
 def verify_rows(mirror: MirrorTable, rows: Multiset, applied: Applied) -> Verification:
-    """Compare the mirror with the rows that landed, by the digests of both sides."""
+    """Compare the mirror with the landed rows, by the digests of both sides."""
     _number_rows(mirror, rows)
     different = _count(mirror, "rows_stored", "rows_landed")
     different += _count(mirror, "rows_landed", "rows_stored")
@@ -99,14 +99,14 @@ def read_rows(pair: TablePair, read_at: datetime) -> Multiset:
         cursor.execute("drop table if exists rows_read")
         cursor.execute(f"create temporary table rows_read ({names}, {DIGEST} text) on commit drop")
         read = pair.source.read(Fields(table.columns, has_digest=True, pieces=pieces))
-        chunks = pair.source.telling("fetched", read, table.estimated_rows)
+        chunks = pair.source.reporting("fetched", read, table.estimated_rows)
         copied = copy_chunks(cursor, "rows_read", chunks, table.name)
         cursor.execute(f"select exists (select from rows_read where {DIGEST} is null)")
         if pieces or not one_value(cursor):
             break
         pieces = pair.source.pieces_of()
     landed = Landed("rows_read", columns, sum(chunk.rows for chunk in copied))
-    return Multiset(landed, pieces, suspects_of(copied), read_at)
+    return Multiset(landed, pieces, flagged_conditions(copied), read_at)
 
 
 def _number_rows(mirror: MirrorTable, rows: Multiset) -> None:

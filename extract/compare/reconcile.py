@@ -1,12 +1,13 @@
-"""Reconcile: compare source and mirror, and bring the mirror to what the source holds.
+"""Reconcile: compare source and mirror, and make the mirror equal to the source.
 
-A range whose digests are equal on both sides is equal. One that differs is compared row by row;
-rows that differ are read again; what the source then returns is stored, what it does not return
-is deleted. So each key of the mirror equals what the source held at some moment of the pass.
+If the digests of a range are equal on both sides, its rows are equal. Otherwise the range is
+compared row by row, and the rows that differ are read again: the rows that the source returns are
+stored, the others are deleted. So each row of the mirror equals what the source contained at some
+moment of the comparison.
 
-Small tables, and those whose key the two servers order differently, are compared whole in every
-run. Of a large table every run compares all keys, exactly, and a share of the rows, so that each
-range has its turn within `verify_within`.
+Every run compares all rows of a small table, and of a table whose key the two servers order
+differently. Of a large table it compares all keys exactly, and the rows of the ranges that are
+due, so that each range is compared within `verify_within_seconds`.
 """
 
 from collections import deque
@@ -20,10 +21,10 @@ from typing import TypeVar
 from common.errors import TableError
 from common.pause import pause_point
 from common.rows import one_row
-from extract.compare.anomalies import note_anomalies
+from extract.compare.anomalies import record_anomalies
 from extract.compare.bitmaps import difference
 from extract.compare.findings import Findings
-from extract.compare.keyless import bring_rows, read_rows, verify_rows
+from extract.compare.keyless import apply_rows, read_rows, verify_rows
 from extract.mirror.bitmaps import mirror_bitmaps
 from extract.mirror.digests import mirror_digest
 from extract.mirror.ranges import StoredRange, StoredRanges
@@ -46,8 +47,8 @@ def reconcile(
 ) -> Verification:
     """Make the mirror equal to the source, within the delete guard, in the caller's transaction.
 
-    Of a large table with an integer key, this compares the keys; compare_due does the rows.
-    `applied` is what the run's window brought already. Rows stamped before `late_before`, the
+    Of a large table with an integer key, this compares the keys; compare_due compares the rows.
+    `applied` is what was applied before, from the window. Rows stamped before `late_before`, the
     window's lower bound, count as late. Raises DeletesRefused.
     """
     mirror, checked_from = pair.mirror, pair.source.as_of()
@@ -83,9 +84,9 @@ def _reconcile_multiset(
     pair: TablePair, applied: Applied, read_at: datetime, accepted_deletes: int | None
 ) -> Verification:
     rows = read_rows(pair, read_at)
-    note_anomalies(pair, rows.landed, rows.suspects)
-    brought = bring_rows(pair.mirror, rows, accepted_deletes)
-    return replace(brought, applied=applied + brought.applied)
+    record_anomalies(pair, rows.landed, rows.flagged)
+    verification = apply_rows(pair.mirror, rows, accepted_deletes)
+    return replace(verification, applied=applied + verification.applied)
 
 
 def verify(pair: TablePair) -> Verification:
@@ -97,7 +98,7 @@ def verify(pair: TablePair) -> Verification:
         raise TableError(
             mirror.name,
             "the mirror has another key than is declared",
-            "A run gives it that key; verify after it.",
+            "Start a run, which gives it that key, then verify.",
         )
     findings = Findings(pair)
     counted = _compare_rows(pair, _ranges(mirror), findings)
@@ -128,10 +129,10 @@ def compare_due(
     everything: bool = False,
     late_before: datetime | None = None,
 ) -> Verification:
-    """Compare the rows of the ranges of a large table whose turn it is, and bring them right.
+    """Compare the rows of the ranges of a large table that are due, and repair them.
 
-    Each batch is a transaction, so an interrupted pass goes on where it was. Returns the run's
-    verification with what this adds to it, and writes it. Raises DeletesRefused.
+    Each batch is a transaction, so that an interrupted comparison continues where it was. Writes
+    the run's verification with these ranges included, and returns it. Raises DeletesRefused.
     """
     mirror, source = pair.mirror, pair.source
     if not mirror.keys:
@@ -162,20 +163,20 @@ def compare_due(
 
 @dataclass(frozen=True)
 class Counted:
-    """The rows of each side, as they were when compared."""
+    """The number of rows of each side when they were compared."""
 
     source: int
     mirror: int
 
 
 def is_large(ranges: list[StoredRange], mirror: MirrorTable) -> bool:
-    """True where a run compares every key, and of the rows a share."""
+    """True if a run compares every key and a share of the rows."""
     is_compared_whole = len(ranges) <= mirror.limits.ranges_compared_whole
     return not is_compared_whole and is_integer(mirror.table.key_columns)
 
 
 def _ranges(mirror: MirrorTable) -> list[StoredRange]:
-    """The table's ranges, cut the first time it is large enough."""
+    """The table's ranges; the table is divided the first time that it is large enough."""
     if not can_be_ranged(mirror.table.key_columns):
         return [StoredRange(0, WHOLE, None)]
     stored = StoredRanges(mirror)
@@ -187,7 +188,7 @@ def _ranges(mirror: MirrorTable) -> list[StoredRange]:
 
 
 def _compare_keys(pair: TablePair, ranges: list[StoredRange], findings: Findings) -> Counted:
-    """Compare the keys of all ranges, some neighbours at a time."""
+    """Compare the keys of all ranges, some neighbouring ranges at a time."""
     stored = StoredRanges(pair.mirror)
     source_rows = mirror_rows = 0
     groups = list(stored.scans(ranges))
@@ -195,7 +196,7 @@ def _compare_keys(pair: TablePair, ranges: list[StoredRange], findings: Findings
         [keys for _, keys in groups],
         pair.source.key_bitmaps,
         lambda keys: mirror_bitmaps(pair.mirror, keys),
-        lambda done: pair.source.tell("of keys compared", done, len(groups), "scans"),
+        lambda done: pair.source.report("of keys compared", done, len(groups), "scans"),
     )
     grown = []
     for (group, _), (source, mirrored) in zip(groups, sides, strict=True):
@@ -215,9 +216,9 @@ def _compare_rows(
     findings: Findings,
     turn: tuple[int, int] | None = None,
 ) -> Counted:
-    """Compare the rows of some ranges: by a digest of the range, and by row where that differs.
+    """Compare the rows of some ranges: by a digest of the range, and row by row if that differs.
 
-    `turn` is how many were compared before these, and how many are to be.
+    `turn` is how many ranges were compared before these, and how many there are in all.
     """
     mirror, stored = pair.mirror, StoredRanges(pair.mirror)
     if not can_be_ranged(mirror.table.key_columns):
@@ -229,13 +230,13 @@ def _compare_rows(
         [one.keys for one in ranges],
         pair.source.digest,
         lambda key_range: mirror_digest(mirror, key_range, vanished),
-        lambda done: pair.source.tell("compared", before + done, expected, "ranges"),
+        lambda done: pair.source.report("compared", before + done, expected, "ranges"),
     )
     grown = []
     for one, (source, mirrored) in zip(ranges, sides, strict=True):
         mirror_rows += mirrored.rows
-        if source.is_plain and source.sha256 and source != mirrored:
-            source = pair.source.careful_digest(one.keys, mirrored)
+        if source.is_fast and source.sha256 and source != mirrored:
+            source = pair.source.exact_digest(one.keys, mirrored)
         if source.sha256 is None or source != mirrored:
             source_rows += findings.compare_rows(one.keys)
         else:
@@ -275,9 +276,9 @@ def _compare_batch(
 
 
 def _due(mirror: MirrorTable, ranges: list[StoredRange], now: datetime) -> list[StoredRange]:
-    """The ranges whose turn it is: as many as the time since the last run asks for, oldest first.
+    """The ranges that are due: as many as the time since the last run requires, oldest first.
 
-    With a run every so often, each range is compared once in `verify_within`.
+    With regular runs, each range is compared once within `verify_within_seconds`.
     """
     within = timedelta(seconds=mirror.table.declaration.verify_within_seconds)
     mirror.cursor.execute(
@@ -286,7 +287,7 @@ def _due(mirror: MirrorTable, ranges: list[StoredRange], now: datetime) -> list[
         (mirror.name, mirror.run_id),
     )
     (last,) = one_row(mirror.cursor)
-    # a time to come is of a clock that was set back: nobody knows how long ago it was
+    # if the clock was set back, the last run lies in the future, and its age is unknown
     elapsed = min(now - last, within) if last and last <= now else within
     never, known = [], []
     for stored in ranges:
@@ -301,7 +302,7 @@ def _due(mirror: MirrorTable, ranges: list[StoredRange], now: datetime) -> list[
 
 
 def _oldest(ranges: list[StoredRange]) -> datetime | None:
-    """When the range that waits longest was compared; None where one never was."""
+    """When the range that waits longest was compared; None if one was never compared."""
     times = [stored.compared_at for stored in ranges if stored.compared_at is not None]
     return min(times) if len(times) == len(ranges) else None
 
@@ -310,9 +311,9 @@ def _side_by_side(
     ranges: list[KeyRange],
     at_source: Callable[[KeyRange], Side],
     in_mirror: Callable[[KeyRange], Side],
-    tell: Callable[[int], None],
+    report: Callable[[int], None],
 ) -> Iterator[tuple[Side, Side]]:
-    """Ask both servers about each range, the source one range ahead, so that both work at once."""
+    """Query both servers for each range, the source one range ahead, so that both work at once."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         ahead: deque[Future[Side]] = deque()
         for position, key_range in enumerate(ranges):
@@ -320,4 +321,4 @@ def _side_by_side(
                 ahead.append(thread.submit(at_source, ranges[position + len(ahead)]))
             mirrored = in_mirror(key_range)
             yield ahead.popleft().result(), mirrored
-            tell(position + 1)
+            report(position + 1)

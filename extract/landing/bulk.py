@@ -1,8 +1,8 @@
-"""The read of a whole large table: range by range, the next one read while this one lands.
+"""Bulk loads: a whole large table, range by range; the next range is read while one lands.
 
-Each range is a checkpoint. It has landed or it has not, in the transaction of its COPY, so a run
-that follows a killed one reads neither a range twice nor passes over one. What was begun on a
-table that has another shape by now, or on another server, is begun anew.
+Each range is a checkpoint: the transaction of its COPY also records that it has landed. So a run
+that follows a killed one reads no range twice and leaves none out. A load is started again from
+the beginning if the table was altered since, or if it was begun on another server.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ from extract.source import Fields, SourceTable
 from extract.table import TableDescription
 
 RESUMED_WITHIN = timedelta(days=1)
-"""A load that was begun longer ago is begun anew."""
+"""A load that was begun longer ago is started again from the beginning."""
 KEPT_FOR = timedelta(days=7)
-"""Space that nobody asked for again for so long is given back; its clock is the warehouse's."""
+"""A load that no run continued is freed after this time, by the warehouse's clock."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,18 @@ class BulkRead:
 
     read_at: datetime
     landed: Landed
-    suspects: list[str]
+    flagged: list[str]
 
 
 @dataclass(frozen=True)
 class _ReadRange:
     file: LandedFile | None
     up_to: Key | None
-    suspects: list[str]
+    flagged: list[str]
 
 
 class BulkLoad:
-    """One table's bulk load, begun now or by a run before."""
+    """The bulk load of one table, begun now or by an earlier run."""
 
     def __init__(
         self, connection: Connection, source: SourceTable, limits: Limits = LIMITS
@@ -82,10 +82,10 @@ class BulkLoad:
 
     def run(self, warehouse: Address, folder: Path) -> BulkRead:
         """Land what has not landed yet. Raises TableError."""
-        # dlt takes a second to load, in which the source reads
+        # importing dlt takes a second, in which the source already reads
         table = self._landing_table()
         ranges = self._unread_ranges(folder)
-        self._tell()
+        self._report_landed()
         with ThreadPoolExecutor(max_workers=1) as thread:
             ahead = thread.submit(next, ranges, None)
             from extract.landing.pipeline import BulkPipeline
@@ -99,11 +99,11 @@ class BulkLoad:
                 pipeline.land(read.file)
                 read.file.path.unlink()
                 pause_point("range landed")
-                self._tell()
+                self._report_landed()
         return self._result(table)
 
     def forget(self, cursor: Cursor) -> None:
-        """What has landed is applied in the cursor's transaction, and not once more."""
+        """Delete the record of the load, in the cursor's transaction, which applies its rows."""
         cursor.execute("delete from mrr_state.bulk_load where bulk_load_id = %s", (self._number,))
 
     def _landing_table(self) -> LandingTable:
@@ -111,24 +111,24 @@ class BulkLoad:
         return LandingTable(self._name, bulk_landed_name(self._number), types)
 
     def _unread_ranges(self, folder: Path) -> Iterator[_ReadRange]:
-        """The rest of the table, in files of a handy size."""
+        """The rest of the table, in files of about the same size."""
         above, is_complete = self._last_landed()
         if is_complete:
             return
         fields = Fields(self._table.columns)
         writer = FileWriter(folder, bulk_landed_name(self._number), self._file_bytes)
-        suspects: list[str] = []
+        flagged: list[str] = []
         for key_range, chunks in self._source.read_by_range(fields, above):
             for chunk in chunks:
                 writer.write(chunk)
-                if chunk.suspect:
-                    suspects.append(chunk.where)
+                if chunk.is_flagged:
+                    flagged.append(chunk.where)
             if writer.is_full or key_range.up_to is None:
-                yield _ReadRange(writer.close(), key_range.up_to, suspects)
-                suspects = []
+                yield _ReadRange(writer.close(), key_range.up_to, flagged)
+                flagged = []
 
     def _last_landed(self) -> tuple[Key | None, bool]:
-        """The last key that has landed, None for none, and whether that was the end."""
+        """The last key that has landed, or None, and whether it was the end of the table."""
         with self._connection.cursor() as cursor:
             cursor.execute(
                 "select up_to from mrr_state.bulk_range where bulk_load_id = %s"
@@ -142,7 +142,7 @@ class BulkLoad:
         return key_from_texts(texts, self._table.key_columns), texts is None
 
     def _expect(self, read: _ReadRange) -> None:
-        """Note the range that lands next; the transaction that copies it says when it has."""
+        """Record the range that lands next; the transaction that copies it sets `landed_at`."""
         rows = read.file.rows if read.file else 0
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -151,7 +151,7 @@ class BulkLoad:
                 " select %s, coalesce(max(range_number), 0) + 1, %s::text[], %s, %s::text[],"
                 " case when %s = 0 then clock_timestamp() end"
                 " from mrr_state.bulk_range where bulk_load_id = %s",
-                (self._number, key_texts(read.up_to), rows, read.suspects, rows, self._number),
+                (self._number, key_texts(read.up_to), rows, read.flagged, rows, self._number),
             )
 
     def _landed_rows(self) -> int:
@@ -164,10 +164,10 @@ class BulkLoad:
             (rows,) = one_row(cursor)
             return int(rows)
 
-    def _tell(self) -> None:
-        """How many rows have landed, in this run and in those before."""
+    def _report_landed(self) -> None:
+        """Report how many rows have landed, in this run and in earlier ones."""
         rows = self._landed_rows()
-        self._source.tell("landed", rows, max(rows, self._table.estimated_rows))
+        self._source.report("landed", rows, max(rows, self._table.estimated_rows))
 
     def _result(self, table: LandingTable) -> BulkRead:
         with self._connection.cursor() as cursor:
@@ -176,15 +176,15 @@ class BulkLoad:
                 " order by range_number",
                 (self._number,),
             )
-            suspects = [where for (some,) in cursor.fetchall() for where in dict.fromkeys(some)]
+            flagged = [where for (some,) in cursor.fetchall() for where in dict.fromkeys(some)]
         landed = Landed(table.relation, table.columns, self._landed_rows())
-        return BulkRead(self._read_at, landed, suspects)
+        return BulkRead(self._read_at, landed, flagged)
 
 
 def forget_stale_loads(connection: Connection) -> None:
-    """Forget the loads that no run may resume; what has landed of them goes with the next landing.
+    """Forget the loads that no run may resume; their tables are dropped with the next landing.
 
-    Into a table that is mirrored others may have brought newer rows.
+    A load of a table that is mirrored by now is one, since the mirror may have newer rows.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -195,5 +195,5 @@ def forget_stale_loads(connection: Connection) -> None:
 
 
 def is_bulky(table: TableDescription, limits: Limits) -> bool:
-    """True for a table that is better read in bulk, where all of it is to be read."""
+    """True if the whole table is better read in bulk."""
     return bool(table.key_columns) and table.estimated_rows >= limits.bulk_rows

@@ -1,4 +1,4 @@
-"""What a run reads of the source, as files that nobody else may read, until they are landed."""
+"""The files of rows that a run has read, until they land; no other account may read them."""
 
 import fcntl
 import os
@@ -34,7 +34,7 @@ class LandedFile:
 class LandingTable:
     """A table to land: the exact types of its columns c1 … cN, and its files.
 
-    It lands under a name of ours: dlt would change the names that the source or the user gave.
+    It lands under a generated name, since dlt would change the names of the source or the user.
     """
 
     name: str
@@ -44,7 +44,7 @@ class LandingTable:
 
     @property
     def relation(self) -> str:
-        """Where it lands."""
+        """The relation in which it lands."""
         return f"{LANDING_SCHEMA}.{self.landed_name}"
 
     @property
@@ -61,12 +61,12 @@ class LandingTable:
 
 
 def bulk_landed_name(bulk_load_id: int) -> str:
-    """Where a bulk load lands; it outlives its run."""
+    """The name of the table in which a bulk load lands; it outlives the run."""
     return f"{BULK_PREFIX}{bulk_load_id}"
 
 
 class FileWriter:
-    """Writes the chunks of one table to files of a handy size."""
+    """Writes the chunks of one table to files of about the same size."""
 
     def __init__(self, folder: Path, name: str, full_bytes: int = FILE_BYTES) -> None:
         self._folder = folder
@@ -89,7 +89,7 @@ class FileWriter:
         self._rows += chunk.rows
 
     def close(self) -> LandedFile | None:
-        """The file that is written now, None where there is none; the next chunk begins another."""
+        """Close the current file and return it, or None; the next chunk begins another file."""
         if self._file is None:
             return None
         self._file.close()
@@ -100,9 +100,9 @@ class FileWriter:
 
 @contextmanager
 def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
-    """A folder for one run's files, which nobody else may read.
+    """A folder for the files of one run, which no other account may read.
 
-    It goes at the end, with what landed; what a killed run left goes at the start.
+    It is removed at the end, with the landed tables. What killed runs left is removed at the start.
     """
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.iterdir():
@@ -126,7 +126,7 @@ def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
 
 
 def _drop_landed(connection: Connection) -> None:
-    """Drop what has landed, but for bulk loads that are under way."""
+    """Drop the landed tables, except those of bulk loads in progress."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select relname from pg_class inner join mrr_state.bulk_load"
@@ -147,7 +147,7 @@ def _drop_landed(connection: Connection) -> None:
 
 
 def _is_locked(folder: Path) -> bool:
-    """True for the folder of a run that lives, of this checkout into another warehouse."""
+    """True for the folder of a live run of this checkout into another warehouse."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

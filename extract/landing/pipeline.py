@@ -1,7 +1,7 @@
-"""A dlt pipeline that carries CSV files of the source into the warehouse, exactly.
+"""A dlt pipeline that loads CSV files of the source into the warehouse without changing a value.
 
-dlt's own Postgres destination reads every empty string of a CSV as NULL and knows no type of ours,
-so a small subclass of it gives each column the exact type of the mirror, and runs our COPY.
+dlt's own Postgres destination reads every empty string of a CSV as NULL and does not know the
+exact types of the mirror. So a small subclass gives each column its exact type, and runs our COPY.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
-# dlt would hold back a Ctrl-C until it is through
+# dlt would delay a Ctrl-C until it has finished
 os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"
 os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
 
@@ -42,7 +42,7 @@ log = get_logger(__name__)
 
 POSTGRES_TYPE = "x-postgres-type"
 BULK_LOAD = "x-bulk-load"
-"""Hints of ours: the type of a column, and the bulk load that a table belongs to."""
+"""Our own dlt hints: the type of a column, and the bulk load that a table belongs to."""
 
 
 class ExactTypes(PostgresTypeMapper):
@@ -54,7 +54,7 @@ class ExactTypes(PostgresTypeMapper):
 
 
 class ExactCopyJob(RunnableLoadJob):
-    """Copies one CSV file into its landing table, every column as the file has it."""
+    """Copies one CSV file into its landing table, every column unchanged."""
 
     def __init__(self, file_path: str) -> None:
         super().__init__(file_path)
@@ -66,7 +66,7 @@ class ExactCopyJob(RunnableLoadJob):
             self.copy(cursor)
 
     def copy(self, cursor: Cursor) -> int:
-        """Copy the file in the cursor's transaction; how many rows it had."""
+        """Copy the file in the cursor's transaction; returns the number of rows."""
         columns = self._job_client.schema.get_table_columns(self.load_table_name)
         names = ", ".join(quoted(name) for name in columns)
         target = self._job_client.sql_client.make_qualified_table_name(self.load_table_name)
@@ -76,7 +76,7 @@ class ExactCopyJob(RunnableLoadJob):
 
 
 class BulkCopyJob(ExactCopyJob):
-    """Copies the range that is expected, and says so in the same transaction, once."""
+    """Copies the expected range once, and records it as landed in the same transaction."""
 
     def copy(self, cursor: Cursor) -> int:
         cursor.execute(
@@ -86,7 +86,7 @@ class BulkCopyJob(ExactCopyJob):
         )
         expected = cursor.fetchone()
         if expected is None:
-            # the answer to its COMMIT was lost, and dlt tries again
+            # it has landed: the answer to its COMMIT was lost, and dlt tries again
             return 0
         rows = super().copy(cursor)
         if (rows,) != expected:
@@ -95,7 +95,7 @@ class BulkCopyJob(ExactCopyJob):
 
 
 class ExactSqlClient(Psycopg2SqlClient):
-    """dlt's connection to the warehouse, in a session as every other of ours."""
+    """dlt's connection to the warehouse, with the settings of all our sessions."""
 
     def open_connection(self) -> Connection:
         known = self.credentials
@@ -105,13 +105,13 @@ class ExactSqlClient(Psycopg2SqlClient):
         return connection
 
     def _reset_connection(self) -> None:
-        # dlt's own way would set the session back to what the role and the database say
+        # dlt's own method would reset the session to the defaults of role and database
         self._conn.rollback()
         self._conn.autocommit = True
 
 
 class ExactClient(PostgresClient):
-    """Loads CSV files with our COPY, into tables without a write-ahead log but for bulk loads."""
+    """Loads CSV files with our COPY, into unlogged tables, or logged ones for bulk loads."""
 
     def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
         super().__init__(schema, config, capabilities)
@@ -135,7 +135,7 @@ class ExactClient(PostgresClient):
             return statements
         created, *others = statements
         if BULK_LOAD in self.prepare_load_table(table_name):
-            # whoever promotes it would wait for a vacuum to give way, which takes it a second
+            # promoting it would otherwise wait a second for a running autovacuum to yield
             return [f"{created} WITH (autovacuum_enabled = false)", *others]
         return [created.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1), *others]
 
@@ -154,7 +154,7 @@ class exact_postgres(postgres):
 
 
 def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[str, TableError]:
-    """Land the tables in one dlt run, or each alone where that fails.
+    """Land the tables in one dlt run, or each alone if that fails.
 
     Returns the errors of the tables that could not be landed, by name.
     """
@@ -174,7 +174,7 @@ def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[s
 
 
 class BulkPipeline:
-    """Lands the files of a bulk load one by one, all in one table, without loading dlt twice."""
+    """Lands the files of a bulk load one by one, all in one table."""
 
     def __init__(
         self, warehouse: Address, table: LandingTable, bulk_load_id: int, folder: Path
@@ -184,7 +184,7 @@ class BulkPipeline:
         self._pipeline = _pipeline(warehouse, folder)
 
     def land(self, file: LandedFile) -> None:
-        """Land the range that is expected. Raises TableError."""
+        """Land the expected range. Raises TableError."""
         resource = _resource(replace(self._table, files=(file,)), "append")
         resource.apply_hints(additional_table_hints={BULK_LOAD: self._bulk_load_id})
         try:
@@ -194,7 +194,7 @@ class BulkPipeline:
 
 
 def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) -> None:
-    """Land the tables in one run of dlt, whose state lives and dies with the folder."""
+    """Land the tables in one run of dlt, whose state is removed with the folder."""
     started = time.monotonic()
     resources = [_resource(table, "replace") for table in tables]
     _pipeline(warehouse, folder).run(resources, loader_file_format="csv")
@@ -232,7 +232,7 @@ def _resource(table: LandingTable, disposition: Literal["append", "replace"]) ->
 
 
 def _cause(error: BaseException) -> str:
-    """The warehouse's own words, or ours; else the kind of the error."""
+    """The warehouse's message or our own, otherwise the type of the error."""
     words = type(error).__name__
     cause: BaseException | None = error
     while cause is not None:

@@ -1,1 +1,1 @@
-"""The mirror in the warehouse: its tables, their key ranges, the delete guard, what was proved."""
+"""The mirror in the warehouse: its tables, their key ranges, their digests and verifications."""

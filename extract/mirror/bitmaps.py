@@ -1,4 +1,4 @@
-"""The mirror's side of the key bitmaps, in the form of `mysql/bitmaps.py`."""
+"""The key bitmaps of the mirror, in the same form as those of `mysql/bitmaps.py`."""
 
 from common.rows import one_row
 from extract.mirror.literals import mirror_condition

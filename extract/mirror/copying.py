@@ -1,4 +1,4 @@
-"""COPY of what the reader read, each row of it or an error."""
+"""COPY of the rows that the reader wrote: either every row is copied, or an error is raised."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ BUFFER_BYTES = 256 * 1024
 
 
 class RowsLost(TableError):
-    """A COPY brought another number of rows than the server counted where it wrote them."""
+    """A COPY stored another number of rows than the source counted when it wrote them."""
 
     def __init__(self, name: str, read: int, copied: int) -> None:
         super().__init__(
             name,
             f"{read} rows were read, {copied} were copied",
-            "Nothing of them was applied; run again, and report it if it comes back.",
+            "None of them was applied. Start a run again, and report it if it recurs.",
         )
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A chunk that is in its table now."""
+    """A chunk that has been copied."""
 
     rows: int
     where: str
-    suspect: bool
+    is_flagged: bool
 
 
 def copy_chunks(
@@ -44,15 +44,15 @@ def copy_chunks(
         copy_file(cursor, target, BytesIO(chunk.data))
         if cursor.rowcount != chunk.rows:
             raise RowsLost(table_name, chunk.rows, cursor.rowcount)
-        copied.append(Copied(chunk.rows, chunk.where, chunk.suspect))
+        copied.append(Copied(chunk.rows, chunk.where, chunk.is_flagged))
     return copied
 
 
 def copy_file(cursor: Cursor, target: str, file: BinaryIO) -> None:
-    """Copy what the reader wrote into `target`; the cursor's rowcount says how many rows."""
+    """Copy a file of the reader into `target`; the cursor's rowcount is the number of rows."""
     cursor.copy_expert(f"copy {target} from stdin with ({COPY_FORMAT})", file, BUFFER_BYTES)
 
 
-def suspects_of(copied: Iterable[Copied]) -> list[str]:
-    """The conditions of the chunks that may hold a value PostgreSQL cannot, each once."""
-    return list(dict.fromkeys(chunk.where for chunk in copied if chunk.suspect))
+def flagged_conditions(copied: Iterable[Copied]) -> list[str]:
+    """The conditions of the flagged chunks, each once."""
+    return list(dict.fromkeys(chunk.where for chunk in copied if chunk.is_flagged))

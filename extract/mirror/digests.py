@@ -1,4 +1,4 @@
-"""The mirror's side of the digests: the texts of `mysql/digests.py`, of what PostgreSQL stored."""
+"""The digests of the mirror: of the same texts as in `mysql/digests.py`, from stored values."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,11 +13,11 @@ from extract.ranges import KeyRange
 from extract.source import Digest, Pieces
 
 DIGEST = '"digest "'
-"""The column of what the source made; its own columns have no name that ends with a space."""
+"""The column of the source's digest; no name of the source ends with a space."""
 
 
 def mirror_row_digest(columns: Sequence[Column], pieces: Pieces | None = None) -> str:
-    """PostgreSQL's expression of a row's digest, or of its digest in pieces."""
+    """PostgreSQL's expression for a row's digest, or for its digest in pieces."""
     if pieces is None:
         return _sha256(_row_text(columns))
     parts = []
@@ -30,7 +30,7 @@ def mirror_row_digest(columns: Sequence[Column], pieces: Pieces | None = None) -
 def mirror_digest(mirror: MirrorTable, key_range: KeyRange, vanished: list[str]) -> Digest:
     """The digest of a range of the mirror.
 
-    A value in one of the `vanished` columns, which the source has dropped, makes it another one.
+    A value in one of the `vanished` columns, which the source has dropped, changes the digest.
     """
     table, cursor = mirror.table, mirror.cursor
     text = _row_text(table.columns)
@@ -43,7 +43,7 @@ def mirror_digest(mirror: MirrorTable, key_range: KeyRange, vanished: list[str])
     try:
         cursor.execute(f"select {_sha256(joined)}, count(*) {rows}")
     except psycopg2.errors.ProgramLimitExceeded:
-        # no text of PostgreSQL is longer than a gigabyte: the rows are compared one by one
+        # the text exceeds PostgreSQL's limit of one gigabyte: the rows are compared one by one
         cursor.execute("rollback to savepoint digest")
         cursor.execute(f"select null, count(*) {rows}")
     digest = Digest(*one_row(cursor))
@@ -52,12 +52,12 @@ def mirror_digest(mirror: MirrorTable, key_range: KeyRange, vanished: list[str])
 
 
 def _row_text(columns: Iterable[Column]) -> str:
-    """PostgreSQL's expression of a row's text, from the values it stores."""
+    """PostgreSQL's expression for a row's text, from the stored values."""
     return " || ".join(_part(column) for column in columns)
 
 
 def _sha256(text: str) -> str:
-    # a text cast to bytea would have its backslashes taken for escapes
+    # a cast from text to bytea would take backslashes for escapes
     return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
 
 

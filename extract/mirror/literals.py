@@ -1,4 +1,4 @@
-"""Keys of a table in the mirror's WHERE, and as the source's driver takes them."""
+"""Keys of a table as literals of the mirror, and as values for the source's driver."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from extract.ranges import Key, KeyRange, condition
 
 
 def mirror_condition(key: Sequence[Column], key_range: KeyRange) -> str:
-    """The range as the mirror's WHERE."""
+    """The range as a WHERE condition of the mirror."""
     literals = [
         lambda value, kind=column.mirror_type: mirror_literal(value, kind) for column in key
     ]
@@ -16,7 +16,7 @@ def mirror_condition(key: Sequence[Column], key_range: KeyRange) -> str:
 
 
 def mirror_literal(value: Any, kind: str) -> str:
-    """A key's value for PostgreSQL, as a literal of its type."""
+    """A key's value as a PostgreSQL literal of its type."""
     if isinstance(value, bytes):
         return f"'\\x{value.hex()}'::bytea"
     if isinstance(value, str):
@@ -25,12 +25,12 @@ def mirror_literal(value: Any, kind: str) -> str:
 
 
 def key_value(column: Column) -> str:
-    """PostgreSQL's expression of a key's value as the source's driver takes it."""
+    """PostgreSQL's expression for a key's value as the source's driver expects it."""
     if column.key_kind in (KeyKind.NUMBER, KeyKind.BINARY):
         return column.quoted
     return f"({column.mirror_text()})"
 
 
 def driver_key(row: tuple[Any, ...]) -> Key:
-    """A key as PostgreSQL's driver gives it, as the source's takes it."""
+    """A key of PostgreSQL's driver, as the source's driver expects it."""
     return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)

@@ -1,4 +1,4 @@
-"""The ranges of a large table, kept in `mrr_state.key_range` with when each was compared last."""
+"""The ranges of a large table, in `mrr_state.key_range`, and when each was last compared."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from extract.mirror.table import MirrorTable
 from extract.ranges import WHOLE, Key, KeyRange, key_from_texts, key_texts
 
 GROWN = 2
-"""A range that has grown to this many times its size is cut anew."""
+"""A range that has grown to this many times its size is divided again."""
 
-# a name of the source never ends with a space, so this meets no key column
+# a name of the source never ends with a space, so this differs from every key column
 ROW = '"row "'
 
 
 @dataclass(frozen=True)
 class StoredRange:
-    """A range, its row of `mrr_state.key_range`, and when it was last compared, None for never."""
+    """A range, its row of `mrr_state.key_range`, and when it was last compared; None if never."""
 
     range_id: int
     keys: KeyRange
@@ -40,7 +40,7 @@ class StoredRanges:
         self._per_scan = limits.ranges_per_scan
 
     def read(self) -> list[StoredRange]:
-        """The ranges as they are kept; a single one without ends for a table that has none."""
+        """The stored ranges; for a table that has none, a single range with open ends."""
         self._cursor.execute(
             "select range_id, above, up_to, compared_at from mrr_state.key_range"
             " where table_name = %s",
@@ -53,24 +53,24 @@ class StoredRanges:
         return sorted(ranges, key=_position) or [StoredRange(0, WHOLE, None)]
 
     def cut(self, ranges: list[StoredRange]) -> None:
-        """Cut those of the ranges that have grown, the whole table where it has none yet."""
+        """Divide those of the ranges that have grown, or the whole table if it has none yet."""
         for stored in ranges:
             rows = self._count(stored.keys)
             if rows >= GROWN * self._rows:
                 self._replace(stored, rows)
 
     def has_grown(self, ranges: list[StoredRange], rows: int) -> bool:
-        """True where some neighbouring ranges hold so many rows together that one should be cut."""
+        """True if neighbouring ranges have so many rows together that one should be divided."""
         return rows >= (len(ranges) + 1) * self._rows
 
     def scans(self, ranges: list[StoredRange]) -> Iterator[tuple[list[StoredRange], KeyRange]]:
-        """Neighbouring ranges, some at a time, and what they are together."""
+        """Neighbouring ranges, some at a time, and the range that they form together."""
         for start in range(0, len(ranges), self._per_scan):
             group = ranges[start : start + self._per_scan]
             yield group, KeyRange(group[0].keys.above, group[-1].keys.up_to)
 
     def mark_compared(self, ranges: list[StoredRange], at: datetime) -> None:
-        """Keep when the ranges were found equal, or made so."""
+        """Record when the ranges were found equal or made equal."""
         self._cursor.execute(
             "update mrr_state.key_range set compared_at = %s where range_id = any(%s)",
             (at, [stored.range_id for stored in ranges]),
@@ -101,7 +101,7 @@ class StoredRanges:
         )
 
     def _ends_within(self, keys: KeyRange, rows: int) -> list[Key]:
-        """The key of every so many of a range's rows in the mirror, but for a short rest."""
+        """The last key of each part of a range, without a short remainder at its end."""
         names = ", ".join(column.quoted for column in self._key)
         values = ", ".join(key_value(column) for column in self._key)
         self._cursor.execute(

@@ -1,6 +1,6 @@
-"""The shape of a mirrored table: its columns, their types, its key, and the views above it.
+"""The shape of a mirrored table: its columns, their types, its key, and the views that use it.
 
-Everything here runs inside a transaction of the caller.
+All of this runs in a transaction of the caller.
 """
 
 import psycopg2
@@ -38,7 +38,7 @@ VIEWS_ABOVE = """
 
 
 class Shape:
-    """What the mirrored table looks like, and how it follows the source's."""
+    """The columns, types and key of a mirrored table, and how they follow the source."""
 
     def __init__(self, cursor: Cursor, table: TableDescription) -> None:
         self.qualified = f"{MIRROR_SCHEMA}.{quoted(table.name)}"
@@ -49,7 +49,7 @@ class Shape:
         self._name = table.name
 
     def create(self) -> None:
-        """Make the table."""
+        """Create the table."""
         columns = [f"{column.quoted} {column.mirror_type}" for column in self._table.columns]
         if self.keys:
             columns.append(f"primary key ({', '.join(self.keys)})")
@@ -65,7 +65,7 @@ class Shape:
                 )
 
     def retyped(self) -> list[Column]:
-        """The columns that are of another type at the source than in the mirror."""
+        """The columns whose type at the source is not that of the mirror."""
         existing = self.existing_types()
         return [
             column
@@ -76,14 +76,14 @@ class Shape:
     def retype(self, columns: list[Column], may_drop_views: bool) -> None:
         """Change the columns' types.
 
-        Raises TableError where a view that is not dbt's stands in the way.
+        Raises TableError if a view that is not of dbt uses the table.
         """
         self._drop_views(may_drop_views)
         for column in columns:
             self._retype(column)
 
     def existing_types(self) -> dict[str, str]:
-        """The type of each column, as format_type spells it; nothing where there is no table."""
+        """The type of each column, as format_type writes it; empty if there is no table."""
         self._cursor.execute(
             "select attname, format_type(atttypid, atttypmod) from pg_attribute"
             " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
@@ -93,11 +93,11 @@ class Shape:
         return dict(self._cursor.fetchall())
 
     def exists(self) -> bool:
-        """True where there is such a table."""
+        """True if the table exists."""
         return bool(self.existing_types())
 
     def has_its_key(self) -> bool:
-        """True where the mirror is kept by the declared key, in the types that the source has."""
+        """True if the mirror has the declared key, in the types of the source."""
         existing = self.existing_types()
         _, columns = self._primary_key()
         return columns == list(self._table.declaration.key) and all(
@@ -105,7 +105,7 @@ class Shape:
         )
 
     def check_columns(self) -> None:
-        """Raise TableError where the source has columns or types that the mirror lacks."""
+        """Raise TableError if the mirror lacks columns or types of the source."""
         existing = self.existing_types()
         for column in self._table.columns:
             if existing.get(column.name) != column.mirror_type:
@@ -117,18 +117,18 @@ class Shape:
                 )
 
     def vanished_columns(self) -> list[str]:
-        """Columns of the mirror that the source has dropped: they stay, and are NULL."""
+        """The quoted columns that the source has dropped; the mirror keeps them, as NULL."""
         return [quoted(name) for name in self.vanished_names()]
 
     def vanished_names(self) -> list[str]:
-        """The same names, as they are."""
+        """The same names, unquoted."""
         known = {column.name for column in self._table.columns}
         return [name for name in self.existing_types() if name not in known]
 
     def _retype(self, column: Column) -> None:
-        """Change a column's type, with the values where they can be cast, else empty.
+        """Change a column's type; its values become NULL if they cannot be cast.
 
-        Reconcile then brings what the source holds.
+        Reconcile then stores the values of the source.
         """
         name, kind = column.quoted, column.mirror_type
         alter = f"alter table {self.qualified} alter column {name} type {kind}"
@@ -147,7 +147,7 @@ class Shape:
             self._cursor.execute(f"{alter} using null")
 
     def mark_vanished(self) -> None:
-        """Say in its comment that a column is no more at the source."""
+        """Note in the comment of a column that the source has dropped it."""
         self._cursor.execute(
             "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0"
             " and not attisdropped and (attname <> all(%s))"
@@ -161,9 +161,9 @@ class Shape:
             self._cursor.execute(f"comment on column {self.qualified}.{name} is {comment}")
 
     def _drop_views(self, may_drop_views: bool) -> None:
-        """Drop the staging views above the table; dbt makes them again in the same run.
+        """Drop the staging views that use the table; dbt creates them again in the same run.
 
-        Their grants are kept for it.
+        Their grants are recorded, so that they can be restored.
         """
         self._cursor.execute(VIEWS_ABOVE, (self.qualified,))
         views = self._cursor.fetchall()
@@ -173,8 +173,8 @@ class Shape:
         if views and not may_drop_views:
             raise TableError(
                 self._name,
-                "a column has another type at the source now, and views stand above it",
-                "Start a run: it follows the source, and makes the views again.",
+                "a column has another type at the source now, and views use the mirrored table",
+                "Start a run: it changes the type, and creates the views again.",
             )
         names = [f"{quoted(schema)}.{quoted(view)}" for schema, view in views]
         for name in names:
@@ -191,11 +191,11 @@ class Shape:
             self._name,
             f"a column has another type at the source now, and {what}"
             " keeps the mirror from following",
-            "Drop it, run, and make it again.",
+            "Drop it, start a run, and create it again.",
         )
 
     def follow_key(self) -> bool:
-        """Give the table the declared primary key; True where it had another one."""
+        """Give the table the declared primary key; True if it had another one."""
         name, columns = self._primary_key()
         if columns == list(self._table.declaration.key):
             return False

@@ -1,7 +1,7 @@
-"""The mirror: typed tables in `mrr` that hold exactly the source's columns, and the change log.
+"""The mirror: typed tables in `mrr` with exactly the source's columns, and the change log.
 
-Everything here runs inside a transaction of the caller, so that rows, change log and anomalies
-of a table become visible together or not at all.
+All of this runs in a transaction of the caller, so that rows, change log and anomalies of a table
+become visible together or not at all.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from extract.mirror.shape import MIRROR_SCHEMA, Shape
 from extract.table import TableDescription
 
 INDEX_MEMORY = "256MB"
-"""What the warehouse may use to build the key of a table that was loaded in bulk."""
+"""Memory that the warehouse may use to build the key of a table that was loaded in bulk."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Applied:
 
 
 class MirrorTable:
-    """One table of the mirror, and the statements that bring rows into it.
+    """One table of the mirror, and the statements that write to it.
 
-    `cursor` is one of the connection, in whose transaction everything runs.
+    `cursor` belongs to the connection whose transaction all of this runs in.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class MirrorTable:
         self._is_retyped = False
 
     def prepare(self, may_drop_views: bool = True) -> Applied:
-        """Make the table, or bring its columns, types and key to the source's.
+        """Create the table, or give it the columns, types and key of the source.
 
-        A new type is an update of every row.
-        Raises TableError where a view that is not dbt's stands in the way.
+        A new type counts as an update of every row. Raises TableError if a view that is not of dbt
+        uses the table.
         """
         shape = self.shape
         if not shape.exists():
@@ -85,11 +85,11 @@ class MirrorTable:
         shape.add_missing()
         shape.mark_vanished()
         if self._remember():
-            # no stamp tells of what an ALTER or a swap did
+            # what an ALTER or a swap changed is not visible in the cursor
             self.compare_all_rows()
         retyped = shape.retyped()
         if any(column in self.table.key_columns for column in retyped):
-            # their ends are values of the type before
+            # their bounds are values of the old type
             self._forget_ranges()
         if not retyped:
             return Applied()
@@ -102,7 +102,7 @@ class MirrorTable:
         return Applied(updated=self.count())
 
     def not_counted_yet(self, applied: Applied) -> Applied:
-        """What was applied without the updates of rows that count as updated by a new type."""
+        """What was applied, without updates of rows that count as updated by a new type."""
         return replace(applied, updated=0) if self._is_retyped else applied
 
     def compare_all_rows(self) -> None:
@@ -112,8 +112,7 @@ class MirrorTable:
         )
 
     def is_known(self) -> bool:
-        """True where the source's table is the one that was read last, neither altered nor made
-        anew."""
+        """True if the source's table was neither altered nor rebuilt since it was last read."""
         self.cursor.execute(
             "select 1 from mrr_state.table_identity where table_name = %s and identity = %s",
             (self.name, self._identity()),
@@ -121,16 +120,16 @@ class MirrorTable:
         return self.table.created_at is not None and self.cursor.fetchone() is not None
 
     def count(self) -> int:
-        """How many rows it holds."""
+        """The number of rows."""
         self.cursor.execute(f"select count(*) from {self.qualified}")
         (rows,) = one_row(self.cursor)
         return int(rows)
 
     def promote(self, landed: Landed) -> Applied:
-        """Make the table of what has landed, without copying it."""
+        """Make the landed table the mirrored one, without copying its rows."""
         moved = f"{MIRROR_SCHEMA}.{landed.relation.partition('.')[2]}"
         self.cursor.execute(f"alter table {landed.relation} set schema {MIRROR_SCHEMA}")
-        # a name of the source never ends with a space, so none is met on the way
+        # a name of the source never ends with a space, so no two columns collide
         for name in landed.columns:
             self.cursor.execute(f'alter table {moved} rename {name} to "{name} "')
         for landed_name, name in zip(landed.columns, self.columns, strict=True):
@@ -149,7 +148,7 @@ class MirrorTable:
     def upsert(self, landed: Landed, is_logged: bool = True) -> Applied:
         """Insert the landed rows that are new, update those that differ.
 
-        Only what comes into a table that the transaction has made need not be logged.
+        `is_logged` may be false only for a table that the same transaction has created.
         """
         vanished = self.shape.vanished_columns()
         assignments = [f"{name} = excluded.{name}" for name in self.columns]
@@ -182,7 +181,7 @@ class MirrorTable:
         return Applied(inserted=inserted, updated=updated)
 
     def delete(self, gone: str) -> Applied:
-        """Delete the rows whose key is in the relation `gone`, and what was noted of them."""
+        """Delete the rows whose key is in the relation `gone`, and their anomalies."""
         match = " and ".join(f"mirror.{key} = gone.{key}" for key in self.keys)
         self.cursor.execute(
             f"""
@@ -217,11 +216,11 @@ class MirrorTable:
                 self.name,
                 f"{landed.rows} rows were read, {landed_rows} landed"
                 f" with {landed_keys} different keys",
-                "Nothing was applied; run again, and report it if it comes back.",
+                "Nothing was applied. Start a run again, and report it if it recurs.",
             )
 
     def row_key(self, relation: str, cast: bool = False) -> str:
-        """The key of a relation's row as jsonb, from columns of text where `cast` is true."""
+        """The key of a relation's row as jsonb; `cast` is true if its columns are of type text."""
         pairs = []
         for column in self.table.key_columns:
             value = f"{relation}.{column.quoted}"
@@ -230,7 +229,7 @@ class MirrorTable:
         return f"jsonb_build_object({', '.join(pairs)})"
 
     def _grant_defaults(self) -> None:
-        """Grant what the warehouse's owner wants granted on every table of the schema."""
+        """Grant the default privileges of the schema, which a moved table does not receive."""
         self.cursor.execute(
             "select format('grant %%s on %%s to %%s', privilege_type, %s,"
             " case when grantee = 0 then 'public' else quote_ident(grantee::regrole::text) end)"
@@ -243,9 +242,9 @@ class MirrorTable:
             self.cursor.execute(statement)
 
     def _remember(self) -> bool:
-        """Remember the source's table as it is.
+        """Record the identity of the source's table.
 
-        True where it was swapped, rebuilt or altered since it was last read.
+        True if it was swapped, rebuilt or altered since it was last read.
         """
         self.cursor.execute(
             "insert into mrr_state.table_identity as known (table_name, identity) values (%s, %s)"
@@ -256,12 +255,12 @@ class MirrorTable:
         return self.cursor.rowcount > 0
 
     def _identity(self) -> str:
-        """What the source's table is: created when, of which columns, kept in which types."""
+        """The identity of the source's table: its time of creation, its columns and their types."""
         types = [column.mirror_type for column in self.table.columns]
         return md5(repr((self.table.identity, types)).encode()).hexdigest()
 
     def _log_load(self) -> None:
-        """Tell those who read the change log that they must read the whole table."""
+        """Log that the readers of the change log must read the whole table."""
         self.cursor.execute(
             "insert into mrr_state.change_log (table_name, operation, run_id)"
             " values (%s, 'load', %s)",
@@ -269,11 +268,11 @@ class MirrorTable:
         )
 
     def _forget_ranges(self) -> None:
-        """The next comparison cuts the table anew."""
+        """Delete the ranges, so that the next comparison divides the table again."""
         self.cursor.execute("delete from mrr_state.key_range where table_name = %s", (self.name,))
 
 
 def comparable(relation: str, column: Column) -> str:
-    """A column in a comparison of rows, by its text where its type's equality will not do."""
+    """A column in a comparison of rows; its text if the equality of its type does not suffice."""
     name = f"{relation}.{column.quoted}"
     return column.mirror_text(name) if column.is_equal_by_text else name

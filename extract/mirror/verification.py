@@ -1,4 +1,4 @@
-"""`dwh.mirror_verification`: what a comparison of source and mirror found, table by table."""
+"""`dwh.mirror_verification`: the result of comparing source and mirror, table by table."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -8,13 +8,13 @@ from extract.mirror.table import Applied, MirrorTable
 
 @dataclass(frozen=True)
 class Verification:
-    """One comparison of a table. `is_equal` speaks of what was compared, after any repair.
+    """One comparison of a table. `is_equal` is about the rows that were compared, after any repair.
 
-    `fetched_rows` are those whose values came over, in the window or because they differed;
-    `late_rows` were stamped before the window and still missed by it, the oldest of them by
-    `late_by`; `repaired_rows` were brought by the comparison and not by the window. `differences`
-    are the first keys that differed and were left so, as the text of JSON objects. `moment` is the
-    moment of the source that the mirror is of, where it is of one.
+    `fetched_rows` are those whose values were transferred, in the window or because they differed.
+    `late_rows` were stamped before the window, the oldest of them by `late_by`, and were missed by
+    earlier windows. `repaired_rows` were applied by the comparison, not from the window.
+    `differences` are the first keys that differ and were not repaired, as texts of JSON objects.
+    `moment` is the moment of the source that the mirror shows, None if it does not show one.
     """
 
     table_name: str
@@ -38,12 +38,12 @@ class Verification:
 
     @property
     def is_of_every_row(self) -> bool:
-        """True where all rows were compared, and not in turn."""
+        """True if all rows were compared, not only those of some ranges."""
         return self.compared_rows == self.source_rows
 
 
-def brought_before(mirror: MirrorTable) -> Applied:
-    """What this run has brought of the table already."""
+def applied_before(mirror: MirrorTable) -> Applied:
+    """What this run has already applied to the table."""
     mirror.cursor.execute(
         "select inserted, updated, deleted from dwh.mirror_verification"
         " where table_name = %s and run_id = %s",
@@ -53,7 +53,7 @@ def brought_before(mirror: MirrorTable) -> Applied:
 
 
 def write_verification(mirror: MirrorTable, verification: Verification) -> None:
-    """Write the row of a run and a table, in place of what the run wrote of it before."""
+    """Write the row of a run and a table; it replaces the row that the run wrote before."""
     moment = verification.moment
     named = {"run_id": mirror.run_id, "moment_id": moment.isoformat() if moment else None}
     row = asdict(verification) | asdict(verification.applied) | named

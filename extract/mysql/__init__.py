@@ -1,1 +1,1 @@
-"""MySQL and MariaDB as a source: the session, the catalog, the table of types, what is read."""
+"""MySQL and MariaDB as a source: the session, the catalog, the table of types, the reader."""

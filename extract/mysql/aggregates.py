@@ -1,4 +1,4 @@
-"""Aggregates over many rows of the source, each of them whole or refused."""
+"""Aggregates over many rows of the source; a result that was cut off is detected."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class Refused(Exception):
 
 
 class Aggregates:
-    """Asks for aggregates of one table; what the server cuts off is noticed."""
+    """Computes aggregates over rows of one table, and detects results that the server cut off."""
 
     def __init__(self, session: Session, qualified: str) -> None:
         self._session = session
@@ -21,10 +21,10 @@ class Aggregates:
         self._has_warned = False
 
     def of(self, values: list[str], text: str, where: str) -> tuple[Any, ...]:
-        """Aggregates of the rows that meet a condition, and last how many rows these are.
+        """Aggregates of the rows that meet a condition, followed by the number of these rows.
 
-        One of the values joins the `text` of every row, with a character between two of them at
-        most. Raises Refused where the server could not make that whole.
+        One of the values joins the `text` of every row, with at most one character between two
+        texts. Raises Refused if the server could not return all of it.
         """
         asked, source = ", ".join([*values, "count(*)"]), self._qualified
         try:
@@ -34,7 +34,7 @@ class Aggregates:
                 )
                 if not warnings:
                     return row
-            # it warns of what it cut, and of much that has nothing to do with it
+            # the server warns if it cut something off, and for many other reasons
             row, _ = self._session.row_with_warnings(
                 f"select {asked}, sum(octet_length({text})), count({text}),"
                 " least(@@group_concat_max_len, @@max_allowed_packet)"

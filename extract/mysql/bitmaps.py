@@ -1,6 +1,6 @@
-"""The source's side of the key bitmaps: 64 consecutive keys as one number of 64 bits.
+"""The key bitmaps of the source: 64 consecutive keys as one number of 64 bits.
 
-`mirror/bitmaps.py` writes the same of the mirror, `compare/bitmaps.py` reads off what differs.
+`mirror/bitmaps.py` writes those of the mirror, `compare/bitmaps.py` finds the differences.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ def source_bitmaps(
 ) -> str:
     """The keys of a range at the source, as sorted `base:bits` joined by commas.
 
-    `read_keys` lists them, for where the server cannot group so many at once.
+    `read_keys` lists the keys, in case the server cannot group so many at once.
     """
     name = table.key_columns[0].source.name
     base = f"{name} - cast({name} & 63 as signed)"

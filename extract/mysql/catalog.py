@@ -1,4 +1,4 @@
-"""What the source's catalog says of a table, checked against its declaration."""
+"""What the source's catalog says about a table, checked against its declaration."""
 
 from typing import Any
 
@@ -16,16 +16,16 @@ from extract.mysql.types import RULE_OF, resolve
 from extract.table import TableDescription
 
 BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
-"""Engines that block writers while they are read, or forget their rows."""
+"""Engines that block writers while they are read, or that can lose their rows."""
 ENGINES_WITH_SNAPSHOTS = {"InnoDB", "ROCKSDB", "TokuDB"}
 SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
-"""Names that PostgreSQL keeps for itself in every table."""
+"""Names that PostgreSQL reserves in every table."""
 
 
 def describe(
     session: Session, declaration: MirroredTable, limits: Limits = LIMITS
 ) -> TableDescription:
-    """The table as it stands. Raises TableError where it cannot be mirrored as declared."""
+    """The table as it is now. Raises TableError if it cannot be mirrored as declared."""
     tables = _catalog_rows(
         session,
         declaration,
@@ -67,9 +67,9 @@ def describe(
 def _catalog_rows(
     session: Session, declaration: MirroredTable, relation: str, columns: str, more: str = ""
 ) -> list[tuple[Any, ...]]:
-    """What a relation of the catalog says of the declared table, and of no other.
+    """The rows of a catalog relation about the declared table, and about no other.
 
-    The catalog's own collation may find `items` and `Items` alike, which are two tables.
+    In the catalog's collation `items` may equal `Items`, which is another table.
     """
     # a flat SELECT: a subquery on information_schema.statistics has crashed MariaDB 10.11
     try:
@@ -79,7 +79,7 @@ def _catalog_rows(
             (declaration.database, declaration.table),
         )
     except pymysql.err.Error as error:
-        # what MySQL 5.6 says of a name that no table can have
+        # the answer of MySQL 5.6 to a name that no table can have
         if error_number(error) not in (ER.WRONG_TABLE_NAME, ER.WRONG_DB_NAME):
             raise
         return []
@@ -148,7 +148,7 @@ def _dialect(session: Session) -> Dialect:
 
 
 def _check_facts(declaration: MirroredTable, facts: list[ColumnFacts]) -> None:
-    """Raise TableError for a column that no mirror can have."""
+    """Raise TableError for a column that cannot be mirrored."""
     for column in facts:
         if column.data_type not in RULE_OF:
             raise TableError(
@@ -171,7 +171,7 @@ def _check_facts(declaration: MirroredTable, facts: list[ColumnFacts]) -> None:
 
 
 def _check_declared(declaration: MirroredTable, columns: tuple[Column, ...]) -> None:
-    """Raise TableError where the key or the cursor is no column, or the cursor of another type."""
+    """Raise TableError if the key or the cursor is not a column, or the cursor has a wrong type."""
     known = {column.name: column for column in columns}
     for name in declaration.key:
         if name not in known:
@@ -225,7 +225,7 @@ def _check_key(session: Session, declaration: MirroredTable, columns: tuple[Colu
         for columns in indexes.values()
         if all(is_whole for _, _, is_whole in columns)
     ]
-    # in another order than the index's, each range would sort the whole table
+    # in another order than that of the index, each range would sort the whole table
     if nullable or declaration.key not in unique_keys:
         known = " or ".join(sorted(", ".join(columns) for columns in unique_keys))
         raise TableError(

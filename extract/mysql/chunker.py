@@ -1,4 +1,4 @@
-"""Cuts a table of the source into key ranges of about so many rows."""
+"""Divides a table of the source into key ranges of about the same number of rows."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from extract.ranges import Key, KeyRange
 from extract.table import TableDescription
 
 STEP_ROWS = 4
-"""A range may be cut without counting where it cannot have more than so many times its rows."""
+"""A range may be cut without counting if it has at most this many times the wanted rows."""
 
 
 class Chunker:
@@ -32,11 +32,11 @@ class Chunker:
         self._counted = 0
 
     def feedback(self, rows: int) -> None:
-        """Say how many rows the range that came last had."""
+        """Report how many rows the last range had."""
         self._counted = rows
 
     def keys(self, where: str, tail: str = "") -> list[Key]:
-        """The keys of rows as the driver hands them back. Raises TableError for one it cannot."""
+        """The keys of rows as the driver passes them back. Raises TableError if it cannot."""
         source = self._table.qualified
         try:
             found = self._session.rows(
@@ -50,7 +50,7 @@ class Chunker:
         return [tuple(key) for *key, _ in found]
 
     def split(self, key_range: KeyRange, rows: int) -> Iterator[KeyRange]:
-        """The range cut into ranges of that many rows; the last one ends where it ended."""
+        """The range divided into ranges of that many rows; the last one ends with the range."""
         above = key_range.above
         while True:
             boundary = self._boundary(KeyRange(above, key_range.up_to), rows)
@@ -61,10 +61,10 @@ class Chunker:
             above = boundary
 
     def steps(self, rest: KeyRange, rows: int) -> Iterator[KeyRange]:
-        """The rest of a table cut into ranges of about so many rows by the numbers of its key.
+        """The rest of a table divided into ranges of about so many rows, by the numbers of its key.
 
-        That asks nothing of the server where the numbers lie close: so many numbers are as many
-        rows at most. Where they do not, and at the end, the server counts the rows.
+        If the numbers are dense, the server is not queried, since n consecutive numbers are at most
+        n rows. If they are not dense, and at the end, the server counts the rows.
         """
         name, source = self._key[0].source.name, self._table.qualified
         (highest,) = self._session.only_row(f"select max({name}) from {source}")
@@ -75,7 +75,7 @@ class Chunker:
             if up_to is None or up_to[0] >= highest:
                 break
             yield KeyRange(above, up_to)
-            # its rows were counted while it was read
+            # its rows were counted when it was read
             span = up_to[0] - above[0] if above else 0
             width = span * rows // self._counted if self._counted else 0
             if width > STEP_ROWS * rows:
@@ -84,14 +84,14 @@ class Chunker:
         yield from self.split(KeyRange(above), rows)
 
     def _boundary(self, key_range: KeyRange, rows: int) -> Key | None:
-        """The last key of the first so many rows of a range, None where it has fewer."""
+        """The last key of the first `rows` rows of a range; None if it has fewer."""
         within = source_condition(self._key, key_range)
         found = self.keys(within, f" order by {self._key_order} limit 1 offset {rows - 1}")
         boundary = found[0] if found else None
         if boundary is not None and boundary == key_range.above:
             raise TableError(
                 self._table.name,
-                "its key cannot be walked in order: a boundary came twice",
+                "its key cannot be read in order: a boundary was returned twice",
                 "Report it, with the table's definition.",
             )
         return boundary
@@ -99,6 +99,6 @@ class Chunker:
     def _no_key(self, octets: str) -> TableError:
         return TableError(
             self._table.name,
-            f"a key holds a value that PostgreSQL cannot: x'{octets}' is no Unicode text",
+            f"a key has a value that PostgreSQL cannot represent: x'{octets}' is no Unicode text",
             "Correct the row at the source, or set `key` to another unique key.",
         )

@@ -1,11 +1,12 @@
-"""The source's side of the digests: SHA-256 of a text from which every row can be told.
+"""The digests of the source: the SHA-256 of the text of a row, or of the rows of a range.
 
 The text of a row has a part for each column: a text value as its length and itself, any other as
-its canonical text and a comma, NULL as N. So two texts are equal only where all values are, NULL
-and the empty string kept apart. The text of a range is its rows one after the other, by key.
+its canonical text and a comma, NULL as N. So two texts are equal only if all values are, and NULL
+differs from the empty string. The text of a range is that of its rows, joined in the order of the
+key.
 
-Where a row's text is wider than the source can make, its digest is that of its pieces' digests.
-`mirror/digests.py` makes the same of what is stored.
+If a row's text is wider than the source can build, its digest is that of the digests of its
+pieces. `mirror/digests.py` computes the same from the stored values.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,9 +22,9 @@ from extract.table import TableDescription
 
 
 def source_row_digest(columns: Sequence[Column], pieces: Pieces | None = None) -> str:
-    """The source's expression of a row's digest, or of its digest in pieces.
+    """The source's expression for a row's digest, or for its digest in pieces.
 
-    In one it is NULL for a row that is too wide.
+    Without pieces it is NULL for a row that is too wide.
     """
     if pieces is None:
         return _sha256(_row_text(columns))
@@ -51,10 +52,10 @@ def pieces_of_widest(
 
 
 def source_digest(
-    aggregates: Aggregates, table: TableDescription, key_range: KeyRange, is_plain: bool
+    aggregates: Aggregates, table: TableDescription, key_range: KeyRange, is_fast: bool
 ) -> Digest:
     """The digest of a range at the source."""
-    text = _row_text(table.columns, is_plain)
+    text = _row_text(table.columns, is_fast)
     joined = f"ifnull(group_concat({text} separator ''), '')"
     try:
         sha256, rows = aggregates.of(
@@ -62,30 +63,30 @@ def source_digest(
         )
     except Refused:
         return Digest(None, 0)
-    is_plain &= any(column.has_plain_text for column in table.columns)
-    return Digest(sha256, rows, is_plain)
+    is_fast &= any(column.has_fast_text for column in table.columns)
+    return Digest(sha256, rows, is_fast)
 
 
-def _row_text(columns: Iterable[Column], is_plain: bool = False) -> str:
-    """The source's expression of a row's text.
+def _row_text(columns: Iterable[Column], is_fast: bool = False) -> str:
+    """The source's expression for a row's text.
 
-    The plain one costs less, and is another text where a value of the row needs to be noted.
+    The fast one costs less, and gives another text if a value of the row is an anomaly.
     """
-    return f"concat({', '.join(_part(column, is_plain) for column in columns)})"
+    return f"concat({', '.join(_part(column, is_fast) for column in columns)})"
 
 
 def _sha256(text: str) -> str:
     return f"sha2({text}, 256)"
 
 
-def _part(column: Column, is_plain: bool) -> str:
+def _part(column: Column, is_fast: bool) -> str:
     text = column.source_text()
-    if is_plain and column.has_plain_text:
-        text = column.source.plain_text.replace(VALUE, column.source.name)
+    if is_fast and column.has_fast_text:
+        text = column.source.fast_text.replace(VALUE, column.source.name)
     part = f"concat('V', octet_length({text}), ':', {text})" if column.is_quoted else text
     if column.can_be_wide and column.nullable:
-        # a text that is too wide is NULL to the server, and then all of the row is
+        # the server returns NULL for a text that is too wide, and then for the whole row
         part = f"if({column.source.name} is null, 'N', {part})"
-    elif column.nullable or not is_plain:
+    elif column.nullable or not is_fast:
         part = f"ifnull({part}, 'N')"
     return part if column.is_quoted else f"{part}, ','"

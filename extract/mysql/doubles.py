@@ -1,7 +1,7 @@
-"""The canonical text of floating point numbers: the shortest decimal that is read as the value.
+"""The canonical text of floating-point numbers: the shortest decimal that is read as the value.
 
-The servers write the same digits, and differ in when they take an exponent. The source's way is
-the canonical one, and PostgreSQL writes it too.
+The servers write the same digits, but differ in when they use an exponent. The source's form is
+the canonical one, and PostgreSQL is made to write it too.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,12 @@ SMALL_DOUBLES = "select concat(d), concat(abs(d) + 0e0) from ({}) as samples".fo
         )
     )
 )
-"""Doubles whose texts without an exponent are longer, one by one, from the source's own session."""
+"""Doubles whose texts without an exponent grow longer, one by one, in the source's session."""
 
 CHARACTERS = 64
-"""More than any double's text has.
+"""More characters than the text of any double has.
 
-The servers reckon with 22 where they lay out a row of a GROUP_CONCAT(), and cut off the end of one
-that is longer than they reckoned.
+For a row of a GROUP_CONCAT() the servers assume 22, and cut off the end of a longer row.
 """
 
 _DIGITS = """rtrim(abs("rounded ")::text, '0')"""
@@ -42,10 +41,11 @@ _LARGE_TEXT = (
     """) as "candidates " ("rounded ")"""
     """ where "rounded "::double precision = {c} limit 1), replace({c}::text, 'e+', 'e'))"""
 )
-"""The shortest decimal that is read as the double, also where it lies half way to the next one.
+"""The shortest decimal that is read as the double, even if it lies half way to the next double.
 
-PostgreSQL passes over that one, the source does not: 1e23 is 9.999999999999999e+22 to the former.
-Such a decimal of fewer digits than PostgreSQL's has 16 at most, and lies beside it.
+PostgreSQL does not use such a decimal, the source does: PostgreSQL writes 1e23 as
+9.999999999999999e+22. A decimal with fewer digits than PostgreSQL's has at most 16, and lies
+next to it.
 """
 _TEXT = (
     "case when {c} = 0 then '0'"
@@ -60,18 +60,18 @@ FLOAT_TEXT = (
     "cast(concat(if({c} < 0, '-', ''), if(abs({c}) >= 1e-15 and abs({c}) < 1e-4,"
     f" concat(abs({{c}}) * 1e15, 'e-15'), abs({{c}}) + 0e0)) as char({CHARACTERS}))"
 )
-"""A FLOAT as the source writes it: its own text has six digits, that of a sum has all of them."""
+"""A FLOAT as the source writes it: its own text has six digits, that of a sum has all digits."""
 MIRRORED_FLOAT_TEXT = (
     "case when abs({c}::double precision) >= 1e-15 and abs({c}::double precision) < 1e-4"
     " then case when {c} < 0 then '-' else '' end"
     " || (abs({c}::double precision) * 1e15)::text || 'e-15'"
     f" else {_TEXT.format(c='{c}::double precision', small='null')} end"
 )
-"""The same of what is stored."""
+"""The same text from the stored value."""
 
 
 def measured_widths(samples: Sequence[tuple[str, str]]) -> DoubleWidths:
-    """What the server's texts of SMALL_DOUBLES say of it."""
+    """The widths that follow from the server's texts of SMALL_DOUBLES."""
     own, computed = zip(*samples, strict=True)
     return DoubleWidths(_width(own), _width(computed))
 
@@ -82,9 +82,10 @@ def _width(texts: Sequence[str]) -> int | None:
 
 
 def source_text(facts: ColumnFacts, name: str) -> str:
-    """The source's text of a DOUBLE, without the sign of a zero.
+    """The source's expression for the text of a DOUBLE, without the sign of a zero.
 
-    The sum takes off the digits that DOUBLE(M,D) shows. The text of another DOUBLE is its own.
+    A DOUBLE(M,D) is written as a sum, which shows all its digits. Any other DOUBLE is written as
+    it is.
     """
     text = f"if({name} = 0, '0', {name})"
     if _is_shown_otherwise(facts):
@@ -93,11 +94,11 @@ def source_text(facts: ColumnFacts, name: str) -> str:
 
 
 def mirror_text(facts: ColumnFacts, name: str) -> str:
-    """PostgreSQL's expression of the same text, of what it stores."""
+    """PostgreSQL's expression for the same text, from the stored value."""
     zeros, width = _ZEROS.format(c=name), facts.double_widths.own
     measured = zeros
     if _is_shown_otherwise(facts):
-        # what is computed there has no sign
+        # the source computes it without a sign
         measured, width = _ZEROS.format(c=f"abs({name})"), facts.double_widths.computed
     small = zeros
     if width is not None:
@@ -107,5 +108,5 @@ def mirror_text(facts: ColumnFacts, name: str) -> str:
 
 
 def _is_shown_otherwise(facts: ColumnFacts) -> bool:
-    """True where the text of a DOUBLE has fewer digits than its value, or zeros before it."""
+    """True if the text of a DOUBLE has fewer digits than its value, or leading zeros."""
     return "(" in facts.column_type or facts.shows_zeros

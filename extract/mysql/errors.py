@@ -1,4 +1,4 @@
-"""What the server and its driver refuse: error numbers, and what to do about them."""
+"""Errors of the server and its driver: their numbers, and hints."""
 
 import socket
 
@@ -9,20 +9,20 @@ from common.settings import Address
 from extract.errors import AGAIN, LOCKED, TableChanged
 
 CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED}
-"""Error numbers of a connection that is no more; 0 is the driver's own."""
+"""Error numbers of a lost connection; 0 is the driver's own."""
 
 STATEMENT_CUT = {1969, 3024, ER.QUERY_INTERRUPTED}
-"""Error numbers of a statement that ran into the limit: MariaDB's, MySQL's, and a KILL QUERY."""
+"""Error numbers of a statement that exceeded the limit in MariaDB or MySQL, and of KILL QUERY."""
 
-STARTED = "Start the server, or set OPERATIONAL_HOST and OPERATIONAL_PORT to one that runs."
-FULL = "Wait until other sessions have ended, or let the server or the account have more of them."
-ACCOUNT_LOCKED = "Let an administrator of the server unlock the account, or give it a new password."
+STARTED = "Start the server, or set OPERATIONAL_HOST and OPERATIONAL_PORT to a running one."
+FULL = "Wait until other sessions have ended, or allow more for the server or the account."
+ACCOUNT_LOCKED = "Ask an administrator of the server to unlock the account or set a new password."
 REFUSALS = {
     ER.CON_COUNT_ERROR: FULL,
     ER.TOO_MANY_USER_CONNECTIONS: FULL,
     ER.USER_LIMIT_REACHED: FULL,
-    ER.HOST_NOT_PRIVILEGED: "Create the account for the host that we come from.",
-    ER.HOST_IS_BLOCKED: "Let an administrator of the server run FLUSH HOSTS.",
+    ER.HOST_NOT_PRIVILEGED: "Create the account for the host from which Tidemark connects.",
+    ER.HOST_IS_BLOCKED: "Ask an administrator of the server to run FLUSH HOSTS.",
     1820: ACCOUNT_LOCKED,
     1862: ACCOUNT_LOCKED,
     3118: ACCOUNT_LOCKED,
@@ -30,16 +30,16 @@ REFUSALS = {
     CR.CR_AUTH_PLUGIN_CANNOT_LOAD: "Give the account caching_sha2_password, mysql_native_password"
     " or ed25519.",
 }
-"""What to do about a server that lets nobody in, by the number of its error."""
+"""Hints for a refused connection, by error number."""
 
 HINTS = {
     ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
     ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to OPERATIONAL_USER.",
     ER.LOCK_WAIT_TIMEOUT: LOCKED,
 }
-"""What to do about an error that stops a table."""
+"""Hints for an error that stops a table, by error number."""
 TABLE_CHANGED = {ER.BAD_FIELD_ERROR, ER.NO_SUCH_TABLE, ER.TABLE_DEF_CHANGED}
-"""Error numbers of a table that is no longer as it was described a moment ago."""
+"""Error numbers of a table that was changed since it was described."""
 
 
 def table_error(name: str, error: Exception) -> TableError:
@@ -50,9 +50,9 @@ def table_error(name: str, error: Exception) -> TableError:
     if number in STATEMENT_CUT:
         return TableError(
             name,
-            f"the source cut a statement that took too long ({number})",
-            "Somebody holds a lock on the table, or a single row is too wide to be sent in time;"
-            " the next run tries again.",
+            f"the source ended a statement that took too long ({number})",
+            "Another session holds a lock on the table, or a single row is too wide to be sent in"
+            " time; the next run tries again.",
         )
     if number in TABLE_CHANGED:
         return TableChanged(name)
@@ -61,7 +61,7 @@ def table_error(name: str, error: Exception) -> TableError:
 
 
 def refusal(address: Address, error: Exception) -> ServerError:
-    """An error of connecting, or of setting the session up."""
+    """An error of connecting, or of setting up the session."""
     subject = f"operational {address}"
     number = error_number(error)
     if number == ER.ACCESS_DENIED_ERROR:
@@ -83,5 +83,5 @@ def refusal(address: Address, error: Exception) -> ServerError:
 
 
 def error_number(error: Exception) -> int:
-    """The server's or the client's number of an error, 0 where it has none."""
+    """The server's or the driver's number of an error; 0 if it has none."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0

@@ -1,4 +1,4 @@
-"""What MySQL's catalog says of a column, from which the table of types resolves it."""
+"""What MySQL's catalog says about a column, from which the table of types resolves it."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Dialect(Enum):
-    """The kinds of servers whose functions differ where a text is read."""
+    """The kinds of servers whose functions for texts differ."""
 
     MARIADB = "MariaDB"
     MYSQL = "MySQL 8 or newer"
@@ -15,9 +15,9 @@ class Dialect(Enum):
 
 @dataclass(frozen=True)
 class DoubleWidths:
-    """In how many characters a server writes a small DOUBLE at most before it takes an exponent.
+    """The longest text that a server writes of a small DOUBLE before it uses an exponent.
 
-    That of a column, and one that was computed; None where it never takes one.
+    For a DOUBLE of a column, and for a computed one; None if it never uses an exponent.
     """
 
     own: int | None = None
@@ -26,7 +26,7 @@ class DoubleWidths:
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """A column as information_schema describes it, and the server that does."""
+    """A column as information_schema describes it, and the kind of the server."""
 
     name: str
     data_type: str
@@ -37,13 +37,13 @@ class ColumnFacts:
     nullable: bool
     charset: str | None = None
     octets: int = 0
-    """What a text value can have at most, in its own character set."""
+    """The most octets of a text value, in its own character set."""
     dialect: Dialect = Dialect.MARIADB
     double_widths: DoubleWidths = DoubleWidths()
 
     @property
-    def told(self) -> tuple[object, ...]:
-        """What an ALTER of the column changes."""
+    def definition(self) -> tuple[object, ...]:
+        """The properties of the column that an ALTER changes."""
         return (
             self.name,
             self.data_type,
@@ -57,7 +57,7 @@ class ColumnFacts:
 
     @property
     def shows_zeros(self) -> bool:
-        """True where leading zeros are shown, which are display and not data."""
+        """True if leading zeros are shown, which are not part of the value."""
         return "zerofill" in self.column_type or self.data_type == "year"
 
     @property
@@ -66,7 +66,7 @@ class ColumnFacts:
 
     @property
     def members(self) -> list[str]:
-        """The labels of an ENUM or a SET, in small letters."""
+        """The labels of an ENUM or a SET, in lower case."""
         if self.data_type not in ("enum", "set"):
             return []
         quoted = re.findall("'((?:[^']|'')*)'", self.column_type)

@@ -1,4 +1,4 @@
-"""Fields of a CSV line, written by the source's server, or here where that cannot."""
+"""Fields of a CSV line, written by the source server, or here if the server cannot."""
 
 import re
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from extract.column import VALUE, Column
 from extract.mysql.texts import storable
 
 SHORT = 1_024
-"""Octets of a text that is quoted the quick way."""
+"""The most octets of a text that is quoted on the fast path."""
 QUICKLY_QUOTED = r"""concat("'", replace(replace({}, "\\", "\\\\"), "'", "\\'"), "'")"""
-"""What QUOTE() writes, at half its cost: it goes character by character.
+"""Writes the same as QUOTE() at half its cost, since QUOTE() works character by character.
 
-REPLACE() takes quadratic time, in which it cannot be killed, so only short texts are quoted so.
+REPLACE() takes quadratic time and cannot be killed meanwhile, so this is only for short texts.
 """
 _QUOTE_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _QUOTED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\0")
@@ -22,28 +22,29 @@ _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 class Field:
     """One field of a CSV line: the expression that the server writes, and how.
 
-    `plain` is a cheaper expression, right where no value of the row needs to be noted. `bare` is
-    the value as it is without a function, for which nothing is too wide: a text, or the bytes of a
-    binary one; NULL where no value is wide. `octets` is the most that a text can have, 0 for any
-    number. `wide` is the column's name where the field carries one whose values may be wide.
+    `fast` is a cheaper expression, correct if no value of the row is an anomaly. `bare` is the
+    value without a function, for which no value is too wide: a text, or the bytes of a binary
+    value; NULL if no value is wide. `octets` is the most that a text can have, 0 if there is no
+    limit. `wide` is the name of a column whose values may be wide, None for other fields.
     """
 
     expression: str
-    plain: str
+    fast: str
     bare: str
     quoted: bool
     nullable: bool = True
     octets: int = 0
     wide: str | None = None
 
-    def line(self, is_plain: bool) -> str:
-        expression = self.plain if is_plain else self.expression
+    def line(self, is_fast: bool) -> str:
+        expression = self.fast if is_fast else self.expression
         if self.quoted:
             expression = self._in_quotes(expression)
         if self.wide and self.nullable:
-            # an expression that is too wide is NULL to the server, and then all of the line is
+            # the server returns NULL for an expression that is too wide, and then for the whole
+            # line
             return f"if({self.wide} is null, 'NULL', {expression})"
-        if self.wide or (is_plain and not self.nullable):
+        if self.wide or (is_fast and not self.nullable):
             return expression
         return f"ifnull({expression}, 'NULL')"
 
@@ -51,7 +52,7 @@ class Field:
         quickly = QUICKLY_QUOTED.format(text)
         if 0 < self.octets <= SHORT:
             return quickly
-        # QUOTE() of a text that was too wide, and so is NULL, is the word NULL
+        # QUOTE() of NULL, as of a text that was too wide, is the word NULL
         quoted = f"when {text} is not null then quote({text})"
         return f"case when octet_length({text}) <= {SHORT} then {quickly} {quoted} end"
 
@@ -59,12 +60,12 @@ class Field:
 def column_field(column: Column) -> Field:
     """The field that carries a column's value."""
     source = column.source
-    text, plain = column.source_text(), source.plain_text.replace(VALUE, source.name)
+    text, fast = column.source_text(), source.fast_text.replace(VALUE, source.name)
     if not column.can_be_wide:
-        return Field(text, plain, "null", column.is_quoted, column.nullable, source.most_octets)
+        return Field(text, fast, "null", column.is_quoted, column.nullable, source.most_octets)
     return Field(
         text,
-        plain,
+        fast,
         source.octets,
         column.is_quoted,
         column.nullable,
@@ -79,8 +80,9 @@ def computed_field(expression: str, quoted: bool) -> Field:
 
 
 def is_odd(value: bytes) -> bool:
-    """True where a text came with a NUL, or with a surrogate in UTF-8."""
-    # one byte is found a hundred times as fast as two, and two ten times as fast as the pattern
+    """True if a text contains a NUL, or a surrogate in UTF-8."""
+    # searching for one byte is a hundred times as fast as for two, and two are ten times as fast
+    # as the pattern
     if b"\0" in value:
         return True
     if b"\\" in value and b"\\0" in value and _QUOTED_NUL.search(value):
@@ -89,7 +91,7 @@ def is_odd(value: bytes) -> bool:
 
 
 def without_quote_escapes(value: bytes) -> bytes:
-    r"""The value with QUOTE()'s escape undone that COPY does not know: `\Z`."""
+    r"""The value without the escape of QUOTE() that COPY does not know: `\Z`."""
     if b"\\" not in value or b"\\Z" not in value:
         return value
     return _QUOTE_ESCAPE.sub(
@@ -103,7 +105,7 @@ def escaped(field: Field, value: bytes | None, bare: bytes | None) -> bytes:
         text = bare if value is None else value
         if text is None:
             return b"NULL"
-        # where the value is wide, the source may not see what is odd about it
+        # in a wide value the source may not detect such characters
         text = storable(text)
         return b"'" + text.replace(b"\\", b"\\\\").replace(b"'", b"\\'") + b"'"
     if value is not None:

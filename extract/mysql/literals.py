@@ -1,4 +1,4 @@
-"""Keys of a table in the source's WHERE."""
+"""Keys of a table in WHERE conditions of the source."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,13 +9,13 @@ from extract.ranges import Key, KeyRange, condition
 
 
 def source_condition(key: Sequence[Column], key_range: KeyRange) -> str:
-    """The range as the source's WHERE."""
+    """The range as a WHERE condition of the source."""
     names = [column.source.name for column in key]
     return condition(names, [source_literal] * len(key), key_range)
 
 
 def source_equality(key: Sequence[Column], value: Key) -> str:
-    """One key as the source's WHERE."""
+    """One key as a WHERE condition of the source."""
     pairs = zip(key, value, strict=True)
     return " and ".join(f"{column.source.name} = {source_literal(part)}" for column, part in pairs)
 
@@ -26,5 +26,5 @@ def source_literal(value: Any) -> str:
         return f"x'{value.hex()}'"
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    # an exponent would make it a floating point number
+    # an exponent would make it a floating-point number
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

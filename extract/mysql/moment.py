@@ -1,9 +1,9 @@
-"""One moment: what is read of several tables in one snapshot of the source, for a short time.
+"""The snapshot of the source, in which several tables are read as of one moment.
 
-A snapshot is a read-only transaction. It locks no row; what it holds of a table's definition goes
-after each statement, by rolling back to a savepoint, so that an ALTER waits for no more than that.
-While it is open the source keeps old versions of rows, so it ends when its time is over, whatever
-is under way here.
+A snapshot is a read-only transaction. It locks no row. A rollback to a savepoint after each
+statement releases its metadata locks, so that an ALTER waits for one statement only. While a
+snapshot is open, the source keeps old versions of rows. So it ends when its time is over, even if
+tables remain to be read.
 """
 
 import time
@@ -12,14 +12,14 @@ from datetime import datetime
 from threading import Timer
 
 BEGIN = ("start transaction with consistent snapshot, read only", "savepoint moment")
-"""In repeatable read, which every session of ours is in: other levels have no snapshot."""
+"""All our sessions use repeatable read; other isolation levels have no snapshot."""
 AFTER_EACH = "rollback to savepoint moment"
 END = "rollback and no chain no release"
 
 
 @dataclass
 class Moment:
-    """A snapshot that is open: when it began by the source's clock, and when it ends by ours."""
+    """An open snapshot: when it began by the source's clock, and when it ends by our clock."""
 
     at: datetime
     ends_at: float
@@ -31,7 +31,7 @@ class Moment:
 
 
 def limited(sql: str, seconds: float, is_mariadb: bool) -> str:
-    """A SELECT that the server itself ends after so many seconds."""
+    """A SELECT that the server ends after so many seconds."""
     if not sql.startswith("select "):
         return sql
     if is_mariadb:

@@ -1,9 +1,10 @@
-"""Rows of the source as CSV that PostgreSQL's COPY parses, written by the source server itself.
+"""Rows of the source as CSV for PostgreSQL's COPY, written by the source server itself.
 
-The server joins thousands of rows into one value, so Python touches one value per chunk. Where it
-raises a warning over it, it is asked once more for what tells whether the value is whole; one that
-is not is read in smaller ranges, and at last row by row, escaped here. Whoever copies a chunk holds
-its rows against the count that the server made in the same statement (`landing/copying.py`).
+The server joins thousands of rows into one value, so that Python handles one value per chunk. If
+the server raises a warning, a second query checks that the value is complete. If it was cut off,
+the rows are read again in smaller ranges, in the end row by row and escaped here. The number of
+rows that a COPY stores must equal the number that the server counted in the same statement
+(`mirror/copying.py`).
 
 The CSV has no header, quotes with ', escapes with a backslash and writes NULL as an unquoted NULL.
 """
@@ -28,8 +29,7 @@ log = get_logger(__name__)
 class Reader:
     """Reads rows of one table.
 
-    `is_plain` is true as long as no value of its rows was seen that needs to be noted: what costs
-    less is asked of the server until then.
+    `is_fast` is true until an anomaly is seen; as long as it is true, the fast path is used.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Reader:
         chunker: Chunker,
         smallest_range: int,
     ) -> None:
-        self.is_plain = True
+        self.is_fast = True
         self._session = session
         self._table = table
         self._key = table.key_columns
@@ -51,7 +51,7 @@ class Reader:
     def read(
         self, fields: list[Field], condition: str, key_range: KeyRange, rows: int
     ) -> Iterator[Chunk]:
-        """The rows of a range that meet a condition; of about so many `rows` at most."""
+        """The rows of a range that meet a condition, at most about `rows` rows."""
         where = f"{condition} and {source_condition(self._key, key_range)}"
         try:
             chunk = self._joined(fields, where)
@@ -65,7 +65,7 @@ class Reader:
             yield from self._row_by_row(fields, where)
             return
         if not self._key:
-            # nothing smaller than the table itself can be named
+            # without a key the table cannot be divided
             yield from self._whole_rows(fields, where)
             return
         smaller = max(rows // 10, self._smallest_range)
@@ -73,42 +73,42 @@ class Reader:
             yield from self.read(fields, condition, part, smaller)
 
     def _joined(self, fields: list[Field], where: str) -> Chunk:
-        line = "concat(" + ", ',', ".join(field.line(self.is_plain) for field in fields) + ")"
-        noted = self._noted()
-        value, suspects, rows = self._aggregates.of(
+        line = "concat(" + ", ',', ".join(field.line(self.is_fast) for field in fields) + ")"
+        anomalous = self._anomalous()
+        value, flagged, rows = self._aggregates.of(
             [
                 f"cast(group_concat({line} separator '\n') as binary)",
-                f"bit_or({noted})" if noted else "false",
+                f"bit_or({anomalous})" if anomalous else "false",
             ],
             line,
             where,
         )
         value = value or b""
-        if self.is_plain and (suspects or is_odd(value)):
-            # where there is one such value there are more: from here on the careful way
-            self.is_plain = False
+        if self.is_fast and (flagged or is_odd(value)):
+            # one anomaly is a sign of more: from here on the exact path is used
+            self.is_fast = False
             return self._joined(fields, where)
-        if not self.is_plain and is_odd(value):
-            raise Refused("a text too wide for the source to see what is odd about it")
-        return Chunk(without_quote_escapes(value), rows, where, bool(suspects))
+        if not self.is_fast and is_odd(value):
+            raise Refused("a text that is too wide for the source to detect an anomaly in it")
+        return Chunk(without_quote_escapes(value), rows, where, bool(flagged))
 
-    def _noted(self) -> str:
-        """The predicate of a row with a value that needs to be noted.
+    def _anomalous(self) -> str:
+        """The predicate of a row that may have an anomaly.
 
-        It leaves out what is seen in the bytes that come of the plain way.
+        It leaves out what the bytes that the fast path returns show by themselves.
         """
-        noted = []
+        kinds = []
         for column in self._table.columns:
             source = column.source
-            noted += [source.not_held, source.odd_blank]
-            if not (self.is_plain and source.arrives_as_utf8):
-                noted.append(source.no_unicode and source.no_unicode.replace(VALUE, source.name))
-            if not self.is_plain:
-                noted.append(source.has_nul and source.has_nul.replace(VALUE, source.name))
-        return " or ".join(filter(None, noted))
+            kinds += [source.unrepresentable, source.odd_blank]
+            if not (self.is_fast and source.arrives_as_utf8):
+                kinds.append(source.no_unicode and source.no_unicode.replace(VALUE, source.name))
+            if not self.is_fast:
+                kinds.append(source.has_nul and source.has_nul.replace(VALUE, source.name))
+        return " or ".join(filter(None, kinds))
 
     def _row_by_row(self, fields: list[Field], where: str) -> Iterator[Chunk]:
-        """A statement for each row, so that neither side holds more than one of them."""
+        """One statement for each row, so that neither side has more than one row in memory."""
         for key in self._chunker.keys(where):
             chunks = list(
                 self._whole_rows(fields, f"{source_equality(self._key, key)} and ({where})")
@@ -116,16 +116,16 @@ class Reader:
             if not chunks and key in self._chunker.keys(where):
                 raise TableError(
                     self._table.name,
-                    f"the source lists a row with the key {key}, and finds none by it",
+                    f"the source lists a row with the key {key}, but finds no row by that key",
                     "Correct the key at the source, or set `key` to another unique key.",
                 )
             yield from chunks
 
     def _whole_rows(self, fields: list[Field], where: str) -> Iterator[Chunk]:
-        """Rows as they come; a value that is too wide for a function, as it is without."""
+        """Rows that are not joined; a value that is too wide for a function is read without one."""
         values = ", ".join(f"concat({field.expression}), {field.bare}" for field in fields)
         sql = f"select {values} from {self._table.qualified} where {where}"
         for row in self._session.rows_of_octets(sql):
             pairs = zip(fields, row[::2], row[1::2], strict=True)
             data = b",".join(escaped(*pair) for pair in pairs)
-            yield Chunk(data, 1, where, suspect=True)
+            yield Chunk(data, 1, where, is_flagged=True)

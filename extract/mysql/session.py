@@ -1,4 +1,4 @@
-"""A read-only session on the source: set up once, gentle, and never a locking read in it."""
+"""A read-only session on the source, with a throttle and without locking reads."""
 
 import time
 from contextlib import suppress
@@ -21,14 +21,14 @@ from extract.mysql.throttle import Throttle
 log = get_logger(__name__)
 
 RETRY_PAUSES = (0.5, 1.0, 2.0)
-"""Seconds to wait before each new connection, when one broke under a statement."""
+"""Seconds to wait before each new connection, if one breaks during a statement."""
 
 
 class Session:
-    """One connection to the source, in UTC and utf8mb4, that can only read.
+    """One read-only connection to the source, in UTC and utf8mb4.
 
-    Every statement is a transaction of its own (autocommit), so no read view and no metadata
-    lock outlives a statement; but for those of a moment, which share a read view for a short time.
+    Every statement is a transaction of its own (autocommit), so that no read view and no metadata
+    lock outlives it. Only the statements of a snapshot share a read view, for a short time.
     """
 
     def __init__(self, address: Address, duty: float = DUTY) -> None:
@@ -44,14 +44,14 @@ class Session:
         return int(found[0][1]) if found else 0
 
     def _open(self) -> None:
-        """Connect and set the session up; once more where the connection breaks meanwhile."""
+        """Connect and set up the session; try once more if the connection breaks meanwhile."""
         try:
             try:
                 self._open_once()
             except pymysql.err.MySQLError as error:
                 if error_number(error) not in CONNECTION_LOST:
                     raise
-                log.warning("connection lost while it was set up: %s", error)
+                log.warning("connection lost while the session was set up: %s", error)
                 time.sleep(RETRY_PAUSES[0])
                 self._open_once()
         except pymysql.err.MySQLError as error:
@@ -62,12 +62,12 @@ class Session:
         try:
             self._get_to_know()
         except BaseException:
-            # what is not set up as it must be reads nothing
+            # a session that is not set up as required must not be used
             self._disconnect()
             raise
 
     def _get_to_know(self) -> None:
-        """What the server is, before and after the session is set up."""
+        """Read the properties of the server, and set up the session."""
         ((self.version, self.packet_bytes, folding, digest),) = self._fetch(
             "select version(), @@max_allowed_packet, @@lower_case_table_names, sha2('a', 256)", ()
         )[0]
@@ -87,24 +87,24 @@ class Session:
         self.identity = self._identity()
         self.double_widths = measured_widths(self._fetch(SMALL_DOUBLES, ())[0])
         if not known & STATEMENT_LIMITS:
-            log.warning("%s knows no limit on a statement's time", self.version)
+            log.warning("%s has no limit for the time of a statement", self.version)
 
     def _identity(self) -> str:
-        """What tells this server from every other: its own id where it has one."""
+        """What distinguishes this server from every other: its own id if it has one."""
         found, _ = self._fetch("show global variables like 'server_uuid'", ())
         if found and found[0][1]:
             return str(found[0][1])
-        # MariaDB's server_uid is made of a network card and a port, and moves with them
+        # MariaDB's server_uid is derived from a network card and a port, and changes with them
         ((host, folder),) = self._fetch("select @@hostname, @@datadir", ())[0]
         return f"{host}:{folder}"
 
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
-        """The first row of a result, or None where there is none."""
+        """The first row of a result; None if there is none."""
         rows = self.rows(sql, parameters)
         return rows[0] if rows else None
 
     def only_row(self, sql: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
-        """The row of a SELECT that always has one."""
+        """The row of a SELECT that always returns one."""
         (row,) = self.rows(sql, parameters)
         return row
 
@@ -113,15 +113,16 @@ class Session:
         return self._repeated(sql, parameters)[0]
 
     def row_with_warnings(self, sql: str) -> tuple[tuple[Any, ...], int]:
-        """The only row of a result, and how many warnings the server raised over it."""
+        """The only row of a result, and the number of warnings that the server raised."""
         (row,), warnings = self._repeated(sql, ())
         return row, warnings
 
     def rows_of_now(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Every row of a result as it is now, also while a moment is open.
+        """Every row of a result as it is now, even while a snapshot is open.
 
-        For the catalog: MySQL's stays that of the moment, while a name in it leads to the table
-        that has the name now. MariaDB's does not, and asking it beside would tell nothing more.
+        This is for the catalog. MySQL's catalog shows the moment of the snapshot, although a name
+        leads to the table that has the name now. MariaDB's catalog always shows what is there now,
+        so no second connection is needed.
         """
         if self.is_mariadb or self._moment is None:
             return self.rows(sql, parameters)
@@ -129,21 +130,21 @@ class Session:
             if self._beside is not None and self._beside.identity == self.identity:
                 return self._beside.rows(sql, parameters)
         except (ServerError, pymysql.err.Error) as error:
-            log.info("the catalog is not told beside the moment, which ends: %s", error)
+            log.info("the catalog cannot be read beside the snapshot, which ends: %s", error)
         self.end_moment()
         return self.rows(sql, parameters)
 
     def rows_of_octets(self, sql: str) -> list[tuple[bytes | None, ...]]:
-        """Every row of a result, texts as the bytes that came; for columns of text alone."""
+        """Every row of a result, with texts as the bytes received; all columns must be texts."""
         return self._repeated(sql, (), is_decoded=False)[0]
 
     @property
     def moment(self) -> datetime | None:
-        """The moment of which everything is read now; None where each statement has its own."""
+        """The moment of the open snapshot; None if each statement reads what is there now."""
         return self._moment.at if self._moment else None
 
     def begin_moment(self, seconds: float) -> None:
-        """Read one moment from now on, for so many seconds at most, where the source has such."""
+        """Open a snapshot for at most so many seconds, if the source supports it."""
         if not self.is_mariadb:
             with suppress(ServerError):
                 self._beside = Session(self.address)
@@ -153,7 +154,7 @@ class Session:
                 for statement in BEGIN:
                     self._fetch(statement, ())
             except pymysql.err.Error as error:
-                log.warning("no one moment: %s", error)
+                log.warning("no snapshot: %s", error)
                 self._forget_moment()
                 return
             timer = Timer(seconds, self._end_in_turn)
@@ -162,31 +163,31 @@ class Session:
             timer.start()
 
     def end_moment(self) -> None:
-        """Let every statement read what is there when it begins."""
+        """End the snapshot: each statement again reads what is there when it begins."""
         self._end_in_turn()
         self._close_beside()
 
     def _end_in_turn(self) -> None:
         with self._turn:
-            # its time may have been over before, or the session closed
+            # its time may be over already, or the session closed
             if self._moment is not None:
                 self._forget_moment()
 
     def _forget_moment(self) -> None:
-        """End the snapshot; the caller has the turn."""
+        """End the snapshot; the caller holds the session's lock."""
         if self._moment:
             self._moment.timer.cancel()
         self._moment = None
-        # a connection that is lost has none
+        # a lost connection has no snapshot to end
         with suppress(pymysql.err.Error, OSError):
             self._fetch(END, ())
 
     def _repeated(
         self, sql: str, parameters: tuple[Any, ...], is_decoded: bool = True
     ) -> tuple[list[Any], int]:
-        """Run a SELECT, again on a new connection where the old one broke under it.
+        """Run a SELECT; repeat it on a new connection if the old one breaks.
 
-        One thread at a time: reconcile asks for the next range beside its other reads.
+        One thread at a time: reconcile reads the next range in a second thread.
         """
         refusal = None
         with self._turn:
@@ -196,7 +197,9 @@ class Session:
                 except pymysql.err.Error as error:
                     if error_number(error) not in CONNECTION_LOST:
                         raise
-                    log.warning("connection lost (%s), again in %s s", error_number(error), pause)
+                    log.warning(
+                        "connection lost (%s), retrying in %s s", error_number(error), pause
+                    )
                 time.sleep(pause)
                 refusal = self._reopen()
             if refusal is not None:
@@ -206,7 +209,7 @@ class Session:
     def _of_the_moment(
         self, sql: str, parameters: tuple[Any, ...], is_decoded: bool
     ) -> tuple[list[Any], int]:
-        """Run a SELECT in the moment that is open; without one, or when its time is over, alone."""
+        """Run a SELECT in the open snapshot, or alone if there is none or its time is over."""
         moment = self._moment
         if moment is not None and moment.seconds_left > 0:
             statement = limited(sql, moment.seconds_left, self.is_mariadb)
@@ -241,7 +244,7 @@ class Session:
             return list(cursor.fetchall()), cursor.warning_count
 
     def _reopen(self) -> ServerError | None:
-        """Connect anew to the same server; what stands against it, for the last attempt to tell."""
+        """Connect to the same server again; returns the error if that fails, None otherwise."""
         before = self.identity
         self._forget_moment()
         self._disconnect()
@@ -258,9 +261,9 @@ class Session:
         return None
 
     def local_offset(self, since: datetime) -> int:
-        """How many seconds the server's own zone was ahead of UTC, then or now: the lesser of both.
+        """How many seconds the server's zone was ahead of UTC: then or now, the lesser of both.
 
-        Between the two it may have been put forward for the summer.
+        In between, daylight saving time may have begun.
         """
         moment = since.strftime("%Y-%m-%d %H:%M:%S")
         (offset,) = self.only_row(
@@ -268,18 +271,18 @@ class Session:
             (moment, moment),
         )
         now = self.local_offset_seconds
-        # a zone by its name is unknown to a server without tables of zones
+        # a server without time zone tables does not know zones by name
         return now if offset is None else min(now, int(offset))
 
     def as_of(self) -> datetime:
-        """What is read from now on is of this time or later, by the source's clock, in UTC.
+        """The earliest time that reads from now on can show, by the source's clock, in UTC.
 
-        In a moment, the time just before that began.
+        In a snapshot, this is the time just before it began.
         """
         return self.moment or self.clock()
 
     def clock(self) -> datetime:
-        """The source's own clock, in UTC."""
+        """The source's clock, in UTC."""
         now: datetime = self.only_row("select utc_timestamp(6)")[0]
         return now.replace(tzinfo=UTC)
 
@@ -319,12 +322,12 @@ def _connect(address: Address) -> pymysql.Connection:
     except PasswordRefused:
         raise ServerError(
             f"operational {address}",
-            "the server asks for the password in clear text, or by a hash as good; it was not sent",
-            "Let the server offer TLS, or give the account another plugin, as"
-            " mysql_native_password; if it has one, another server answers in its place.",
+            "the server asks for the password in clear text or as an equal hash; it was not sent",
+            "Enable TLS on the server, or give the account another plugin, such as"
+            " mysql_native_password. If it has one, another server is answering.",
         ) from None
     except pymysql.err.MySQLError:
         raise
     except Exception as error:
-        # where something else than MySQL answers, the driver fails in many ways
+        # if something other than MySQL answers, the driver fails in many ways
         raise refusal(address, error) from None

@@ -1,7 +1,7 @@
-"""What a session on the source relies on: set after connecting, and read back.
+"""The settings on which a session on the source relies: set after connecting, and read back.
 
-A server's own values, an account's `init_connect` and a proxy may say otherwise; none of them may
-change what a statement of ours returns, cut it short, or end it.
+The server's defaults, an `init_connect` and a proxy may set other values. None of them may change
+what our statements return, cut off a result, or end a statement.
 """
 
 from collections.abc import Callable, Collection
@@ -15,9 +15,9 @@ from pymysql.constants import ER
 from common.errors import ServerError
 
 STATEMENT_SECONDS = 2
-"""No statement of ours may run longer at the source."""
+"""The longest that one of our statements may run at the source."""
 LOCK_WAIT_SECONDS = 5
-"""How long we stand behind somebody's ALTER before the table is left for the next run."""
+"""How long to wait for another session's ALTER before the table is left to the next run."""
 SLOW_NETWORK_SECONDS = 60
 UNLIMITED = 2**64 - 1
 
@@ -26,7 +26,7 @@ Fetch = Callable[[str], list[tuple[Any, ...]]]
 
 @dataclass(frozen=True)
 class Setting:
-    """A variable of the session, under the name of each server that has it, and its value."""
+    """A session variable, with its name on each kind of server, and its value."""
 
     names: tuple[str, ...]
     value: int | str
@@ -37,7 +37,7 @@ class Setting:
         return f"'{self.value}'" if is_quoted else str(self.value)
 
     def is_kept(self, found: Any) -> bool:
-        """True where the server says that it has the value."""
+        """True if the server returns the value that was set."""
         if isinstance(self.value, str):
             return str(found) == self.value
         # SHOW VARIABLES writes a 1 as ON
@@ -45,13 +45,13 @@ class Setting:
 
 
 SETTINGS = (
-    # a value's text, and what a statement means
+    # the text of a value, and the meaning of a statement
     Setting(("sql_mode",), ""),
     Setting(("old_mode",), ""),
     Setting(("time_zone",), "+00:00"),
     Setting(("sql_auto_is_null",), 0),
     Setting(("max_sort_length",), 8192),
-    # rows as they are now, and all of them
+    # all rows, as they are now
     Setting(("sql_select_limit",), UNLIMITED),
     Setting(("max_join_size",), UNLIMITED),
     Setting(("sql_big_selects",), 1),
@@ -66,7 +66,7 @@ SETTINGS = (
     Setting(("completion_type",), "NO_CHAIN"),
     Setting(("transaction_isolation", "tx_isolation"), "REPEATABLE-READ"),
     Setting(("transaction_read_only", "tx_read_only"), 1),
-    # limits that would end a statement or the connection, and ours
+    # limits that would end a statement or the connection, and our own
     Setting(("max_execution_time",), STATEMENT_SECONDS * 1000),
     Setting(("max_statement_time",), STATEMENT_SECONDS),
     Setting(("lock_wait_timeout",), LOCK_WAIT_SECONDS),
@@ -78,17 +78,17 @@ SETTINGS = (
     Setting(("net_read_timeout",), SLOW_NETWORK_SECONDS),
     Setting(("net_write_timeout",), SLOW_NETWORK_SECONDS),
     Setting(("max_session_mem_used",), 2**63 - 1),
-    # warnings that say nothing of a value: a digest made under a warning is no digest
+    # no warnings that are not about a value: a digest with a warning is not used
     Setting(("range_optimizer_max_mem_size",), 0),
     Setting(("note_verbosity",), "basic"),
 )
-"""Of a setting with two names, the first one that the server knows is set."""
+"""If a setting has two names, the first that the server knows is set."""
 
 FIRST = ("sql_mode", "sql_select_limit", "max_join_size", "sql_big_selects")
-"""What every server knows, and without which it may not tell what else it knows."""
+"""Settings that every server knows, and that the query for the other settings needs."""
 
 STATEMENT_LIMITS = {"max_execution_time", "max_statement_time"}
-"""MySQL's and MariaDB's name; a server has one of them, or is too old for either."""
+"""The names of MySQL and MariaDB; a server has one of them, or is too old for either."""
 
 CHARACTER_SETS = (
     Setting(("character_set_client",), "utf8mb4"),
@@ -96,13 +96,13 @@ CHARACTER_SETS = (
     Setting(("character_set_results",), "utf8mb4"),
     Setting(("collation_connection",), "utf8mb4_bin"),
 )
-"""What SET NAMES sets."""
+"""The variables that SET NAMES sets."""
 
 
 def set_up(fetch: Fetch, server: str, packet_bytes: int) -> frozenset[str]:
-    """Set a new session up; the names of what was set.
+    """Set up a new session; returns the names of the settings.
 
-    Raises ServerError with the name of a setting that the server does not take.
+    Raises ServerError with the name of a setting that the server does not accept.
     """
     fetch("set names utf8mb4 collate utf8mb4_bin")
     _limit_statements(fetch)
@@ -112,7 +112,7 @@ def set_up(fetch: Fetch, server: str, packet_bytes: int) -> frozenset[str]:
     names = ", ".join(f"'{name}'" for setting in SETTINGS for name in setting.names)
     found: dict[str, Any] = dict(fetch(f"show session variables where variable_name in ({names})"))
     wanted = _named(found)
-    # the packet is the limit of what GROUP_CONCAT returns
+    # GROUP_CONCAT() returns at most one packet
     wanted["group_concat_max_len"] = Setting(("group_concat_max_len",), packet_bytes)
     _set(
         fetch,
@@ -128,7 +128,7 @@ def set_up(fetch: Fetch, server: str, packet_bytes: int) -> frozenset[str]:
 
 
 def _limit_statements(fetch: Fetch) -> None:
-    """Put our limit in the place of one that may be too short for what follows."""
+    """Set our limit first, since the server's may be too short for what follows."""
     for setting in SETTINGS:
         (name, *_) = setting.names
         if name in STATEMENT_LIMITS:
@@ -140,7 +140,7 @@ def _limit_statements(fetch: Fetch) -> None:
 
 
 def _named(known: Collection[str]) -> dict[str, Setting]:
-    """The settings that a server has, each by the first of its names that it knows."""
+    """The settings that a server has, each under the first of its names that it knows."""
     named = {}
     for setting in SETTINGS:
         name = next((name for name in setting.names if name in known), None)
@@ -156,7 +156,7 @@ def _set(fetch: Fetch, server: str, wanted: dict[str, Setting]) -> None:
     except pymysql.err.MySQLError as error:
         if not _is_said_by_server(error):
             raise
-        # one of them is refused, and the server does not say which
+        # one of them was refused, but the server does not say which
         for (name, setting), assignment in zip(wanted.items(), assignments, strict=True):
             _set_one(fetch, server, name, setting, assignment)
 
@@ -170,7 +170,7 @@ def _set_one(fetch: Fetch, server: str, name: str, setting: Setting, assignment:
         raise ServerError(
             f"operational {server}",
             f'{name} cannot be set to "{setting.value}" ({error.args[-1]})',
-            "Let the account set it for its own sessions, or set it so for all.",
+            "Allow the account to set it for its own sessions, or set it for all.",
         ) from None
 
 
@@ -182,11 +182,11 @@ def _check(fetch: Fetch, server: str, wanted: dict[str, Setting]) -> None:
             raise ServerError(
                 f"operational {server}",
                 f'{name} is "{value}" after it was set to "{setting.value}"',
-                "Connect to the server itself: a proxy before it must pass on what a session sets.",
+                "Connect to the server directly; a proxy must pass on the settings of a session.",
             )
 
 
 def _is_said_by_server(error: pymysql.err.MySQLError) -> bool:
-    """False for what the driver says, of a connection that is lost for example."""
+    """False for an error of the driver, such as a lost connection."""
     number = error.args[0] if error.args else 0
     return isinstance(number, int) and number >= 1000 and not 2000 <= number < 3000

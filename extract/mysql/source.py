@@ -1,4 +1,4 @@
-"""A MySQL or MariaDB server as a source; `extract/source.py` says what each method is for."""
+"""A MySQL or MariaDB server as a source; `extract/source.py` describes the methods."""
 
 from extract.declarations import MirroredTable
 from extract.limits import LIMITS, Limits
@@ -10,7 +10,7 @@ from extract.table import TableDescription
 
 
 class MySQLSource(Session):
-    """A session that knows its tables."""
+    """A session that describes and reads tables."""
 
     @property
     def description(self) -> str:

@@ -1,4 +1,4 @@
-"""One table of a MySQL or MariaDB server, as it is read."""
+"""One table of a MySQL or MariaDB server."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from extract.column import KeyKind
 from extract.errors import TableChanged
 from extract.limits import LIMITS, Limits
 from extract.mysql.aggregates import Aggregates
-from extract.mysql.altered import altered_there
+from extract.mysql.anomalies import anomaly_kinds
 from extract.mysql.bitmaps import source_bitmaps
 from extract.mysql.catalog import describe
 from extract.mysql.chunker import Chunker
@@ -29,7 +29,7 @@ from extract.table import TableDescription
 
 
 class MySQLTable:
-    """Reads one table of the source; `extract/source.py` says what each method is for."""
+    """Reads one table of the source; `extract/source.py` describes the methods."""
 
     def __init__(
         self,
@@ -64,15 +64,15 @@ class MySQLTable:
     def is_empty(self) -> bool:
         return self._session.row(f"select 1 from {self.description.qualified} limit 1") is None
 
-    def tell(self, action: str, done: int, expected: int, unit: str = "rows") -> None:
+    def report(self, action: str, done: int, expected: int, unit: str = "rows") -> None:
         self._report(Progress(self.description.name, action, done, expected, unit))
 
-    def telling(self, action: str, chunks: Iterator[Chunk], expected: int = 0) -> Iterator[Chunk]:
+    def reporting(self, action: str, chunks: Iterator[Chunk], expected: int = 0) -> Iterator[Chunk]:
         rows = 0
         for chunk in chunks:
             yield chunk
             rows += chunk.rows
-            self.tell(action, rows, expected)
+            self.report(action, rows, expected)
 
     def read(
         self, fields: Fields, bound: str | None = None, known: Sequence[KeyRange] = ()
@@ -81,8 +81,8 @@ class MySQLTable:
         rows = self._limits.rows_per_scan
         rows = self._limits.rows_per_scan
         for number, key_range in enumerate(known):
-            self.tell("read", number, len(known), "ranges")
-            # nobody knows how much has come behind the last one
+            self.report("read", number, len(known), "ranges")
+            # the number of rows beyond the last known range is unknown
             is_open = key_range.up_to is None
             for part in self._chunker.split(key_range, rows) if is_open else [key_range]:
                 yield from self._reader.read(columns, condition, part, rows)
@@ -104,12 +104,12 @@ class MySQLTable:
         yield from self._reader.read(self._columns(fields), where, WHOLE, rows)
 
     def digest(self, key_range: KeyRange) -> Digest:
-        return source_digest(self._aggregates, self.description, key_range, self._reader.is_plain)
+        return source_digest(self._aggregates, self.description, key_range, self._reader.is_fast)
 
-    def careful_digest(self, key_range: KeyRange, mirrored: Digest) -> Digest:
-        digest = source_digest(self._aggregates, self.description, key_range, is_plain=False)
-        # equal but for values that the mirror cannot hold: where there is one there are more
-        self._reader.is_plain &= digest != mirrored
+    def exact_digest(self, key_range: KeyRange, mirrored: Digest) -> Digest:
+        digest = source_digest(self._aggregates, self.description, key_range, is_fast=False)
+        # if only the exact digest is equal, there is an anomaly, which is a sign of more
+        self._reader.is_fast &= digest != mirrored
         return digest
 
     def key_bitmaps(self, key_range: KeyRange) -> str:
@@ -122,21 +122,21 @@ class MySQLTable:
         conditions = ["true"] if keys is None else map(self._has_one_of, keys)
         return pieces_of_widest(self._session, self.description, conditions)
 
-    def check_keys(self, suspects: list[str]) -> None:
-        for where in suspects:
-            altered_there(self._session, self.description, where)
+    def check_keys(self, flagged: list[str]) -> None:
+        for where in flagged:
+            anomaly_kinds(self._session, self.description, where)
 
-    def anomalies(self, suspects: list[str]) -> Iterator[Iterator[Chunk]]:
+    def anomalies(self, flagged: list[str]) -> Iterator[Iterator[Chunk]]:
         keys = [column_field(column) for column in self._key]
-        for where in suspects:
-            for kind in altered_there(self._session, self.description, where):
+        for where in flagged:
+            for kind in anomaly_kinds(self._session, self.description, where):
                 name, reason = source_literal(kind.column.name), source_literal(kind.reason)
-                noted = (name, kind.value, kind.stored, reason)
-                fields = keys + [computed_field(expression, quoted=True) for expression in noted]
+                recorded = (name, kind.value, kind.stored, reason)
+                fields = keys + [computed_field(expression, quoted=True) for expression in recorded]
                 yield self._read_where(fields, f"{where} and {kind.condition}")
 
     def check_dropped(self, names: list[str]) -> None:
-        # the catalog leaves out what an account may not see; such a column must not be emptied
+        # the catalog hides columns that the account may not see; these must not become NULL
         for name in names:
             try:
                 self._session.rows(
@@ -159,7 +159,7 @@ class MySQLTable:
         return [*columns, computed_field(digest, quoted=False)]
 
     def _window(self, bound: str | None) -> str:
-        """The condition of a window: at or after the bound, or without a value."""
+        """The condition of a window: at or above the bound, or NULL."""
         column = self.description.cursor_column
         if bound is None or column is None:
             return "true"
@@ -171,7 +171,7 @@ class MySQLTable:
         return "(" + " or ".join(f"({source_equality(self._key, key)})" for key in keys) + ")"
 
     def _read_where(self, fields: list[Field], where: str) -> Iterator[Chunk]:
-        """The rows that meet a condition that already says the range."""
+        """The rows that meet a condition, which includes the range."""
         yield from self._reader.read(fields, where, WHOLE, self._limits.rows_per_value)
 
     def _read_by_range(

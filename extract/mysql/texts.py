@@ -1,37 +1,37 @@
-"""Texts of the source as PostgreSQL can store them: in UTF-8, without NUL, and without a surrogate.
+"""Texts of the source as PostgreSQL can store them: in UTF-8, without NULs and surrogates.
 
-What cannot be stored is replaced by the source itself, so that its digests are of what is stored.
+The source replaces what cannot be stored, so that its digests are those of what is stored.
 """
 
 from extract.mysql.facts import ColumnFacts, Dialect
 
 NUL_PICTURE = "\u2400"
-"""What stands in the mirror for the character NUL, which PostgreSQL cannot store, and for what
-an ENUM or a SET with a member '' shows as '' or as nothing, and is not."""
+"""The mirror's replacement for the character NUL, which PostgreSQL cannot store, and for a value
+of an ENUM or a SET with a member '' that is shown as '' or as nothing and is neither."""
 REPLACEMENT = "\ufffd"
-"""What begins the mark behind a text of which some bytes are no Unicode character."""
+"""The first character of the mark after a text of which some bytes are not Unicode."""
 LOST = ("3f", "efbfbd", "00")
-"""What servers put in place of what is no character: ?, U+FFFD or NUL, as hexadecimal UTF-8."""
+"""What servers put in place of invalid characters: ?, U+FFFD or NUL, as hexadecimal UTF-8."""
 MARK_DIGITS = 16
-"""Hexadecimal digits of the SHA-256 of the bytes of such a text that stand in its mark."""
+"""The number of hexadecimal digits of the SHA-256 of such a text in its mark."""
 
 UTF8 = {"utf8mb4", "utf8mb3", "utf8"}
 UTF16 = {"ucs2", "utf16", "utf16le", "utf32"}
-"""Character sets in which a surrogate can stand alone, and nothing else is no character."""
+"""Character sets in which an unpaired surrogate is the only invalid character."""
 EVERY_BYTE_IS_A_CHARACTER = {"latin1"}
 SHORT_TEXT = 16_384
-"""Octets of a text in which a function of quadratic time may replace something."""
+"""The most octets of a text to which a function of quadratic time may be applied."""
 
 
 def _converted(facts: ColumnFacts, name: str) -> str:
-    """A text's bytes in UTF-8, with ? in place of what is no character; a surrogate stays."""
+    """A text's bytes in UTF-8, with ? for invalid characters; a surrogate remains."""
     if facts.charset in UTF8:
         return f"cast({name} as binary)"
     return f"cast(convert({name} using utf8mb4) as binary)"
 
 
-def plain_text(facts: ColumnFacts, name: str) -> str:
-    """A text's bytes in UTF-8; only a NUL or a surrogate in UTF-8 is left as it is."""
+def fast_text(facts: ColumnFacts, name: str) -> str:
+    """A text's bytes in UTF-8; only NULs, and surrogates in UTF-8, are left as they are."""
     if facts.charset in UTF8:
         return _converted(facts, name)
     condition = no_unicode(facts, name)
@@ -42,17 +42,17 @@ def plain_text(facts: ColumnFacts, name: str) -> str:
 def storable_text(facts: ColumnFacts, name: str) -> str:
     """A text's bytes in UTF-8 as PostgreSQL can store them."""
     converted, condition = _converted(facts, name), no_unicode(facts, name)
-    plain = f"if({condition}, {_marked(facts, name)}, {converted})" if condition else converted
+    fast = f"if({condition}, {_marked(facts, name)}, {converted})" if condition else converted
     is_odd = f"locate(x'00', {converted}) > 0" + (f" or {condition}" if condition else "")
-    return f"if({is_odd}, {_pictured(facts, plain)}, {converted})"
+    return f"if({is_odd}, {_pictured(facts, fast)}, {converted})"
 
 
 def _marked(facts: ColumnFacts, name: str) -> str:
-    """A text with ? in place of what is no character, and behind it a mark made of its bytes.
+    """A text with ? for invalid characters, followed by a mark that is made of its bytes.
 
-    So two such texts stay two, and differ from the text that they look like. Without a mark is a
-    text that is longer, of which no piece could tell it, and one whose every character has a
-    Unicode, but comes back from it as other bytes.
+    So two different such texts remain different, and differ from the text that they look like.
+    There is no mark after a longer text, since its pieces could not be compared, and after a text
+    whose characters all have a Unicode equivalent, but are converted back to other bytes.
     """
     text = _converted(facts, name)
     if facts.charset in UTF8 | UTF16:
@@ -64,37 +64,38 @@ def _marked(facts: ColumnFacts, name: str) -> str:
 
 
 def no_unicode(facts: ColumnFacts, name: str) -> str | None:
-    """The source's predicate that a text has bytes that are no Unicode character.
+    """The source's predicate for a text with bytes that are not a Unicode character.
 
-    They are those that do not come back from Unicode. None where every byte is a character.
+    These are bytes that differ after a conversion to Unicode and back. None if every byte is a
+    character.
     """
     if facts.charset is None or facts.charset in EVERY_BYTE_IS_A_CHARACTER:
         return None
     octets, unicode = f"cast({name} as binary)", f"convert({name} using utf8mb4)"
     if facts.charset in UTF8 | UTF16:
-        # UTF-16 alone refuses a surrogate without its other half
+        # only UTF-16 refuses an unpaired surrogate
         unicode = f"convert(convert({name} using utf16) using utf8mb4)"
     if facts.charset in UTF8:
-        # a surrogate begins with this byte, as some other characters do
+        # a surrogate begins with this byte, as do some other characters
         return f"(locate(x'ED', {octets}) > 0 and not (cast({unicode} as binary) <=> {octets}))"
     back = f"convert({unicode} using {facts.charset})"
-    # the octets of a text that is too wide are NULL: it may have such, and its pieces tell
+    # the octets of a text that is too wide are NULL: such a text is examined in pieces
     is_wide = f"{octets} is null and {name} is not null"
     return f"(not (cast({back} as binary) <=> {octets}) or ({is_wide}))"
 
 
 def has_nul(facts: ColumnFacts, name: str) -> str | None:
-    """The source's predicate that a text, or a part of it, has the character NUL."""
+    """The source's predicate for a text, or a part of one, with the character NUL."""
     if facts.charset is None:
         return None
     return f"(locate(x'00', {_converted(facts, name)}) > 0)"
 
 
 def _pictured(facts: ColumnFacts, text: str) -> str:
-    """A text's bytes with the picture of NUL in place of each.
+    """A text's bytes with the picture of NUL in place of each NUL.
 
-    Never by a function that takes quadratic time, in which it cannot be killed, and of a long text
-    hours: REPLACE() of MariaDB and of MySQL 5 is one, unless both texts are of one length.
+    A function of quadratic time must not be used: it takes hours for a long text, and cannot be
+    killed meanwhile. REPLACE() of MariaDB and MySQL 5 is one, unless both texts have one length.
     """
     picture = f"x'{NUL_PICTURE.encode().hex()}'"
     if facts.dialect is Dialect.MARIADB:
@@ -106,9 +107,9 @@ def _pictured(facts: ColumnFacts, text: str) -> str:
 
 
 def storable(text: bytes) -> bytes:
-    """A text in UTF-8 as the source would write it for PostgreSQL, made here where it cannot."""
+    """A text in UTF-8 as the source would write it for PostgreSQL, if the source cannot."""
     if b"\xed" in text:
         characters = text.decode("utf-8", "surrogatepass")
-        # such a text comes here only where it is too long for a mark
+        # only a text that is too long for a mark comes here
         text = characters.encode("utf-8", "replace")
     return text.replace(b"\0", NUL_PICTURE.encode())

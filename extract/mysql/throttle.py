@@ -1,4 +1,4 @@
-"""How hard we lean on the source: a share of the time, and not at all while it is busy."""
+"""The throttle: limits the work at the source to a share of the time, and waits if it is busy."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,17 +9,17 @@ from common.log import get_logger
 log = get_logger(__name__)
 
 BURST_SECONDS = 2.0
-"""Work of so many seconds is done without a pause, so that small tables never wait."""
+"""This many seconds of work are done without a pause, so that small tables never wait."""
 BUSY_THREADS = 25
-"""The source is busy while more threads than this are running in it."""
+"""The source is busy while more threads than this are running."""
 BUSY_CHECK_SECONDS = 1.0
 BUSY_PAUSE_SECONDS = 1.0
 BUSY_PATIENCE_SECONDS = 60.0
-"""After so long the work goes on: a source that is always busy is still mirrored."""
+"""The work continues after this time, so that a source that is always busy is mirrored too."""
 
 
 class Throttle:
-    """Keeps the work at the source within a share of the time that passes."""
+    """Limits the work at the source to a share of the elapsed time."""
 
     def __init__(self, duty: float) -> None:
         self._duty = duty
@@ -29,7 +29,7 @@ class Throttle:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Count the time of a statement."""
+        """Count the time of a statement as work."""
         started = time.monotonic()
         try:
             yield
@@ -37,7 +37,7 @@ class Throttle:
             self._credit -= time.monotonic() - started
 
     def wait(self, threads_running: Callable[[], int]) -> None:
-        """Wait until the next statement is within the share, and the source is not busy."""
+        """Wait until the share permits the next statement and the source is not busy."""
         now = time.monotonic()
         earned = (now - self._counted_at) * self._duty
         self._credit = min(BURST_SECONDS, self._credit + earned)

@@ -1,9 +1,9 @@
-"""The one table of types: how each type of the source is read, kept and compared.
+"""The one table of types: how each type of the source is read, stored and compared.
 
 Every value has one canonical text. The source server writes it (`source_text`), PostgreSQL parses
-it into `postgres`, and writes the same text again from what it stored (`mirror_text`). So one
-text serves the landing file and the digests that prove the mirror. `resolve` is what everybody
-else asks: it makes of what the catalog says of a column what both sides need to know of it.
+it into `postgres`, and writes the same text again from what it stored (`mirror_text`). So the same
+text is used for the landing file and for the digests. Other modules call `resolve`, which turns
+what the catalog says about a column into what both sides need to know about it.
 """
 
 from collections.abc import Callable
@@ -15,21 +15,23 @@ from extract.mysql.facts import ColumnFacts
 from extract.mysql.texts import NUL_PICTURE
 
 VALID_DATE = "{c} >= '0001-01-01' and dayofmonth({c}) between 1 and dayofmonth(last_day({c}))"
-"""True where a DATE or DATETIME is a day of the calendar that PostgreSQL can hold."""
+"""True if a DATE or DATETIME is a day of the calendar that PostgreSQL can represent."""
 
 
 @dataclass(frozen=True)
 class TypeRule:
-    """How the values of some types travel. `{c}` stands for the quoted column, `{text}` for the
-    UTF-8 bytes of its text, `{number}` for an integer without leading zeros.
+    """How values of some types are read and stored.
 
-    `plain` is a cheaper `source_text`, right for rows of which no value needs to be noted.
-    `key_kind` is None where a type cannot be a key, `cursor_kind` where it cannot be a cursor.
-    `quoted` is true where the text may hold any character. `held` is the predicate that a value
-    can be held as it is, where some cannot: the others become NULL, and an anomaly. `octets` is
-    what gives the driver the bytes of a value, where they are its value. `can_be_cut` is false
-    where the text of a value is not that of its pieces. `equal_by_text` is true where PostgreSQL
-    has no equality, or one that takes two different values for equal.
+    `{c}` stands for the quoted column, `{text}` for the UTF-8 bytes of its text, `{number}` for an
+    integer without leading zeros.
+
+    `fast_text` is a cheaper `source_text`, correct for rows without an anomaly. `key_kind` is None
+    if a type cannot be a key, `cursor_kind` if it cannot be a cursor. `quoted` is true if the text
+    may contain any character. `representable` is the predicate of a representable value, None if
+    all are; other values become NULL, and an anomaly. `octets` is the expression for the bytes of a
+    value, if the bytes are its value. `can_be_cut` is false if the text of a value is not that of
+    its pieces. `equal_by_text` is true if PostgreSQL has no equality for the type, or one that
+    equates different values.
     """
 
     data_types: tuple[str, ...]
@@ -39,15 +41,15 @@ class TypeRule:
     key_kind: KeyKind | None = KeyKind.TEXT
     cursor_kind: CursorKind | None = None
     quoted: bool = False
-    held: str | None = None
+    representable: str | None = None
     octets: str | None = None
-    plain: str | None = None
+    fast_text: str | None = None
     can_be_cut: bool = True
     equal_by_text: bool = False
 
     @property
     def can_be_wide(self) -> bool:
-        """True where a value's text may be wider than the source's functions can write."""
+        """True if a value's text may be wider than the source's functions can write."""
         return self.quoted or self.octets is not None
 
 
@@ -60,14 +62,14 @@ def _integer(column: ColumnFacts) -> str:
 
 
 def _moment(timestamp: str, column: ColumnFacts) -> str:
-    """The PostgreSQL expression of a moment's text, to the column's own digits of a second."""
+    """PostgreSQL's expression for the text of a time, with the column's digits of a second."""
     if column.datetime_precision:
         return f"to_char({timestamp}, 'YYYY-MM-DD HH24:MI:SS.FF{column.datetime_precision}')"
     return f"{timestamp}::text"
 
 
 def _time_fraction(column: ColumnFacts) -> int:
-    """How many characters of `.US` a TIME column's text has."""
+    """How many characters of `.US` the text of a TIME column has."""
     return column.datetime_precision + 1 if column.datetime_precision else 0
 
 
@@ -121,8 +123,8 @@ RULES = (
         postgres=lambda column: "date",
         source_text=f"case when {VALID_DATE} then {{c}} end",
         mirror_text="{c}::text",
-        plain="{c}",
-        held=VALID_DATE,
+        fast_text="{c}",
+        representable=VALID_DATE,
         key_kind=KeyKind.TIME,
     ),
     TypeRule(
@@ -130,8 +132,8 @@ RULES = (
         postgres=lambda column: f"timestamp({column.datetime_precision}) without time zone",
         source_text=f"case when {VALID_DATE} then {{c}} end",
         mirror_text="{moment}",
-        plain="{c}",
-        held=VALID_DATE,
+        fast_text="{c}",
+        representable=VALID_DATE,
         key_kind=KeyKind.TIME,
         cursor_kind=CursorKind.LOCAL_TIME,
     ),
@@ -140,8 +142,8 @@ RULES = (
         postgres=lambda column: f"timestamp({column.datetime_precision}) with time zone",
         source_text="case when {c} <> 0 then {c} end",
         mirror_text="{utc_moment}",
-        plain="{c}",
-        held="{c} <> 0",
+        fast_text="{c}",
+        representable="{c} <> 0",
         key_kind=KeyKind.TIME,
         cursor_kind=CursorKind.TIME,
     ),
@@ -155,7 +157,7 @@ RULES = (
             " || left(to_char(greatest({c}, -{c}), '.US'), {time_fraction})"
         ),
         key_kind=KeyKind.TIME,
-        # 24 hours are equal to a day there
+        # PostgreSQL takes 24 hours and a day for equal
         equal_by_text=True,
     ),
     TypeRule(
@@ -169,7 +171,7 @@ RULES = (
         ),
         postgres=lambda column: "text",
         source_text="{text}",
-        plain="{plain_text}",
+        fast_text="{fast_text}",
         mirror_text="{c}",
         quoted=True,
     ),
@@ -177,9 +179,9 @@ RULES = (
         data_types=("enum",),
         postgres=lambda column: "text",
         source_text="{text}",
-        plain="{plain_text}",
+        fast_text="{fast_text}",
         mirror_text="{c}",
-        # in the order of its members, in which a comparison with a text does not go
+        # ordered by its members, while a comparison with a text is not
         key_kind=KeyKind.MEMBER,
         quoted=True,
     ),
@@ -187,7 +189,7 @@ RULES = (
         data_types=("set",),
         postgres=lambda column: "text",
         source_text="{text}",
-        plain="{plain_text}",
+        fast_text="{fast_text}",
         mirror_text="{c}",
         quoted=True,
     ),
@@ -244,7 +246,7 @@ RULES = (
         source_text="concat('\\\\x', lower(hex({c})))",
         mirror_text="{c}::text",
         key_kind=None,
-        # MySQL sends a VECTOR as a type of its own, which the driver would take for ASCII
+        # MySQL sends a VECTOR as a separate type, which the driver would take for ASCII
         octets="cast({c} as binary)",
     ),
 )
@@ -256,14 +258,14 @@ INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 
 
 def resolve(facts: ColumnFacts) -> Column:
-    """What both sides need to know of a column. Raises KeyError for a type without a rule."""
+    """What both sides need to know about a column. Raises KeyError for a type without a rule."""
     rule = RULE_OF[facts.data_type]
     return Column(
         name=facts.name,
         source_type=facts.column_type,
         mirror_type=rule.postgres(facts),
         nullable=facts.nullable,
-        facts=facts.told,
+        facts=facts.definition,
         source=_at_source(facts, rule),
         canonical=rule.mirror_text.format(
             c=VALUE,
@@ -278,7 +280,7 @@ def resolve(facts: ColumnFacts) -> Column:
         is_quoted=rule.quoted,
         can_be_wide=rule.can_be_wide,
         can_be_cut=rule.can_be_wide and rule.can_be_cut,
-        has_plain_text=rule.plain is not None,
+        has_fast_text=rule.fast_text is not None,
         is_equal_by_text=rule.equal_by_text,
     )
 
@@ -287,12 +289,12 @@ def _at_source(facts: ColumnFacts, rule: TypeRule) -> AtSource:
     return AtSource(
         name=facts.quoted,
         text=_source_text(facts, rule),
-        plain_text=_formatted(rule.plain or rule.source_text, facts),
+        fast_text=_formatted(rule.fast_text or rule.source_text, facts),
         octets=(rule.octets or "{c}").format(c=facts.quoted),
         key_value=_key_value(facts, rule),
-        # a SET is ordered by its number, and compared with a text by its text
+        # a SET is ordered by its number, but compared with a text by its text
         key_order=f"concat({facts.quoted})" if facts.data_type == "set" else facts.quoted,
-        not_held=_not_held(facts, rule),
+        unrepresentable=_unrepresentable(facts, rule),
         odd_blank=_odd_blank(facts),
         no_unicode=texts.no_unicode(facts, VALUE),
         has_nul=texts.has_nul(facts, VALUE),
@@ -303,7 +305,7 @@ def _at_source(facts: ColumnFacts, rule: TypeRule) -> AtSource:
 
 
 def _source_text(facts: ColumnFacts, rule: TypeRule) -> str:
-    """The source's expression that writes a value's canonical text."""
+    """The source's expression for a value's canonical text."""
     text = _formatted(rule.source_text, facts)
     if "" in facts.members:
         pictured = f"concat_ws(',', '{NUL_PICTURE}', nullif({text}, ''))"
@@ -315,26 +317,26 @@ def _formatted(template: str, facts: ColumnFacts) -> str:
     is_text = facts.charset is not None
     return template.format(
         c=VALUE,
-        plain_text=texts.plain_text(facts, VALUE) if is_text else VALUE,
+        fast_text=texts.fast_text(facts, VALUE) if is_text else VALUE,
         text=texts.storable_text(facts, VALUE) if is_text else VALUE,
         number=f"{VALUE} + 0" if facts.shows_zeros else VALUE,
         double=doubles.source_text(facts, VALUE),
     )
 
 
-def _not_held(facts: ColumnFacts, rule: TypeRule) -> str | None:
-    """The source's predicate that a value becomes NULL in the mirror, where a type has such."""
-    if rule.held is None:
+def _unrepresentable(facts: ColumnFacts, rule: TypeRule) -> str | None:
+    """The source's predicate for a value that becomes NULL in the mirror; None if none does."""
+    if rule.representable is None:
         return None
-    is_not_held = f"ifnull(not ({rule.held.format(c=facts.quoted)}), true)"
-    return f"({facts.quoted} is not null and {is_not_held})" if facts.nullable else is_not_held
+    is_lost = f"ifnull(not ({rule.representable.format(c=facts.quoted)}), true)"
+    return f"({facts.quoted} is not null and {is_lost})" if facts.nullable else is_lost
 
 
 def _odd_blank(facts: ColumnFacts) -> str | None:
-    """The source's predicate that an ENUM or a SET shows as what it is not, where it can.
+    """The source's predicate for an ENUM or a SET that is shown as '' or as nothing and is neither.
 
-    An ENUM shows as '' with the number 0, which is a value that was invalid when it was written.
-    A SET shows its member '' as nothing, when that comes first.
+    An ENUM with the number 0 is shown as '': its value was invalid when it was written. A SET
+    whose first member is '' is shown as if it had no member there. None if no value can be such.
     """
     if facts.data_type == "enum":
         return f"{facts.quoted} = 0"
@@ -345,7 +347,7 @@ def _odd_blank(facts: ColumnFacts) -> str | None:
 
 
 def _key_value(facts: ColumnFacts, rule: TypeRule) -> str:
-    """The source's expression of a key's value as the driver hands it back into a WHERE."""
+    """The source's expression for a key's value as the driver passes it back into a WHERE."""
     if rule.key_kind is KeyKind.NUMBER:
         return f"{facts.quoted} + 0"
     if rule.key_kind is KeyKind.MEMBER:

@@ -121,7 +121,7 @@ def test_account_that_may_send_no_more_is_told(account: Callable[..., Address]) 
     with pytest.raises(ServerError) as caught:
         MySQLSource(address)
     assert "no connection (1226: " in str(caught.value)
-    assert "HINT: Wait until other sessions have ended, or let" in str(caught.value)
+    assert "HINT: Wait until other sessions have ended, or allow" in str(caught.value)
 
 
 @pytest.mark.skipif(CHOSEN == "mysql-5.6", reason="it locks no account")
@@ -130,7 +130,7 @@ def test_account_that_is_locked_is_told(account: Callable[..., Address]) -> None
     with pytest.raises(ServerError) as caught:
         MySQLSource(address)
     assert "locked" in str(caught.value)
-    assert "HINT: Let an administrator of the server unlock the account" in str(caught.value)
+    assert "HINT: Ask an administrator of the server to unlock the account" in str(caught.value)
 
 
 @pytest.mark.skipif(CHOSEN == "mysql-5.6", reason="it lets such an account in, to no end")
@@ -141,7 +141,7 @@ def test_account_whose_password_has_expired_is_told(account: Callable[..., Addre
     with pytest.raises(ServerError) as caught:
         MySQLSource(address)
     assert "operational visitor0@127.0.0.1" in str(caught.value)
-    assert "HINT: Let an administrator of the server unlock the account" in str(caught.value)
+    assert "HINT: Ask an administrator of the server to unlock the account" in str(caught.value)
 
 
 def install(root: Root, plugin: str) -> None:

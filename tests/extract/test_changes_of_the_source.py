@@ -105,8 +105,9 @@ def test_what_rests_on_a_staging_view_keeps_the_table_as_it_is(
     operational.execute("alter table items modify v varbinary(20)")
     (outcome,) = items.extract(items.table("items"))
     assert "theirs" in str(outcome.error)
-    assert "keeps the mirror from following\nHINT: Drop it, run, and make it again" in str(
-        outcome.error
+    assert (
+        "keeps the mirror from following\nHINT: Drop it, start a run, and create it again"
+        in str(outcome.error)
     )
     assert query("select count(*) from stg.items") == [(3,)]
 

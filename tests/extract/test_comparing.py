@@ -345,7 +345,7 @@ def test_row_that_is_listed_and_not_found_by_its_key_stops_its_table(
     monkeypatch.setattr(MySQLTable, "_has_one_of", lambda self, keys: "(false)")
     (outcome,) = items.extract(items.table("items"))
     assert str(outcome.error) == (
-        'items: the source lists a row with the key {"id": 2}, and finds none by it\n'
+        'items: the source lists a row with the key {"id": 2}, but finds no row by that key\n'
         "HINT: Correct the key at the source, or set `key` to another unique key."
     )
     assert query("select count(*) from mrr.items") == [(3,)]

@@ -11,8 +11,8 @@ from tests.support.servers import OperationalDatabase
 keys_that_cannot_be_held = pytest.mark.parametrize(
     ("ddl", "value", "told"),
     [
-        ("varchar(20) primary key", "concat('a', char(0), 'b')", "holds the character NUL"),
-        ("date primary key", "0", "not a date that PostgreSQL can hold"),
+        ("varchar(20) primary key", "concat('a', char(0), 'b')", "contains the character NUL"),
+        ("date primary key", "0", "not a date that PostgreSQL can represent"),
     ],
     ids=["NUL", "zero date"],
 )

@@ -78,7 +78,7 @@ def test_key_that_shows_as_another_stops_the_table(
     operational.execute(f"insert into items values (1), ({odd})")
     (outcome,) = mirror.extract(mirror.table("items", key=("k",), cursor=None))
     assert isinstance(outcome.error, TableError)
-    assert 'key column "k" holds a value that PostgreSQL cannot: ' in str(outcome.error)
+    assert 'key column "k" has a value that PostgreSQL cannot represent: ' in str(outcome.error)
 
 
 MANY_BITS = ", ".join(f"'m{(number * 37) % 64}'" for number in range(64))

@@ -86,7 +86,7 @@ def test_more_outliers_than_may_be_are_named(
     (outcome,) = mirror.extract(large)
     assert outcome.error is None
     assert (
-        'items: cursor column "ms" has 150 numbers far above all others, 99999999999999 and more'
+        'items: cursor column "ms" has 150 numbers far above all others, from 99999999999999 on'
         in outcome.warning
     )
     assert query("select status, error_message from dwh.run_log where status = 'warning'") == [
@@ -102,7 +102,7 @@ def test_first_load_names_more_outliers_than_may_be(
         "insert into items select seq, if(seq > 300, 900000000000 + seq, seq) from seq_1_to_450"
     )
     outcome = mirror.extract_one(mirror.table("items", cursor="version"))
-    assert "has 150 numbers far above all others, 900000000301 and more" in outcome.warning
+    assert "has 150 numbers far above all others, from 900000000301 on" in outcome.warning
 
 
 @pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000], ids=str)
@@ -136,7 +136,7 @@ def test_times_that_never_come_are_named_where_there_are_many(
         " from seq_1_to_3000"
     )
     outcome = mirror.extract_one(mirror.table("items", cursor="until_s"))
-    assert f"has 150 numbers far above all others, {never} and more" in outcome.warning
+    assert f"has 150 numbers far above all others, from {never} on" in outcome.warning
 
 
 @pytest.mark.parametrize("outliers", [150, 2100], ids=str)
@@ -149,7 +149,7 @@ def test_counters_that_jumped_are_named_where_there_are_many(
         " from seq_1_to_5000"
     )
     outcome = mirror.extract_one(mirror.table("items", cursor="version"))
-    assert f"has {outliers} numbers far above all others, 500000001 and more" in outcome.warning
+    assert f"has {outliers} numbers far above all others, from 500000001 on" in outcome.warning
 
 
 def test_clock_that_is_a_minute_ahead_keeps_its_overlap(

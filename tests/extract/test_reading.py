@@ -285,7 +285,7 @@ def test_key_that_cannot_be_walked_in_order_is_told(
     monkeypatch.setattr(chunker, "source_condition", lambda *_: "true")
     known = described_as_large(session, items.table("items"))
     chunks = session.table(known, items.limits).read(Fields(known.columns[:1]))
-    with pytest.raises(TableError, match="cannot be walked in order"):
+    with pytest.raises(TableError, match="cannot be read in order"):
         list(islice(chunks, 10))
 
 

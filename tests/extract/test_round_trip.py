@@ -202,7 +202,7 @@ def test_nul_is_pictured_and_noted_without_the_text(
     mirror.extract_one(table)
     assert query("select v, w from mrr.notes order by id") == [("a\u2400b", "\u2400"), ("c", "")]
     anomaly = query("select row_key, column_name, source_value, reason from dwh.mirror_anomaly")
-    assert anomaly == [('{"id": 1}', "v", None, "holds the character NUL, stored as \u2400")]
+    assert anomaly == [('{"id": 1}', "v", None, "contains the character NUL, stored as \u2400")]
     assert mirror.extract_one(table).applied.rows == 0
     operational.execute("update notes set v = 'ab' where id = 1")
     mirror.extract_one(table)

@@ -48,11 +48,11 @@ MUTANTS = [
     Mutant(
         "findings-guard-before",
         "Findings.settle",
-        "        suspects = self._read_again(source_rows)\n"
+        "        flagged = self._read_again(source_rows)\n"
         "        late_rows, late_by = self._late_rows(late_before)\n"
         '        check_deletes(self._pair, "reconcile_gone", accepted_deletes)\n',
         '        check_deletes(self._pair, "reconcile_gone", accepted_deletes)\n'
-        "        suspects = self._read_again(source_rows)\n"
+        "        flagged = self._read_again(source_rows)\n"
         "        late_rows, late_by = self._late_rows(late_before)\n",
         "the guard does not count the rows that the second read did not return",
     ),
@@ -65,16 +65,16 @@ MUTANTS = [
     ),
     Mutant(
         "copying-unsuspected",
-        "suspects_of",
-        "for chunk in copied if chunk.suspect))",
+        "flagged_conditions",
+        "for chunk in copied if chunk.is_flagged))",
         "for chunk in copied if False))",
         "what became NULL in a second read is not told",
     ),
     Mutant(
         "findings-anomalies",
         "Findings.settle",
-        "note_anomalies(self._pair, landed, suspects)",
-        "note_anomalies(self._pair, landed, [])",
+        "record_anomalies(self._pair, landed, flagged)",
+        "record_anomalies(self._pair, landed, [])",
         "an anomaly that no window saw is not noted",
     ),
     Mutant(
@@ -236,8 +236,8 @@ MUTANTS = [
     Mutant(
         "reconcile-bag-forgets",
         "_reconcile_multiset",
-        "return replace(brought, applied=applied + brought.applied)",
-        "return brought",
+        "return replace(verification, applied=applied + verification.applied)",
+        "return verification",
         "of a table without a key, what was brought before a swap is in no figure",
     ),
     Mutant(
@@ -249,7 +249,7 @@ MUTANTS = [
     ),
     Mutant(
         "bag-guard",
-        "bring_rows",
+        "apply_rows",
         "if lost > allowed and lost != accepted_deletes:",
         "if False:",
         "nothing guards a table without a key",

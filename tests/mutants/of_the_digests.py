@@ -21,15 +21,15 @@ MUTANTS = [
     ),
     Mutant(
         "digest-plain-for-ever",
-        "MySQLTable.careful_digest",
-        "self._reader.is_plain &= digest != mirrored",
+        "MySQLTable.exact_digest",
+        "self._reader.is_fast &= digest != mirrored",
         "pass",
         "each range with a value that the mirror cannot hold is asked for twice",
     ),
     Mutant(
         "digest-plain-alone",
         "_compare_rows",
-        "if source.is_plain and source.sha256 and source != mirrored:",
+        "if source.is_fast and source.sha256 and source != mirrored:",
         "if False:",
         "a range with a value that the mirror cannot hold is compared by row in every run",
     ),
@@ -52,8 +52,8 @@ MUTANTS = [
     Mutant(
         "digest-of-the-first-columns",
         "_row_text",
-        "{', '.join(_part(column, is_plain) for column in columns)}",
-        "{', '.join([_part(column, is_plain) for column in columns][:2])}",
+        "{', '.join(_part(column, is_fast) for column in columns)}",
+        "{', '.join([_part(column, is_fast) for column in columns][:2])}",
         "a change of the third column is not seen",
         also=(
             (

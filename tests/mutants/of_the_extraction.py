@@ -96,7 +96,7 @@ MUTANTS = [
     ),
     Mutant(
         "guard-candidates-kept",
-        "note_candidates",
+        "record_candidates",
         "    mirror.cursor.execute(\n"
         '        "delete from mrr_state.guard_candidate where table_name = %s",'
         " (mirror.name,)\n"
@@ -106,7 +106,7 @@ MUTANTS = [
     ),
     Mutant(
         "verification-of-every-run",
-        "brought_before",
+        "applied_before",
         '" where table_name = %s and run_id = %s",',
         "\" where table_name = %s and %s <> '' order by checked_from desc limit 1\",",
         "each run is told to have brought what the last one brought",
@@ -221,27 +221,27 @@ MUTANTS = [
     Mutant(
         "reading-nothing-in-a-full-refresh",
         "decide",
-        "is_known and not full_refresh)\n    # by",
-        "is_known)\n    # by",
+        "is_known and not full_refresh)\n    # if",
+        "is_known)\n    # if",
         "a full refresh reads nothing",
     ),
     Mutant(
         "reading-nothing-of-a-new-table",
         "decide",
-        "is_known and not full_refresh)\n    # by",
-        "not full_refresh)\n    # by",
+        "is_known and not full_refresh)\n    # if",
+        "not full_refresh)\n    # if",
         "a table that is new is left to the comparison, row by row",
     ),
     Mutant(
         "extraction-swap-while-applied",
-        "Extraction._bring",
+        "Extraction._apply",
         "                pair.source.check_unchanged()\n            pause_point",
         "            pause_point",
         "a table swapped while it was read is applied",
     ),
     Mutant(
         "extraction-swap-while-compared",
-        "Extraction._bring",
+        "Extraction._apply",
         "            pair.source.check_unchanged()\n        except DeletesRefused",
         "        except DeletesRefused",
         "a table swapped while its ranges were compared passes",
@@ -269,21 +269,21 @@ MUTANTS = [
     ),
     Mutant(
         "extraction-anomalies-unnoted",
-        "_bring_landed",
-        "landed, list(read.suspects))",
+        "_apply_landed",
+        "landed, list(read.flagged))",
         "landed, [])",
         "what became NULL on the way is not told",
     ),
     Mutant(
         "extraction-new-rows-logged",
-        "_bring_landed",
+        "_apply_landed",
         "is_logged=not is_new",
         "is_logged=True",
         "each row of a table that is made anew is an entry of the change log",
     ),
     Mutant(
         "extraction-rows-unlogged",
-        "_bring_landed",
+        "_apply_landed",
         "is_logged=not is_new",
         "is_logged=False",
         "what a window brings is not in the change log",
@@ -291,14 +291,14 @@ MUTANTS = [
     Mutant(
         "extraction-first-read-forgotten",
         "apply_read",
-        "before = brought_before(mirror)",
+        "before = applied_before(mirror)",
         "before = Applied()",
         "what was brought before a swap is in no figure, and no delete of it counts for the guard",
     ),
     Mutant(
         "extraction-accepted-twice",
         "apply_read",
-        "accepted = None  # let through already, and only once",
+        "accepted = None  # it was accepted before, and counts once",
         "pass",
         "deletes that somebody let through once go through again after a swap",
     ),
@@ -339,14 +339,14 @@ MUTANTS = [
     ),
     Mutant(
         "moment-without-transactions",
-        "TableDescription.stood_before",
+        "TableDescription.existed_before",
         "            self.has_snapshots\n            and self.created_at",
         "            self.created_at",
         "a table of an engine without transactions claims a moment",
     ),
     Mutant(
         "moment-of-a-table-of-its-second",
-        "TableDescription.stood_before",
+        "TableDescription.existed_before",
         "self.created_at < moment.replace(microsecond=0, tzinfo=None)",
         "self.created_at < moment.replace(tzinfo=None)",
         "a table claims a moment in whose second it was made, and could have been swapped",

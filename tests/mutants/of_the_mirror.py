@@ -339,7 +339,7 @@ MUTANTS = [
     ),
     Mutant(
         "anomalies-kept",
-        "note_anomalies",
+        "record_anomalies",
         "    _forget_others(mirror, landed)\n    mirror",
         "    mirror",
         "what was noted of a row stays when it is mended",
@@ -362,14 +362,14 @@ MUTANTS = [
     ),
     Mutant(
         "anomalies-in-a-key",
-        "altered_there",
+        "anomaly_kinds",
         "if kind.column in table.key_columns and not kind.in_key:",
         "if False:",
         "two keys that the mirror cannot tell apart become one row",
     ),
     Mutant(
         "anomalies-in-any-key",
-        "altered_there",
+        "anomaly_kinds",
         "if kind.column in table.key_columns and not kind.in_key:",
         "if kind.column in table.key_columns:",
         "an invalid ENUM value in a key stops the table, though '' can be told from the others",

@@ -125,8 +125,8 @@ MUTANTS = [
     Mutant(
         "session-half-open",
         "Session._open_once",
-        "must be reads nothing\n            self._disconnect()\n",
-        "must be reads nothing\n",
+        "required must not be used\n            self._disconnect()\n",
+        "required must not be used\n",
         "a new connection that could not be set up is read from",
     ),
     Mutant(

@@ -90,9 +90,9 @@ MUTANTS = [
     ),
     Mutant(
         "types-anomaly-of-null",
-        "_not_held",
-        'f"({facts.quoted} is not null and {is_not_held})" if facts.nullable else is_not_held',
-        "is_not_held",
+        "_unrepresentable",
+        'f"({facts.quoted} is not null and {is_lost})" if facts.nullable else is_lost',
+        "is_lost",
         "a NULL date is noted as an anomaly",
     ),
     Mutant(
@@ -238,15 +238,15 @@ MUTANTS = [
     Mutant(
         "reader-plain-kept",
         "Reader._joined",
-        "            self.is_plain = False\n            return self._joined(fields, where)\n",
-        "            self.is_plain = False\n",
+        "            self.is_fast = False\n            return self._joined(fields, where)\n",
+        "            self.is_fast = False\n",
         "the chunk in which a value was found that PostgreSQL cannot hold is copied as it is",
     ),
     Mutant(
         "reader-odd-blanks",
-        "Reader._noted",
-        "noted += [source.not_held, source.odd_blank]",
-        "noted += [source.not_held]",
+        "Reader._anomalous",
+        "kinds += [source.unrepresentable, source.odd_blank]",
+        "kinds += [source.unrepresentable]",
         "an ENUM that was invalid when it was written passes without a note",
     ),
     Mutant(
@@ -320,15 +320,15 @@ MUTANTS = [
     ),
     Mutant(
         "reader-nul-unsuspected",
-        "Reader._noted",
-        "noted.append(source.has_nul and source.has_nul.replace(VALUE, source.name))",
+        "Reader._anomalous",
+        "kinds.append(source.has_nul and source.has_nul.replace(VALUE, source.name))",
         "pass",
         "a text with a NUL is changed without a note",
     ),
     Mutant(
         "reader-date-unsuspected",
         "Reader._joined",
-        "rows, where, bool(suspects))",
+        "rows, where, bool(flagged))",
         "rows, where, False)",
         "a date that became NULL is not noted",
     ),

@@ -171,4 +171,4 @@ def test_key_that_is_too_long_for_postgresql_says_so(
     operational.execute("update items set id = concat(id, random_bytes(1000), random_bytes(1000))")
     operational.execute("analyze table items")
     (outcome,) = mirror.extract(mirror.table("items", cursor=None))
-    assert "HINT: A key of PostgreSQL has up to about 2,700 bytes" in str(outcome.error)
+    assert "HINT: A key in PostgreSQL has at most about 2,700 bytes" in str(outcome.error)

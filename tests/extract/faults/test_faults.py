@@ -176,7 +176,7 @@ def test_new_column_under_an_open_transaction_is_left_for_the_next_run(
     before = contents(analyst, "mrr.items")
     operational.execute("alter table items add price int not null default 3")
     items, others = extract(tables)
-    assert "Somebody holds a lock on the table" in str(items.error)
+    assert "Another session holds a lock on the table" in str(items.error)
     assert others.error is None
     assert contents(query, "mrr.items") == before
     analyst("rollback")

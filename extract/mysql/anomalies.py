@@ -1,4 +1,4 @@
-"""Values that the mirror cannot hold as they are, as the source finds them."""
+"""Anomalies: the kinds of values that are not representable in the mirror, found by the source."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,23 +19,25 @@ from extract.table import TableDescription
 
 log = get_logger(__name__)
 
-NO_SUCH_DATE = "not a date that PostgreSQL can hold, stored as NULL"
-NUL_CHARACTER = f"holds the character NUL, stored as {NUL_PICTURE}"
+NO_SUCH_DATE = "not a date that PostgreSQL can represent, stored as NULL"
+NUL_CHARACTER = f"contains the character NUL, stored as {NUL_PICTURE}"
 NO_CHARACTER = (
-    f"holds bytes that do not come back from Unicode; what is lost is ?, with {REPLACEMENT}"
+    "contains bytes that differ after a conversion to Unicode and back;"
+    f" ? replaces what is lost, with {REPLACEMENT}"
 )
-NOTED_OCTETS = 1_000
-"""So many bytes of a text that has no Unicode are noted."""
-NO_MEMBER = "is no member of its ENUM, and shows as ''"
-EMPTY_MEMBER = "has the member '' of its SET first, which shows as nothing"
+RECORDED_OCTETS = 1_000
+"""The first bytes that are recorded of a text that is not Unicode."""
+NO_MEMBER = "is not a member of its ENUM, and is shown as ''"
+EMPTY_MEMBER = "has the member '' of its SET first, which is shown as nothing"
 
 
 @dataclass(frozen=True)
-class Altered:
-    """A kind of values of a column that the mirror does not hold, or would not tell apart.
+class AnomalyKind:
+    """A kind of values of a column that the mirror cannot represent, or could not distinguish.
 
-    `condition`, `value` and `stored` are expressions of the source: which values, what is noted
-    of each, and what stands in the mirror. `in_key` is true where a key may hold them.
+    `condition`, `value` and `stored` are expressions of the source: they select the values, and
+    give what is recorded of each and what the mirror stores. `in_key` is true if a key may contain
+    them.
     """
 
     column: Column
@@ -46,10 +48,10 @@ class Altered:
     in_key: bool = False
 
 
-def altered_there(session: Session, table: TableDescription, where: str) -> list[Altered]:
-    """Which kinds of such values the rows that meet a condition hold.
+def anomaly_kinds(session: Session, table: TableDescription, where: str) -> list[AnomalyKind]:
+    """The kinds of anomalies in the rows that meet a condition.
 
-    Raises TableError where a key is such a value, and may not be.
+    Raises TableError if a key is an anomaly of a kind that a key must not contain.
     """
     pieces = pieces_of_widest(session, table, [where])
     kinds = [kind for column in table.columns for kind in _kinds(column, pieces)]
@@ -62,7 +64,7 @@ def altered_there(session: Session, table: TableDescription, where: str) -> list
         if error_number(error) not in STATEMENT_CUT:
             raise
         if pieces.number > 1:
-            log.warning("%s: wide texts are not searched in time", table.name)
+            log.warning("%s: wide texts could not be searched for anomalies in time", table.name)
             return []
         found = (True,) * len(kinds)
     there = [kind for kind, is_there in zip(kinds, found, strict=True) if is_there]
@@ -72,37 +74,39 @@ def altered_there(session: Session, table: TableDescription, where: str) -> list
     return there
 
 
-def _kinds(column: Column, pieces: Pieces) -> Iterator[Altered]:
-    """The kinds of values that a column may hold, and the mirror not as they are."""
+def _kinds(column: Column, pieces: Pieces) -> Iterator[AnomalyKind]:
+    """The kinds of anomalies that a column may contain."""
     source = column.source
-    if source.not_held is not None:
-        yield Altered(column, source.not_held, NO_SUCH_DATE, f"cast({source.name} as char)")
+    if source.unrepresentable is not None:
+        yield AnomalyKind(
+            column, source.unrepresentable, NO_SUCH_DATE, f"cast({source.name} as char)"
+        )
     if source.has_nul is not None:
-        # the text itself may be somebody's, so it is not noted
+        # the text may be personal data, so it is not recorded
         condition = _in_a_piece(source.has_nul, column, pieces)
-        yield Altered(column, condition, NUL_CHARACTER, stored=source_literal(NUL_PICTURE))
+        yield AnomalyKind(column, condition, NUL_CHARACTER, stored=source_literal(NUL_PICTURE))
     if source.no_unicode is not None:
         condition = _in_a_piece(source.no_unicode, column, pieces)
-        first = f"hex(cast(left({source.name}, {NOTED_OCTETS}) as binary))"
-        is_long = f"octet_length({source.name}) > {NOTED_OCTETS}"
+        first = f"hex(cast(left({source.name}, {RECORDED_OCTETS}) as binary))"
+        is_long = f"octet_length({source.name}) > {RECORDED_OCTETS}"
         shown = f"concat({first}, if({is_long}, '…', ''))"
         stored = f"if({is_long}, null, {column.source_text()})"
-        yield Altered(column, condition, NO_CHARACTER, shown, stored)
+        yield AnomalyKind(column, condition, NO_CHARACTER, shown, stored)
     if source.odd_blank is not None:
         reason = NO_MEMBER if column.key_kind is KeyKind.MEMBER else EMPTY_MEMBER
         number = f"cast(cast({source.name} as unsigned) as char)"
         in_key = not source.can_show_nothing
-        yield Altered(column, source.odd_blank, reason, number, column.source_text(), in_key)
+        yield AnomalyKind(column, source.odd_blank, reason, number, column.source_text(), in_key)
 
 
 def _in_a_piece(predicate: str, column: Column, pieces: Pieces) -> str:
-    """The predicate on a text; on its pieces where the whole may be too wide for a function."""
+    """The predicate on a text, or on its pieces if the text may be too wide for a function."""
     name = column.source.name
     values = pieces_of(column, name, pieces) if pieces.number > 1 else [name]
     return f"({' or '.join(predicate.replace(VALUE, value) for value in values)})"
 
 
-def _check_key(session: Session, table: TableDescription, kind: Altered, where: str) -> None:
+def _check_key(session: Session, table: TableDescription, kind: AnomalyKind, where: str) -> None:
     shown = kind.value
     if kind.column.key_kind is KeyKind.TEXT:
         shown = f"concat('x\\'', hex(cast({kind.column.source.name} as binary)), '\\'')"
@@ -112,7 +116,7 @@ def _check_key(session: Session, table: TableDescription, kind: Altered, where: 
     if found is not None:
         raise TableError(
             table.name,
-            f'key column "{kind.column.name}" holds a value that PostgreSQL cannot: {found[0]}'
-            f" {kind.reason}",
+            f'key column "{kind.column.name}" has a value that PostgreSQL cannot represent:'
+            f" {found[0]} {kind.reason}",
             "Correct the row at the source, or set `key` to another unique key.",
         )
