@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The way in: goes on in the project's own Python, runs one command, ends with its exit code."""
+"""The command line: continues in the Python of `.venv`, and runs one command."""
 
-from __future__ import annotations  # an older Python starts it too, and goes on in .venv's
+from __future__ import annotations  # an older Python may start it, and continues in .venv
 
 import os
 import sys
@@ -12,7 +12,7 @@ VENV_PYTHON = PROJECT / ".venv" / "bin" / "python"
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command; returns its exit code."""
     from commands.line import parse
     from common.errors import TidemarkError
     from common.stopping import Stopped
@@ -32,27 +32,27 @@ def main(arguments: list[str]) -> int:
         print("HINT: Install it with `make .venv`.", file=sys.stderr)
         return 1
     except Exception as error:
-        from commands.failures import told
+        from commands.failures import as_command_error
 
-        failure = told(error)
+        failure = as_command_error(error)
         print(failure, file=sys.stderr)
         return int(failure.exit_code)
     except Stopped as stop:
-        print(f"{stop}\nHINT: The next run goes on where this one was.", file=sys.stderr)
+        print(f"{stop}\nHINT: The next run continues where this one stopped.", file=sys.stderr)
         return int(stop.exit_code)
 
 
 def _use_venv() -> None:
-    """Go on in the project's own Python, or say in one line how to make it."""
+    """Continue in the Python of `.venv`, or report how to create it."""
     if Path(sys.prefix).resolve() == (PROJECT / ".venv").resolve():
         return
-    problem, remedy = "not there", "Make it with `make .venv`."
+    problem, remedy = "missing", "Create it with `make .venv`."
     try:
         if VENV_PYTHON.exists():
             os.execv(str(VENV_PYTHON), [str(VENV_PYTHON), __file__, *sys.argv[1:]])
     except OSError as error:
         problem = f"{error.strerror}: {error.filename or VENV_PYTHON}"
-        remedy = "Make a checkout of your own, or `make .venv` anew."
+        remedy = "Use a checkout of your own, or run `make .venv` again."
     print(f".venv: {problem}\nHINT: {remedy}", file=sys.stderr)
     raise SystemExit(2)
 

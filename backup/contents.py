@@ -1,4 +1,4 @@
-"""What schemas hold, read through one open transaction: tables, digests, sequences, grants."""
+"""The contents of schemas, read in one open transaction: tables, digests, sequences, grants."""
 
 from collections.abc import Sequence as Many
 
@@ -19,7 +19,8 @@ EXACT_TEXT = """
     set local xmloption = 'content';
     set local row_security = off
 """
-"""Under these settings a row has one text, whoever reads it; `off` refuses what it cannot see."""
+"""With these settings a row has the same text for every reader; row_security `off` raises an error
+if rows are hidden from the account."""
 
 NO_TIME_LIMITS = """
     select set_config(name, '0', true)
@@ -37,8 +38,8 @@ _RELATIONS = """
     order by namespace.nspname, relation.relname
 """
 
-# A record's text quotes what it must: (,"") is NULL and an empty string. Sums are exact, and see
-# a row that is there twice.
+# The text of a record distinguishes NULL from an empty string: (,""). The sums are exact, and
+# change if a row occurs twice.
 _DIGEST = sql.SQL("""
     select
         count(*),
@@ -90,14 +91,14 @@ _MARKS = """
 
 
 def read_contents(cursor: Cursor, schemas: Many[str]) -> Contents:
-    """What the schemas hold, with a digest of every table: a scan of each."""
+    """The contents of the schemas, with a digest of every table, which needs a scan of each."""
     cursor.execute(EXACT_TEXT)
     cursor.execute(_RELATIONS, (list(schemas),))
     found: dict[str, list[tuple[str, str]]] = {"r": [], "v": [], "m": [], "S": []}
     for kind, schema, name in cursor.fetchall():
         found[kind].append((schema, name))
     return Contents(
-        # A sequence stands outside the snapshot: read later, it is never behind the rows.
+        # A sequence is not part of the snapshot; read later, it is never behind the rows.
         sequences=tuple(read_sequence(cursor, *relation) for relation in found["S"]),
         tables=tuple(read_table(cursor, *relation) for relation in found["r"]),
         views=tuple(".".join(relation) for relation in sorted(found["v"] + found["m"])),
@@ -105,7 +106,7 @@ def read_contents(cursor: Cursor, schemas: Many[str]) -> Contents:
 
 
 def read_table(cursor: Cursor, schema: str, name: str) -> Table:
-    """Count and digest of a table's own rows, not of its children's."""
+    """The count and digest of a table's own rows, without those of its children."""
     cursor.execute(_DIGEST.format(table=sql.Identifier(schema, name)))
     rows, digest = one_row(cursor)
     return Table(schema, name, rows, digest)
@@ -122,16 +123,16 @@ def read_sequence(cursor: Cursor, schema: str, name: str) -> Sequence:
 
 
 def read_grantees(cursor: Cursor, schemas: Many[str]) -> tuple[str, ...]:
-    """The roles that hold a privilege on something in the schemas that is not their own.
+    """The roles that have a privilege on an object in the schemas that they do not own.
 
-    What is restored belongs to the account that restores it, whoever owned it.
+    Restored objects belong to the account that restores them, whoever owned them before.
     """
     cursor.execute(_GRANTEES, {"schemas": list(schemas)})
     return tuple(role for (role,) in cursor.fetchall())
 
 
 def read_marks(cursor: Cursor) -> tuple[Mark, ...]:
-    """The high-water marks; none where there is no warehouse yet."""
+    """The high-water marks; empty if there is no warehouse yet."""
     if not relation_exists(cursor, "dwh.high_water_mark"):
         return ()
     cursor.execute(_MARKS)
@@ -139,7 +140,7 @@ def read_marks(cursor: Cursor) -> tuple[Mark, ...]:
 
 
 def read_migrations(cursor: Cursor) -> tuple[str, ...]:
-    """The upgrade steps this warehouse has seen; none where there is no warehouse yet."""
+    """The migrations that this warehouse has; empty if there is no warehouse yet."""
     if not relation_exists(cursor, "mrr_state.applied_step"):
         return ()
     cursor.execute("select name from mrr_state.applied_step order by name")

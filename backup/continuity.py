@@ -1,4 +1,4 @@
-"""What a restore does not take back (the run log), and what it must make others read again."""
+"""What a restore keeps (the run log), and what must be read again after it."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -40,22 +40,22 @@ _MERGED_RUN_LOG = sql.SQL("""
 def carry_on(
     cursor: Cursor, layers: Collection[str], replaced: Collection[Mark], restored: Collection[Mark]
 ) -> bool:
-    """Make marks and positions right where only one of mrr and dwh was restored.
+    """Correct marks and positions if only one of mrr and dwh was restored.
 
     Returns whether the incremental models read everything in the next build.
     """
     if ("mrr" in layers) == ("dwh" in layers):
         return False
-    let_marks_fall_back(cursor, restored if "mrr" in layers else replaced)
-    # What a model has read of the change log says nothing about the other log or the other model.
+    lower_marks(cursor, restored if "mrr" in layers else replaced)
+    # A position is valid only for the change log and the model with which it was written.
     cursor.execute("delete from mrr_state.model_position")
     return True
 
 
-def let_marks_fall_back(cursor: Cursor, mirror: Collection[Mark]) -> None:
-    """Leave each table the earlier of its mark and that of the mirror as it is now.
+def lower_marks(cursor: Cursor, mirror: Collection[Mark]) -> None:
+    """Set the mark of each table to the earlier of its own and that of the present mirror.
 
-    A table without a mark of its mirror is read from its beginning.
+    A table whose mirror has no mark is read from its beginning.
     """
     cursor.execute(
         "delete from dwh.high_water_mark where table_name <> all(%s)",
@@ -68,11 +68,11 @@ def let_marks_fall_back(cursor: Cursor, mirror: Collection[Mark]) -> None:
 
 
 def keep_run_log(cursor: Cursor, replaced: str) -> None:
-    """Put the rows of the replaced run log back.
+    """Put back the rows of the replaced run log.
 
-    They win over the backup's rows of the same step, and keep their ids, which their writers
-    know. A row of the backup whose id is taken by another step gets a new one. Of columns, those
-    stay that the restored table has too.
+    They take precedence over the backup's rows of the same step, and keep their ids, which their
+    writers use. A row of the backup whose id belongs to another step gets a new id. Only columns
+    that the restored table has too are kept.
     """
     if not relation_exists(cursor, f"{replaced}.run_log"):
         return
@@ -87,7 +87,7 @@ def keep_run_log(cursor: Cursor, replaced: str) -> None:
 
 
 def close_own_row(cursor: Cursor, manifest: Manifest) -> None:
-    """Let the run log tell how the backup itself came out, which was running as it was dumped."""
+    """Record in the run log that the backup ended, since its row was dumped as running."""
     tables = [table for held in manifest.layers.values() for table in held.tables]
     cursor.execute(
         """

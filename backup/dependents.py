@@ -1,4 +1,4 @@
-"""What stands outside some schemas and would fall with them: views, which can be made again."""
+"""Objects outside some schemas that would be dropped with them: views can be created again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TidemarkError
 
-# Everything that `drop schema … cascade` would drop: a rule stands for its view. What a relation
-# merely consists of (its row type, its indexes) comes and goes with it.
+# Everything that `drop schema … cascade` would drop; a rule is replaced by its view. The parts of a
+# relation (its row type, its indexes) are left out.
 _DEPENDENTS = """
     with recursive fallen (classid, objid, deptype) as (
         select 'pg_namespace'::regclass::oid, oid, 'n'::"char"
@@ -44,7 +44,7 @@ _REMAKEABLE = ("view", "materialized view")
 
 
 class NotRestorable(TidemarkError):
-    """The warehouse or the backup does not let these layers be restored; nothing was changed."""
+    """These layers of this backup cannot be restored into this warehouse; nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Dependent:
 def dependents(cursor: Cursor, schemas: Sequence[str]) -> tuple[Dependent, ...]:
     """The views outside the schemas that read them, directly or through each other.
 
-    Raises NotRestorable for anything else that would fall with the schemas.
+    Raises NotRestorable for any other object that would be dropped with the schemas.
     """
     cursor.execute(_DEPENDENTS, {"schemas": list(schemas)})
     found = tuple(Dependent(*row) for row in cursor.fetchall())
@@ -67,6 +67,6 @@ def dependents(cursor: Cursor, schemas: Sequence[str]) -> tuple[Dependent, ...]:
         raise NotRestorable(
             f"schema {', '.join(schemas)}",
             f"{', '.join(lost)} would be lost with it",
-            "Drop them or move them elsewhere, and make them again after the restore.",
+            "Drop or move them, and create them again after the restore.",
         )
     return found

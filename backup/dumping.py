@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
-from backup import shelf
+from backup import repository
 from backup.contents import (
     NO_TIME_LIMITS,
     read_contents,
@@ -16,7 +16,7 @@ from backup.contents import (
     read_marks,
     read_migrations,
 )
-from backup.failures import LOCK_WAIT, told
+from backup.failures import LOCK_WAIT, translated_errors
 from backup.files import sync_folder
 from backup.layers import LAYERS, schemas_of
 from backup.manifest import ROLES, Contents, Manifest, describe_files
@@ -35,7 +35,7 @@ ISO_TEXT = """to_char({} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 @dataclass(frozen=True)
 class Backup:
-    """A complete backup, and the names of the older ones removed after it."""
+    """A complete backup, and the names of older ones that were removed after it."""
 
     path: Path
     tables: int
@@ -51,19 +51,19 @@ def dump(
 ) -> Backup:
     """Back up every layer of the warehouse into a new folder of the directory.
 
-    The folder has its name only once it is complete and on the disk. The newest `keep` backups
-    stay. Raises ShelfInUse, ProgramFailed, and TidemarkError when there is nothing to back up.
+    The folder gets its name once it is complete and synced to disk. The newest `keep` backups are
+    kept. Raises RepositoryInUse, ProgramFailed, and TidemarkError if there is nothing to back up.
     """
     if keep < 1:
-        raise UsageError("backup", f"{keep} backups are to be kept", "Keep 1 or more.")
+        raise UsageError("backup", f"cannot keep {keep} backups", "Keep 1 or more.")
     started = time.monotonic()
-    with told(f"backup into {directory}"):
+    with translated_errors(f"backup into {directory}"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with shelf.locked(directory, exclusive=True) as lock:
-            shelf.clear_leftovers(directory)
-            path = directory / shelf.new_name()
+        with repository.locked(directory, exclusive=True) as lock:
+            repository.clear_leftovers(directory)
+            path = directory / repository.new_name()
             manifest = _make(path, Programs(programs, warehouse), run_id, lock)
-            removed = shelf.clear_old(directory, keep)
+            removed = repository.clear_old(directory, keep)
     tables = [table for held in manifest.layers.values() for table in held.tables]
     backup = Backup(
         path=path,
@@ -79,8 +79,8 @@ def dump(
 
 
 def _make(path: Path, programs: Programs, run_id: str, lock: int) -> Manifest:
-    """Write the backup aside, and give it its name once it is complete and on the disk."""
-    partial = path.with_name(path.name + shelf.PARTIAL)
+    """Write the backup under a temporary name; rename it once it is complete and synced to disk."""
+    partial = path.with_name(path.name + repository.PARTIAL)
     partial.mkdir(mode=0o700)
     try:
         manifest = _write(partial, programs, run_id, lock)
@@ -145,7 +145,7 @@ def _dump_layer(
         f"--file={folder}",
         *(f"--schema={schema}" for schema in LAYERS[layer]),
     ]
-    # Digests keep one core busy while pg_dump keeps the other.
+    # the digests are computed while pg_dump runs
     with programs.started("pg_dump", *arguments, pass_fds=(lock,)):
         contents = read_contents(cursor, LAYERS[layer])
     listing = programs.output("pg_restore", "--list", str(folder))
@@ -154,13 +154,13 @@ def _dump_layer(
         raise TidemarkError(
             f"dump of {layer}",
             f"data of {dumped} tables instead of {len(contents.tables)}",
-            "Run it again; with `dbt build` beside it, wait for that to end.",
+            "Run it again; if a `dbt build` is running, wait until it ends.",
         )
     return contents
 
 
 def _dump_roles(file: Path, programs: Programs, lock: int) -> tuple[str, ...]:
-    """Write the roles; returns a warning where the server does not let them be read."""
+    """Write the roles; returns a warning if the account may not read them."""
     try:
         with programs.started(
             "pg_dumpall",
@@ -182,7 +182,7 @@ def _migrations(cursor: Cursor, warehouse: Address) -> tuple[str, ...]:
     if not steps:
         raise TidemarkError(
             f"warehouse {warehouse}",
-            "it holds nothing of Tidemark's",
-            "Run `python run.py` first, or set WAREHOUSE_DATABASE to the one it builds in.",
+            "it is not a warehouse of Tidemark",
+            "Run `python run.py` first, or set WAREHOUSE_DATABASE to the warehouse.",
         )
     return steps

@@ -1,4 +1,4 @@
-"""The layers of the warehouse, and the schemas that each is made of."""
+"""The layers of the warehouse, and the schemas of each."""
 
 from collections.abc import Collection
 
@@ -9,17 +9,17 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "stg": ("stg",),
     "dwh": ("dwh",),
 }
-"""In the order in which they are built: a later layer may read an earlier one."""
+"""In the order in which they are built; a later layer may read an earlier one."""
 
 
 def chosen_layers(names: Collection[str] | None) -> tuple[str, ...]:
-    """The named layers in the order in which they are built; all of them for None."""
+    """The named layers in the order in which they are built; all layers for None."""
     if names is None:
         return tuple(LAYERS)
     for name in sorted(names):
         if name not in LAYERS:
             raise UsageError(
-                f'layer "{name}"', "there is none of that name", f"Name one of {', '.join(LAYERS)}."
+                f'layer "{name}"', "there is no such layer", f"Name one of {', '.join(LAYERS)}."
             )
     if not names:
         raise UsageError("layers", "none is named", f"Name one of {', '.join(LAYERS)}.")

@@ -1,4 +1,4 @@
-"""The manifest: what a backup holds and what each of its files must be."""
+"""The manifest: the contents of a backup, and the size and checksum of each of its files."""
 
 import hashlib
 import json
@@ -16,24 +16,24 @@ MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"
 ROLES = "roles.sql"
 MOST_BYTES = 256 * 1024**2
-"""No manifest is larger: one of a million tables is not."""
+"""No manifest is larger, not even one with a million tables."""
 
 
 class DamagedBackup(TidemarkError):
-    """A file of a backup is missing, short, altered or not understood; nothing was changed."""
+    """A file of a backup is missing, short, altered or invalid; nothing was changed."""
 
     def __init__(self, backup: Path, file: str, problem: str) -> None:
         self.file = file
         super().__init__(
             f"backup {backup.name}, {file}",
             f"{problem}; nothing was changed",
-            "Restore another backup by its name, or bring this file back from a copy.",
+            "Restore another backup by its name, or restore this file from a copy.",
         )
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its rows, and a digest of them that does not depend on their order."""
+    """A table: its row count, and a digest that does not depend on the order of rows."""
 
     schema: str
     name: str
@@ -46,7 +46,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Sequence:
-    """A sequence and its last value; None where it was never used."""
+    """A sequence and its last value; None if it was never used."""
 
     schema: str
     name: str
@@ -55,7 +55,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a layer holds. Views and materialized views are told by name alone."""
+    """The contents of a layer. Views and materialized views are recorded by name only."""
 
     tables: tuple[Table, ...]
     views: tuple[str, ...]
@@ -83,7 +83,7 @@ class File:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a restore has to know; what it tells of the warehouse is of one snapshot."""
+    """Everything that a restore needs; what it says about the warehouse is of one snapshot."""
 
     tidemark: str
     created_at: str
@@ -97,10 +97,10 @@ class Manifest:
     layers: Mapping[str, Contents]
     files: Mapping[str, File]
     completed_at: str | None = None
-    """When the dump was done, as ISO text in UTC; older backups do not say."""
+    """When the dump ended, as ISO text in UTC; None in older backups."""
 
     def write(self, backup: Path) -> None:
-        """Write it and its checksum, in the form that `sha256sum -c` reads."""
+        """Write the manifest and its checksum, in the form that `sha256sum -c` reads."""
         data = json.dumps({"format": FORMAT, **asdict(self)}, indent=2).encode()
         write_durably(backup / MANIFEST, data)
         line = f"{hashlib.sha256(data).hexdigest()}  {MANIFEST}\n"
@@ -108,7 +108,7 @@ class Manifest:
 
     @classmethod
     def read(cls, backup: Path) -> Self:
-        """The manifest of a backup whose every file is as it was written.
+        """The manifest of a backup, all of whose files are unchanged.
 
         Raises DamagedBackup, naming the file.
         """
@@ -121,7 +121,7 @@ class Manifest:
 
     @classmethod
     def _parse(cls, backup: Path, data: bytes) -> Self:
-        # only a restore needs it, and it takes a while to load
+        # only a restore needs it, and its import is slow
         from pydantic import TypeAdapter, ValidationError
 
         try:
@@ -130,7 +130,7 @@ class Manifest:
             raise DamagedBackup(backup, MANIFEST, f"not JSON ({error})") from error
         known = facts.get("format") if isinstance(facts, dict) else None
         if known != FORMAT or isinstance(known, bool):
-            raise DamagedBackup(backup, MANIFEST, f"its format is not {FORMAT}, the one known here")
+            raise DamagedBackup(backup, MANIFEST, f"its format is not {FORMAT}")
         try:
             return TypeAdapter(cls).validate_json(data, strict=True)
         except ValidationError as error:
@@ -153,7 +153,7 @@ def _checked_text(backup: Path) -> bytes:
         if not (backup / name).is_file():
             raise DamagedBackup(backup, name, "missing")
         if (size := (backup / name).stat().st_size) > MOST_BYTES:
-            raise DamagedBackup(backup, name, f"{size} bytes, more than any has")
+            raise DamagedBackup(backup, name, f"{size} bytes, more than the limit of {MOST_BYTES}")
     data = (backup / MANIFEST).read_bytes()
     if (backup / CHECKSUM).read_bytes().split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
         raise DamagedBackup(backup, MANIFEST, f"altered, its checksum is not that of {CHECKSUM}")
@@ -161,7 +161,7 @@ def _checked_text(backup: Path) -> bytes:
 
 
 def _check_layer(backup: Path, layer: str, manifest: Manifest) -> None:
-    """Refuse a layer with files that pg_restore could read and the manifest does not name."""
+    """Refuse a layer with files that pg_restore could read but the manifest does not name."""
     if layer not in manifest.layers:
         raise DamagedBackup(backup, MANIFEST, f"layers.{layer}: missing")
     if f"{layer}/toc.dat" not in manifest.files:

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, run against one warehouse without its password in sight."""
+"""PostgreSQL's client programs, run against one warehouse without exposing its password."""
 
 import os
 import shutil
@@ -32,12 +32,12 @@ class ProgramFailed(TidemarkError):
             problem = lines[-1].removeprefix(f"{program}: ")
         else:
             problem = f"ended with {exit_code}"
-        super().__init__(program, problem, f"All that it said is in {LOG_FILE}.")
+        super().__init__(program, problem, f"All its messages are in {LOG_FILE}.")
 
 
 @dataclass(frozen=True)
 class Programs:
-    """The programs in these folders, else on PATH; connected to the warehouse by environment."""
+    """The programs in these folders or on PATH, connected by environment variables."""
 
     folders: tuple[Path, ...]
     warehouse: Address
@@ -55,18 +55,18 @@ class Programs:
         return path
 
     def version(self, program: str) -> str:
-        """What the program says of its version."""
+        """The version that the program reports."""
         done = subprocess.run([self.find(program), "--version"], capture_output=True, check=True)
         return done.stdout.decode().strip()
 
     def output(self, program: str, *arguments: str) -> bytes:
-        """Run the program to its end; what it wrote to standard output."""
+        """Run the program; returns its standard output."""
         with self.reading(program, *arguments) as output:
             return output.read()
 
     @contextmanager
     def reading(self, program: str, *arguments: str) -> Iterator[IO[bytes]]:
-        """Run the program beside the block, which reads its standard output as it comes."""
+        """Run the program in parallel to the block, which reads its standard output."""
         with self.started(program, *arguments, stdout=subprocess.PIPE) as process:
             yield cast(IO[bytes], process.stdout)
 
@@ -78,9 +78,9 @@ class Programs:
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         pass_fds: tuple[int, ...] = (),
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the program beside the block, and wait for it after.
+        """Run the program in parallel to the block, and wait for its end after it.
 
-        It is terminated when the block raises. Raises ProgramFailed when it fails.
+        It is terminated if the block raises. Raises ProgramFailed if it fails.
         """
         with TemporaryFile() as messages:
             process = subprocess.Popen(
@@ -105,7 +105,7 @@ class Programs:
             raise ProgramFailed(program, process.returncode, text)
 
     def _environment(self) -> Mapping[str, str]:
-        # a service or options of the caller's own would win over the address
+        # the caller's service or options would take precedence over the address
         inherited = {
             name: value for name, value in os.environ.items() if name not in libpq.VARIABLES
         }

@@ -1,7 +1,7 @@
-"""A restore: chosen layers of a backup take the place of the present ones, or nothing changes.
+"""A restore: layers of a backup replace the present ones, or nothing is changed.
 
-The present schemas are renamed aside, the backup is restored and compared beside them, and only
-then do they fall: one transaction, in which readers go on reading the old layers to its end.
+The present schemas are renamed, the backup is restored beside them and compared, and then they are
+dropped. This is one transaction; until its end readers see the old layers.
 """
 
 import time
@@ -14,10 +14,10 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from backup import continuity, shelf
+from backup import continuity, repository
 from backup.contents import EXACT_TEXT, NO_TIME_LIMITS, read_marks, read_migrations, read_table
 from backup.dependents import Dependent, NotRestorable, dependents
-from backup.failures import LOCK_WAIT, message_of, told
+from backup.failures import LOCK_WAIT, message_of, translated_errors
 from backup.layers import chosen_layers, schemas_of
 from backup.manifest import Manifest, Table
 from backup.programs import Programs
@@ -33,7 +33,7 @@ log = get_logger(__name__)
 
 
 class RestoredDiffers(TidemarkError):
-    """A restored table is not what the manifest says; the restore was rolled back."""
+    """A restored table differs from the manifest; the restore was rolled back."""
 
     def __init__(self, expected: Table, found: Table) -> None:
         self.expected = expected
@@ -41,20 +41,20 @@ class RestoredDiffers(TidemarkError):
         problem = (
             f"{found.rows} rows restored, {expected.rows} in the manifest"
             if found.rows != expected.rows
-            else "its restored rows are not those of the manifest"
+            else "the digest of its rows differs from the manifest"
         )
         super().__init__(
             str(expected),
             f"{problem}; nothing was changed",
-            "Restore another backup by its name, and keep this one for an inquiry.",
+            "Restore another backup by its name, and keep this one for analysis.",
         )
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore brought back, and what it changed beside that.
+    """What a restore restored, and what else it changed.
 
-    `marks_moved` names the tables whose high-water mark fell back, `rebuild` says that the
+    `marks_moved` names the tables whose high-water mark was moved back, `rebuild` is true if the
     incremental models read everything in the next build, `views_recreated` are views outside the
     restored layers, `roles_created` were missing and cannot log in yet.
     """
@@ -78,14 +78,15 @@ def restore(
     programs: tuple[Path, ...],
     run_id: str,
 ) -> Restored:
-    """Restore layers of a backup (the newest, and all of them, for None) into the warehouse.
+    """Restore layers of a backup into the warehouse; None means the newest backup and all layers.
 
-    Raises DamagedBackup and NotRestorable before anything is touched; RestoredDiffers and
+    Raises DamagedBackup and NotRestorable before anything is changed; RestoredDiffers and
     TidemarkError after everything was rolled back.
     """
     chosen = chosen_layers(layers)
-    path = shelf.find_backup(directory, backup_name)
-    with told(f"restore of {path.name}"), shelf.locked(directory, exclusive=False):
+    path = repository.find_backup(directory, backup_name)
+    subject = f"restore of {path.name}"
+    with translated_errors(subject), repository.locked(directory, exclusive=False):
         restored = _replace(path, Manifest.read(path), chosen, Programs(programs, warehouse))
     log.info("run %s: %s", run_id, restored)
     return restored
@@ -135,7 +136,7 @@ def _replace(
 def _check_version(
     cursor: Cursor, backup: str, manifest: Manifest, layers: tuple[str, ...]
 ) -> None:
-    """Refuse control tables that this version, or the layer that stays, would not fit."""
+    """Refuse control tables that do not fit this version, or the layer that is not restored."""
     if not {"mrr", "dwh"} & set(layers):
         return
     newer = set(manifest.steps) - {path.stem for path in MIGRATIONS.glob("[0-9]*.sql")}
@@ -148,7 +149,7 @@ def _check_version(
     if not {"mrr", "dwh"} <= set(layers) and manifest.steps != read_migrations(cursor):
         raise NotRestorable(
             f"backup {backup}",
-            "its control tables are of another version than those of the warehouse",
+            "its control tables have another version than those of the warehouse",
             "Restore mrr and dwh together.",
         )
 
@@ -160,7 +161,7 @@ def _present(cursor: Cursor, schemas: list[str]) -> list[str]:
 
 
 def _script_of(views: tuple[Dependent, ...], programs: Programs) -> bytes:
-    """What makes the views again, as they are now, with owners, grants and comments."""
+    """The script that creates the views again as they are now, with owners, grants and comments."""
     if not views:
         return b""
     return programs.output(
@@ -169,9 +170,9 @@ def _script_of(views: tuple[Dependent, ...], programs: Programs) -> bytes:
 
 
 def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
-    """The roles that the backup grants something to and that must be created.
+    """The roles that have grants in the backup and must be created.
 
-    Raises NotRestorable where the account may not create them.
+    Raises NotRestorable if the account may not create them.
     """
     cursor.execute("select rolname::text from pg_roles where rolname = any(%s)", (list(roles),))
     known = {role for (role,) in cursor.fetchall()}
@@ -184,8 +185,8 @@ def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
     if missing and not may_create:
         raise NotRestorable(
             f"role {', '.join(missing)}",
-            f"not there, and {account} may not create roles; nothing was changed",
-            "Let the DBA create what the backup grants something to: "
+            f"missing, and {account} may not create roles; nothing was changed",
+            "Ask an administrator to create the roles that have grants in the backup: "
             + " ".join(f"{statement};" for statement in _creating(cursor, missing)),
         )
     return missing
@@ -244,15 +245,15 @@ def _merge_run_logs(
 
 
 def _drop_aside(cursor: Cursor, schemas: list[str], outside: tuple[Dependent, ...]) -> None:
-    """Drop the replaced schemas: only from here on do readers of the old layers wait."""
+    """Drop the replaced schemas; only from here on do readers of the old layers wait."""
     if not schemas:
         return
     replaced = [_aside(schema) for schema in schemas]
     if dependents(cursor, replaced) != outside:
         raise NotRestorable(
             "views on the restored layers",
-            "some were made or dropped during the restore; nothing was changed",
-            "Run it again.",
+            "some were created or dropped during the restore; nothing was changed",
+            "Run the restore again.",
         )
     names = sql.SQL(", ").join(map(sql.Identifier, replaced))
     cursor.execute(sql.SQL("drop schema {} cascade").format(names))
@@ -265,6 +266,6 @@ def _recreate(cursor: Cursor, views: bytes) -> None:
         raise NotRestorable(
             "views on the restored layers",
             f"{message_of(error)}; nothing was changed",
-            "Restore their layer too, or drop the view that does not fit.",
+            "Restore their layer too, or drop the view that cannot be created.",
         ) from error
     cursor.execute(EXACT_TEXT)

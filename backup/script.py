@@ -1,4 +1,4 @@
-"""Scripts as pg_dump and pg_restore write them, run in a transaction that is already open."""
+"""Runs scripts of pg_dump and pg_restore in a transaction that is already open."""
 
 import re
 from typing import IO, cast
@@ -10,10 +10,10 @@ from common.errors import TidemarkError
 _READ_SIZE = 1 << 20
 _END_OF_DATA = b"\\.\n"
 
-# For psql alone: between these two it takes no command of its own.
+# for psql only: between these two lines it accepts no meta-commands
 _RESTRICT = re.compile(rb"^\\(?:un)?restrict \w{63}\n", re.MULTILINE)
 
-# Ours are set already, and servers before 17 do not know the second.
+# ours are set already, and servers before 17 do not know the second
 _TIMEOUTS = re.compile(rb"^SET (?:lock|transaction)_timeout = 0;\n", re.MULTILINE)
 _END_OF_HEADER = b"\n-- Name: "
 
@@ -30,7 +30,7 @@ class CopyData:
         self._ended = False
 
     def read(self, size: int = _READ_SIZE) -> bytes:
-        """Whole lines of about `size` bytes; nothing at the end."""
+        """Whole lines of about `size` bytes; empty at the end."""
         lines: list[bytes] = []
         length = 0
         while not self._ended and length < size:
@@ -38,8 +38,8 @@ class CopyData:
             if not line:
                 raise TidemarkError(
                     "pg_restore",
-                    "ended in the midst of a table; nothing was changed",
-                    "Look for the reason in the system's log (memory, disk), then run it again.",
+                    "ended within the data of a table; nothing was changed",
+                    "Check the system's log (memory, disk), then run the restore again.",
                 )
             if line == _END_OF_DATA:
                 self._ended = True
@@ -52,14 +52,14 @@ class CopyData:
 def run_statements(cursor: Cursor, script: bytes) -> None:
     """Run a script without data."""
     header, name, rest = _RESTRICT.sub(b"", script).partition(_END_OF_HEADER)
-    # A statement of our own, since comments alone are no query.
+    # with a statement of our own, since comments alone are not a query
     cursor.execute(b"set check_function_bodies = off;\n" + _TIMEOUTS.sub(b"", header) + name + rest)
 
 
 def with_own_defaults(cursor: Cursor, script: bytes) -> bytes:
-    """The script with the default privileges of roles that we are not given to the account.
+    """The script, with default privileges of roles that the account does not have given to it.
 
-    They are those of who made the tables, which is the account from now on.
+    They are for objects that their creator creates, which is the account from now on.
     """
     cursor.execute("select quote_ident(rolname) from pg_roles where pg_has_role(oid, 'usage')")
     ours = {role for (role,) in cursor.fetchall()}
@@ -72,7 +72,7 @@ def with_own_defaults(cursor: Cursor, script: bytes) -> bytes:
 
 
 def run_data(cursor: Cursor, script: IO[bytes]) -> None:
-    """Run a script of COPY statements and their data as it arrives."""
+    """Run a script of COPY statements and their data, while it is being read."""
     pending = b""
     for line in script:
         pending += line

@@ -1,1 +1,1 @@
-"""Measurements: each makes its own data on its own servers and prints figures and ratios."""
+"""Measurements: each creates its own data on its own servers, and prints figures and ratios."""

@@ -1,4 +1,4 @@
-"""dlt's own way: its sql_database source into its postgres destination, in an environment apart.
+"""dlt by itself: its sql_database source and postgres destination, in an environment of its own.
 
 MEDIA_SOURCE=… MEDIA_TARGET=… python -m bench.dlt_load connectorx|pyarrow FOLDER
 """
@@ -12,7 +12,7 @@ from dlt.sources.sql_database import sql_table
 
 backend: Any
 backend, folder = sys.argv[1:]
-# connectorx hands over some rows at a time, not the whole table, only when it is told to
+# by default connectorx returns the whole table at once
 options = {"return_type": "arrow_stream"} if backend == "connectorx" else {}
 media = sql_table(
     os.environ["MEDIA_SOURCE"],

@@ -1,10 +1,10 @@
-"""The first load of a `media` table: the raw pipe, Tidemark and every peer at hand, in turn.
+"""The first load of a `media` table: the raw pipe, Tidemark and every available peer, in turn.
 
 python -m bench.first_load --rows 5000000 --repeat 3
 
-Each load begins with an empty warehouse and ends with a table that has its key and, as is checked
-each time, every value of the source. Its figures go to the terminal as a Markdown table, and to
-.local/bench as JSON and as a picture.
+Each load begins with an empty warehouse, and ends with a table that has its key and, which is
+checked each time, every value of the source. The figures are printed as a Markdown table, and
+written to .local/bench as JSON and as a picture.
 """
 
 import argparse
@@ -44,7 +44,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Load:
-    """One load: what it cost, of that the making of a key, and the proof that came after it."""
+    """One load: its cost, the part of it for the key, and the time of the comparison after it."""
 
     cost: Cost
     key_seconds: float
@@ -57,7 +57,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Result:
-    """A tool's loads of so many rows, or why there are none."""
+    """The loads of a tool, or the reason why there are none."""
 
     name: str
     rows: int
@@ -69,7 +69,7 @@ class Result:
         return self.rows / statistics.median(load.seconds for load in self.loads)
 
     def line(self, limit: float | None) -> str:
-        """A row of the table; `limit` is the raw pipe's rows a second, where it was measured."""
+        """A row of the table; `limit` is the rows per second of the raw pipe, if measured."""
         if not self.loads:
             return f"| {self.name} | not measured: {self.failure} |" + " |" * 9
         costs = [load.cost for load in self.loads]
@@ -92,7 +92,7 @@ class Result:
 
 
 class WrongCopy(Exception):
-    """A table that does not hold what the source holds."""
+    """A table that differs from the source."""
 
 
 def load(lab: Laboratory, tool: Tool, expected: tuple[Any, ...]) -> Load:
@@ -116,7 +116,7 @@ def load(lab: Laboratory, tool: Tool, expected: tuple[Any, ...]) -> Load:
 
 
 def add_key(cursor: Cursor, relation: str) -> float:
-    """Give a table that was left without a primary key one; the seconds that this took."""
+    """Add a primary key to a table without one; returns the seconds that this took."""
     cursor.execute(
         "select 1 from pg_index where indrelid = %s::regclass and indisprimary", (relation,)
     )
@@ -128,7 +128,7 @@ def add_key(cursor: Cursor, relation: str) -> float:
 
 
 def measure_all(lab: Laboratory, tools: list[Tool], rows: int, repeat: int) -> list[Result]:
-    """Every tool in turn, as often as asked; one that fails is left out from then on."""
+    """Every tool in turn, `repeat` times; a tool that fails is not tried again."""
     (expected,) = lab.execute(SOURCE_SUM)
     loads: dict[str, list[Load]] = {tool.name: [] for tool in tools}
     failures: dict[str, str] = {}
@@ -156,7 +156,7 @@ def measure_all(lab: Laboratory, tools: list[Tool], rows: int, repeat: int) -> l
 
 
 def picture(results: list[Result], below: str) -> str:
-    """Rows a second of each tool that was measured."""
+    """A picture of the rows per second of each measured tool."""
     measured = sorted(
         (result for result in results if result.loads), key=lambda result: -result.rows_per_second
     )

@@ -1,10 +1,10 @@
-"""What an hour's increment of a large table costs, by the size of the table and by the changes.
+"""The cost of an hour's increment of a large table, by the size of the table and the changes.
 
 python -m bench.increment --rows 1000000 --rows 5000000 --changes 1800 --changes 36000
 
 A third of the changes each are inserts, updates and deletes, spread evenly over `media`. After the
-first load, each run reads the window, compares every key, and applies; then every row is compared,
-which a run does in turn. The source may be kept at work without rest (duty 100 %).
+first load, each run reads the window, applies it and compares every key. Then every row is
+compared, which a run does range by range when due. There are no pauses (duty cycle 100 %).
 """
 
 import argparse
@@ -43,11 +43,11 @@ class Increment:
     warehouse_cpu: float
     own_cpu: float
     peak_megabytes: float
-    """Of this process until then, measuring and all."""
+    """The peak of this process so far, including the measurement."""
 
 
 def measure(lab: Laboratory, rows: int, changes: int, what: str) -> Increment:
-    """Bring the mirror up to date once, and say what it took."""
+    """Bring the mirror up to date once; returns what it cost."""
     pids = lab.process_ids()
     before = {name: cpu_seconds(pid) for name, pid in pids.items()}
     own, started = time.process_time(), time.monotonic()
@@ -66,8 +66,8 @@ def measure(lab: Laboratory, rows: int, changes: int, what: str) -> Increment:
     )
 
 
-def let_wait(lab: Laboratory, is_due: bool) -> None:
-    """Let every range's turn be now, or none's."""
+def set_due(lab: Laboratory, is_due: bool) -> None:
+    """Mark every range as due, or none."""
     connection = connect(lab.warehouse)
     with connection.cursor() as cursor:
         at = "null" if is_due else "clock_timestamp()"
@@ -77,7 +77,7 @@ def let_wait(lab: Laboratory, is_due: bool) -> None:
 
 
 def measure_size(lab: Laboratory, rows: int, changes: list[int]) -> Iterator[Increment]:
-    """A first load, then a run for each number of changes, and one that compares every row."""
+    """A first load, then a run for each number of changes, and a run that compares every row."""
     lab.make_media(rows)
     connection = connect(lab.warehouse)
     with connection.cursor() as cursor:
@@ -86,14 +86,14 @@ def measure_size(lab: Laboratory, rows: int, changes: list[int]) -> Iterator[Inc
     yield measure(lab, rows, rows, FIRST)
     for number in changes:
         lab.change_media(number, seed=number)
-        let_wait(lab, is_due=False)
+        set_due(lab, is_due=False)
         yield measure(lab, rows, number, KEYS)
-    let_wait(lab, is_due=True)
+    set_due(lab, is_due=True)
     yield measure(lab, rows, 0, ROWS)
 
 
 def picture(results: list[Increment], below: str) -> str:
-    """Seconds against the rows of the table, for each number of changes, and for every row."""
+    """A picture of the seconds by the rows of the table, for each number of changes."""
     drawn = []
     for what, changes in dict.fromkeys((one.what, one.changes) for one in results):
         if what != FIRST:

@@ -1,4 +1,4 @@
-"""A first load that is killed, and the run after it: what had landed, and what was read twice.
+"""A first load that is killed, and the next run: what had landed, and what was read twice.
 
 python -m bench.killed_load --rows 5000000 --after 3 --after 5
 """
@@ -44,7 +44,7 @@ def value(warehouse: Address, sql: str) -> Any:
 
 
 def measure(lab: Laboratory, seconds: float) -> str:
-    """A row of the table: a load killed after so long, 0 for never, and one more."""
+    """A row of the table: a load that is killed after some seconds (0: never), and the next run."""
     with new_warehouse(lab.servers) as warehouse:
         landed, read = 0, rows_read(lab)
         if seconds:

@@ -1,4 +1,4 @@
-"""What every measurement stands on: servers of its own, a `media` table, a mirror of it."""
+"""The basis of every measurement: servers of its own, a `media` table, and its mirror."""
 
 import random
 import secrets
@@ -54,7 +54,7 @@ class Laboratory:
         return rows
 
     def make_media(self, rows: int) -> None:
-        """A `media` table of so many rows, stamped long ago."""
+        """Create a `media` table of so many rows, stamped long ago."""
         self.execute("drop table if exists media")
         self.execute(MEDIA)
         for start in range(1, rows + 1, ROWS_PER_INSERT):
@@ -67,7 +67,7 @@ class Laboratory:
         self.execute("analyze table media")
 
     def change_media(self, changes: int, seed: int) -> None:
-        """Inserts, updates and deletes, a third each, spread evenly over the table."""
+        """Insert, update and delete rows, a third each, spread evenly over the table."""
         chance = random.Random(seed)
         third = changes // 3
         highest = self.execute("select max(id) from media")[0][0]
@@ -84,7 +84,7 @@ class Laboratory:
         )
 
     def versions(self) -> str:
-        """What both servers call themselves, and the memory they were given."""
+        """The versions of both servers, and the memory that they may use."""
         mariadb, pool = self.execute("select version(), @@innodb_buffer_pool_size div 1048576")[0]
         connection = connect(self.warehouse)
         with connection.cursor() as cursor:
@@ -135,7 +135,7 @@ def extract_media(
 
 @contextmanager
 def new_warehouse(servers: embedded.Servers) -> Iterator[Address]:
-    """An empty warehouse, dropped afterwards with all that was written to it."""
+    """An empty warehouse, which is dropped afterwards."""
     name = f"bench_{secrets.token_hex(4)}"
     admin = connect(servers.warehouse)
     with admin.cursor() as cursor:
@@ -149,7 +149,7 @@ def new_warehouse(servers: embedded.Servers) -> Iterator[Address]:
 
 @contextmanager
 def laboratory(home: Path = HOME) -> Iterator[Laboratory]:
-    """Servers for a measurement, stopped at its end; the source's table stays for the next one."""
+    """Servers for a measurement, stopped at its end; the source's table is kept for the next."""
     servers = embedded.start(home)
     try:
         embedded.create_database(servers, DATABASE)
@@ -158,7 +158,7 @@ def laboratory(home: Path = HOME) -> Iterator[Laboratory]:
             operational_connection(servers.operational_root, DATABASE) as operational,
         ):
             with operational.cursor() as cursor:
-                # not what is measured; the row-changing statements here are large
+                # this is not measured; the statements that change rows here are large
                 cursor.execute("set session innodb_lock_wait_timeout = 300")
             yield Laboratory(home, servers, warehouse, operational)
     finally:

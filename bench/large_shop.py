@@ -1,8 +1,8 @@
-"""What a whole run costs on a large shop, node by node: first all of it, then a few changes.
+"""The cost of a run on a large shop, node by node: first everything, then a few changes.
 
 python -m bench.large_shop --rows 10000000 --changes 3000
 
-The shop has so many sales, one customer for a hundred of them, and a thousand products.
+The shop has `--rows` sales, one customer for each hundred of them, and a thousand products.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MEGABYTE = 1024 * 1024
 
 
 def make_shop(lab: Laboratory, sales: int) -> None:
-    """Customers, products and sales, stamped long ago; kept for the next measurement."""
+    """Create customers, products and sales, stamped long ago; they are kept for the next time."""
     create_database(lab.servers, "sales")
     customers = sales // SALES_PER_CUSTOMER
     if _has_shop(lab, sales):
@@ -56,7 +56,7 @@ def _has_shop(lab: Laboratory, sales: int) -> bool:
 
 
 def change_shop(lab: Laboratory, changes: int) -> None:
-    """Inserts, updates and deletes of sales, a third each, and one customer in ten of them."""
+    """Insert, update and delete sales, a third each, and update a tenth as many customers."""
     third = changes // 3
     (rows, highest), *_ = lab.execute("select count(*), max(id) from sales.sales")
     step = rows // third
@@ -76,7 +76,7 @@ def change_shop(lab: Laboratory, changes: int) -> None:
 
 
 def nodes_of_last_run(lab: Laboratory) -> list[tuple[str, str, float, int | None]]:
-    """Process, step, seconds and rows of what the last run did, the longest first."""
+    """Process, step, seconds and rows of each step of the last run, the longest first."""
     connection = connect(lab.warehouse)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -89,7 +89,7 @@ def nodes_of_last_run(lab: Laboratory) -> list[tuple[str, str, float, int | None
     return found
 
 
-def tell(name: str, run: Run, lab: Laboratory, least_seconds: float) -> None:
+def report(name: str, run: Run, lab: Laboratory, least_seconds: float) -> None:
     cost = run.cost
     print(
         f"\n{name}: {cost.seconds:.1f} s, {cost.peak_bytes / MEGABYTE:.0f} MB at most,"
@@ -113,10 +113,10 @@ def main() -> None:
     with laboratory(LOCAL / "bench-shop") as lab:
         make_shop(lab, options.rows)
         copied = ProjectCopy(lab, LOCAL / "bench-project")
-        tell("first run", copied.run(), lab, options.least)
+        report("first run", copied.run(), lab, options.least)
         change_shop(lab, options.changes)
-        tell(f"{options.changes} changes", copied.run(), lab, options.least)
-        tell("the same once more", copied.run(), lab, options.least)
+        report(f"{options.changes} changes", copied.run(), lab, options.least)
+        report("the same once more", copied.run(), lab, options.least)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a measurement ran on, in a line that goes beside its figures."""
+"""The machine of a measurement, in a line that is printed with its figures."""
 
 import os
 import platform
@@ -10,16 +10,16 @@ from pathlib import Path
 from common.settings import PROJECT
 
 MEASURED = ("common", "warehouse", "extract", "bench")
-"""The packages whose code decides how fast Tidemark is, and how that is found out."""
+"""The packages whose code decides how fast Tidemark is, and how that is measured."""
 
 
 class CodeChanged(Exception):
-    """The code was changed while it was measured, so its figures are of no one program."""
+    """The code was changed while it was measured, so the figures are of no single version."""
 
 
 @contextmanager
 def unchanged_code() -> Iterator[str]:
-    """The fingerprint of the code that is measured. Raises CodeChanged where it did not stay."""
+    """The fingerprint of the measured code. Raises CodeChanged if it changes meanwhile."""
     before = _fingerprint()
     yield before
     after = _fingerprint()
@@ -36,7 +36,7 @@ def _fingerprint() -> str:
 
 
 def machine() -> str:
-    """Cores, memory, system and Python of this machine, and how busy it is with other work."""
+    """Cores, memory, system and Python of this machine, and its load from other work."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{len(os.sched_getaffinity(0))} cores of {_processor()}, {memory:.0f} GiB, {_system()},"

@@ -1,4 +1,4 @@
-"""Bars and lines as SVG, written by hand: no more is needed to see who is fast and what grows."""
+"""Bar and line charts as SVG, written without a library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NAME_HEIGHT = 16
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its name, its length, what is written beside it, and whether it is ours."""
+    """One bar: its name, its length, the text beside it, and whether it is Tidemark's."""
 
     name: str
     length: float
@@ -23,7 +23,7 @@ class Bar:
 
 
 def bars(title: str, below: str, rows: Sequence[Bar]) -> str:
-    """A picture of horizontal bars, the longest as wide as there is room."""
+    """A chart of horizontal bars; the longest has the full width."""
     longest = max(row.length for row in rows)
     room = WIDTH - NAMES - 130
     height = 50 + ROW * len(rows) + 30
@@ -51,7 +51,7 @@ class Line:
 
 
 def lines(title: str, below: str, across: str, up: str, drawn: Sequence[Line]) -> str:
-    """A picture of lines, from zero on both axes, each named at its end."""
+    """A chart of lines, from zero on both axes, each with its name at its end."""
     points = [point for line in drawn for point in line.points]
     most_across, most_up = max(x for x, _ in points), max(y for _, y in points)
     height = PLOT_TOP + PLOT_HEIGHT + 70
@@ -78,7 +78,7 @@ def lines(title: str, below: str, across: str, up: str, drawn: Sequence[Line]) -
     ):
         path = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in line.points)
         end, level = place(*line.points[-1])
-        # names of lines that end together stand above each other
+        # names of lines with nearby ends are placed above each other
         free = min(level + 4, free - NAME_HEIGHT)
         parts += [
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',

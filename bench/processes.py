@@ -1,6 +1,6 @@
-"""What a command costs: its time, its memory, its CPU and that of the servers it works with.
+"""The cost of a command: its time, memory and CPU, and the CPU of the servers that it uses.
 
-A process is counted with all its descendants, as /proc knows them.
+A process includes all its descendants in /proc.
 """
 
 import os
@@ -14,14 +14,14 @@ from pathlib import Path
 
 SAMPLE_SECONDS = 0.05
 OUTPUT_LINES = 12
-"""How much of the end of a failed command's output is told."""
+"""How many lines of a failed command's output are shown."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command, and what its environment has beside ours."""
+    """A command, and variables that are added to our environment for it."""
 
     words: list[str]
     environment: Mapping[str, str]
@@ -29,9 +29,9 @@ class Command:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command cost. CPU is in seconds: its own, each server's, and what others used.
+    """The cost of a command. CPU is in seconds: its own, that of each server, and that of others.
 
-    `peak_bytes` is the resident memory of all its processes together, at its highest.
+    `peak_bytes` is the highest resident memory of all its processes together.
     """
 
     seconds: float
@@ -42,13 +42,13 @@ class Cost:
 
 
 class CommandFailed(Exception):
-    """A command that ended with an error; its text is the end of what it printed."""
+    """A command that ended with an error; the message is the end of its output."""
 
 
 def measure(command: Command, servers: Mapping[str, int], end: str = "") -> tuple[Cost, float]:
-    """Run a command; its cost until it printed the line `end`, or until it was through.
+    """Run a command; returns its cost until it printed the line `end`, or until its end.
 
-    The second part is how many seconds it went on after that line. Raises CommandFailed.
+    The second value is how many seconds it ran after that line. Raises CommandFailed.
     """
     before = {name: cpu_seconds(pid) for name, pid in servers.items()}
     machine_before = _machine_cpu_seconds()
@@ -75,7 +75,7 @@ def measure(command: Command, servers: Mapping[str, int], end: str = "") -> tupl
             output.append(line)
             if line.strip() == end and end:
                 reached = cost()
-        # its last numbers can be read until it is waited for
+        # /proc has its numbers until it is waited for
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         whole = cost()
     if process.wait() != 0:
@@ -85,7 +85,7 @@ def measure(command: Command, servers: Mapping[str, int], end: str = "") -> tupl
 
 
 def cpu_seconds(pid: int) -> float:
-    """The CPU that a process and its descendants, ended ones included, have used so far."""
+    """The CPU that a process and its descendants, including ended ones, have used so far."""
     ticks = 0
     for each in _family(pid):
         with suppress(OSError):
@@ -95,14 +95,14 @@ def cpu_seconds(pid: int) -> float:
 
 
 def _machine_cpu_seconds() -> float:
-    """The CPU that the whole machine has used so far, with what its host took away."""
+    """The CPU that the whole machine has used so far, including time stolen by its host."""
     ticks = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:9]
     user, nice, system, _idle, _waiting, *interrupts = map(int, ticks)
     return (user + nice + system + sum(interrupts)) / _TICKS
 
 
 class _Sampler(threading.Thread):
-    """Notes the highest resident memory of a process and its descendants, until it is stopped."""
+    """Records the highest resident memory of a process and its descendants, until it is stopped."""
 
     def __init__(self, pid: int) -> None:
         super().__init__()
@@ -124,9 +124,9 @@ class _Sampler(threading.Thread):
 
 
 def _memory_bytes(pid: int) -> int:
-    """Resident memory now, a page that some processes share counted once.
+    """The resident memory now; a page that processes share is counted once.
 
-    At least the most that one of them ever had: the kernel saw what fell between two samples.
+    It is at least the peak of any single process, which the kernel records between two samples.
     """
     now = highest = 0
     for each in _family(pid):

@@ -1,4 +1,4 @@
-"""A copy of the project, without its state, whose command line works on a laboratory's servers."""
+"""A copy of the project, without its state, whose commands use the servers of a laboratory."""
 
 import shutil
 import sys
@@ -13,7 +13,7 @@ from embedded import create_database
 from tests.support.command_line import copy_of_project
 
 MORE = "more"
-"""The domain of the tables that are added, and their database."""
+"""The domain and database of the tables that are added."""
 
 
 class ProjectCopy:
@@ -24,7 +24,7 @@ class ProjectCopy:
         self._folder = folder
         shutil.rmtree(folder, ignore_errors=True)
         copy_of_project(folder)
-        # the logs tell the time of day, and are compared with our own clock
+        # times in the logs are compared with our own clock
         self._environment = {"TZ": "UTC"}
         addresses = (("OPERATIONAL", lab.servers.operational), ("WAREHOUSE", lab.warehouse))
         for prefix, address in addresses:
@@ -35,7 +35,7 @@ class ProjectCopy:
             }
 
     def run(self, *arguments: str) -> Run:
-        """Run `run.py` once. Raises CommandFailed, with what it printed."""
+        """Run `run.py` once. Raises CommandFailed with the end of its output."""
         logs = self._logs()
         sizes = [path.stat().st_size if path.exists() else 0 for path in logs]
         started = now()
@@ -46,7 +46,7 @@ class ProjectCopy:
         return Run(cost, started, ended, *lines)
 
     def add_tables(self, count: int) -> None:
-        """Mirror so many small tables more, each declared as the sample's are."""
+        """Add so many small tables, declared like those of the sample."""
         create_database(self._lab.servers, MORE)
         entries = []
         for number in range(1, count + 1):
@@ -86,7 +86,7 @@ class ProjectCopy:
 
 
 def _from(path: Path, size: int) -> list[str]:
-    """The lines that a log has got since it had that size."""
+    """The lines that were added to a log since it had that size."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8") as file:

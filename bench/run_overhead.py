@@ -1,9 +1,9 @@
-"""What a run costs when nothing changed, second by second, and what a first look costs.
+"""The cost of a run when nothing changed, part by part, and of `--help` and `status`.
 
 python -m bench.run_overhead --repeat 5 --tables 10
 
-A copy of the project runs on servers of its own, over the sample; then some tables more are
-mirrored. Ends with 1 where the median of a command is above what the project promises.
+A copy of the project runs on servers of its own, on the sample data; then more tables are added.
+The exit code is 1 if the median of a command exceeds what the project promises.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from operational.seed import seed
 RESULTS = LOCAL / "bench"
 HELP, STATUS, RUN = "run.py --help", "run.py status", "run.py, nothing changed"
 LIMITS = {HELP: 0.3, STATUS: 1.0, RUN: 8.0}
-"""Seconds that a command may take: what the project promises."""
+"""The seconds that a command may take, as the project promises."""
 MEGABYTE = 1024 * 1024
 SAMPLE = ("sales", "customers", "products")
 
 
 def age_sample(lab: Laboratory) -> None:
-    """Stamp the sample's rows long ago, so that no window reaches back to them."""
+    """Set old stamps in the sample, so that no window reaches back to its rows."""
     for table in SAMPLE:
         lab.execute(f"update sales.{table} set updated_at = '2021-01-01', created_at = updated_at")
 
@@ -42,7 +42,7 @@ def median_of(runs: list[Run]) -> float:
 
 
 def measure(lab: Laboratory, repeat: int, tables: int) -> dict[str, list[Run]]:
-    """Each command as often as asked, by name."""
+    """The runs of each command, by name."""
     seed(lab.servers)
     age_sample(lab)
     copied = ProjectCopy(lab, LOCAL / "bench-project")
@@ -77,7 +77,7 @@ HEAD = (
 
 
 def line(name: str, runs: list[Run]) -> str:
-    """A row of the table: what a command cost."""
+    """A row of the table: the cost of a command."""
     costs = [run.cost for run in runs]
     times = sorted(cost.seconds for cost in costs)
     cells = [
@@ -97,7 +97,7 @@ def line(name: str, runs: list[Run]) -> str:
 
 
 def over_limit(measured: dict[str, list[Run]]) -> list[str]:
-    """What takes longer than is promised."""
+    """The commands that take longer than promised."""
     return [
         f"{name}: {median_of(measured[name]):.2f} s, promised are {limit} s"
         for name, limit in LIMITS.items()

@@ -1,4 +1,4 @@
-"""A first load of `media` by Tidemark, in a process of its own, so that it is measured alone.
+"""A first load of `media` by Tidemark, in a process of its own, so that only it is measured.
 
 The settings name both servers: OPERATIONAL_HOST=… WAREHOUSE_HOST=… python -m bench.tidemark_load
 """
@@ -15,16 +15,16 @@ from extract.compare.reconcile import reconcile
 
 
 def main() -> None:
-    """Load, and say so before what was loaded is compared."""
+    """Load, and print a line before the loaded table is compared."""
     settings = read_settings()
     if settings.operational is None or settings.warehouse is None:
         raise UsageError("bench", "one of the servers is not set", "Set both, as above.")
 
-    def told(*arguments: Any) -> Any:
+    def announced(*arguments: Any) -> Any:
         print(LOADED, flush=True)
         return reconcile(*arguments)
 
-    with patch.object(applying, "reconcile", told):
+    with patch.object(applying, "reconcile", announced):
         extract_media(settings.operational, settings.warehouse, settings.duty)
 
 

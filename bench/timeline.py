@@ -1,4 +1,4 @@
-"""Where the seconds of a run went, as its own log and dbt's tell it."""
+"""The time of each part of a run, from its own log and that of dbt."""
 
 import re
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ MARKS = (
     ("dbt ending: hooks, files", "dbt", "Done. PASS"),
     ("marks, the change log cut", "run", "run run: success"),
 )
-"""A part of a run, and the line, of which log, that ends it: one begins where another ends."""
+"""A part of a run, and the log and line that end it; the next part begins there."""
 LAST_PART = "the summary, the process ended"
 
 
 def now() -> float:
-    """The time of day in seconds, in UTC, as the logs tell it."""
+    """The time of day in seconds, in UTC, as in the logs."""
     clock = datetime.now(UTC)
     return clock.hour * 3600 + clock.minute * 60 + clock.second + clock.microsecond / 1_000_000
 
 
 @dataclass(frozen=True)
 class Run:
-    """One call of the command line: what it cost, when it began and ended, what it logged."""
+    """One call of the command line: its cost, its begin and end, and what it logged."""
 
     cost: Cost
     started: float
@@ -43,7 +43,7 @@ class Run:
     dbt_log: list[str]
 
     def parts(self) -> dict[str, float]:
-        """The seconds of each part, in order; those of dbt's nodes as its threads spent them."""
+        """The seconds of each part, in order; those of dbt's nodes as the sum over its threads."""
         parts: dict[str, float] = {}
         before = self.started
         for name, log, mark in MARKS:
@@ -63,11 +63,11 @@ class Run:
         return parts
 
     def extract_seconds(self) -> float:
-        """What the tables took in the extract, which goes on beside dbt's loading and parsing."""
+        """The seconds of the tables in the extract, which runs while dbt loads and parses."""
         return sum(float(found[1]) for line in self.run_log if (found := _TOOK.search(line)))
 
     def _node_seconds(self) -> tuple[float, float]:
-        """What dbt's threads spent on tests, and on all other nodes."""
+        """The seconds that dbt's threads spent on tests, and on all other nodes."""
         tests = others = 0.0
         for line in self.dbt_log:
             found = _NODE.search(line)

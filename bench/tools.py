@@ -1,7 +1,7 @@
-"""The ways to bring `media` into a warehouse: the raw pipe, Tidemark, and its peers.
+"""The tools that load `media` into a warehouse: the raw pipe, Tidemark, and its peers.
 
-A peer lives in a folder of its own below .local/bench-tools, made the first time that it is asked
-for; none of them is a requirement of the project.
+A peer is installed into a folder of its own below .local/bench-tools when it is first used. None of
+them is a requirement of the project.
 """
 
 import shlex
@@ -21,7 +21,7 @@ from common.settings import LOCAL, PROJECT, Address
 
 FOLDER = LOCAL / "bench-tools"
 LOADED = "loaded, the proof begins"
-"""What Tidemark's process prints when the mirror is whole; what follows is timed apart."""
+"""Tidemark's process prints this when the mirror is complete; the rest is timed separately."""
 
 SLING = "1.4.11"
 DLT = (
@@ -44,12 +44,12 @@ RAW_TABLE = """
 
 
 class NotInstalled(Exception):
-    """A peer that cannot be had on this machine; its text says why."""
+    """A peer that cannot be installed on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A way to load `media`: the command, the table that it makes, and what it needs before.
+    """A tool that loads `media`: its command, the table that it creates, and its preparation.
 
     `install` raises NotInstalled. `prepare` is SQL for the empty warehouse.
     """
@@ -124,11 +124,11 @@ def _pgloader_program() -> str:
 
 
 def _install_pgloader() -> None:
-    """Debian's package, unpacked without root where the machine has none."""
+    """Debian's package, unpacked without root if the machine has none."""
     if Path(_pgloader_program()).exists():
         return
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise NotInstalled("not on this machine, and no Debian package can be unpacked")
+        raise NotInstalled("not on this machine, and its Debian package cannot be unpacked")
     downloads = FOLDER / "pgloader.deb"
     downloads.mkdir(parents=True, exist_ok=True)
     _run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "pgloader"], downloads)
@@ -159,7 +159,7 @@ def _install_sling() -> None:
     folder = FOLDER / "sling"
     if not folder.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        # the newest version whose package brings the program along
+        # the newest version whose package includes the program
         _run([*pip, "--target", str(folder), f"sling-linux-amd64=={SLING}"], LOCAL)
         (program,) = folder.glob("sling_linux_amd64/bin/sling-linux-amd64")
         program.chmod(0o755)
@@ -200,7 +200,7 @@ def _run(words: list[str], folder: Path) -> None:
 
 
 def _url(scheme: str, address: Address, database: str = "") -> str:
-    """An address with its password, as the peers want it."""
+    """An address with its password, as a URL for the peers."""
     login = f"{quote(address.user)}:{quote(address.password, safe='')}"
     return f"{scheme}://{login}@{address.host}:{address.port}/{database or address.database}"
 

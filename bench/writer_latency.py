@@ -1,4 +1,4 @@
-"""What production feels: a writer's latency with us and without, our longest transaction, locks.
+"""The effect on production: a writer's latency with and without runs, transactions, locks.
 
 python -m bench.writer_latency --rows 2000000 --seconds 60 --repeat 2
 """
@@ -24,17 +24,17 @@ from operational.connection import connection as operational_connection
 
 WRITES_PER_SECOND = 10
 SAMPLE_SECONDS = 0.2
-"""InnoDB shows its transactions anew only to one who has not asked for a tenth of a second."""
+"""InnoDB refreshes its list of transactions only if it was not read for a tenth of a second."""
 ASLEEP_MILLISECONDS = 20
-"""So long without a statement, a session's transaction is one that was left open."""
+"""After this time without a statement, a session's transaction counts as left open."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """What goes on beside the writer: runs of ours where there is a duty.
+    """What runs beside the writer: runs of Tidemark, if there is a duty cycle.
 
-    One that `computes` keeps a core busy and asks the server nothing: what it costs the writer
-    is the price of sharing a machine, and none of the server's.
+    If it `computes`, it keeps a core busy without using the server: the writer's latency then shows
+    the effect of sharing the machine, not the server.
     """
 
     name: str
@@ -42,8 +42,8 @@ class Reader:
     full_refresh: bool = False
     computes: bool = False
 
-    def go_on(self, lab: Laboratory) -> None:
-        """Run once, comparing every row or reading every row anew; or let some time pass."""
+    def work(self, lab: Laboratory) -> None:
+        """Run once, comparing or reading every row, or let some time pass."""
         if self.duty is not None:
             lab.extract(self.duty, self.full_refresh, verify_within_seconds=1)
             return
@@ -64,7 +64,7 @@ READERS = [
 
 @dataclass
 class Felt:
-    """What was measured beside one kind of reader. Times are in seconds."""
+    """The measurements beside one kind of reader. Times are in seconds."""
 
     latencies: list[float] = field(default_factory=list)
     runs: int = 0
@@ -78,9 +78,9 @@ class Felt:
 
 
 def write(servers: embedded.Servers, rows: int, seconds: float, seed: int) -> list[float]:
-    """The latencies of an application's inserts, updates and deletes, a commit each.
+    """The latencies of an application's inserts, updates and deletes, each with its commit.
 
-    It has a process of its own: in ours it would wait for our Python, not for the server.
+    It runs in a process of its own: in ours it would wait for our Python, not for the server.
     """
     chance = random.Random(seed)
     statements = [
@@ -104,7 +104,7 @@ def write(servers: embedded.Servers, rows: int, seconds: float, seed: int) -> li
 
 @contextmanager
 def watching(lab: Laboratory, felt: Felt) -> Iterator[None]:
-    """Look, all the while, at what the reader's account holds open and who waits for it."""
+    """Sample what the reader's account holds open, and who waits for it."""
     stop = threading.Event()
     user = lab.servers.operational.user
 
@@ -144,7 +144,7 @@ def watching(lab: Laboratory, felt: Felt) -> Iterator[None]:
 
 @contextmanager
 def logging_statements(lab: Laboratory, felt: Felt) -> Iterator[None]:
-    """Let the server itself log each statement of the reader's account with its time."""
+    """Have the server log each statement of the reader's account with its time."""
     lab.execute("set global log_output = 'TABLE', global long_query_time = 0")
     lab.execute("truncate table mysql.slow_log")
     lab.execute("set global slow_query_log = on")
@@ -163,7 +163,7 @@ def logging_statements(lab: Laboratory, felt: Felt) -> Iterator[None]:
 
 
 def measure(lab: Laboratory, rows: int, seconds: float, seed: int, reader: Reader) -> Felt:
-    """What a writer feels for some time, beside a reader that never rests."""
+    """Measure a writer for some time, beside a reader that never pauses."""
     felt = Felt()
     with (
         ProcessPoolExecutor(1, get_context("spawn")) as process,
@@ -172,7 +172,7 @@ def measure(lab: Laboratory, rows: int, seconds: float, seed: int, reader: Reade
     ):
         writer = process.submit(write, lab.servers, rows, seconds, seed)
         while not writer.done():
-            reader.go_on(lab)
+            reader.work(lab)
             felt.runs += reader.duty is not None
         felt.latencies = writer.result()
     return felt

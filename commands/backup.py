@@ -12,11 +12,11 @@ from common.settings import Settings, read_settings
 from embedded import postgresql
 
 EXAMPLES = """\
-python run.py backup    into BACKUP_DIRECTORY, .local/backups by default"""
+python run.py backup    into BACKUP_DIRECTORY; default: .local/backups"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_quiet(parser, "nothing but warnings and failures")
+    add_quiet(parser, "only warnings and failures")
 
 
 def call(options: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def call(options: argparse.Namespace) -> int:
 def back_up(settings: Settings, servers: Connected) -> backup.Backup:
     """Write a backup of every layer. Raises AnotherRun, and TidemarkError."""
     with work_on_warehouse(servers, "backup") as work:
-        # pg_dump of the embedded server serves for every older one too
+        # the embedded server's pg_dump works with every older server too
         programs = (postgresql.programs(),)
         done = backup.dump(servers.warehouse, settings.backup_directory, programs, work.run_id)
         work.step.rows = done.rows
@@ -42,7 +42,7 @@ def back_up(settings: Settings, servers: Connected) -> backup.Backup:
 
 
 def as_line(done: backup.Backup) -> str:
-    """What was saved, and where."""
+    """What was saved, and where, as a line."""
     megabytes = done.size / 1_000_000
     return (
         f"{done.path}  {done.tables} tables, {done.rows} rows, {megabytes:.1f} MB"

@@ -12,9 +12,9 @@ NAMES_TOLD = 10
 def chosen_tables(
     declared: Iterable[MirroredTable], demo_domains: bool, domain: str | None, table: str | None
 ) -> list[MirroredTable]:
-    """The declared tables of a domain, and of a name, where these are given.
+    """The declared tables, of a domain and of a name if these are given.
 
-    Raises UsageError for a name that is not declared, SettingError where nothing is.
+    Raises UsageError for a name that is not declared, SettingError if no table is declared.
     """
     known = [one for one in declared if demo_domains or not one.demo]
     if not known:

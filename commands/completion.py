@@ -1,4 +1,4 @@
-"""`completion`: a script by which a shell completes commands, options and their values."""
+"""`completion`: a script with which a shell completes commands, options and their values."""
 
 import argparse
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from common.errors import ExitCode, UsageError
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "run.py"
 EXAMPLES = """\
-source <(./run.py completion bash)               or zsh; in ~/.bashrc, ~/.zshrc for good
-./run.py completion fish | source                in ~/.config/fish/config.fish for good
-then it completes ./run.py"""
+source <(./run.py completion bash)               or zsh; permanently: in ~/.bashrc, ~/.zshrc
+./run.py completion fish | source                permanently: in ~/.config/fish/config.fish
+the shell then completes ./run.py"""
 
-# one function for two shells; $1 is the place of the word, $2 the first word, $3 the one before
+# one function for both shells; $1 is the position of the word, $2 the first word, $3 the one before
 WORDS = """\
 _tidemark_words() {
     local command=run
@@ -54,13 +54,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     if options.shell is None:
-        raise UsageError("completion", "names no shell", f"Name one of {', '.join(SHELLS)}.")
+        raise UsageError("completion", "no shell is named", f"Name one of {', '.join(SHELLS)}.")
     print(script(options.shell), end="")
     return ExitCode.DONE
 
 
 def script(shell: str) -> str:
-    """The script for a shell, made from what each command takes."""
+    """The script for a shell, generated from the options of each command."""
     if shell == "fish":
         return "".join(f"{line}\n" for line in _fish())
     words = WORDS % {
@@ -71,7 +71,7 @@ def script(shell: str) -> str:
 
 
 def _cases() -> Iterator[str]:
-    """What may stand behind an option of a command, and what anywhere else."""
+    """The words that may follow an option of a command, and those that may follow anything else."""
     for name in (RUN, *COMMANDS):
         arguments = parser_of(name).arguments
         for argument in arguments:
@@ -104,6 +104,6 @@ def _fish_argument(argument: Argument) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As fish reads it: in single quotes, where a backslash escapes itself and the quote."""
+    """Quoted for fish: in single quotes, where a backslash escapes itself and the quote."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -7,11 +7,11 @@ from commands.options import add_quiet
 from common.errors import ExitCode
 
 EXAMPLES = """\
-python run.py down      stop both; their data stays"""
+python run.py down      stop both; their data are kept"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_quiet(parser, "nothing but failures")
+    add_quiet(parser, "only failures")
 
 
 def call(options: argparse.Namespace) -> int:

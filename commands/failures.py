@@ -1,4 +1,4 @@
-"""What a driver or the system refuses, as an error that can be told."""
+"""Turns errors of a driver or of the system into errors with a message for users."""
 
 import errno
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from warehouse.failures import as_server_error
 
 log = get_logger(__name__)
 
-ROOM = "Make room on that disk, then run it again."
-RIGHT = "Give this account the right to it, then run it again."
+ROOM = "Free space on that disk, then run the command again."
+RIGHT = "Grant this account access to it, then run the command again."
 SYSTEM = {
     errno.ENOSPC: ROOM,
     errno.EDQUOT: ROOM,
@@ -24,19 +24,19 @@ SYSTEM = {
     errno.EACCES: RIGHT,
     errno.EPERM: RIGHT,
     errno.EROFS: RIGHT,
-    errno.ENOENT: "Bring it back, or install what it belongs to, then run it again.",
-    errno.ENOTDIR: "A file stands where a folder belongs: move it away, then run it again.",
-    errno.EEXIST: "A file stands where a folder belongs: move it away, then run it again.",
-    errno.EISDIR: "A folder stands where a file belongs: move it away, then run it again.",
-    errno.EMFILE: "Raise the limit of open files (`ulimit -n`), then run it again.",
-    errno.ENOMEM: "Give the machine memory, then run it again.",
+    errno.ENOENT: "Restore it, or install what it belongs to, then run the command again.",
+    errno.ENOTDIR: "Move away the file of that name, so that a folder can be created.",
+    errno.EEXIST: "Move away the file of that name, so that a folder can be created.",
+    errno.EISDIR: "Move away the folder of that name, so that a file can be created.",
+    errno.EMFILE: "Raise the limit of open files (`ulimit -n`), then run the command again.",
+    errno.ENOMEM: "Free memory on the machine, then run the command again.",
 }
-"""The way out of what the system may refuse at any file."""
+"""Hints for errors of the system, which may concern any file."""
 
 
-def told(error: Exception) -> TidemarkError:
-    """An error that ends a command as one that can be told; the log has its traceback."""
-    # the log itself may be what cannot be written
+def as_command_error(error: Exception) -> TidemarkError:
+    """The error that ends a command, with a message for users; its traceback is logged."""
+    # the log itself may be the file that cannot be written
     with suppress(OSError):
         start_logging()
         log.error("%s", type(error).__name__, exc_info=error)
@@ -51,7 +51,7 @@ def told(error: Exception) -> TidemarkError:
 
 @contextmanager
 def translated_errors(servers: Connected) -> Iterator[None]:
-    """Raise what a driver or the system refuses in the block as a TidemarkError."""
+    """Raise errors of a driver or of the system in the block as TidemarkErrors."""
     try:
         yield
     except Exception as error:
@@ -63,7 +63,7 @@ def translated_errors(servers: Connected) -> Iterator[None]:
 
 
 def translated(error: Exception, servers: Connected | None = None) -> Exception:
-    """The error as one that can be told; as it is where it is none of a driver or the system."""
+    """The error as a TidemarkError; unchanged if it is not of a driver or of the system."""
     if isinstance(error, TidemarkError):
         return error
     if isinstance(error, psycopg2.Error):
@@ -73,17 +73,17 @@ def translated(error: Exception, servers: Connected | None = None) -> Exception:
     if isinstance(error, OSError):
         return _of_the_system(error)
     if isinstance(error, MemoryError):
-        return TidemarkError("memory", "there is none left", SYSTEM[errno.ENOMEM])
+        return TidemarkError("memory", "none is left", SYSTEM[errno.ENOMEM])
     return error
 
 
 def _of_the_source(error: Exception, servers: Connected | None) -> ServerError:
     address = servers.operational if servers else "server"
-    told_of_table = as_table_error(f"operational {address}", error)
+    table_error = as_table_error(f"operational {address}", error)
     return ServerError(
-        told_of_table.subject,
-        told_of_table.problem,
-        "Look at that server and its log, then run it again.",
+        table_error.subject,
+        table_error.problem,
+        "Check that server and its log, then run the command again.",
     )
 
 

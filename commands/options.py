@@ -8,9 +8,9 @@ from common.suggestion import did_you_mean
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Which of the declared tables a command works on."""
+    """The options that restrict a command to some of the declared tables."""
     parser.add_argument("--domain", metavar="NAME", help="only this domain")
-    parser.add_argument("--table", metavar="NAME", help="only this table, mrr_fact_sales for one")
+    parser.add_argument("--table", metavar="NAME", help="only this table, such as mrr_fact_sales")
 
 
 def add_full_refresh(parser: argparse.ArgumentParser, text: str) -> None:
@@ -24,21 +24,21 @@ def add_accept_deletes(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_table_and_count,
         metavar="TABLE=COUNT",
-        help="let exactly this many deletes through the guard, once; repeatable",
+        help="let exactly this many deletes pass the guard, once; repeatable",
     )
 
 
 def add_quiet(parser: argparse.ArgumentParser, text: str) -> None:
-    """What a command says less of; `text` is what it still shows."""
+    """The option that reduces the output of a command; `text` is what it still shows."""
     parser.add_argument("--quiet", action="store_true", help=f"show {text}")
 
 
 def count(option: str) -> Callable[[str], int]:
-    """The type of an option that is a number of things. Raises UsageError."""
+    """The type of an option that is a count. Raises UsageError."""
 
     def read(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < 1:
-            raise UsageError(f"{option} {text}", "not a count", "Give a number from 1 on.")
+            raise UsageError(f"{option} {text}", "not a count", "Give 1 or more.")
         return int(text)
 
     return read
@@ -51,7 +51,7 @@ def one_of(option: str, known: Iterable[str]) -> Callable[[str], str]:
         names = list(known)
         if text not in names:
             hint = f"{did_you_mean(text, names)}It takes {', '.join(names)}."
-            raise UsageError(f"{option} {text}".strip(), "there is no such name", hint)
+            raise UsageError(f"{option} {text}".strip(), "no such name", hint)
         return text
 
     return read
@@ -63,6 +63,6 @@ def _table_and_count(text: str) -> tuple[str, int]:
         raise UsageError(
             f"--accept-deletes {text}",
             "not TABLE=COUNT",
-            "Give the mirror's table and the exact count the refusal named.",
+            "Give the name of the mirrored table and the exact count from the refusal.",
         )
     return table, int(number)

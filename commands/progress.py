@@ -1,6 +1,6 @@
-"""Progress on the error stream: a line for what is done, and now and then one for what takes long.
+"""Progress on standard error: a line for what is done, and from time to time for what takes long.
 
-On a terminal the latter is one line that changes in its place.
+On a terminal the latter is one line that is overwritten.
 """
 
 import time
@@ -21,9 +21,9 @@ TABLES_WORTH_TELLING = 50
 
 
 class Teller:
-    """Tells of one command, or of none where it is to be quiet.
+    """Prints the progress of one command, or nothing if it is quiet.
 
-    Used as a context, so that the terminal is as it was afterwards.
+    It is a context manager, so that the terminal is restored at the end.
     """
 
     def __init__(
@@ -52,25 +52,25 @@ class Teller:
         self._clear()
 
     def say(self, line: str) -> None:
-        """A line that stays; what was under way is done, or is told again."""
+        """Print a line that remains; the line of progress is cleared first."""
         if self._is_quiet:
             return
         self._last = self._clock()
         self._clear()
-        # whoever read the progress may have gone; the command goes on
+        # if the reader of the progress is gone, the command continues
         with suppress(BrokenPipeError):
             self._console.print(line, style="dim", markup=False)
 
     def progress(self, progress: Progress) -> None:
-        """How far a table is; most of what is told here is not shown."""
+        """Report the progress of a table; most reports are not shown."""
         if self._is_quiet:
             return
         now = self._clock()
         if progress.unit == "tables":
             self._place = f"  table {progress.done} of {progress.expected}" if progress.done else ""
             if not progress.done and progress.expected >= TABLES_WORTH_TELLING:
-                # nothing more is heard of it until all have landed
-                self.say(f"{progress.expected} tables read, now they land")
+                # the next report comes when all have landed
+                self.say(f"{progress.expected} tables read, landing them")
             return
         key = (progress.name, progress.action)
         since, done_then = self._begun.get(key, (now, progress.done))
@@ -96,9 +96,9 @@ class Teller:
 
 
 def line_of(progress: Progress, seconds: float, done: int) -> str:
-    """How far a table is, how fast it goes, and how long it will take.
+    """How far a table is, at which rate, and how long it will take.
 
-    `done` is what was done in the last so many `seconds`.
+    `done` is what was done in the last `seconds` seconds.
     """
     of = f" of {progress.expected:,}" if progress.expected >= max(progress.done, 1) else ""
     line = f"{progress.name}  {progress.done:,}{of} {progress.unit} {progress.action}"
@@ -114,7 +114,7 @@ def line_of(progress: Progress, seconds: float, done: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as one reads it, in its largest unit."""
+    """A time as text, in its largest unit."""
     minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86400
     if days >= 2:
         return f"{days:.0f} d"

@@ -1,4 +1,4 @@
-"""`restore`: bring a backup back, whole or some layers of it, or change nothing."""
+"""`restore`: restore a backup, all of it or some layers; if it fails, nothing is changed."""
 
 import argparse
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ python run.py restore --backup 20261121T090710.123456Z"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backup", metavar="NAME", help="which one; the newest by default")
+    parser.add_argument("--backup", metavar="NAME", help="which one; default: the newest")
     parser.add_argument(
         "--layer",
         action="append",
@@ -26,23 +26,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=one_of("--layer", backup.LAYERS),
         help="only this layer; repeatable",
     )
-    add_quiet(parser, "nothing but failures")
+    add_quiet(parser, "only failures")
 
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    done = bring_back(settings, connect_servers(settings), options.backup, options.layer)
+    done = restore_backup(settings, connect_servers(settings), options.backup, options.layer)
     if not options.quiet:
         print("\n".join(as_lines(done)))
     return ExitCode.DONE
 
 
-def bring_back(
+def restore_backup(
     settings: Settings, servers: Connected, name: str | None, layers: list[str] | None
 ) -> backup.Restored:
-    """Restore a backup, the newest without a name, whole or some layers of it.
+    """Restore a backup, or some layers of it; without a name, the newest.
 
-    Raises AnotherRun, and TidemarkError before anything is touched where the backup is not whole.
+    Raises AnotherRun; raises TidemarkError before anything is changed if the backup is incomplete.
     """
     with work_on_warehouse(servers, "restore") as work:
         programs = (postgresql.programs(),)
@@ -54,7 +54,7 @@ def bring_back(
 
 
 def as_lines(done: backup.Restored) -> Iterable[str]:
-    """What came back, and what else changed with it."""
+    """What was restored, and what else was changed, as lines."""
     yield (
         f"{done.backup}  {', '.join(done.layers)}: {done.tables} tables, {done.rows} rows"
         f"  {done.seconds:.1f} s"
@@ -62,8 +62,8 @@ def as_lines(done: backup.Restored) -> Iterable[str]:
     if done.marks_moved:
         yield f"marks moved back: {', '.join(done.marks_moved)}; the next run reads from there"
     if done.rebuild:
-        yield "the next dbt build reads everything anew"
+        yield "the next dbt build reads everything"
     if done.views_recreated:
-        yield f"views made again: {', '.join(done.views_recreated)}"
+        yield f"views created again: {', '.join(done.views_recreated)}"
     if done.roles_created:
-        yield f"roles made without login: {', '.join(done.roles_created)}"
+        yield f"roles created without login: {', '.join(done.roles_created)}"

@@ -1,4 +1,4 @@
-"""`simulate`: write life to the embedded operational database, and to no other."""
+"""`simulate`: run a workload on the embedded operational database, and on no other."""
 
 import argparse
 
@@ -9,9 +9,9 @@ from common.settings import read_settings
 from operational.simulate import simulate
 
 EXAMPLES = """\
-python run.py simulate                        100 operations, at random
+python run.py simulate                        100 random operations
 python run.py simulate --operations 5000 --seed 7
-python run.py                                 bring the mirror up to them"""
+python run.py                                 update the mirror and the warehouse"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,25 +20,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=count("--operations"),
         default=100,
         metavar="N",
-        help="how many rows to write; 100 by default",
+        help="how many rows to write; default: 100",
     )
     parser.add_argument(
         "--seed",
         type=int,
         metavar="N",
-        help="write what this seed gives: on the same rows, the same; it is printed at the end",
+        help="replay the changes of this seed, if the rows are the same; every seed is printed",
     )
     parser.add_argument(
-        "--domain", default="sales", metavar="NAME", help="where to write; sales by default"
+        "--domain", default="sales", metavar="NAME", help="where to write; default: sales"
     )
-    add_quiet(parser, "nothing but failures")
+    add_quiet(parser, "only failures")
 
 
 def call(options: argparse.Namespace) -> int:
     servers = connect_servers(read_settings()).embedded
     if servers is None:
         raise UsageError(
-            "simulate", "the operational server is not the embedded one", "It writes to no other."
+            "simulate", "the operational server is not the embedded one", "No other is written to."
         )
     done = simulate(servers, options.operations, options.seed, options.domain)
     if not options.quiet:

@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 FIGURE = 9
-"""Characters of a text that is folded in no terminal, however narrow."""
+"""A text of up to this many characters is never folded, however narrow the terminal is."""
 
 
 class PlainTable(Table):
-    """A table whose cells are text, not rich's markup: a name may hold a bracket."""
+    """A table whose cells are text, not markup of rich, since a name may contain a bracket."""
 
     def __init__(self, *columns: str) -> None:
         super().__init__(box=box.SIMPLE, pad_edge=False)
@@ -21,11 +21,11 @@ class PlainTable(Table):
             self.add_column(column, overflow="fold")
 
     def add_texts(self, *cells: str) -> None:
-        """A row of the table."""
+        """Add a row."""
         self.add_row(*map(Text, cells))
 
     def fit(self, console: Console) -> None:
-        """Where the console is narrow, leave out blanks, and let long texts alone be folded."""
+        """If the console is narrow, leave out blanks, and fold only long texts."""
         as_wide_as_it_likes = console.options.update(max_width=10_000)
         if Measurement.get(console, as_wide_as_it_likes, self).maximum <= console.width:
             return
@@ -37,7 +37,7 @@ class PlainTable(Table):
 
 
 def show(table: PlainTable, console: Console | None = None) -> None:
-    """Print a table, in the width of the terminal where there is one."""
+    """Print a table, in the width of the terminal if there is one."""
     console = console or (Console() if sys.stdout.isatty() else Console(width=200))
     table.fit(console)
     console.print(table)

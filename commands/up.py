@@ -8,11 +8,11 @@ from common.errors import ExitCode
 from operational.seed import seed
 
 EXAMPLES = """\
-python run.py up        start both, and fill the operational one where it is empty"""
+python run.py up        start both, and fill the operational one if it is empty"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_quiet(parser, "nothing but failures")
+    add_quiet(parser, "only failures")
 
 
 def call(options: argparse.Namespace) -> int:

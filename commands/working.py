@@ -1,4 +1,4 @@
-"""What a command does to the warehouse, it does alone, on tables of this version, and logged."""
+"""Work on the warehouse: under the run lock, after migrations, and recorded in the run log."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +16,7 @@ from warehouse.upgrade import upgrade
 
 @dataclass(frozen=True)
 class Work:
-    """A command at work on the warehouse; what it sets of `step` the run log tells at its end."""
+    """A command at work on the warehouse; what it sets in `step` is logged at its end."""
 
     connection: Connection
     lock: RunLock
@@ -30,9 +30,9 @@ class Work:
 
 @contextmanager
 def work_on_warehouse(servers: Connected, process: str) -> Iterator[Work]:
-    """Hold the run's lock, and log the block as the process. Raises AnotherRun, and ServerError.
+    """Hold the run lock, and log the block as the process. Raises AnotherRun, and ServerError.
 
-    What a driver or the system refuses in the block is raised as a TidemarkError.
+    Errors of a driver or of the system in the block are raised as TidemarkErrors.
     """
     run_id = new_run_id()
     start_logging(run_id)

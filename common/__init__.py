@@ -1,1 +1,1 @@
-"""The small pieces that every other folder may use: errors, settings, logging, signals, streams."""
+"""What every other folder may use: errors, settings, logging, signals, streams."""

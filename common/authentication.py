@@ -1,6 +1,6 @@
-"""How a source may ask for our password: for the password itself only where TLS hides it.
+"""Authentication plugins that send the password in clear text only over TLS.
 
-The driver would send it in clear text to any server that asks so, be it the right one or not.
+By itself, the driver would send it in clear text to any server that asks, even a wrong one.
 """
 
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from typing import Any
 
 
 class PasswordRefused(Exception):
-    """A server asked for the password in a way in which it is not given."""
+    """A server asked for the password in a way that is not allowed."""
 
 
 class EncryptedAlone:
-    """A plugin of the driver's own, which may run on an encrypted connection.
+    """A plugin of the driver, allowed only on an encrypted connection.
 
-    What it uses of the connection, the driver has for its plugins alone, and names no type of.
+    The driver has no public type for the attributes of the connection that a plugin uses.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -24,7 +24,7 @@ class EncryptedAlone:
 
 
 class PasswordItself(EncryptedAlone):
-    """`mysql_clear_password`, with which LDAP and PAM are asked by MySQL."""
+    """`mysql_clear_password`, which MySQL uses for LDAP and PAM."""
 
     def authenticate(self, packet: Any) -> Any:
         self.connection.write_packet(self.connection.password + b"\0")
@@ -34,7 +34,7 @@ class PasswordItself(EncryptedAlone):
 
 
 class OldPassword:
-    """`mysql_old_password`: who sees its hash can log in, and the driver has forgotten it."""
+    """`mysql_old_password`: its hash is enough to log in, and the driver no longer supports it."""
 
     def __init__(self, connection: Any) -> None:
         raise PasswordRefused
@@ -45,4 +45,4 @@ PLUGINS: dict[str, Callable[[Any], Any]] = {
     "dialog": EncryptedAlone,
     "mysql_old_password": OldPassword,
 }
-"""What stands before the driver's own; `dialog`, MariaDB's for PAM, goes on with that."""
+"""Plugins that replace the driver's; `dialog`, MariaDB's for PAM, then continues with it."""

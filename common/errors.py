@@ -1,23 +1,23 @@
-"""What can go wrong, as exceptions that make their own text, and the exit code of each.
+"""The errors, as exceptions that build their own messages, and their exit codes.
 
 TidemarkError                    1  something failed
 ├── UsageError                   2  the command line contradicts itself
 ├── SettingError                 2  a setting is missing or wrong
-│   └── WrongDeclarations        2  what is declared of the tables is wrong
-├── ServerError                  1  a server cannot be reached, or refuses us
+│   └── WrongDeclarations        2  a declaration of a table is wrong
+├── ServerError                  1  a server cannot be reached, or refuses the connection
 │   └── PoolerSharesSessions     1  a pooler gives a client's transactions to several sessions
-├── SourceChanged                1  another server than the one that is mirrored
-├── TableError                   1  one mirrored table stops; the others go on
+├── SourceChanged                1  the server is not the one that is mirrored
+├── TableError                   1  one mirrored table stops; the others continue
 │   ├── TableChanged             1  it was altered or rebuilt while it was read
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   └── DeletesRefused           4  the delete guard refused
 ├── DbtError                     1  dbt could not read or start the project
 │   └── DbtEnded                 1  its process ended before the build was done
 ├── ProgramFailed                1  a program of PostgreSQL ended with an error
-├── ShelfInUse                   1  another process uses the directory of backups
-├── DamagedBackup                1  a file of a backup is not what it was
+├── RepositoryInUse              1  another process uses the directory of backups
+├── DamagedBackup                1  a file of a backup was changed or is missing
 ├── NotRestorable                1  these layers cannot be restored here
-├── RestoredDiffers              1  a restored table is not the one of the manifest
+├── RestoredDiffers              1  a restored table differs from the manifest
 └── AnotherRun                  75  another run holds the lock
 """
 
@@ -25,7 +25,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ends. Where several apply: FAILED before REFUSED before TEST_FAILED."""
+    """The exit code of a command. If several apply: FAILED before REFUSED before TEST_FAILED."""
 
     DONE = 0
     FAILED = 1
@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
 
 
 class TidemarkError(Exception):
-    """An error told to the user as `subject: problem`, and a hint with the way out."""
+    """An error with a message for users: `subject: problem`, and a hint with the remedy."""
 
     exit_code = ExitCode.FAILED
 
@@ -63,17 +63,17 @@ class SettingError(TidemarkError):
 
 
 class ServerError(TidemarkError):
-    """A server cannot be started or reached, or refuses us."""
+    """A server cannot be started or reached, or refuses the connection."""
 
 
 class TableError(TidemarkError):
-    """One mirrored table cannot be brought up to date; the others go on."""
+    """One mirrored table cannot be brought up to date; the others continue."""
 
 
 class DeletesRefused(TableError):
-    """More rows would be deleted from a mirrored table than the guard lets through.
+    """More rows would be deleted from a mirrored table than the delete guard permits.
 
-    `row_keys` are the first keys that were held back, as the text of a JSON object.
+    `row_keys` are the first keys whose delete was refused, as texts of JSON objects.
     """
 
     exit_code = ExitCode.REFUSED
@@ -86,9 +86,9 @@ class DeletesRefused(TableError):
         self.row_keys = row_keys
         super().__init__(
             table,
-            f"{deletes} of {mirror_rows} mirrored rows are gone at the source, {allowed} may be "
-            "deleted in 24 hours; nothing was changed",
-            f"If they were really deleted, say so once: --accept-deletes {table}={deletes}",
+            f"{deletes} of {mirror_rows} mirrored rows are gone at the source, at most {allowed}"
+            " may be deleted in 24 hours; nothing was changed",
+            f"If they were really deleted, accept this once: --accept-deletes {table}={deletes}",
         )
 
 

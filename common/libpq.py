@@ -1,4 +1,4 @@
-"""What libpq, below psycopg2 and PostgreSQL's programs, takes from the environment."""
+"""Environment variables of libpq, which psycopg2 and PostgreSQL's programs use."""
 
 import os
 
@@ -8,14 +8,14 @@ VARIABLES = (
     *("PGCLIENTENCODING", "PGTZ", "PGDATESTYLE", "PGGEQO"),
     *("PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS"),
 )
-"""Variables by which libpq would lead elsewhere or change the session; those of TLS are left."""
+"""Variables that would change the server or the session; those about TLS are kept."""
 
 
 def forget_variables() -> None:
-    """Drop these variables from the environment of this process.
+    """Remove these variables from the environment of this process.
 
-    Some of them win over what is asked for at a connection: PGHOSTADDR over the host, PGTZ over the
-    time zone.
+    Some of them take precedence over the parameters of a connection: PGHOSTADDR over the host, PGTZ
+    over the time zone.
     """
     for name in VARIABLES:
         os.environ.pop(name, None)

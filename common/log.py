@@ -1,4 +1,4 @@
-"""Logging: one rotating file below `.local/logs`, the run's id in each line, no secret in any."""
+"""Logging: one rotating file below `.local/logs`, with the run's id and without secrets."""
 
 import logging
 import sys
@@ -9,12 +9,12 @@ from common.settings import LOCAL
 LOG_FILE = LOCAL / "logs" / "tidemark.log"
 FILE_BYTES = 5_000_000
 FILES_KEPT = 4
-"""Beside the one that is written."""
+"""In addition to the current one."""
 _context = {"run_id": "-"}
 
 
 class LogFile(RotatingFileHandler):
-    """The log file. A line that cannot be written stops nothing; the first one is told."""
+    """The log file. If a line cannot be written, the command continues; the first is reported."""
 
     has_failed = False
 
@@ -25,27 +25,27 @@ class LogFile(RotatingFileHandler):
         elif not self.has_failed:
             self.has_failed = True
             sys.stderr.write(
-                f"log {LOG_FILE}: {error.strerror}\nHINT: Make room there; this command goes on"
+                f"log {LOG_FILE}: {error.strerror}\nHINT: Free space there; this command continues"
                 " without its log.\n"
             )
 
 
 class LogOnScreen(logging.Handler):
-    """The log on the error stream of this moment, which a progress may have taken over."""
+    """The log on the current standard error, which a progress display may have replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stderr.write(f"{self.format(record)}\n")
 
 
 def show_log() -> None:
-    """Write the log of this process on its error stream too."""
+    """Write the log of this process to standard error too."""
     handler = LogOnScreen()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     _add_handler(handler)
 
 
 def start_logging(run_id: str = "-") -> None:
-    """Write the log of this process to the file; called again, only the run's id changes."""
+    """Write the log of this process to the file; a second call only changes the run's id."""
     _context["run_id"] = run_id
     if any(isinstance(handler, LogFile) for handler in logging.getLogger("tidemark").handlers):
         return

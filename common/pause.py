@@ -1,7 +1,7 @@
-"""Pause points: places where a test may hold or kill a run; they do nothing in normal use.
+"""Pause points: places where a test may pause or kill a run; they do nothing in normal use.
 
-With TIDEMARK_PAUSE=name:folder in the environment, a process that reaches the point `name` makes
-`folder/reached` and goes on when `folder/go` is there.
+With TIDEMARK_PAUSE=name:folder in the environment, a process that reaches the point `name` creates
+`folder/reached`, and continues when `folder/go` exists.
 """
 
 import os
@@ -10,12 +10,12 @@ from pathlib import Path
 
 
 def pause_point(name: str) -> None:
-    """Wait here where a test asks for it."""
+    """Wait here if a test requests it."""
     hold(name)
 
 
 def hold(name: str) -> None:
-    """Wait where the environment names the point; tests of one process put their own here."""
+    """Wait if the environment names the point; tests in the same process replace this function."""
     wanted, _, folder = os.environ.get("TIDEMARK_PAUSE", "").partition(":")
     if wanted != name:
         return

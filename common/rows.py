@@ -1,4 +1,4 @@
-"""The one row of a statement that always has one, as a count does."""
+"""The row of a statement that always returns one, such as a count."""
 
 from typing import Any, Protocol
 
@@ -10,10 +10,10 @@ class Cursor(Protocol):
 
 
 def one_row(cursor: Cursor) -> tuple[Any, ...]:
-    """The row that the last statement gave. Raises LookupError where there is none."""
+    """The first row of the last statement. Raises LookupError if there is none."""
     row = cursor.fetchone()
     if row is None:
-        raise LookupError("a statement that always gives a row gave none")
+        raise LookupError("a statement that always returns a row returned none")
     return row
 
 

@@ -1,4 +1,4 @@
-"""How a process is stopped in good order: by Ctrl-C, by SIGTERM, or as its terminal is closed."""
+"""Stopping a process cleanly: by Ctrl-C, by SIGTERM, or when its terminal is closed."""
 
 import signal
 from types import FrameType
@@ -10,11 +10,11 @@ CODES = {
     signal.SIGINT: ExitCode.INTERRUPTED,
     signal.SIGTERM: ExitCode.TERMINATED,
 }
-"""The signals that stop a process, and how it ends then: as shells tell it."""
+"""The signals that stop a process, and its exit code then, which is the one that shells use."""
 
 
 class Stopped(KeyboardInterrupt):
-    """Somebody stopped this process by a signal; it ends as after Ctrl-C."""
+    """A signal stopped this process; it ends as after Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         self.exit_code = CODES[signal.Signals(number)]
@@ -22,9 +22,9 @@ class Stopped(KeyboardInterrupt):
 
 
 def stop_on_signals() -> None:
-    """Raise Stopped where a signal would end the process; a second signal still does.
+    """Raise Stopped when a signal would end the process; a second signal ends it.
 
-    What ignores a signal, as under nohup, goes on ignoring it.
+    A process that ignores a signal, as under nohup, continues to ignore it.
     """
     for number in CODES:
         if signal.getsignal(number) is not signal.SIG_IGN:

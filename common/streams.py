@@ -1,4 +1,4 @@
-"""Standard streams that outlast their readers, and show what their encoding cannot."""
+"""Standard streams that outlast their readers, and escape what their encoding cannot show."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 
 class LastingStream(TextIOWrapper):
-    """A stream that goes on into nowhere when its reader is gone: what was begun is still done."""
+    """A stream that discards its output once its reader is gone, so that the command completes."""
 
     def write(self, text: str) -> int:
         with self._lasting():
@@ -24,7 +24,7 @@ class LastingStream(TextIOWrapper):
         try:
             yield
         except OSError as error:
-            # what could not be written would be tried once more as the process ends
+            # otherwise Python would try to write the rest again when the process ends
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
@@ -34,10 +34,10 @@ class LastingStream(TextIOWrapper):
 
 
 def prepare_streams() -> None:
-    """Give this process three standard streams that work, whatever it was started with.
+    """Give this process three working standard streams, whatever it was started with.
 
-    A descriptor that is closed would be given to the next file or socket that is opened, and
-    every program started from here would write into that.
+    The number of a closed descriptor would go to the next file or socket that is opened, and every
+    program started from here would write into that.
     """
     for descriptor in range(3):
         try:

@@ -1,11 +1,11 @@
-"""What somebody may have meant who wrote a name that nothing has."""
+"""Suggestions for misspelled names."""
 
 from collections.abc import Iterable
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`Did you mean verify? ` before the rest of a hint; nothing where no name is near."""
-    # a command line without a mistake does without it
+    """`Did you mean verify? ` to begin a hint with; empty if no name is similar."""
+    # a command line without a mistake does not need it
     from difflib import get_close_matches
 
     names = {name.lower(): name for name in known}

@@ -6,6 +6,6 @@ from common.settings import PROJECT
 
 
 def own_version() -> str:
-    """The version that pyproject.toml says."""
+    """The version in pyproject.toml."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     return str(project["project"]["version"])

@@ -30,7 +30,7 @@ VARIANTS = {
     "timestamp": (("timestamp", 0, 0, 0), ("timestamp(3)", 0, 0, 3)),
     "time": (("time", 0, 0, 0), ("time(3)", 0, 0, 3)),
 }
-"""How a type is spelled where that matters: name, precision, scale, digits of a second."""
+"""Variants of a type that are stored differently: name, precision, scale, digits of a second."""
 SIGNED = ("tinyint", "smallint", "mediumint", "int", "bigint")
 
 NOTES = {
@@ -57,14 +57,14 @@ NOTES = {
     " the geometry as WKB. With PostGIS, `st_geomfromwkb(substring(c from 5))` reads them.",
     "vector": "The bytes that the source stores: four for each number, a FLOAT, the lowest first.",
 }
-"""What a reader of the mirror should know, by the first type of a rule."""
+"""Remarks for readers of the mirror, by the first type of a rule."""
 
 UNTRIED = {
     "json": "the JSON of MySQL 5.7 and later",
     "geometry": "GEOMCOLLECTION, as MySQL 8 calls a GEOMETRYCOLLECTION",
     "vector": "the VECTOR of MariaDB 11.7 and MySQL 9",
 }
-"""What is written from documentation, and no server of the tests has, by the first type."""
+"""Types written from documentation, which no server of the tests has, by the first type."""
 
 
 def page() -> str:
@@ -74,7 +74,7 @@ def page() -> str:
 
 def _section(rule: TypeRule) -> str:
     columns = [column for name in rule.data_types for column in _columns(name)]
-    # the last one has a fraction of a second where the type can have one
+    # the last one has a fraction of a second if the type can have one
     example = columns[-1]
     lines = [
         f"## {', '.join(name.upper() for name in rule.data_types)}",

@@ -1,4 +1,4 @@
-"""The account that a server runs under: our own, or `nobody` where we are root."""
+"""The account that a server runs under: the user's own, or `nobody` if started by root."""
 
 import os
 import pwd
@@ -12,7 +12,7 @@ from common.errors import ServerError
 
 @dataclass(frozen=True)
 class Account:
-    """Whom a server's files belong to, and what to put before its commands."""
+    """The owner of a server's files, and the prefix of its commands."""
 
     uid: int
     gid: int
@@ -22,8 +22,8 @@ class Account:
     def for_folders(cls, folders: Iterable[Path]) -> "Account":
         """The account for a server whose programs and data are in these folders.
 
-        PostgreSQL refuses to run as root. Where `nobody` may not enter a folder, as below
-        /root, the server is allowed to pass all the same, and no folder's mode is changed.
+        PostgreSQL refuses to run as root. If `nobody` may not enter a folder, such as one below
+        /root, the server gets a capability to pass it, and no folder's mode is changed.
         """
         if os.geteuid() != 0:
             return cls(os.geteuid(), os.getegid())
@@ -32,20 +32,20 @@ class Account:
         if setpriv is None:
             raise ServerError(
                 "setpriv",
-                "not found, and as root the embedded servers need it",
+                "not found, but needed to start the embedded servers as root",
                 "Install util-linux, or run as an ordinary user.",
             )
         prefix = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}"]
         prefix += ["--clear-groups", "--no-new-privs"]
         if not all(_is_open_to_others(folder) for folder in folders):
             prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-            # Without this bit access(2) disregards the capability, and MariaDB, which asks it
-            # whether Aria's log is there, would begin a new one at every start.
+            # without this bit access(2) ignores the capability, and MariaDB, which looks for Aria's
+            # log with it, would create a new log at every start
             prefix += ["--securebits=+no_setuid_fixup"]
         return cls(nobody.pw_uid, nobody.pw_gid, tuple(prefix))
 
     def own(self, path: Path) -> None:
-        """Give a new file or folder to the account."""
+        """Make the account the owner of a new file or folder."""
         os.chown(path, self.uid, self.gid)
 
 

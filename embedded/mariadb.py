@@ -1,4 +1,4 @@
-"""The private MariaDB, which stands for the operational server of an application."""
+"""The private MariaDB, which takes the place of an application's operational server."""
 
 import re
 import signal
@@ -31,7 +31,7 @@ ROOT, APPLICATION, READER = "root", "application", "tidemark_reader"
 
 
 class MariaDB(Server):
-    """A server with three accounts of 127.0.0.1: root, the application, and one that reads."""
+    """A server with three accounts for 127.0.0.1: root, the application, and a read-only one."""
 
     name = "mariadb"
     first_port = 33306
@@ -47,20 +47,20 @@ class MariaDB(Server):
 
     @cached_property
     def programs(self) -> Programs:
-        """Its programs, downloaded the first time that they are needed and not there."""
+        """Its programs, downloaded if they are needed and missing."""
         return get_programs(self._downloads)
 
     @property
     def program_folders(self) -> tuple[Path, ...]:
-        """The folders of its programs."""
+        """The folders with its programs."""
         return self.programs.base, self.programs.server.parent
 
     def address(self, account: str) -> Address:
-        """The server and one of its accounts."""
+        """The address of the server, with one of its accounts."""
         return Address("127.0.0.1", self.port, account, self.state.password(account))
 
     def make(self, folder: Path, lock: int) -> None:
-        """Make the system tables, and the accounts in place of those they come with."""
+        """Create the system tables, and replace their default accounts."""
         tables = ["--auth-root-authentication-method=normal", "--skip-test-db"]
         options = [*self._base(folder), *tables]
         with _without_blanks(self.programs.base, folder.parent) as shown:
@@ -80,7 +80,7 @@ class MariaDB(Server):
         )
 
     def command(self, port: int) -> list[str]:
-        """The server itself; what it may read and write as files is one empty folder."""
+        """The command of the server; its SQL can read and write files in one empty folder only."""
         self._files.mkdir(mode=0o755, exist_ok=True)
         return [
             str(self.programs.server),
@@ -97,7 +97,7 @@ class MariaDB(Server):
         return {"LD_LIBRARY_PATH": libraries} if libraries else {}
 
     def answer(self) -> str | None:
-        """The data folder, as the server tells it to the reader."""
+        """The data folder that the server reports to the read-only account."""
         try:
             with (
                 connection(self.address(READER), seconds=2) as reader,
@@ -111,7 +111,7 @@ class MariaDB(Server):
     def _base(self, data: Path) -> list[str]:
         base = self.programs.base
         options = ["--no-defaults", f"--basedir={base}", f"--datadir={data}"]
-        # in a folder that it shares, another server that starts deletes its temporary tables
+        # in a shared folder, another server that starts would delete its temporary tables
         self._temporary.mkdir(mode=0o700, exist_ok=True)
         self.account.own(self._temporary)
         options.append(f"--tmpdir={self._temporary}")
@@ -124,8 +124,7 @@ class MariaDB(Server):
 
 @contextmanager
 def _without_blanks(*folders: Path) -> Iterator[Callable[[str], str]]:
-    """Puts links without blanks in the place of folders: the script that is given them, a shell
-    script of MariaDB's, does not quote."""
+    """Replaces folders by links without blanks: a shell script of MariaDB does not quote them."""
     with TemporaryDirectory(prefix="tidemark-") as place:
         Path(place).chmod(0o755)
         links = {}
@@ -144,7 +143,7 @@ def _without_blanks(*folders: Path) -> Iterator[Callable[[str], str]]:
 
 @contextmanager
 def connection(address: Address, seconds: int = 60) -> Iterator[pymysql.Connection]:
-    """A connection with autocommit, closed at the end; no answer is waited for longer."""
+    """A connection with autocommit, closed at the end; `seconds` is the timeout of each answer."""
     connected = pymysql.connect(
         host=address.host,
         port=address.port,

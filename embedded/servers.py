@@ -1,4 +1,4 @@
-"""Both servers of a home together: started, stopped, and where they are reached."""
+"""Both servers of a home: starting, stopping, and their addresses."""
 
 import fcntl
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ PROGRAMS = LOCAL / "programs"
 
 @dataclass(frozen=True)
 class Servers:
-    """The addresses of both embedded servers, and the folders of their own programs."""
+    """The addresses of both embedded servers, and the folders with their programs."""
 
     operational: Address
     operational_admin: Address
@@ -30,9 +30,9 @@ class Servers:
 
 
 def start(home: Path = HOME, programs: Path = PROGRAMS) -> Servers:
-    """Start what is not running, and make what is not there.
+    """Start the servers that are not running, and create those that are missing.
 
-    Raises ServerError with the end of a server's log, or the command that installs MariaDB.
+    Raises ServerError with the end of a server's log, or with the command that installs MariaDB.
     """
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def start(home: Path = HOME, programs: Path = PROGRAMS) -> Servers:
 
 
 def stop(home: Path = HOME, programs: Path = PROGRAMS) -> list[str]:
-    """Stop what is running; the names of what was stopped."""
+    """Stop the servers that are running; returns the names of those stopped."""
     home = home.absolute()
     if not home.exists():
         return []
@@ -56,7 +56,7 @@ def stop(home: Path = HOME, programs: Path = PROGRAMS) -> list[str]:
 
 
 def known(home: Path = HOME, programs: Path = PROGRAMS) -> Servers | None:
-    """The addresses of servers that were started here once, None if they never were."""
+    """The addresses of servers that were started here before; None if they never were."""
     home = home.absolute()
     state = read_state(home)
     if state is None or find_programs(programs.absolute()) is None:
@@ -66,9 +66,9 @@ def known(home: Path = HOME, programs: Path = PROGRAMS) -> Servers | None:
 
 
 def create_database(servers: Servers, name: str) -> None:
-    """A database that the application owns and the reader may read; one that is there stays."""
+    """Create a database that the application owns and the reader may read, unless it exists."""
     database = "`" + name.replace("`", "``") + "`"
-    # In a grant, _ and % are patterns.
+    # in a grant, _ and % are wildcards
     pattern = database.replace("_", r"\_").replace("%", r"\%")
     with connection(servers.operational_root) as root, root.cursor() as cursor:
         cursor.execute(f"create database if not exists {database} character set utf8mb4")
@@ -87,8 +87,8 @@ def _new_state(home: Path) -> State:
     if any((home / server.name).exists() for server in (MariaDB, PostgreSQL)):
         raise ServerError(
             f"embedded servers in {home}",
-            "their data is there, the file with their passwords is not",
-            f"Put servers.json back, or remove {home} and all data of its servers with it.",
+            "their data exist, but the file with their passwords is missing",
+            f"Restore servers.json, or remove {home} and all data of its servers with it.",
         )
     return make_state(home)
 

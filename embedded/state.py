@@ -1,4 +1,4 @@
-"""What a home remembers: ports and passwords, in one file that only its owner may read."""
+"""The state of a home: ports and passwords, in one file that only its owner may read."""
 
 import json
 import os
@@ -14,7 +14,7 @@ FILE = "servers.json"
 
 
 class State:
-    """The ports and passwords of a home; a port is on disk before a server uses it."""
+    """The ports and passwords of a home; a port is written to disk before a server uses it."""
 
     def __init__(self, path: Path, ports: dict[str, int], passwords: dict[str, str]) -> None:
         self._path = path
@@ -33,11 +33,11 @@ class State:
         return text
 
     def port(self, server: str, default: int) -> int:
-        """The port that the server had last."""
+        """The port that the server last had."""
         return self._ports.get(server, default)
 
     def set_port(self, server: str, port: int) -> None:
-        """Remember the port, on disk too."""
+        """Set the port, and write it to disk."""
         with self._lock:
             if self._ports.get(server) == port:
                 return
@@ -56,7 +56,7 @@ class State:
 
 
 def read_state(home: Path) -> State | None:
-    """The state of a home, None where there is none yet. Raises ServerError if it is not ours."""
+    """The state of a home; None if there is none yet. Raises ServerError if it is not ours."""
     path = home / FILE
     try:
         owner = path.stat().st_uid
@@ -79,12 +79,12 @@ def read_state(home: Path) -> State | None:
 
 
 def make_state(home: Path) -> State:
-    """The state of a new home, with passwords made at random."""
+    """The state of a new home, with random passwords."""
     state = State(home / FILE, {}, {account: _random_password() for account in ACCOUNTS})
     state._write()
     return state
 
 
 def _random_password() -> str:
-    """24 letters and digits: no shell, URL or SQL needs to quote them."""
+    """24 letters and digits, which need no quoting in a shell, a URL or SQL."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(24))

@@ -1,1 +1,1 @@
-"""What the application owns: schema and sample data of each domain, and the life in them."""
+"""The demo application: the schema, the sample data and the workload of each domain."""

@@ -12,11 +12,11 @@ from common.settings import Address
 
 @contextmanager
 def connection(address: Address, database: str | None = None) -> Iterator[pymysql.Connection]:
-    """A connection in UTC without autocommit. Raises ServerError for a server that is not ours."""
+    """A connection in UTC without autocommit. Raises ServerError for any other server."""
     if address.host != "127.0.0.1":
         raise ServerError(
             f"operational server {address}",
-            "not the embedded one, and only that one is ever written to",
+            "not the embedded one, and no other is ever written to",
             "Unset OPERATIONAL_HOST to work on the embedded server.",
         )
     connected = pymysql.connect(

@@ -1,7 +1,7 @@
-"""Sample data: makes the tables of each domain that are not there, and fills those alone.
+"""Sample data: creates the missing tables of each domain, and fills only these.
 
-A domain is a folder, named as its database: `schema.sql`, and a CSV file for each table whose
-first line names the columns it fills. An empty field is NULL.
+A domain is a folder with the name of its database. It has `schema.sql`, and a CSV file for each
+table, whose first line names the columns that it fills. An empty field is NULL.
 """
 
 import csv
@@ -16,9 +16,9 @@ DOMAINS = Path(__file__).parent
 
 
 def seed(servers: Servers) -> list[str]:
-    """Make and fill the tables that are missing; their names, as `database.table`.
+    """Create and fill the missing tables; returns their names, as `database.table`.
 
-    New tables are filled aside and appear complete, all of a domain at once.
+    New tables are filled in another database, and moved once all of a domain are complete.
     """
     made = []
     for schema in sorted(DOMAINS.glob("*/schema.sql")):
@@ -27,7 +27,7 @@ def seed(servers: Servers) -> list[str]:
 
 
 def sample_rows(domain: str, table: str) -> list[dict[str, str | None]]:
-    """The rows that a table is filled with, each value by the name of its column."""
+    """The sample rows of a table, each value by the name of its column."""
     with (DOMAINS / domain / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         return [
             {name: field or None for name, field in row.items()} for row in csv.DictReader(file)

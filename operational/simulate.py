@@ -1,4 +1,4 @@
-"""The life of an application: inserts, updates and deletes, each a commit of its own."""
+"""The workload of an application: inserts, updates and deletes, each committed on its own."""
 
 import secrets
 from collections import Counter
@@ -10,13 +10,13 @@ from common.errors import UsageError
 from common.suggestion import did_you_mean
 from embedded import Servers
 from operational.connection import connection
-from operational.life import Life
 from operational.seed import DOMAINS
+from operational.workload import Workload
 
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """How many rows were written, one per operation; `late`: stamped older than committed."""
+    """How many rows were written, one per operation; `late`: stamped before their commit."""
 
     inserts: int
     updates: int
@@ -28,23 +28,26 @@ class SimulationResult:
 def simulate(
     servers: Servers, operations: int, seed: int | None = None, domain: str = "sales"
 ) -> SimulationResult:
-    """Write as the application of a domain does; the same seed on the same rows, the same rows.
+    """Write as the application of a domain does; a seed writes the same rows again on equal rows.
 
-    A domain that can be simulated has a module `life` whose `LIFE` is its subclass of Life.
+    A domain that can be simulated has a module `workload` whose `WORKLOAD` is a subclass of
+    Workload.
     """
-    lively = sorted(path.parent.name for path in DOMAINS.glob("*/life.py"))
-    if domain not in lively:
+    simulated = sorted(path.parent.name for path in DOMAINS.glob("*/workload.py"))
+    if domain not in simulated:
         raise UsageError(
             f"domain {domain}",
-            "nothing simulates it",
-            f"{did_you_mean(domain, lively)}Name one of {', '.join(lively)}.",
+            "has no workload",
+            f"{did_you_mean(domain, simulated)}Name one of {', '.join(simulated)}.",
         )
     seed = secrets.randbelow(2**32) if seed is None else seed
     counts: Counter[str] = Counter()
     with connection(servers.operational_admin, domain) as application:
-        life: Life = import_module(f"operational.{domain}.life").LIFE(application, Random(seed))
+        workload: Workload = import_module(f"operational.{domain}.workload").WORKLOAD(
+            application, Random(seed)
+        )
         for _ in range(operations):
-            written = life.write()
+            written = workload.write()
             application.commit()
             counts[written.kind] += 1
             counts["late"] += written.late

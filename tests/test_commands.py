@@ -109,7 +109,7 @@ def test_simulate_writes_what_a_seed_says(checkout: Checkout) -> None:
     assert sum(counts[:3]) == 20
     assert done.stdout.endswith("(--seed 7)\n")
     wrong = checkout.run("simulate", "--domain", "sale")
-    check_told(wrong, 2, "domain sale: nothing simulates it")
+    check_told(wrong, 2, "domain sale: has no workload")
     assert "Did you mean sales?" in wrong.stderr
 
 
@@ -138,7 +138,7 @@ def test_backup_outlives_a_disaster_in_the_shell_of_before(checkout: Checkout) -
     last = next(line for line in told.splitlines() if line.startswith("last backup"))
     assert last[: len("last backup  2026-01-01 00:00")] in after
     assert " backup    success " in after
-    assert "ended without a word" not in after
+    assert "ended without closing its row" not in after
 
 
 def test_address_of_another_checkout_is_not_taken_for_ones_own(

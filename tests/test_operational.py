@@ -1,4 +1,4 @@
-"""The application's databases on a real embedded server: sample data, and life in them."""
+"""The application's databases on a real embedded server: sample data, and their workload."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -206,7 +206,7 @@ def test_any_server_but_the_embedded_one_is_refused(servers: Servers) -> None:
 
 
 def test_domain_without_a_life_is_refused(servers: Servers) -> None:
-    with pytest.raises(UsageError, match="domain nowhere: nothing simulates it"):
+    with pytest.raises(UsageError, match="domain nowhere: has no workload"):
         simulate(servers, 1, domain="nowhere")
 
 

@@ -92,7 +92,7 @@ def test_tables_that_are_read_before_any_is_done_are_told(
     assert written.getvalue().splitlines() == [
         "mrr_5  20 of 20 rows read, 100%  table 5 of 696",
         "mrr_10  20 of 20 rows read, 100%  table 10 of 696",
-        "696 tables read, now they land",
+        "696 tables read, landing them",
         "mrr_1  1 of 2 ranges compared, 50%",
     ]
 

@@ -213,8 +213,8 @@ def test_role_that_may_not_delete_is_told_and_fails_nothing(
     query(f"drop owned by {role}")
     query(f"drop role {role}")
     assert warnings[0] == (
-        "dwh.run_log: what is too old could not be deleted (permission denied for table run_log)\n"
-        "HINT: grant delete on dwh.run_log to the account of the warehouse; it grows."
+        "dwh.run_log: old rows could not be deleted (permission denied for table run_log)\n"
+        "HINT: Grant delete on dwh.run_log to the account of the warehouse, or it grows."
     )
     assert len(warnings) == 8
     assert "procedure_errors" not in " ".join(warnings)

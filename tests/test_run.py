@@ -243,7 +243,7 @@ def test_run_that_was_killed_is_marked_by_the_next(tidemark: CommandLine, query:
     )
     assert tidemark.run("--table", "mrr_dim_products").returncode == 0
     assert query("select status, error_message from dwh.run_log where run_id = 'dead'") == [
-        ("error", "ended without a word")
+        ("error", "ended without closing its row")
     ]
 
 

@@ -1,1 +1,1 @@
-"""The PostgreSQL side: how it is reached and locked, what it remembers, how dbt builds it."""
+"""The PostgreSQL side: connections and locks, control tables, and dbt, which builds it."""

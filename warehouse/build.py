@@ -1,4 +1,4 @@
-"""dbt beside the run: parsed early, built once, and how each node came out."""
+"""dbt in a process beside the run: it parses early, builds once, and reports each node."""
 
 import os
 import re
@@ -25,7 +25,7 @@ NOT_BUILT = FAILED_NODE | {"skipped"}
 
 @dataclass(frozen=True)
 class Node:
-    """How one node of the dbt project came out; `status` is dbt's own word."""
+    """The result of one node of the dbt project; `status` is the word that dbt uses."""
 
     unique_id: str
     status: str
@@ -34,7 +34,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Its own name; a unit test's stands behind the name of its model."""
+        """The name of the node; that of a unit test follows the name of its model."""
         kind, _, *names = self.unique_id.split(".")
         return names[1] if kind == "unit_test" else names[0]
 
@@ -68,7 +68,7 @@ class BuildResult:
         return {node.unique_id for node in self.nodes if node.status in NOT_BUILT}
 
     def descendants(self, unique_ids: Iterable[str]) -> set[str]:
-        """Everything that depends on some nodes, directly or not."""
+        """Everything that depends on some nodes, directly or indirectly."""
         found: set[str] = set()
         waiting = list(unique_ids)
         while waiting:
@@ -85,13 +85,13 @@ class DbtError(TidemarkError):
     def __init__(
         self,
         problem: str,
-        hint: str = "`dbt parse` shows the same, with the file and the line it means.",
+        hint: str = "`dbt parse` shows the same, with file and line.",
     ) -> None:
         super().__init__("dbt", problem, hint)
 
 
 class DbtEnded(DbtError):
-    """The process of dbt ended before it had said how the build came out."""
+    """The process of dbt ended before it had reported the result of the build."""
 
     def __init__(self, exit_code: int) -> None:
         how = f"ended with {exit_code}"
@@ -99,14 +99,15 @@ class DbtEnded(DbtError):
             how = f"was killed by {signal.Signals(-exit_code).name}"
         super().__init__(
             f"its process {how} before the build was done",
-            f"What it said last is in {LOG_FILE}; a killed one may have lacked memory. Run again.",
+            f"Its last messages are in {LOG_FILE}. A killed process may have lacked memory. Start a"
+            " run again.",
         )
 
 
 class Builder:
-    """dbt in a process of its own, which loads and parses while others work, then builds once.
+    """dbt in a process of its own, which loads and parses during the extract, then builds once.
 
-    Without a run's id it works as by hand: of large tables too, on every row.
+    Without a run's id it works as if started by hand: on every row, even of large tables.
     """
 
     def __init__(self, warehouse: Address, run_id: str = "") -> None:
@@ -135,8 +136,8 @@ class Builder:
         exclude: list[str],
         report: Callable[[Node], None] = lambda node: None,
     ) -> BuildResult:
-        """Build the selected nodes, all of them where none is named. Raises DbtError."""
-        # what a unit test says does not change with the rows
+        """Build the selected nodes, or all if none is selected. Raises DbtError."""
+        # the result of a unit test does not depend on the rows
         arguments = ["build", "--exclude-resource-type", "unit_test"]
         arguments += ["--select", *select] if select else []
         arguments += ["--exclude", *exclude] if exclude else []
@@ -147,7 +148,7 @@ class Builder:
         return self._invoke(["test", "--select", *select], lambda node: None)
 
     def _invoke(self, arguments: list[str], report: Callable[[Node], None]) -> BuildResult:
-        # one that has ended may have said why: what it sent is still there
+        # if the process has ended, it may have sent the reason before
         with suppress(OSError):
             self._pipe.send(arguments)
         while True:
@@ -162,7 +163,7 @@ class Builder:
             report(answer)
 
     def close(self) -> None:
-        """End the process, in the middle of a parse where no build was asked for."""
+        """End the process, even during a parse if no build was requested."""
         self._pipe.close()
         self._process.wait()
 
@@ -183,7 +184,7 @@ def dbt_environment(warehouse: Address) -> dict[str, str]:
         "PGREQUIREAUTH": NO_CLEAR_PASSWORD,
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
-        # libpq asks for these where dbt says nothing: text as bytes of UTF-8, and no other host
+        # libpq uses these where dbt sets nothing: text as UTF-8, and no other host
         "PGCLIENTENCODING": "UTF8",
         "PGHOSTADDR": "",
     }
@@ -193,7 +194,7 @@ QUIETLY = ("--quiet", "--log-level", "none", "--log-level-file", "info", "--no-u
 
 
 def _serve(pipe: Connection) -> None:
-    """The other process: parse, wait for what to do, tell each node, and the result."""
+    """The other process: parse, wait for the order, report each node, then the result."""
     order: Queue[list[str]] = Queue()
     Thread(target=_listen, args=(pipe, order), daemon=True).start()
 
@@ -223,7 +224,7 @@ def _serve(pipe: Connection) -> None:
 
 
 def _listen(pipe: Connection, order: "Queue[list[str]]") -> None:
-    """Hand on the order; when the run is gone, end at once: its lock is gone too."""
+    """Pass on the order; end at once if the run is gone, since its lock is gone too."""
     try:
         while True:
             order.put(pipe.recv())
@@ -264,19 +265,19 @@ def _node_of_event(event: Any) -> Node:
 
 
 def _without_context(message: str) -> str:
-    """Without the lines that say where in our own routines an error was raised."""
+    """The message without the lines that say where in our routines the error was raised."""
     return re.sub(r"\n +CONTEXT:.*?(?=\n +compiled code at|\Z)", "", message, flags=re.DOTALL)
 
 
 def _first_lines(error: BaseException | None) -> str:
     lines = [
-        line.strip() for line in str(error or "it gave no result").splitlines() if line.strip()
+        line.strip() for line in str(error or "it returned no result").splitlines() if line.strip()
     ]
     return " ".join(lines[:2]) if lines else type(error).__name__
 
 
 if __name__ == "__main__":
-    # classes of this module travel through the pipe, by the name it is imported by
+    # classes of this module are sent through the pipe under the name by which it is imported
     from warehouse import build as imported
 
     imported._serve(Connection(int(sys.argv[1])))

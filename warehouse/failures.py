@@ -1,4 +1,4 @@
-"""What the warehouse refuses, as errors that can be told: its own words, and the remedy."""
+"""Errors of the warehouse as errors for users: the server's message, and the remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,28 +15,30 @@ from common.settings import Address
 log = get_logger(__name__)
 
 OLDEST_VERSION = 15
-AGAIN = "The next run goes on from what was committed"
+AGAIN = "The next run continues from what was committed"
 
+DROPPED = (
+    "A part of the warehouse was dropped: restore it with `python run.py restore`, or drop the"
+    " schemas mrr, mrr_state, stg and dwh and run again."
+)
 REMEDIES: dict[type[psycopg2.Error], str] = {
     errors.ReadOnlySqlTransaction: "Set WAREHOUSE_HOST to the primary; if it is that already, set"
     " default_transaction_read_only to off for the account and the database.",
-    errors.DiskFull: f"Make room on the server's disk. {AGAIN}.",
-    errors.OutOfMemory: f"Give the server memory, or lower its work_mem. {AGAIN}.",
-    errors.LockNotAvailable: "Another session holds a lock, as pg_stat_activity shows; let it end,"
-    " then run again.",
+    errors.DiskFull: f"Free space on the server's disk. {AGAIN}.",
+    errors.OutOfMemory: f"Give the server more memory, or lower its work_mem. {AGAIN}.",
+    errors.LockNotAvailable: "Another session holds a lock, as pg_stat_activity shows. Wait until"
+    " it ends, then run again.",
     errors.DeadlockDetected: f"Run again. {AGAIN}.",
-    errors.QueryCanceled: "Somebody cancelled the statement, or statement_timeout did: set that to"
-    " 0 for the account, then run again.",
-    errors.UndefinedTable: "Somebody dropped a part of the warehouse: bring it back with"
-    " `python run.py restore`, or drop the schemas mrr, mrr_state, stg and dwh and run again.",
-    errors.InvalidSchemaName: "Somebody dropped a part of the warehouse: bring it back with"
-    " `python run.py restore`, or drop the schemas mrr, mrr_state, stg and dwh and run again.",
+    errors.QueryCanceled: "The statement was cancelled, by a user or by statement_timeout: set that"
+    " to 0 for the account, then run again.",
+    errors.UndefinedTable: DROPPED,
+    errors.InvalidSchemaName: DROPPED,
 }
-"""The way out of what a server may refuse at any statement."""
+"""Hints for errors that may occur in any statement."""
 
 
 def as_server_error(error: psycopg2.Error, address: Address | None = None) -> ServerError:
-    """What the warehouse refused. The error itself knows the address where a statement failed."""
+    """An error of the warehouse. If a statement failed, the error itself knows the address."""
     subject = f"warehouse {address}" if address else _address_of(error)[0]
     words = error.diag.message_primary
     if words is None or isinstance(error, (errors.AdminShutdown, errors.CrashShutdown)):
@@ -45,27 +47,27 @@ def as_server_error(error: psycopg2.Error, address: Address | None = None) -> Se
 
 
 def remedy(error: psycopg2.Error) -> str | None:
-    """The way out of an error of the server, None where it depends on what was done."""
+    """The hint for an error of the server; None if it depends on what was done."""
     if isinstance(error, errors.InsufficientPrivilege):
         _, user, database = _address_of(error)
         if "for database" in (error.diag.message_primary or ""):
-            return f'Let its owner grant it: grant create on database "{database}" to "{user}"'
+            return f'Ask its owner to run: grant create on database "{database}" to "{user}"'
         return (
-            f'Let "{user}" own the schemas mrr, mrr_state, stg and dwh with all in them, or set'
-            " WAREHOUSE_USER to the account that does."
+            f'Make "{user}" the owner of the schemas mrr, mrr_state, stg and dwh and of all in'
+            " them, or set WAREHOUSE_USER to the owner."
         )
     return next((text for kind, text in REMEDIES.items() if isinstance(error, kind)), None)
 
 
 def connection_lost(subject: str) -> ServerError:
-    """The error of a command whose warehouse went away under it."""
-    return ServerError(subject, "the connection is lost", f"{AGAIN}; look at the server's log.")
+    """The error of a command that lost its connection to the warehouse."""
+    return ServerError(subject, "the connection is lost", f"{AGAIN}; see the server's log.")
 
 
 def check_server(connection: Connection, address: Address) -> None:
-    """Raise ServerError for a server or a database that no mirror can be kept in.
+    """Raise ServerError for a server or a database that cannot hold a mirror.
 
-    What it looks at, the server said as it let us in.
+    This sends no statement: the server reported these facts when it accepted the connection.
     """
     version = connection.server_version
     if version < OLDEST_VERSION * 10_000:
@@ -79,13 +81,13 @@ def check_server(connection: Connection, address: Address) -> None:
         raise ServerError(
             f"warehouse {address}",
             f"the database has the encoding {encoding}",
-            "Use one made by: create database … encoding 'UTF8' template template0",
+            "Use one created by: create database … encoding 'UTF8' template template0",
         )
 
 
 @contextmanager
 def only_logged(what: str) -> Iterator[None]:
-    """Log what the warehouse refuses in the block: another error is on its way already."""
+    """Only log errors of the warehouse in the block, since another error is already raised."""
     try:
         yield
     except psycopg2.Error as error:

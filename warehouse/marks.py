@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor
 
 @dataclass(frozen=True)
 class Mark:
-    """A table's mark. `read_at` is the source's clock at the read that it stands for.
+    """A table's mark. `read_at` is the source's clock at the read that the mark describes.
 
     `reads_from` is the number from which, less the overlap, the next window of numbers is read.
     """
@@ -32,14 +32,14 @@ def read_marks(connection: Connection) -> dict[str, Mark]:
 
 
 def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:
-    """Move the marks. A mark follows the source's clock, also where that was set back."""
+    """Write the marks. A mark follows the source's clock, even if that was set back."""
     with connection.cursor() as cursor:
         for mark in marks:
             cursor.execute(_WRITE, _values(mark, run_id))
 
 
 def lower_mark(cursor: Cursor, mark: Mark, run_id: str) -> None:
-    """Write a mark where the table has none, or a later one."""
+    """Write a mark if the table has none or a later one."""
     cursor.execute(
         f"{_WRITE} where high_water_mark.read_at > excluded.read_at", _values(mark, run_id)
     )

@@ -1,4 +1,4 @@
-"""How far dbt's models have read the change log, and what is done with it before and after them."""
+"""The positions of models in the change log, and what is done before and after they read it."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -7,13 +7,13 @@ from psycopg2.extensions import connection as Connection
 
 WAITED_FOR = timedelta(days=30)
 CHANGES_KEPT = 1_000_000
-"""The change log is kept no longer, and no larger, for a model that is not built."""
+"""For a model that is not built, the change log is kept no longer and no larger than this."""
 
 
 def analyze_changes(connection: Connection) -> None:
-    """Let PostgreSQL know how many changes there are.
+    """Analyze the change log, so that PostgreSQL knows how many changes there are.
 
-    It would else expect as many as there were once, and read large tables whole for a few keys.
+    Otherwise it would expect as many as before, and read large tables completely for a few keys.
     """
     with connection.cursor() as cursor:
         cursor.execute("analyze mrr_state.change_log")
@@ -22,12 +22,11 @@ def analyze_changes(connection: Connection) -> None:
 def forget_read_changes(
     connection: Connection, models: set[str] | None, left_out: Iterable[str] = ()
 ) -> int:
-    """Drop the changes that every model has built; how many they were.
+    """Delete the changes that every model has built; returns how many they were.
 
-    `models` are the models of the project, None where dbt did not say: the position of one that
-    is gone holds nothing back. Nor does that of one that no run builds (`left_out`), or that was
-    not built for long. These read everything when they are built again, as does a model that was
-    never built.
+    `models` are the models of the project, None if they are not known. Changes are not kept for a
+    model that was removed, that no run builds (`left_out`), or that was not built for long. Such a
+    model reads everything when it is built again, as does a model that was never built.
     """
     with connection.cursor() as cursor:
         if models is not None:
@@ -35,7 +34,7 @@ def forget_read_changes(
                 "delete from mrr_state.model_position where not model_name = any(%s)",
                 (list(models),),
             )
-        # one that is being built now holds its row, and is not waited for
+        # a model that is being built now locks its row, and is skipped
         cursor.execute(
             "update mrr_state.model_position set built_to = -1 where model_name = any(array("
             "select model_name from mrr_state.model_position"

@@ -1,7 +1,7 @@
-"""What a run forgets at its end, so that nothing that it writes grows without bound.
+"""What a run deletes at its end, so that nothing that it writes grows without bound.
 
-Each statement removes so many rows at most: after a long pause the rest goes with the next runs.
-What cannot be forgotten fails no run; it is told.
+Each statement deletes a limited number of rows; after a long pause the next runs delete the rest.
+If something cannot be deleted, the run prints a warning and does not fail.
 """
 
 import os
@@ -22,15 +22,15 @@ log = get_logger(__name__)
 STEPS_KEPT = timedelta(days=90)
 """Steps of runs, comparisons, accepted deletes, caught errors and compiled models."""
 RUNS_KEPT = timedelta(days=730)
-"""The runs themselves, a row each."""
+"""The runs themselves, one row each."""
 UNDECLARED_KEPT = timedelta(days=90)
-"""What is known of a table that is no longer declared, after its last comparison."""
+"""What is known about a table that is no longer declared, after its last comparison."""
 ROWS_AT_A_TIME = 100_000
 
 AGES = {
     "dwh.run_log": "old.started_at < clock_timestamp() - %(steps)s"
     " and (old.process <> old.step or old.started_at < clock_timestamp() - %(runs)s)",
-    # a run's id begins with the time by our clock; the guard asks for a day by the source's
+    # a run's id begins with the time by our clock; the delete guard needs a day by the source's
     "dwh.mirror_verification": "old.run_id < %(oldest_run)s and old.checked_to < ("
     "select max(known.checked_to) from dwh.mirror_verification as known"
     " where known.table_name = old.table_name) - interval '2 days'",
@@ -39,23 +39,23 @@ AGES = {
     " where (known.table_name, known.run_id) = (old.table_name, old.run_id))",
     "dwh.procedure_errors": "old.occurred_at < clock_timestamp() - %(steps)s",
 }
-"""Which rows of a table are forgotten."""
+"""Which rows of a table are deleted."""
 OF_UNDECLARED = (
     "dwh.high_water_mark",
     "mrr_state.key_range",
     "mrr_state.table_identity",
     "mrr_state.guard_candidate",
 )
-"""What is kept of a mirrored table beside its rows and its comparisons."""
+"""What is kept about a mirrored table besides its rows and its comparisons."""
 OF_DROPPED = (*OF_UNDECLARED, "dwh.mirror_anomaly", "dwh.mirror_verification")
-"""What is of no use any more, where the table's rows are gone too."""
+"""What is no longer needed once the mirror of the table was dropped too."""
 
 
 def forget_old(connection: Connection, declared: Iterable[str] | None) -> list[str]:
-    """Forget what is older than its age; what could not be forgotten, as lines.
+    """Delete what is older than its age; returns warnings about what could not be deleted.
 
-    `declared` are the names of all mirrored tables, None where they are not known. The caller
-    holds the run lock.
+    `declared` are the names of all mirrored tables, None if they are not known. The caller holds
+    the run lock.
     """
     parameters = {
         "steps": STEPS_KEPT,
@@ -77,17 +77,17 @@ def forget_old(connection: Connection, declared: Iterable[str] | None) -> list[s
         except psycopg2.Error as error:
             if connection.closed:
                 raise
-            log.warning("%s: not forgotten", table, exc_info=error)
+            log.warning("%s: old rows not deleted", table, exc_info=error)
             reason = error.diag.message_primary or type(error).__name__
             warnings.append(
-                f"{table}: what is too old could not be deleted ({reason})\n"
-                f"HINT: grant delete on {table} to the account of the warehouse; it grows."
+                f"{table}: old rows could not be deleted ({reason})\n"
+                f"HINT: Grant delete on {table} to the account of the warehouse, or it grows."
             )
     return list(dict.fromkeys(warnings))
 
 
 def _of_tables_that_are_gone() -> Iterator[tuple[str, str]]:
-    """Which rows speak of a table that is no longer declared."""
+    """Which rows are about a table that is no longer declared."""
     undeclared = "old.table_name <> all(%(declared)s::text[])"
     last_run = (
         "(select max(known.run_id) from dwh.mirror_verification as known"
@@ -100,9 +100,9 @@ def _of_tables_that_are_gone() -> Iterator[tuple[str, str]]:
 
 
 def forget_compiled(project: Path = DBT_PROJECT) -> int:
-    """Remove what dbt compiled of models and tests that it has not built for long; how many files.
+    """Remove compiled files of nodes that dbt has not built for long; returns how many.
 
-    dbt writes a file for each, and takes none away.
+    dbt writes a file for each node, and removes none.
     """
     target = Path(os.environ.get("DBT_TARGET_PATH") or project / "target")
     oldest = time.time() - STEPS_KEPT.total_seconds()
@@ -111,7 +111,7 @@ def forget_compiled(project: Path = DBT_PROJECT) -> int:
         for path in sorted(folder.rglob("*"), reverse=True):
             with suppress(OSError):
                 if path.is_dir():
-                    path.rmdir()  # one that is not empty stays
+                    path.rmdir()  # fails if it is not empty
                 elif path.stat().st_mtime < oldest:
                     path.unlink()
                     removed += 1

@@ -1,4 +1,4 @@
-"""`dwh.run_log`: a row per run and per step of it, written as it happens."""
+"""`dwh.run_log`: a row per run and per step of a run, written as it happens."""
 
 import secrets
 import time
@@ -16,7 +16,7 @@ from warehouse.failures import only_logged
 
 log = get_logger(__name__)
 
-ENDED_WITHOUT_A_WORD = "ended without a word"
+ABANDONED = "ended without closing its row"
 
 
 def new_run_id() -> str:
@@ -25,7 +25,7 @@ def new_run_id() -> str:
 
 
 class Step:
-    """A step that is running; what it sets here is written when it ends."""
+    """A running step; what is set here is written when it ends."""
 
     def __init__(self) -> None:
         self.status = "success"
@@ -41,18 +41,18 @@ class RunLog:
         self.run_id = run_id
 
     def close_abandoned(self) -> int:
-        """Mark what killed runs left as running. The caller holds the run lock."""
+        """Close the rows that killed runs left as running. The caller holds the run lock."""
         with self.connection.cursor() as cursor:
             cursor.execute(
                 "update dwh.run_log set status = 'error', finished_at = clock_timestamp(),"
                 " error_message = %s where status = 'running' and run_id <> %s",
-                (ENDED_WITHOUT_A_WORD, self.run_id),
+                (ABANDONED, self.run_id),
             )
             return cursor.rowcount
 
     @contextmanager
     def step(self, process: str, name: str) -> Iterator[Step]:
-        """Log a step from its start to its end; an exception is logged as its error and goes on."""
+        """Log a step from its start to its end; an exception is logged and raised again."""
         step = Step()
         log_id = self._start(process, name)
         started = time.monotonic()
@@ -104,7 +104,7 @@ class RunLog:
 
 
 def _words_of(error: BaseException) -> str:
-    """An error in the log; the text of one that is not ours may hold a value or a password."""
+    """An error as text for the log; that of a foreign error may contain values or a password."""
     if isinstance(error, (TidemarkError, Stopped)):
         return str(error)
     return type(error).__name__

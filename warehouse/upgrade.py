@@ -1,4 +1,4 @@
-"""The schemas and control tables, brought up to date in numbered steps."""
+"""The migrations of the schemas and control tables: numbered SQL files, each applied once."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(connection: Connection) -> list[str]:
-    """Apply the steps that this warehouse has not seen, each in one transaction.
+    """Apply the migrations that this warehouse does not have, each in one transaction.
 
-    Returns the names of the steps applied. The caller holds the run lock.
+    Returns the names of those applied. The caller holds the run lock.
     """
     with connection.cursor() as cursor:
         cursor.execute("create schema if not exists mrr_state")

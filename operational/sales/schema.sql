@@ -1,4 +1,4 @@
--- As the application made it: no foreign keys, no index on updated_at, stamps kept by the server.
+-- As the application created it: without foreign keys and an index on updated_at; the server sets stamps.
 
 create table customers (
     id int not null auto_increment,

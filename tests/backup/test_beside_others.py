@@ -12,7 +12,7 @@ import pytest
 
 from backup import complete_backups, restoring
 from backup.manifest import Manifest
-from backup.shelf import ShelfInUse
+from backup.repository import RepositoryInUse
 from common.errors import TidemarkError
 from common.settings import PROJECT
 from tests.support.backups import DUMP, asker, pg_dump_waits, state_of, table_locked, wait_for
@@ -44,9 +44,9 @@ def test_second_backup_at_the_same_time_is_refused(warehouse, directory, save, b
         with table_locked(warehouse, "mrr.mrr_fact_sales"):
             running = threads.submit(save)
             wait_for(lambda: pg_dump_waits(warehouse), "pg_dump reaches mrr")
-            with pytest.raises(ShelfInUse, match="another backup or restore is using it"):
+            with pytest.raises(RepositoryInUse, match="another backup or restore is using it"):
                 save()
-            with pytest.raises(ShelfInUse):
+            with pytest.raises(RepositoryInUse):
                 bring_back()
         running.result()
     assert len(complete_backups(directory)) == 2
@@ -62,13 +62,13 @@ def test_killed_backup_leaves_nothing_that_looks_complete(warehouse, directory, 
         process.wait()
         assert complete_backups(directory) == []
         assert list(directory.glob("*.partial"))
-        with pytest.raises(ShelfInUse):
+        with pytest.raises(RepositoryInUse):
             save()
 
     def saved_again() -> bool:
         try:
             save()
-        except ShelfInUse:
+        except RepositoryInUse:
             return False
         return True
 
@@ -114,7 +114,7 @@ def test_long_reader_makes_a_restore_give_up_and_reads_the_old_layer(
     with closing(connect(warehouse)) as connection, transaction(connection):
         read = asker(connection)
         assert read("select count(*) from dwh.dwh_fact_sales") == [(400,)]
-        with pytest.raises(TidemarkError, match="another session held a table"):
+        with pytest.raises(TidemarkError, match="another session locked a table"):
             bring_back()
         assert read("select count(*) from dwh.dwh_fact_sales") == [(400,)]
     assert state_of(warehouse) == before

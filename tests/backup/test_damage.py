@@ -88,7 +88,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "huge manifest": (
         lambda b: os.truncate(b / "manifest.json", 1 << 40),
-        f"{1 << 40} bytes, more than any has",
+        f"{1 << 40} bytes, more than the limit of 268435456",
     ),
 }
 

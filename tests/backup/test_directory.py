@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backup import complete_backups, dump, restore, shelf
+from backup import complete_backups, dump, repository, restore
 from backup.manifest import Manifest
 from common.errors import TidemarkError, UsageError
 from tests.support.backups import pg_dump_waits, table_locked, wait_for
@@ -42,7 +42,7 @@ def test_newest_backups_are_kept(save, directory):
 def test_newest_verified_backup_and_later_ones_are_never_removed(save, directory):
     paths = [save().path for _ in range(3)]
     for path in paths[:2]:
-        (path / shelf.VERIFIED).write_text("{}")
+        (path / repository.VERIFIED).write_text("{}")
     last = save(keep=1)
     assert last.removed == (paths[0].name,)
     assert complete_backups(directory) == [paths[1], paths[2], last.path]
@@ -87,7 +87,7 @@ def test_directory_without_a_backup_is_told(directory, bring_back):
 
 
 def test_warehouse_without_control_tables_is_not_backed_up(new_database, directory, servers):
-    with pytest.raises(TidemarkError, match="it holds nothing of Tidemark's"):
+    with pytest.raises(TidemarkError, match="it is not a warehouse of Tidemark"):
         dump(new_database, directory, servers.programs, "run-3")
     assert list(directory.iterdir()) == []
 

@@ -98,9 +98,7 @@ def test_missing_roles_that_may_not_be_created_are_named_for_the_dba(
     ask(f'revoke all on dwh.dwh_fact_sales from "{role}"; drop role "{role}"')
     with pytest.raises(NotRestorable) as told:
         bring_back(into=plain_account)
-    assert f"role {role}: not there, and {plain_account.user} may not create roles" in str(
-        told.value
-    )
+    assert f"role {role}: missing, and {plain_account.user} may not create roles" in str(told.value)
     assert f'create role "{role}" nologin;' in told.value.hint
     with closing(connect(plain_account)) as connection:
         assert asker(connection)("select to_regnamespace('dwh')") == [(None,)]

@@ -184,7 +184,7 @@ def test_disk_that_is_full_is_not_told_as_a_missing_mariadb(
     with pytest.raises(OSError, match="No space left") as full:
         programs.get_programs(tmp_path / "programs")
     error = str(translated(full.value))
-    assert error.startswith(f"{tmp_path / 'programs'}: No space left on device\nHINT: Make room")
+    assert error.startswith(f"{tmp_path / 'programs'}: No space left on device\nHINT: Free space")
 
 
 def test_servers_are_stopped_when_their_programs_are_gone(home: Path, servers: Servers) -> None:

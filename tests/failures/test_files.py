@@ -30,7 +30,7 @@ def test_dotenv_that_cannot_be_read_is_told(command_line: CommandLine) -> None:
 def test_file_where_the_folder_belongs_is_told(command_line: CommandLine, command: str) -> None:
     (command_line.folder / ".local").touch()
     done = command_line.run(*command.split())
-    check_told(done, 1, str(command_line.folder / ".local"), "HINT: A file stands where a folder")
+    check_told(done, 1, str(command_line.folder / ".local"), "HINT: Move away the file")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")

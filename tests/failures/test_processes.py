@@ -124,7 +124,7 @@ def test_dbt_that_is_killed_in_the_midst_of_a_build_is_told(
     try:
         with pytest.raises(DbtEnded, match=f"was killed by {number.name} before") as told:
             builder.build([], [], lambda node: builder._process.send_signal(number))
-        assert "\nHINT: What it said last is in " in str(told.value)
+        assert "\nHINT: Its last messages are in " in str(told.value)
     finally:
         builder.close()
 

@@ -72,7 +72,7 @@ def test_account_that_may_not_create_schemas_is_told_the_statement(
         plain.run(),
         1,
         f"warehouse {plain_account}: permission denied for database {database}",
-        f"HINT: Let its owner grant it: {grant}",
+        f"HINT: Ask its owner to run: {grant}",
     )
     looked = plain.run("doctor")
     assert looked.returncode == 1
@@ -93,7 +93,7 @@ def test_schema_of_somebody_else_is_told(
     done = plain.run()
     check_told(done, 1, "permission denied for schema ")
     # what dbt meets, it tells in its own words
-    assert schema == "stg" or f'HINT: Let "{plain_account.user}" own' in done.stderr
+    assert schema == "stg" or f'HINT: Make "{plain_account.user}" the owner' in done.stderr
     looked = plain.run("doctor")
     assert looked.returncode == 1
     assert f"schema {schema}" in looked.stdout or schema == "all of them"
@@ -142,7 +142,7 @@ def test_full_warehouse_is_told(
         upgrade(connection)
     query(REFUSING.format(event="insert"))
     done = command_line.run()
-    check_told(done, 1, f"warehouse {warehouse}: could not extend file", "HINT: Make room on the")
+    check_told(done, 1, f"warehouse {warehouse}: could not extend file", "HINT: Free space on the")
 
 
 def test_first_error_is_told_where_the_log_cannot_be_written(

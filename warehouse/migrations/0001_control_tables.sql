@@ -1,4 +1,4 @@
--- The schemas, the control tables of `dwh` and what the mirror remembers in `mrr_state`.
+-- The schemas, the control tables of `dwh`, and the state of the mirror in `mrr_state`.
 
 create schema if not exists mrr;
 create schema if not exists mrr_state;
@@ -82,7 +82,7 @@ create table dwh.stored_routines (
     primary key (routine_schema, routine_name, arguments)
 );
 
--- What the mirror applied: dbt's increments read it, and what every model has read is cut off.
+-- The change log. dbt's increments read it; changes that every model has read are deleted.
 create table mrr_state.change_log (
     change_id bigint generated always as identity primary key,
     table_name text not null,
@@ -102,7 +102,7 @@ create table mrr_state.model_position (
     updated_at timestamptz not null default clock_timestamp()
 );
 
--- Rows that the delete guard held back in the last run that looked at the table.
+-- Rows whose delete the delete guard refused in the last run that compared the table.
 create table mrr_state.guard_candidate (
     table_name text not null,
     row_key jsonb not null,

@@ -1,5 +1,5 @@
 -- The key ranges in which a large table is read and compared, and when each was compared last.
--- The ends are the key's values as text; null is an open end.
+-- The bounds are the key's values as text; null is an open end.
 
 create table mrr_state.key_range (
     range_id bigint generated always as identity primary key,

@@ -1,4 +1,4 @@
--- Which server the mirror is a mirror of, and the deletes that somebody let through the guard.
+-- The server that is mirrored, and the deletes that were accepted.
 
 create table mrr_state.pinned_source (
     is_only boolean primary key default true check (is_only),

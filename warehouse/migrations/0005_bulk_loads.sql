@@ -1,5 +1,5 @@
--- Reads of whole large tables that are under way. A range has landed or it has not, in the
--- transaction of its COPY; what has landed is not read again after a kill.
+-- Bulk loads in progress. The transaction of a range's COPY also records that it has landed, so
+-- that it is not read again after a kill.
 
 create table mrr_state.bulk_load (
     bulk_load_id bigint generated always as identity primary key,
@@ -18,10 +18,10 @@ create table mrr_state.bulk_range (
     primary key (bulk_load_id, range_number)
 );
 
--- How far a model had read before its last build; negative for none, so that it was built anew.
+-- How far a model had read before its last build; negative if it was built completely.
 alter table mrr_state.model_position add column built_from bigint not null default -1;
 
--- A table that was made anew is one entry without a key: whoever reads the log reads all of it.
+-- A table that was loaded as a whole is one entry without a key: models read the whole table.
 alter table mrr_state.change_log alter column row_key drop not null;
 alter table mrr_state.change_log drop constraint change_log_operation_check;
 alter table mrr_state.change_log add constraint change_log_operation_check check (

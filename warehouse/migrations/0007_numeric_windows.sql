@@ -1,4 +1,4 @@
--- The number that the next window of a numeric cursor begins at, less the overlap: a row with one
--- beyond all others hides no change.
+-- The number at which the next window of a numeric cursor begins, less the overlap. Outliers are
+-- left out, so that they hide no change.
 
 alter table dwh.high_water_mark add column reads_from text;

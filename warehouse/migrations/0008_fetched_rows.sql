@@ -1,4 +1,4 @@
--- How many rows came over from the source, and what the counts of a comparison mean
+-- How many rows were transferred from the source, and what the counts of a comparison mean
 -- (docs/glossary.md).
 
 alter table dwh.mirror_verification add column fetched_rows bigint;

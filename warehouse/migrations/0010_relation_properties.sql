@@ -1,5 +1,5 @@
--- What belongs to a relation that is dropped to be made again: its grants, options and comments, as
--- the statements that give them back. They stay for as long as the relation is gone.
+-- The grants, options and comments of a relation that is dropped to be created again, as the
+-- statements that restore them. They are kept until the relation exists again.
 
 create table mrr_state.relation_property (
     relation_property_id bigint generated always as identity primary key,

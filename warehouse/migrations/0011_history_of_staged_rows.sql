@@ -1,5 +1,5 @@
--- The histories hold the rows of stg: under its names, trimmed, and without those that are invalid.
--- Before, they held the mirror's. Their keys (dbt_scd_id) and times stay.
+-- The histories contain the rows of stg: with its names, trimmed, and without invalid rows.
+-- Before, they contained those of the mirror. Their keys (dbt_scd_id) and times remain.
 
 do $body$
 begin

@@ -1,4 +1,4 @@
-"""The directory of backups: its lock, its names, and what is cleared from it."""
+"""The repository, which is the directory of backups: its lock, its names, and its cleaning."""
 
 import fcntl
 import os
@@ -15,19 +15,19 @@ from common.suggestion import did_you_mean
 
 PARTIAL = ".partial"
 VERIFIED = "verified.json"
-"""A backup that holds this file was restored and compared; it is no part of the manifest."""
+"""A backup that has this file was restored and compared; it is not part of the manifest."""
 
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
 
-class ShelfInUse(TidemarkError):
-    """Another process writes to the directory of backups, or restores from it."""
+class RepositoryInUse(TidemarkError):
+    """Another process is backing up into this repository, or restoring from it."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(
             f"backup directory {directory}",
             "another backup or restore is using it",
-            "Wait for it to end; a killed one ends when its pg_dump does.",
+            "Wait until it ends; if it was killed, until its pg_dump ends.",
         )
 
 
@@ -35,15 +35,15 @@ class ShelfInUse(TidemarkError):
 def locked(directory: Path, exclusive: bool) -> Iterator[int]:
     """Hold the lock of the directory, to write (exclusive) or to read; yields its descriptor.
 
-    A program that inherits the descriptor holds the lock too, so that the files of a killed
-    backup are not cleared while its pg_dump still writes them.
+    A program that inherits the descriptor holds the lock too, so that the files of a killed backup
+    are not removed while its pg_dump still writes them.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ShelfInUse(directory) from None
+            raise RepositoryInUse(directory) from None
         yield descriptor
     finally:
         os.close(descriptor)
@@ -57,13 +57,13 @@ def complete_backups(directory: Path) -> list[Path]:
 
 
 def find_backup(directory: Path, name: str | None) -> Path:
-    """The backup of that name, the newest for None."""
+    """The backup of that name; the newest for None."""
     backups = complete_backups(directory)
     if not backups:
         raise TidemarkError(
             f"backup directory {directory}",
             "there is no complete backup",
-            "Make one with `python run.py backup`, or set BACKUP_DIRECTORY.",
+            "Create one with `python run.py backup`, or set BACKUP_DIRECTORY.",
         )
     if name is None:
         return backups[-1]
@@ -83,15 +83,15 @@ def new_name() -> str:
 
 
 def clear_leftovers(directory: Path) -> None:
-    """Remove what killed backups left behind; the caller holds the lock, so none is alive."""
+    """Remove what killed backups left; the caller holds the lock, so none of them is running."""
     for path in directory.glob(f"*{PARTIAL}"):
         shutil.rmtree(path)
 
 
 def clear_old(directory: Path, keep: int) -> list[str]:
-    """Remove all but the newest `keep` backups; returns the names of what was removed.
+    """Remove all but the newest `keep` backups; returns the names of those removed.
 
-    The newest verified backup stays however old it is, and so does every later one.
+    The newest verified backup is kept, however old it is, and so is every later one.
     """
     backups = complete_backups(directory)
     verified = [path for path in backups if (path / VERIFIED).exists()]
@@ -99,7 +99,7 @@ def clear_old(directory: Path, keep: int) -> list[str]:
     for path in backups[:-keep]:
         if verified and path >= verified[-1]:
             break
-        # Renamed first: what is half removed must not look like a backup.
+        # renamed first, so that a partly removed backup does not look complete
         leftover = path.rename(path.with_name(path.name + PARTIAL))
         sync_folder(directory)
         shutil.rmtree(leftover)

@@ -1,4 +1,4 @@
-"""What the life of a domain is: a source of single writes that follow from chance alone."""
+"""The interface of a domain's workload: single writes that depend only on a random source."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import pymysql
 
 @dataclass(frozen=True)
 class Written:
-    """One row that was written; `late` where its stamp is older than its commit."""
+    """One row that was written; `late` if its stamp is before its commit."""
 
     kind: Literal["insert", "update", "delete"]
     late: bool = False
 
 
-class Life(ABC):
-    """The application of one domain at work, on a connection that it does not commit."""
+class Workload(ABC):
+    """The workload of one domain, on a connection that it does not commit."""
 
     def __init__(self, connection: pymysql.Connection, chance: Random) -> None:
         self.cursor = connection.cursor()

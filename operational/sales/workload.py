@@ -1,11 +1,11 @@
-"""Life in a shop: mostly new sales, and everything else that rows go through."""
+"""The workload of a shop: mostly new sales, and every other kind of change."""
 
 from collections.abc import Mapping
 from random import Random
 
 import pymysql
 
-from operational.life import Life, Written
+from operational.workload import Workload, Written
 
 COUNTRIES = ("Australia", "Brazil", "Canada", "France", "Japan", "Mexico", "Spain", "UK", "USA")
 FIRST_NAMES = ("Aiko", "Ben", "Chloé", "Elif", "Hana", "Iván", "Jürgen", "Mateo", "Nia", "Zoë")
@@ -17,8 +17,8 @@ LATE_SHARE = 0.08
 UNSTAMPED_SHARE = 0.08
 
 
-class SalesLife(Life):
-    """Sales, customers and products change; ids are read once, in order, and then kept."""
+class SalesWorkload(Workload):
+    """Changes of sales, customers and products; ids are read once, in order, then maintained."""
 
     def __init__(self, connection: pymysql.Connection, chance: Random) -> None:
         super().__init__(connection, chance)
@@ -48,7 +48,7 @@ class SalesLife(Life):
         }
 
     def write(self) -> Written:
-        """Write one row; a new sale where what chance chose finds no row to work on."""
+        """Write one row; a new sale if the chosen operation finds no row to change."""
         (action,) = self.chance.choices(list(self._weights), list(self._weights.values()))
         return action() or self._new_sale()
 
@@ -140,7 +140,7 @@ class SalesLife(Life):
         }
 
     def _missing(self, unknown: list[int]) -> dict[str, int]:
-        """Every other time, the id that sales already name."""
+        """Every other time, an id that sales already name."""
         return {"id": self._take(unknown)} if unknown and self.chance.random() < 0.5 else {}
 
     def _insert(self, table: str, row: Mapping[str, int | str]) -> tuple[int, Written]:
@@ -181,4 +181,4 @@ class SalesLife(Life):
         return identities.pop(self.chance.randrange(len(identities)))
 
 
-LIFE = SalesLife
+WORKLOAD = SalesWorkload
