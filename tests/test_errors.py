@@ -210,7 +210,7 @@ def test_venv_that_this_account_cannot_start_is_told(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, tmp_path / "run.py"], capture_output=True, text=True, check=False
     )
-    check_told(done, 2, ".venv: Permission denied: ", "Make a checkout of your own")
+    check_told(done, 2, ".venv: Permission denied: ", "Use a checkout of your own")
 
 
 def test_older_python_can_read_the_command_line() -> None:

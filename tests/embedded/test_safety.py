@@ -127,7 +127,7 @@ def test_home_of_another_user_is_refused(home: Path, servers: Servers) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        pytest.param(None, "the file with their passwords is not", id="missing"),
+        pytest.param(None, "the file with their passwords is missing", id="missing"),
         pytest.param("{", "cannot be read", id="not json"),
         pytest.param('{"ports": {}, "passwords": {}}', "cannot be read", id="no passwords"),
         pytest.param("[]", "cannot be read", id="another shape"),

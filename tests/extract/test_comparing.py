@@ -369,6 +369,5 @@ def test_text_that_cannot_be_decoded_is_told_with_its_bytes() -> None:
     error = UnicodeDecodeError("utf-8", b"a\xed\xa0\xbd", 1, 2, "invalid")
     assert str(as_table_error("mrr_t", error)) == (
         "mrr_t: the source sent x'61EDA0BD', which is no Unicode text\n"
-        "HINT: Correct the value at the source; its column's character set does not hold what it"
-        " says."
+        "HINT: Correct the value at the source; it is not valid in the character set of its column."
     )
