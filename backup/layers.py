@@ -19,7 +19,7 @@ def chosen_layers(names: Collection[str] | None) -> tuple[str, ...]:
     for name in sorted(names):
         if name not in LAYERS:
             raise UsageError(
-                f'layer "{name}"', "there is no such layer", f"Name one of {', '.join(LAYERS)}."
+                f'layer "{name}"', "no such layer", f"Name one of {', '.join(LAYERS)}."
             )
     if not names:
         raise UsageError("layers", "none is named", f"Name one of {', '.join(LAYERS)}.")

@@ -2,5 +2,5 @@
 
 `declarations` reads what the user declares about the tables, `mysql` is the source, `mirror` the
 tables in the warehouse, `landing` the way there, and `compare` compares both. The modules beside
-them bring the two sides together, and none of them contains SQL of MySQL.
+them bring the two sides together, and none of them contains MySQL's SQL.
 """

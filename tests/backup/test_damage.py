@@ -130,7 +130,7 @@ def test_layer_of_another_version_of_the_control_tables_is_refused(layer, ask, s
     [
         pytest.param({"rows": 499}, "500 rows restored, 499 in the manifest", id="count"),
         pytest.param(
-            {"digest": "1:2"}, "its restored rows are not those of the manifest", id="digest"
+            {"digest": "1:2"}, "the digest of its rows differs from the manifest", id="digest"
         ),
     ],
 )

@@ -69,7 +69,7 @@ def test_roles_that_may_not_be_read_are_a_warning(warehouse, directory, servers,
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        pytest.param({"layers": {"gold"}}, 'layer "gold": there is none', id="unknown layer"),
+        pytest.param({"layers": {"gold"}}, 'layer "gold": no such layer', id="unknown layer"),
         pytest.param({"layers": set()}, "layers: none is named", id="no layer"),
         pytest.param({"backup_name": "../x"}, "backup ../x: not in", id="unknown backup"),
     ],
