@@ -81,7 +81,7 @@ def test_run_that_is_stopped_says_so_and_the_next_one_goes_on(
     stopped = held()
     dbt = stopped.dbt()
     stopped.process.send_signal(number)
-    check_told(stopped.end(), exit_code, f"stopped by {number.name}\nHINT: The next run goes on")
+    check_told(stopped.end(), exit_code, f"stopped by {number.name}\nHINT: The next run continues")
     wait_for(lambda: not Path(f"/proc/{dbt}").exists())
     assert query(RUNS) == [("error", f"stopped by {number.name}")]
     assert query("select to_regnamespace('mrr_landing')") == [(None,)]
