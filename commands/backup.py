@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    done = back_up(settings, connect_servers(settings))
+    done = back_up(settings, connect_servers(settings, sources=()))
     if not options.quiet:
         print(as_line(done))
     for warning in done.warnings:

@@ -40,6 +40,22 @@ def accepted_deletes(
     return dict(accepted)
 
 
+def accepted_sources(texts: Iterable[str], tables: list[MirroredTable]) -> dict[str, str]:
+    """Which server is accepted as which source. Raises UsageError where it is no source's."""
+    names = list(dict.fromkeys(table.source for table in tables))
+    found = {}
+    for text in texts:
+        name, _, identity = text.partition("=")
+        if name and name.lower() in names:
+            found[name.lower()] = identity
+        elif "" in names:
+            found[""] = text
+        else:
+            hint = f"Give it as {' or '.join(f'{known}=IDENTITY' for known in names)}."
+            raise UsageError(f"--accept-source {text}", "names no source of this command", hint)
+    return found
+
+
 def _check(kind: str, name: str, known: list[str], problem: str = "not declared") -> None:
     if name not in known:
         more = f" and {len(known) - NAMES_TOLD} more" if len(known) > NAMES_TOLD else ""

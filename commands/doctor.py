@@ -13,11 +13,12 @@ from psycopg2.extensions import connection as Connection
 from commands.choice import chosen_tables
 from commands.options import add_choice, add_quiet
 from commands.servers import Connected, connect_servers
+from commands.sources import read_declarations, sources_of
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, TidemarkError
 from common.rows import one_row
 from common.settings import LOCAL, Address, read_settings
-from extract.declarations import MirroredTable, declared_tables
+from extract.declarations import MirroredTable
 from extract.failures import as_table_error
 from extract.mysql.source import MySQLSource
 from warehouse.connection import connect
@@ -42,8 +43,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    tables = chosen_tables(declared_tables(), settings.demo_domains, options.domain, options.table)
-    findings = list(examine(connect_servers(settings), tables))
+    tables = chosen_tables(
+        read_declarations(settings), settings.demo_domains, options.domain, options.table
+    )
+    findings = list(examine(connect_servers(settings, sources_of(tables)), tables))
     shown = [one for one in findings if not (options.quiet and one.is_good)]
     if shown:
         show(as_table(shown))
@@ -68,11 +71,13 @@ def exit_code(findings: list[Finding]) -> ExitCode:
 
 
 def examine(servers: Connected, tables: list[MirroredTable]) -> Iterator[Finding]:
-    """Check both servers, every declared table and the disk, one after the other."""
-    try:
-        yield from _source(servers.operational, tables)
-    except TidemarkError as error:
-        yield _of_error(error)
+    """Check the servers, every declared table and the disk, one after the other."""
+    for name in sources_of(tables):
+        of_source = [table for table in tables if table.source == name]
+        try:
+            yield from _source(servers.source(name).address, of_source)
+        except TidemarkError as error:
+            yield _of_error(error)
     try:
         yield from _warehouse(servers.warehouse)
     except TidemarkError as error:
@@ -106,7 +111,8 @@ def _clock(source: MySQLSource) -> Finding:
     ((zone, of_system),) = source.rows("select @@global.time_zone, @@system_time_zone")
     seen = f"zone {of_system if zone == 'SYSTEM' else zone}"
     offset = source.local_offset_seconds
-    return Finding("operational clock", f"{seen}, {offset / 3600:+.1f} h from UTC")
+    subject = " ".join(filter(None, ("operational", source.address.source, "clock")))
+    return Finding(subject, f"{seen}, {offset / 3600:+.1f} h from UTC")
 
 
 def _privileges(source: MySQLSource) -> Finding:
@@ -135,7 +141,7 @@ def _limits(source: MySQLSource) -> Iterator[Finding]:
     for name, value in source.rows(f"show session variables where variable_name in ({names})"):
         if int(value) < LEAST[name]:
             yield Finding(
-                "operational settings",
+                " ".join(filter(None, ("operational", source.address.source, "settings"))),
                 f"{name} is {value}",
                 f"Set it to {LEAST[name]} or more: wide rows are read as one value.",
             )
@@ -184,7 +190,7 @@ def _postgresql(connection: Connection, address: Address) -> Iterator[Finding]:
         is_read_only, may_create = one_row(cursor)
         cursor.execute(
             "select nspname, pg_get_userbyid(nspowner) from pg_namespace"
-            " where nspname in ('mrr', 'mrr_state', 'mrr_landing', 'stg', 'dwh')"
+            " where (nspname in ('mrr', 'mrr_state', 'stg', 'dwh') or nspname ~ '^mrr_landing')"
             " and not pg_has_role(nspowner, 'usage') order by nspname"
         )
         others = cursor.fetchall()

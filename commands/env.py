@@ -5,9 +5,9 @@ import os
 import shlex
 
 from commands.servers import EMBEDDED_ADDRESSES, Connected, connect_servers, fingerprint
+from commands.sources import read_declarations
 from common.errors import ExitCode, ServerError
-from common.settings import PROJECT, Address, read_settings
-from extract.declarations import declared_tables
+from common.settings import PROJECT, Address, read_settings, setting_of
 from warehouse.build import dbt_environment
 from warehouse.connection import PoolerSharesSessions, connect
 
@@ -20,10 +20,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    servers = connect_servers(read_settings())
+    settings = read_settings()
+    servers = connect_servers(settings)
     print("\n".join(export_lines(servers)))
     # what is wrong here stops dbt too, and the shell has its lines by now
-    declared_tables()
+    read_declarations(settings)
     refuse_pooler(servers.warehouse)
     return ExitCode.DONE
 
@@ -31,11 +32,11 @@ def call(options: argparse.Namespace) -> int:
 def export_lines(servers: Connected) -> list[str]:
     """`export NAME=value` lines, each value quoted for the shell."""
     operational, warehouse = servers.operational, servers.warehouse
-    values = {
-        "OPERATIONAL_HOST": operational.host,
-        "OPERATIONAL_PORT": str(operational.port),
-        "OPERATIONAL_USER": operational.user,
-        "OPERATIONAL_PASSWORD": operational.password,
+    values: dict[str, str] = {}
+    named = [source.address for source in servers.named.values()]
+    for address in [operational, *named] if operational else named:
+        values |= _of_source(address)
+    values |= {
         **dbt_environment(warehouse),
         "PGHOST": warehouse.host,
         "PGPORT": str(warehouse.port),
@@ -56,6 +57,16 @@ def export_lines(servers: Connected) -> list[str]:
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)
     return [*lines, f'export PATH={shlex.quote(new)}:"$PATH"'] if new else lines
+
+
+def _of_source(address: Address) -> dict[str, str]:
+    parts = {
+        "HOST": address.host,
+        "PORT": str(address.port),
+        "USER": address.user,
+        "PASSWORD": address.password,
+    }
+    return {setting_of(address.source, part): value for part, value in parts.items()}
 
 
 def refuse_pooler(warehouse: Address) -> None:

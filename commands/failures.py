@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 import psycopg2
 import pymysql
 
-from commands.servers import Connected
 from common.errors import ServerError, TidemarkError
 from common.log import LOG_FILE, get_logger, start_logging
+from common.settings import Address
 from extract.failures import as_table_error
 from warehouse.failures import as_server_error
 
@@ -50,26 +50,28 @@ def as_command_error(error: Exception) -> TidemarkError:
 
 
 @contextmanager
-def translated_errors(servers: Connected) -> Iterator[None]:
+def translated_errors(warehouse: Address, source: Address | None = None) -> Iterator[None]:
     """Raise errors of a driver or of the system in the block as TidemarkErrors."""
     try:
         yield
     except Exception as error:
-        known = translated(error, servers)
+        known = translated(error, warehouse, source)
         if known is error:
             raise
         log.error("%s", type(error).__name__, exc_info=error)
         raise known from error
 
 
-def translated(error: Exception, servers: Connected | None = None) -> Exception:
+def translated(
+    error: Exception, warehouse: Address | None = None, source: Address | None = None
+) -> Exception:
     """The error as a TidemarkError; unchanged if it is not of a driver or of the system."""
     if isinstance(error, TidemarkError):
         return error
     if isinstance(error, psycopg2.Error):
-        return as_server_error(error, servers.warehouse if servers else None)
+        return as_server_error(error, warehouse)
     if isinstance(error, pymysql.err.MySQLError):
-        return _of_the_source(error, servers)
+        return _of_the_source(error, source)
     if isinstance(error, OSError):
         return _of_the_system(error)
     if isinstance(error, MemoryError):
@@ -77,9 +79,8 @@ def translated(error: Exception, servers: Connected | None = None) -> Exception:
     return error
 
 
-def _of_the_source(error: Exception, servers: Connected | None) -> ServerError:
-    address = servers.operational if servers else "server"
-    table_error = as_table_error(f"operational {address}", error)
+def _of_the_source(error: Exception, source: Address | None) -> ServerError:
+    table_error = as_table_error(f"operational {source or 'server'}", error)
     return ServerError(
         table_error.subject,
         table_error.problem,

@@ -12,14 +12,15 @@ from psycopg2.extensions import connection as Connection
 from commands.choice import chosen_tables
 from commands.options import add_choice, add_full_refresh
 from commands.servers import Connected, connect_servers
+from commands.sources import read_declarations, source_by_source, sources_of
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, ServerError, TidemarkError
 from common.settings import Address, read_settings
-from extract.declarations import MirroredTable, declared_tables
+from extract.declarations import MirroredTable
+from extract.extraction import open_source
 from extract.failures import DRIVER_ERRORS, as_table_error
 from extract.limits import Limits
 from extract.mirror.table import MirrorTable
-from extract.mysql.source import MySQLSource
 from extract.reading import REFUSED, Reading, decide
 from extract.source import Source
 from warehouse.connection import connect, relation_exists
@@ -37,10 +38,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    tables = chosen_tables(declared_tables(), settings.demo_domains, options.domain, options.table)
-    planned = plan(connect_servers(settings), tables, options.full_refresh)
+    tables = chosen_tables(
+        read_declarations(settings), settings.demo_domains, options.domain, options.table
+    )
+    planned = plan(connect_servers(settings, sources_of(tables)), tables, options.full_refresh)
     show(as_table(planned))
-    errors = [table.error for table in planned if table.error]
+    errors = dict.fromkeys(str(table.error) for table in planned if table.error)
     for error in errors:
         print(error, file=sys.stderr)
     return ExitCode.FAILED if errors else ExitCode.DONE
@@ -59,15 +62,22 @@ class PlannedTable:
 
 def plan(servers: Connected, tables: list[MirroredTable], full_refresh: bool) -> list[PlannedTable]:
     """Look at the source's catalog and the marks; no table is read and nothing is written."""
-    with (
-        closing(connect(servers.warehouse)) as warehouse,
-        closing(MySQLSource(servers.operational)) as source,
-    ):
+    with closing(connect(servers.warehouse)) as warehouse:
         marks = _marks(warehouse, servers.warehouse)
-        return [
-            _planned(source, warehouse, table, marks.get(table.name), full_refresh, servers.limits)
-            for table in tables
-        ]
+
+        def planned(of_source: list[MirroredTable]) -> list[PlannedTable]:
+            address, limits = servers.source(of_source[0].source).address, servers.limits
+            with closing(open_source(address)) as source:
+                return [
+                    _planned(source, warehouse, table, marks.get(table.name), full_refresh, limits)
+                    for table in of_source
+                ]
+
+        return source_by_source(tables, planned, _refused)
+
+
+def _refused(table: MirroredTable, error: TidemarkError) -> PlannedTable:
+    return PlannedTable(table.name, table.source_name, error=error)
 
 
 def _planned(
@@ -78,15 +88,14 @@ def _planned(
     full_refresh: bool,
     limits: Limits,
 ) -> PlannedTable:
-    name, source_name = declaration.name, declaration.source_name
     try:
         table = source.describe(declaration, limits)
         mirror = MirrorTable(warehouse, table, "", limits)
         reading = decide(source, mirror, mark, full_refresh)
     except DRIVER_ERRORS as error:
-        return PlannedTable(name, source_name, error=as_table_error(name, error))
+        return _refused(declaration, as_table_error(declaration.name, error))
     rows = table.estimated_rows
-    return PlannedTable(name, source_name, rows, reading)
+    return PlannedTable(declaration.name, declaration.source_name, rows, reading)
 
 
 def _marks(warehouse: Connection, address: Address) -> dict[str, Mark]:

@@ -31,7 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    done = restore_backup(settings, connect_servers(settings), options.backup, options.layer)
+    done = restore_backup(
+        settings, connect_servers(settings, sources=()), options.backup, options.layer
+    )
     if not options.quiet:
         print("\n".join(as_lines(done)))
     return ExitCode.DONE

@@ -4,18 +4,18 @@ import argparse
 import re
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
 
 from commands.progress import duration
 from commands.servers import connect_servers
+from commands.sources import read_declarations
 from commands.tables import PlainTable, show
 from common.errors import ExitCode
 from common.rows import one_value
 from common.settings import Address, read_settings
-from extract.declarations import declared_tables
 from warehouse.connection import connect, relation_exists
 
 EXAMPLES = """\
@@ -27,7 +27,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    found = status(connect_servers(read_settings()).warehouse)
+    settings = read_settings()
+    found = status(connect_servers(settings, sources=()).warehouse)
     if found.runs:
         for table in as_tables(found):
             show(table)
@@ -38,7 +39,7 @@ def call(options: argparse.Namespace) -> int:
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
     # the status is told by now, whatever is wrong here
-    declared_tables()
+    read_declarations(settings)
     return ExitCode.DONE
 
 
@@ -69,12 +70,22 @@ class RunStatus:
 
 
 @dataclass(frozen=True)
+class SourceStatus:
+    """A source, and the server that is pinned as it."""
+
+    name: str
+    server: str
+    pinned_at: datetime
+
+
+@dataclass(frozen=True)
 class Status:
-    """What `status` tells; both lists are empty before the first run."""
+    """What `status` tells; the lists are empty before the first run."""
 
     tables: list[TableStatus]
     runs: list[RunStatus]
     backup_at: datetime | None
+    sources: list[SourceStatus] = field(default_factory=list)
 
 
 RUNS_TOLD = 5
@@ -85,7 +96,7 @@ def status(warehouse: Address) -> Status:
     with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
         if not relation_exists(cursor, "dwh.run_log"):
             return Status([], [], None)
-        return Status(_tables(cursor), _runs(cursor), _backup_at(cursor))
+        return Status(_tables(cursor), _runs(cursor), _backup_at(cursor), _sources(cursor))
 
 
 def _tables(cursor: Cursor) -> list[TableStatus]:
@@ -127,8 +138,25 @@ def _backup_at(cursor: Cursor) -> datetime | None:
     return backup_at
 
 
+def _sources(cursor: Cursor) -> list[SourceStatus]:
+    cursor.execute(
+        "select true from information_schema.columns where table_schema = 'mrr_state'"
+        " and table_name = 'pinned_source' and column_name = 'source_name'"
+    )
+    if cursor.fetchone() is None:
+        return []
+    cursor.execute(
+        "select source_name, description, pinned_at from mrr_state.pinned_source"
+        " order by source_name"
+    )
+    return [SourceStatus(*row) for row in cursor.fetchall()]
+
+
 def as_tables(status: Status) -> list[PlainTable]:
-    """Marks and last runs, on a line each in 80 columns; a run's id says when it started."""
+    """Marks, last runs, and the sources where one has a name, on a line each in 80 columns.
+
+    A run's id says when it started.
+    """
     marks = PlainTable("table", "high water mark", "lag", "rows", "equal")
     for table in status.tables:
         marks.add_texts(
@@ -148,7 +176,12 @@ def as_tables(status: Status) -> list[PlainTable]:
             "-" if run.seconds is None else f"{run.seconds:.1f}",
             "-" if run.rows is None else str(run.rows),
         )
-    return [marks, runs]
+    sources = PlainTable("source", "server", "pinned")
+    for source in status.sources:
+        at = f"{source.pinned_at:%Y-%m-%d %H:%M} UTC"
+        sources.add_texts(source.name or "-", source.server, at)
+    is_named = any(source.name for source in status.sources)
+    return [marks, runs, sources] if is_named else [marks, runs]
 
 
 def messages(status: Status) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -10,13 +10,12 @@ from commands.choice import accepted_deletes, chosen_tables
 from commands.options import add_accept_deletes, add_choice, add_quiet
 from commands.progress import Teller
 from commands.servers import Connected, connect_servers
+from commands.sources import open_source_of, read_declarations, source_by_source, sources_of
 from commands.tables import PlainTable, show
 from commands.working import work_on_warehouse
-from common.errors import DeletesRefused, ExitCode, UsageError
+from common.errors import DeletesRefused, ExitCode, TidemarkError, UsageError
 from common.settings import read_settings
-from extract.compare.identity import check_identity
-from extract.declarations import MirroredTable, declared_tables
-from extract.extraction import open_extraction
+from extract.declarations import MirroredTable
 from extract.progress import Progress, ignore
 from extract.verifying import VerifiedTable, verify_table
 from warehouse.build import Builder, Node
@@ -42,9 +41,11 @@ def call(options: argparse.Namespace) -> int:
             "--accept-deletes", "nothing is deleted without --repair", "Give both, or neither."
         )
     settings = read_settings()
-    tables = chosen_tables(declared_tables(), settings.demo_domains, options.domain, options.table)
+    tables = chosen_tables(
+        read_declarations(settings), settings.demo_domains, options.domain, options.table
+    )
     accepted = accepted_deletes(options.accept_deletes, tables)
-    servers = connect_servers(settings)
+    servers = connect_servers(settings, sources_of(tables))
     with Teller(is_quiet=options.quiet) as teller:
         result = verify_tables(
             servers,
@@ -88,27 +89,28 @@ def verify_tables(
     report: Callable[[VerifiedTable], None] = lambda table: None,
     progress: Callable[[Progress], None] = ignore,
 ) -> VerifyResult:
-    """Compare the tables under the run's lock. Raises AnotherRun, and ServerError."""
-    found = []
-    with (
-        work_on_warehouse(servers, "verify") as work,
-        open_extraction(
-            servers.operational,
-            servers.warehouse,
-            work.run_log,
-            servers.duty,
-            accepted_deletes=accepted_deletes,
-            limits=servers.limits,
-            report_progress=progress,
-            check_lock=work.lock.check,
-        ) as extraction,
-    ):
-        if not servers.source_is_embedded:
-            check_identity(work.connection, extraction.source, tables, None)
-        for table in tables:
-            found.append(verify_table(extraction, table, repair))
-            report(found[-1])
-        result = VerifyResult(found)
+    """Compare the tables under the locks of their sources. Raises AnotherRun, and ServerError."""
+    with work_on_warehouse(servers, "verify", sources_of(tables)) as work:
+
+        def verify(of_source: list[MirroredTable]) -> list[VerifiedTable]:
+            found = []
+            with open_source_of(
+                of_source,
+                servers,
+                work,
+                accepted_deletes=accepted_deletes,
+                report_progress=progress,
+            ) as extraction:
+                for table in of_source:
+                    found.append(verify_table(extraction, table, repair))
+                    report(found[-1])
+            return found
+
+        def stopped(table: MirroredTable, error: TidemarkError) -> VerifiedTable:
+            report(verified := VerifiedTable(table.name, error=error))
+            return verified
+
+        result = VerifyResult(source_by_source(tables, verify, stopped, work.lock.check))
         work.step.status = "success" if result.exit_code == ExitCode.DONE else "error"
     return result
 
@@ -160,12 +162,11 @@ def as_table(tables: Iterable[VerifiedTable]) -> PlainTable:
     return shown
 
 
-def failures(tables: Iterable[VerifiedTable]) -> Iterable[str]:
+def failures(tables: Collection[VerifiedTable]) -> Iterable[str]:
     """What is wrong with the mirror, each with its remedy."""
+    yield from dict.fromkeys(str(table.error) for table in tables if table.error)
     for table in tables:
-        if table.error:
-            yield str(table.error)
-        elif table.verification and table.verification.differences:
+        if table.verification and table.verification.differences:
             keys = " ".join(table.verification.differences)
             repair = "`python run.py verify --repair` repairs it."
             yield f"{table.name}: differs at {keys}\nHINT: {repair}"

@@ -1,6 +1,6 @@
-"""Work on the warehouse: under the run lock, after migrations, and recorded in the run log."""
+"""What a command does to the warehouse: on tables of this version, logged, and under its locks."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -8,20 +8,25 @@ from psycopg2.extensions import connection as Connection
 
 from commands.failures import translated_errors
 from commands.servers import Connected
+from common.errors import AnotherRun
 from common.log import start_logging
-from warehouse.connection import RunLock, connect, run_lock
+from warehouse.connection import RunLock, connect, run_locks
 from warehouse.run_log import RunLog, Step, new_run_id
-from warehouse.upgrade import upgrade
+from warehouse.upgrade import is_behind, upgrade
 
 
 @dataclass(frozen=True)
 class Work:
-    """A command at work on the warehouse; what it sets in `step` is logged at its end."""
+    """A command at work on the warehouse; what it sets in `step` is logged at its end.
+
+    `busy` are the sources that another command works on.
+    """
 
     connection: Connection
     lock: RunLock
     run_log: RunLog
     step: Step
+    busy: frozenset[str] = frozenset()
 
     @property
     def run_id(self) -> str:
@@ -29,16 +34,29 @@ class Work:
 
 
 @contextmanager
-def work_on_warehouse(servers: Connected, process: str) -> Iterator[Work]:
-    """Hold the run lock, and log the block as the process. Raises AnotherRun, and ServerError.
+def work_on_warehouse(
+    servers: Connected, process: str, sources: Collection[str] | None = None
+) -> Iterator[Work]:
+    """Hold the locks of these sources, or the whole warehouse, and log the block as the process.
 
-    Errors of a driver or of the system in the block are raised as TidemarkErrors.
+    Raises AnotherRun, where others hold all of it, and ServerError. Errors of a driver
+    or of the system in the block are raised as TidemarkErrors.
     """
     run_id = new_run_id()
     start_logging(run_id)
-    with run_lock(servers.warehouse) as lock, closing(connect(servers.warehouse)) as connection:
-        upgrade(connection)
+    with run_locks(servers.warehouse) as lock, closing(connect(servers.warehouse)) as connection:
+        if sources is None or is_behind(connection):
+            lock.hold_alone()
+            upgrade(connection)
+            if sources is not None:
+                lock.let_others_in()
+        else:
+            lock.share()
+        busy = frozenset(name for name in sources or () if not lock.take(f"source {name}"))
+        if sources and len(busy) == len(sources):
+            raise AnotherRun(f"warehouse {servers.warehouse}")
+        lock.take(run_id)
         run_log = RunLog(connection, run_id)
         run_log.close_abandoned()
-        with run_log.step(process, process) as step, translated_errors(servers):
-            yield Work(connection, lock, run_log, step)
+        with run_log.step(process, process) as step, translated_errors(servers.warehouse):
+            yield Work(connection, lock, run_log, step, busy)

@@ -7,6 +7,7 @@ TidemarkError                    1  something failed
 ├── ServerError                  1  a server cannot be reached, or refuses the connection
 │   └── PoolerSharesSessions     1  a pooler gives a client's transactions to several sessions
 ├── SourceChanged                1  the server is not the one that is mirrored
+├── SourceBusy                   1  another command works on the tables of that source
 ├── TableError                   1  one mirrored table stops; the others continue
 │   ├── TableChanged             1  it was altered or rebuilt while it was read
 │   ├── RowsLost                 1  another number of rows was copied than read

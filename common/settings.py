@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common.errors import SettingError
@@ -39,25 +39,57 @@ SETTINGS = {
 }
 """Every setting and what it means; the README's table is checked against it."""
 
+OF_A_SOURCE = re.compile(
+    r"OPERATIONAL_([A-Z0-9]+(?:_[A-Z0-9]+)*?)"
+    r"_(HOST|PORT|USER|PASSWORD|PASSWORD_FILE|DUTY|SNAPSHOT_SECONDS)"
+)
+"""A setting of a source that has a name, as OPERATIONAL_SHOP_HOST."""
+RESERVED_SOURCES = {"admin"}
+"""`env` writes OPERATIONAL_ADMIN_USER, which is no source's."""
+
 
 @dataclass(frozen=True)
 class Address:
-    """A server and an account on it. `database` is empty for the operational server."""
+    """A server and an account on it. `database` is empty for an operational server.
+
+    `source` is the name of a source, empty for the one whose settings have none.
+    """
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
     database: str = ""
+    source: str = ""
 
     def __str__(self) -> str:
+        head = f"{self.source} " if self.source else ""
         tail = f"/{self.database}" if self.database else ""
-        return f"{self.user}@{self.host}:{self.port}{tail}"
+        return f"{head}{self.user}@{self.host}:{self.port}{tail}"
+
+
+def setting_of(source: str, part: str = "") -> str:
+    """The name of a setting of a source: `OPERATIONAL_HOST`, `OPERATIONAL_SHOP_HOST`."""
+    return "_".join(filter(None, ("OPERATIONAL", source.upper(), part)))
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """A source's server, and how much we may ask of it."""
+
+    address: Address
+    duty: float = DUTY
+    snapshot_seconds: float = SNAPSHOT_SECONDS
+    place: str = ""
+    """Where one of them stands, for messages."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user has set. An address is None where the embedded server serves."""
+    """What the user has set. An address is None where the embedded server serves.
+
+    `sources` are those that have a name, by that name in small letters.
+    """
 
     operational: Address | None
     warehouse: Address | None
@@ -65,6 +97,7 @@ class Settings:
     snapshot_seconds: float
     demo_domains: bool
     backup_directory: Path
+    sources: dict[str, SourceSettings] = field(default_factory=dict)
 
 
 def read_settings(
@@ -74,30 +107,66 @@ def read_settings(
 
     Raises SettingError for an unknown name in `.env` and for every value that cannot be right.
     """
-    values = read_dotenv(dotenv)
+    values, places = read_dotenv(dotenv)
     for name in environment:
         # what the environment says of a password goes before what the file says, in either form
         for other in (f"{name}_FILE", name.removesuffix("_FILE")):
             values.pop(other, None)
     values |= environment
+    places |= {name: name for name in environment}
     for name in SETTINGS:
         _check_characters(name, values.get(name, ""))
     return Settings(
         operational=_address(values, "OPERATIONAL", default_port=3306),
         warehouse=_address(values, "WAREHOUSE", default_port=5432),
-        duty=_percent(values, "OPERATIONAL_DUTY", DUTY),
-        snapshot_seconds=_seconds(
-            values, "OPERATIONAL_SNAPSHOT_SECONDS", SNAPSHOT_SECONDS, MOST_SNAPSHOT_SECONDS
-        ),
+        duty=_duty(values),
+        snapshot_seconds=_snapshot_seconds(values),
         demo_domains=_switch(values, "DEMO_DOMAINS", default=True),
         backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
+        sources=dict(_sources(values, places)),
     )
 
 
-def read_dotenv(path: Path) -> dict[str, str]:
-    """The `NAME=value` lines of a `.env` file; an empty dict where there is no file."""
+def _named_source(setting: str) -> str | None:
+    """The named source that a setting belongs to, None where it is none of these."""
+    found = OF_A_SOURCE.fullmatch(setting)
+    return found[1].lower() if found and found[1].lower() not in RESERVED_SOURCES else None
+
+
+def _sources(
+    values: Mapping[str, str], places: Mapping[str, str]
+) -> Iterator[tuple[str, SourceSettings]]:
+    """The sources that have a name; `places` says of each setting where it stands."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        source = _named_source(name)
+        if source and value:
+            _check_characters(name, value)
+            found.setdefault(source, places[name])
+    for source, place in found.items():
+        address = _address(values, setting_of(source), default_port=3306)
+        if address is None:
+            host = setting_of(source, "HOST")
+            raise SettingError(place, f"set, but {host} is not", f"Set {host} too, or remove it.")
+        how = _duty(values, source), _snapshot_seconds(values, source)
+        yield source, SourceSettings(replace(address, source=source), *how, place)
+
+
+def _duty(values: Mapping[str, str], source: str = "") -> float:
+    return _percent(values, setting_of(source, "DUTY"), DUTY)
+
+
+def _snapshot_seconds(values: Mapping[str, str], source: str = "") -> float:
+    name = setting_of(source, "SNAPSHOT_SECONDS")
+    return _seconds(values, name, SNAPSHOT_SECONDS, MOST_SNAPSHOT_SECONDS)
+
+
+def read_dotenv(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The values of a `.env` file, and where they stand, by name; none where there is no file."""
+    values: dict[str, str] = {}
+    places: dict[str, str] = {}
     if not path.exists():
-        return {}
+        return values, places
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -107,21 +176,24 @@ def read_dotenv(path: Path) -> dict[str, str]:
             f"cannot be read ({words})",
             "Make it a text file that this account may read.",
         ) from error
-    values = {}
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip().removeprefix("export ")
         if not line or line.startswith("#"):
             continue
         name, separator, value = line.partition("=")
         name = name.strip()
-        if not separator or name.removesuffix("_FILE") not in SETTINGS:
+        is_known = name.removesuffix("_FILE") in SETTINGS or _named_source(name) is not None
+        if not separator or not is_known:
             raise SettingError(
                 f"{path.name} line {number}",
                 f'"{name}" is not a setting' if separator else "no NAME=value",
-                f"{did_you_mean(name, SETTINGS)}The settings are {', '.join(SETTINGS)}.",
+                f"{did_you_mean(name, SETTINGS)}The settings are {', '.join(SETTINGS)}; those of a"
+                " source with a name, of letters, digits and single _, have it before _HOST, as"
+                " OPERATIONAL_SHOP_HOST.",
             )
         values[name] = _unquoted(value.strip())
-    return values
+        places[name] = f"{name} in {path.name} line {number}"
+    return values, places
 
 
 def _unquoted(value: str) -> str:
@@ -136,10 +208,11 @@ def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Addre
         for part in ("PORT", "USER", "PASSWORD", "DATABASE"):
             name = f"{prefix}_{part}"
             if values.get(name) or values.get(f"{name}_FILE"):
+                instead = " to use the embedded server" if f"{prefix}_HOST" in SETTINGS else ""
                 raise SettingError(
                     f"{prefix}_HOST",
                     f"not set, but {name} is",
-                    f"Set {prefix}_HOST too, or none of them to use the embedded server.",
+                    f"Set {prefix}_HOST too, or none of them{instead}.",
                 )
         return None
     return Address(
@@ -153,7 +226,10 @@ def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Addre
 
 def _required(values: Mapping[str, str], name: str) -> str:
     if not values.get(name):
-        raise SettingError(name, "not set", f"Set it: {SETTINGS[name]}.")
+        found = OF_A_SOURCE.fullmatch(name)
+        meaning = SETTINGS[setting_of("", found[2]) if found else name]
+        meaning = meaning.replace(setting_of("", "PASSWORD"), name) if found else meaning
+        raise SettingError(name, "not set", f"Set it: {meaning}.")
     return values[name]
 
 

@@ -25,7 +25,7 @@ from extract.declarations import MirroredTable
 from extract.errors import TableChanged
 from extract.failures import DRIVER_ERRORS, as_table_error
 from extract.landing.bulk import forget_stale_loads
-from extract.landing.files import LandingTable, landing_folder
+from extract.landing.files import LandingTable, landing_folder, landing_schema
 from extract.limits import LIMITS, Limits
 from extract.mirror.table import Applied, MirrorTable
 from extract.mirror.verification import Verification
@@ -68,12 +68,17 @@ class TableOutcome:
         return self.verification.applied if self.verification else Applied()
 
 
+def open_source(operational: Address, duty: float = DUTY) -> Source:
+    """Connect to a source; here is decided of which kind it is. Raises ServerError."""
+    return MySQLSource(operational, duty)
+
+
 @contextmanager
 def open_extraction(
     operational: Address, warehouse: Address, run_log: RunLog, duty: float = DUTY, **options: Any
 ) -> Iterator["Extraction"]:
     """Connect to the source; `options` are fields of Extraction. Raises ServerError."""
-    with closing(MySQLSource(operational, duty)) as source:
+    with closing(open_source(operational, duty)) as source:
         yield Extraction(source, warehouse, run_log, **options)
 
 
@@ -144,9 +149,9 @@ class Extraction:
         described: dict[str, TableDescription] | None = None,
         is_last: bool = False,
     ) -> dict[str, TableOutcome]:
-        outcomes: dict[str, TableOutcome] = {}
         if not tables:
-            return outcomes
+            return {}
+        outcomes: dict[str, TableOutcome] = {}
         marks = read_marks(self.connection)
 
         def keep(outcome: TableOutcome) -> None:
@@ -155,8 +160,9 @@ class Extraction:
                 self._record(outcome)
 
         reads: list[TableRead] = []
-        forget_stale_loads(self.connection)
-        with landing_folder(self.connection, self.folder) as folder:
+        forget_stale_loads(self.connection, [table.name for table in tables])
+        landed_in = landing_schema(tables[0].source)
+        with landing_folder(self.connection, self.folder, landed_in) as folder:
             for number, table in enumerate(tables, start=1):
                 self.report_progress(Progress(table.name, "begun", number, len(tables), "tables"))
                 known = (described or {}).get(table.name)
@@ -167,14 +173,13 @@ class Extraction:
                     reads.append(found)
             pause_point("read")
             landings = [read.landing for read in reads if read.landing]
-            self.report_progress(Progress("mrr_landing", "begun", 0, len(landings), "tables"))
+            self.report_progress(Progress(landed_in, "begun", 0, len(landings), "tables"))
             errors = _land(self.warehouse, [table for table in landings if table.files], folder)
             pause_point("landed")
             for read in reads:
                 started = time.monotonic() - read.seconds
-                if read.name in errors:
-                    cause = self._cause(read.pair, errors[read.name])
-                    keep(self._failed(read.name, cause, started))
+                if error := errors.get(read.name):
+                    keep(self._failed(read.name, self._cause(read.pair, error), started))
                 else:
                     keep(self._apply(read, marks.get(read.name), started))
         return outcomes

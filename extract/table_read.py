@@ -7,7 +7,7 @@ from pathlib import Path
 from common.settings import Address
 from extract.landed import NOTHING, Landed
 from extract.landing.bulk import BulkLoad
-from extract.landing.files import FileWriter, LandingTable
+from extract.landing.files import FileWriter, LandingTable, landing_schema
 from extract.mirror.ranges import StoredRanges
 from extract.mirror.table import MirrorTable
 from extract.pair import TablePair
@@ -75,7 +75,8 @@ def _read_into_files(
             files.append(writer.close())
     files.append(writer.close())
     types = tuple(column.mirror_type for column in table.columns)
-    landing = LandingTable(table.name, landed_name, types, tuple(filter(None, files)))
+    schema = landing_schema(table.declaration.source)
+    landing = LandingTable(table.name, landed_name, types, tuple(filter(None, files)), schema)
     return landing, tuple(dict.fromkeys(flagged))
 
 

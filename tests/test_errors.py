@@ -186,14 +186,80 @@ def test_password_file_with_a_control_character_is_told_without_the_password(
     assert "secret" not in str(caught.value)
 
 
+SHOP = {
+    "OPERATIONAL_EU_SHOP_HOST": "shop",
+    "OPERATIONAL_EU_SHOP_USER": "reader",
+    "OPERATIONAL_EU_SHOP_PASSWORD": "r",
+}
+
+
+def test_settings_of_named_sources_are_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "OPERATIONAL_B_PASSWORD_FILE=/no/such\nOPERATIONAL_EU_SHOP_DUTY=20\n", "utf-8"
+    )
+    b = {"OPERATIONAL_B_HOST": "b", "OPERATIONAL_B_USER": "u", "OPERATIONAL_B_PASSWORD": "p"}
+    more = {"OPERATIONAL_EU_SHOP_SNAPSHOT_SECONDS": "0", "OPERATIONAL_ADMIN_USER": "root"}
+    settings = read_settings(FULL | SHOP | b | more, tmp_path / ".env")
+    assert set(settings.sources) == {"b", "eu_shop"}
+    shop = settings.sources["eu_shop"]
+    assert shop.address == Address("shop", 3306, "reader", "r", source="eu_shop")
+    assert (shop.duty, shop.snapshot_seconds) == (0.2, 0.0)
+    assert settings.sources["b"].duty == settings.duty == 0.5
+    assert settings.operational == Address("db", 3306, "reader", "p")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {"OPERATIONAL_EU_SHOP_HOST": ""},
+            "OPERATIONAL_EU_SHOP_HOST: not set, but OPERATIONAL_EU_SHOP_USER is\n"
+            "HINT: Set OPERATIONAL_EU_SHOP_HOST too, or none of them.",
+        ),
+        (
+            {"OPERATIONAL_EU_SHOP_PASSWORD": ""},
+            "OPERATIONAL_EU_SHOP_PASSWORD: not set\nHINT: Set it: its password (or"
+            " OPERATIONAL_EU_SHOP_PASSWORD_FILE: a file that holds it).",
+        ),
+        ({"OPERATIONAL_EU_SHOP_PORT": "x"}, 'OPERATIONAL_EU_SHOP_PORT: "x" is not a port'),
+        ({"OPERATIONAL_EU_SHOP_DUTY": "x"}, 'OPERATIONAL_EU_SHOP_DUTY: "x" is not a percentage'),
+        ({"OPERATIONAL_X_DUTY": "9"}, "OPERATIONAL_X_DUTY: set, but OPERATIONAL_X_HOST is not"),
+        ({"OPERATIONAL_EU_SHOP_HOST": "a\n"}, "OPERATIONAL_EU_SHOP_HOST: holds the control"),
+    ],
+    ids=["no host", "no password", "port", "duty", "duty alone", "control character"],
+)
+def test_wrong_setting_of_a_named_source_is_told_by_its_name(
+    tmp_path: Path, changes: dict[str, str], text: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        read_settings(FULL | SHOP | changes, tmp_path / ".env")
+    assert str(caught.value).startswith(text)
+
+
+def test_settings_of_a_source_that_nobody_declares_are_refused(command_line: CommandLine) -> None:
+    lines = [f"{name}={value}" for name, value in SHOP.items()]
+    (command_line.folder / ".env").write_text("\n" + "\n".join(lines), "utf-8")
+    done = command_line.run("doctor")
+    check_told(done, 2, 'HOST in .env line 2: no declaration names the source "eu_shop"')
+    assert "HINT: None has a name." in done.stderr
+    sources = command_line.folder / "dbt_project/models/mrr/sales/_mrr_sales__sources.yml"
+    text = sources.read_text("utf-8")
+    sources.write_text(text.replace("demo: true", "source: EU_Shops"), "utf-8")
+    done = command_line.run("doctor")
+    assert "HINT: Did you mean eu_shops? Declared are: eu_shops." in done.stderr
+    (command_line.folder / ".env").unlink()
+    check_told(command_line.run(), 2, "OPERATIONAL_EU_SHOPS_HOST: not set, and tables of the")
+
+
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
+        ("OPERATIONAL_EU-SHOP_HOST=x", "_HOST, as OPERATIONAL_SHOP_HOST."),
         ("WAREHOUSE_HOTS=x", "HINT: Did you mean WAREHOUSE_HOST? The settings are "),
         ("backup_directory=x", "HINT: Did you mean BACKUP_DIRECTORY? The settings are "),
         ("just words", "HINT: The settings are "),
     ],
-    ids=["typo", "lower case", "no value"],
+    ids=["name of a source", "typo", "lower case", "no value"],
 )
 def test_odd_line_of_dotenv_is_named_by_its_number(tmp_path: Path, line: str, hint: str) -> None:
     (tmp_path / ".env").write_text(f"\n{line}\n", "utf-8")

@@ -1,5 +1,6 @@
-"""Connections to the warehouse, and the lock that lets one run at a time change it."""
+"""Connections to the warehouse, and the locks by which commands keep out of each other's way."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,7 +16,11 @@ from common.settings import Address
 from warehouse.failures import check_server, only_logged
 
 RUN_LOCK = 0x7469_6465_6D61_726B
-"""Key of the advisory lock: "tidemark" in ASCII."""
+"""Key of the advisory lock of the whole warehouse: "tidemark" in ASCII."""
+BUILD_LOCK = RUN_LOCK + 1
+BUILD_PAUSE = 0.2
+BUILD_WAIT = 1800.0
+"""How many seconds a run waits for another one to end its build, asking at each pause."""
 
 SILENCE: dict[str, Any] = {
     "keepalives_idle": 30,
@@ -204,7 +209,10 @@ def relation_exists(cursor: Cursor, name: str) -> bool:
 
 
 class RunLock:
-    """The lock of a run, on a connection of its own."""
+    """The locks of a command, all of them on one connection of its own.
+
+    The warehouse is held alone, or shared with others, which then hold what they work on by name.
+    """
 
     def __init__(self, address: Address, connection: Connection) -> None:
         self._address = address
@@ -222,20 +230,56 @@ class RunLock:
                 "Another run may be under way; start again when it has ended.",
             ) from None
 
+    def hold_alone(self) -> None:
+        """Hold the whole warehouse. Raises AnotherRun where anybody else holds any of it."""
+        if not self._is_true("select pg_try_advisory_lock(%s)", RUN_LOCK):
+            raise AnotherRun(f"warehouse {self._address}")
+
+    def share(self) -> None:
+        """Hold the warehouse beside others. Raises AnotherRun where somebody holds it alone."""
+        if not self._is_true("select pg_try_advisory_lock_shared(%s)", RUN_LOCK):
+            raise AnotherRun(f"warehouse {self._address}")
+
+    def let_others_in(self) -> None:
+        """Share the warehouse that was held alone."""
+        self.share()
+        self._is_true("select pg_advisory_unlock(%s)", RUN_LOCK)
+
+    def take(self, name: str) -> bool:
+        """Hold what has this name, which is a run or a source; False where another holds it."""
+        return self._is_true("select pg_try_advisory_lock(hashtextextended(%s, 0))", name)
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Build, and forget what was built, after the others who do. Raises ServerError."""
+        give_up_at = time.monotonic() + BUILD_WAIT
+        while not self._is_true("select pg_try_advisory_lock(%s)", BUILD_LOCK):
+            if time.monotonic() > give_up_at:
+                raise ServerError(
+                    f"warehouse {self._address}",
+                    f"another run has not ended its build within {BUILD_WAIT / 60:.0f} minutes",
+                    "The mirror is up to date; the next run builds from it.",
+                )
+            time.sleep(BUILD_PAUSE)
+        yield
+        self._is_true("select pg_advisory_unlock(%s)", BUILD_LOCK)
+
+    def _is_true(self, statement: str, key: int | str) -> bool:
+        self.check()
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, (key,))
+            return bool(one_value(cursor))
+
 
 @contextmanager
-def run_lock(address: Address) -> Iterator[RunLock]:
-    """Hold the lock of a run on a connection of its own. Raises AnotherRun when it is taken.
+def run_locks(address: Address) -> Iterator[RunLock]:
+    """The locks of a command, none of which it holds yet; all are free at the end of the block.
 
-    The lock belongs to the server session, so it is free as soon as a killed run's
-    connection is gone.
+    They belong to the server session, so they are free as soon as a killed run's connection is
+    gone.
     """
     connection = connect(address, application="tidemark run lock")
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("select pg_try_advisory_lock(%s)", (RUN_LOCK,))
-            if not one_value(cursor):
-                raise AnotherRun(f"warehouse {address}")
         try:
             yield RunLock(address, connection)
         finally:
@@ -244,10 +288,18 @@ def run_lock(address: Address) -> Iterator[RunLock]:
         connection.close()
 
 
+@contextmanager
+def run_lock(address: Address) -> Iterator[RunLock]:
+    """Hold the whole warehouse. Raises AnotherRun when another command holds any of it."""
+    with run_locks(address) as lock:
+        lock.hold_alone()
+        yield lock
+
+
 def _unlock(connection: Connection) -> None:
-    """Free the lock at once: a server session outlives its closed connection by a moment."""
+    """Free the locks at once: a server session outlives its closed connection by a moment."""
     with suppress(psycopg2.Error), connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_unlock(%s)", (RUN_LOCK,))
+        cursor.execute("select pg_advisory_unlock_all()")
 
 
 def _refusal(address: Address, message: str) -> ServerError:

@@ -41,11 +41,12 @@ class RunLog:
         self.run_id = run_id
 
     def close_abandoned(self) -> int:
-        """Close the rows that killed runs left as running. The caller holds the run lock."""
+        """Close the rows that killed runs left as running; a live run holds the lock of its id."""
         with self.connection.cursor() as cursor:
             cursor.execute(
                 "update dwh.run_log set status = 'error', finished_at = clock_timestamp(),"
-                " error_message = %s where status = 'running' and run_id <> %s",
+                " error_message = %s where run_id <> %s and case when status = 'running' then"
+                " pg_try_advisory_xact_lock_shared(hashtextextended(run_id, 0)) else false end",
                 (ABANDONED, self.run_id),
             )
             return cursor.rowcount

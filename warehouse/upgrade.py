@@ -3,16 +3,23 @@
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
-from warehouse.connection import transaction
+from warehouse.connection import relation_exists, transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def is_behind(connection: Connection) -> bool:
+    """True if there are migrations that this warehouse does not have."""
+    with connection.cursor() as cursor:
+        return bool(_unseen(cursor))
 
 
 def upgrade(connection: Connection) -> list[str]:
     """Apply the migrations that this warehouse does not have, each in one transaction.
 
-    Returns the names of those applied. The caller holds the run lock.
+    Returns the names of those applied. The caller holds the warehouse alone.
     """
     with connection.cursor() as cursor:
         cursor.execute("create schema if not exists mrr_state")
@@ -20,14 +27,17 @@ def upgrade(connection: Connection) -> list[str]:
             "create table if not exists mrr_state.applied_step"
             " (name text primary key, applied_at timestamptz not null default clock_timestamp())"
         )
-        cursor.execute("select name from mrr_state.applied_step")
-        known = {name for (name,) in cursor.fetchall()}
-        applied = []
-        for path in sorted(MIGRATIONS.glob("[0-9]*.sql")):
-            if path.stem in known:
-                continue
+        unseen = _unseen(cursor)
+        for path in unseen:
             with transaction(connection):
                 cursor.execute(path.read_text(encoding="utf-8"))
                 cursor.execute("insert into mrr_state.applied_step values (%s)", (path.stem,))
-            applied.append(path.stem)
-    return applied
+    return [path.stem for path in unseen]
+
+
+def _unseen(cursor: Cursor) -> list[Path]:
+    known = set()
+    if relation_exists(cursor, "mrr_state.applied_step"):
+        cursor.execute("select name from mrr_state.applied_step")
+        known = {name for (name,) in cursor.fetchall()}
+    return [path for path in sorted(MIGRATIONS.glob("[0-9]*.sql")) if path.stem not in known]

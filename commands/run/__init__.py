@@ -22,8 +22,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_accept_deletes(parser)
     parser.add_argument(
         "--accept-source",
-        metavar="IDENTITY",
-        help="mirror this server from now on, in place of the one before",
+        action="append",
+        default=[],
+        metavar="[NAME=]IDENTITY",
+        help="mirror this server from now on, in place of the one before; NAME is that of its"
+        " source, where it has one; repeatable",
     )
     add_quiet(parser, "only what went wrong: no progress, no summary")
     parser.add_argument("--version", action="store_true", help="show the version, and do nothing")

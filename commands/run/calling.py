@@ -3,14 +3,14 @@
 import argparse
 import sys
 
-from commands.choice import accepted_deletes, chosen_tables
+from commands.choice import accepted_deletes, accepted_sources, chosen_tables
 from commands.progress import Teller
 from commands.run import words
 from commands.run.work import Report, RunOptions, RunResult, run
 from commands.servers import connect_servers
+from commands.sources import read_declarations, sources_of
 from commands.tables import show
 from common.settings import Settings, read_settings
-from extract.declarations import declared_tables
 from warehouse.build import Node
 
 
@@ -18,7 +18,7 @@ def call_run(options: argparse.Namespace) -> int:
     """Run, tell how it goes on, and what came of it; the exit code."""
     settings = read_settings()
     what = _what_to_run(settings, options)
-    servers = connect_servers(settings)
+    servers = connect_servers(settings, sources_of(what.tables))
     with Teller(is_quiet=options.quiet) as teller:
 
         def tell_node(node: Node) -> None:
@@ -39,7 +39,7 @@ def call_run(options: argparse.Namespace) -> int:
 
 
 def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
-    declared = declared_tables()
+    declared = read_declarations(settings)
     tables = chosen_tables(declared, settings.demo_domains, options.domain, options.table)
     return RunOptions(
         tables,
@@ -47,7 +47,7 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         left_out=[] if settings.demo_domains else [table for table in declared if table.demo],
         full_refresh=options.full_refresh,
         accepted_deletes=accepted_deletes(options.accept_deletes, tables),
-        accepted_source=options.accept_source,
+        accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
     )
 

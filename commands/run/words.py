@@ -122,10 +122,9 @@ def _moments(result: RunResult) -> str:
 
 
 def failures(result: RunResult) -> Iterable[str]:
-    """Each failure of a run, as its error text."""
-    for outcome in result.tables:
-        if outcome.error or outcome.warning:
-            yield str(outcome.error or outcome.warning)
+    """Each failure of a run, as its error text; that of a whole source once."""
+    told = [outcome.error or outcome.warning for outcome in result.tables]
+    yield from dict.fromkeys(str(one) for one in told if one)
     if result.build_error:
         yield str(result.build_error)
     if result.build:

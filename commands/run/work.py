@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from psycopg2.extensions import connection as Connection
 
 from commands.servers import Connected
+from commands.sources import open_source_of, source_by_source, sources_of
 from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError
-from extract.compare.identity import check_accepted, check_identity
 from extract.declarations import MirroredTable
-from extract.extraction import TableOutcome, open_extraction
+from extract.extraction import TableOutcome
 from extract.progress import Progress, ignore
 from warehouse.build import Builder, BuildResult, Node, source_id
 from warehouse.marks import Mark, advance_marks
@@ -33,7 +33,7 @@ class RunOptions:
     left_out: list[MirroredTable] = field(default_factory=list)
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
-    accepted_source: str | None = None
+    accepted_sources: dict[str, str] = field(default_factory=dict)
     declared: list[str] | None = None
 
 
@@ -79,17 +79,17 @@ class Report:
 
 
 def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
-    """Run once. Raises AnotherRun where a run is under way, and ServerError."""
+    """Run once. Raises AnotherRun where others hold all that it would change, and ServerError."""
     started = time.monotonic()
     with (
-        work_on_warehouse(servers, "run") as work,
+        work_on_warehouse(servers, "run", sources_of(options.tables)) as work,
         closing(Builder(servers.warehouse, work.run_id)) as builder,
     ):
         tables = _extract(servers, work, options, report)
-        work.lock.check()
-        result = _build(builder, work, options, tables, report, started)
-        work.lock.check()
-        result = replace(result, warnings=_forget(work.connection, options, result.build))
+        with work.lock.building():
+            result = _build(builder, work, options, tables, report, started)
+            work.lock.check()
+            result = replace(result, warnings=_forget(work.connection, options, result.build))
         work.step.rows = result.rows_applied
         work.step.status = _status(result.exit_code)
         work.step.message = _failures(result)
@@ -99,24 +99,28 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
 def _extract(
     servers: Connected, work: Work, options: RunOptions, report: Report
 ) -> list[TableOutcome]:
-    with open_extraction(
-        servers.operational,
-        servers.warehouse,
-        work.run_log,
-        servers.duty,
-        full_refresh=options.full_refresh,
-        accepted_deletes=options.accepted_deletes,
-        snapshot_seconds=servers.snapshot_seconds,
-        limits=servers.limits,
-        report=report.table,
-        report_progress=report.progress,
-        check_lock=work.lock.check,
-    ) as extraction:
-        source, accepted = extraction.source, options.accepted_source
-        if not servers.source_is_embedded:
-            check_identity(work.connection, source, options.tables, accepted)
-        check_accepted(source, accepted)
-        return extraction.run(options.tables)
+    """Bring the tables of each source up to date; one that fails stops its own alone."""
+
+    def extract(tables: list[MirroredTable]) -> list[TableOutcome]:
+        with open_source_of(
+            tables,
+            servers,
+            work,
+            options.accepted_sources.get(tables[0].source),
+            full_refresh=options.full_refresh,
+            accepted_deletes=options.accepted_deletes,
+            report=report.table,
+            report_progress=report.progress,
+        ) as extraction:
+            return extraction.run(tables)
+
+    def stopped(table: MirroredTable, error: TidemarkError) -> TableOutcome:
+        work.run_log.record("extract", table.name, "error", 0, 0, str(error))
+        outcome = TableOutcome(table.name, 0, error=error)
+        report.table(outcome)
+        return outcome
+
+    return source_by_source(options.tables, extract, stopped, work.lock.check)
 
 
 def _build(

@@ -1,4 +1,4 @@
-"""Is it the source that was mirrored before? A warehouse is the mirror of one source.
+"""Is it the source that was mirrored before? Each source of a warehouse has a pin of its own.
 
 A staging server, or the restore of last night, would look like a mass of deletes and changes. What
 a server says of itself does not tell: a container that was made anew has another name and the same
@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from common.errors import TidemarkError, UsageError
 from common.log import get_logger
+from common.settings import Address
 from extract.column import quoted
 from extract.declarations import MirroredTable
 from extract.failures import DRIVER_ERRORS
@@ -38,13 +39,14 @@ IS_NEWEST = '"is newest "'
 class SourceChanged(TidemarkError):
     """The operational server is not the one that this warehouse mirrors."""
 
-    def __init__(self, source: str, found: str, pinned: str, evidence: str) -> None:
+    def __init__(self, source: Address, found: str, pinned: str, evidence: str) -> None:
         self.found = found
+        accepted = _as_accepted(source, found)
         named = f"{found}, and the warehouse mirrors {pinned}" if found != pinned else found
         super().__init__(
             f"operational {source}",
             f"this is {named}: {evidence}; nothing was read",
-            f"If it took the other's place for good, say so once: --accept-source '{found}'",
+            f"If it took the other's place for good, say so once: --accept-source '{accepted}'",
         )
 
 
@@ -94,43 +96,68 @@ class Evidence:
 def check_identity(
     connection: Connection, source: Source, tables: list[MirroredTable], accepted: str | None
 ) -> None:
-    """Pin the source at the first run; later, raise SourceChanged where it is another one.
+    """Pin a source at its first run; later, raise SourceChanged where it is another one.
 
     `accepted` is the identity that the user lets take the pinned one's place.
     """
     with connection.cursor() as cursor:
-        cursor.execute("select source_identity from mrr_state.pinned_source")
+        cursor.execute(
+            "select source_identity from mrr_state.pinned_source where source_name = %s",
+            (source.address.source,),
+        )
         row = cursor.fetchone()
-    if row is not None and accepted != source.identity:
+    pinned = row[0] if row else _mirrored_before(connection, source, tables)
+    if pinned is not None and accepted != source.identity:
         with transaction(connection):
-            against = _evidence_against(connection, source, tables, row[0])
+            against = _evidence_against(connection, source, tables, pinned)
         if against:
-            raise SourceChanged(str(source.address), source.identity, row[0], against)
+            raise SourceChanged(source.address, source.identity, pinned, against)
     _pin(connection, source)
 
 
 def check_accepted(source: Source, accepted: str | None) -> None:
     """Raise UsageError where the user accepts another server than the one that answers."""
-    if accepted not in (None, source.identity):
+    if accepted is not None and accepted != source.identity:
         raise UsageError(
-            f"--accept-source {accepted}",
+            f"--accept-source {_as_accepted(source.address, accepted)}",
             f"the server that answers is {source.identity}",
             "Give that, as the refusal names it; without a refusal, leave the option out.",
         )
 
 
+def _as_accepted(source: Address, identity: str) -> str:
+    """What the option takes to let a server in."""
+    return f"{source.source}={identity}" if source.source else identity
+
+
 def _pin(connection: Connection, source: Source) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "insert into mrr_state.pinned_source as pinned (source_identity, description)"
-            " values (%s, %s) on conflict (is_only) do update set"
+            "insert into mrr_state.pinned_source as pinned"
+            " (source_name, source_identity, description)"
+            " values (%s, %s, %s) on conflict (source_name) do update set"
             " source_identity = excluded.source_identity,"
             " description = excluded.description, pinned_at = clock_timestamp()"
             " where pinned.source_identity <> excluded.source_identity",
-            (source.identity, source.description),
+            (source.address.source, source.identity, source.description),
         )
         if cursor.rowcount:
             log.warning("the source is pinned: %s", source.identity)
+
+
+def _mirrored_before(
+    connection: Connection, source: Source, tables: list[MirroredTable]
+) -> str | None:
+    """What is pinned for a source with a name that is new, where its tables are mirrored already.
+
+    They came from another source, which has changed its name, or never was theirs. None where
+    nothing of them is mirrored.
+    """
+    if not source.address.source:
+        return None
+    with transaction(connection):
+        is_mirrored = any(True for _ in _mirrors(connection, source, tables))
+    return "a source of another name" if is_mirrored else None
 
 
 def _evidence_against(

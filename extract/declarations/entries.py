@@ -9,11 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from common.errors import SettingError
+from common.settings import RESERVED_SOURCES
 from extract.declarations.names import NAME_BYTES
 from extract.declarations.yaml_lines import Mapping, Sequence
 
 Rule = Callable[[Any], str | None]
 NAME = re.compile(r"[\w-]+")
+SOURCE_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
+SOURCE_NAME_LENGTH = 48
 JINJA = re.compile(r"{[{%#]")
 IN_QUOTES = ", in quotes where YAML takes it for a number, a date or a yes."
 
@@ -102,6 +105,17 @@ def a_source_name(value: Any) -> str | None:
         return "Give a name that MySQL allows, as it is: it is not a template."
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         return "Take the control character out."
+    return None
+
+
+def a_server(value: Any) -> str | None:
+    """The name of a source: it stands in the names of settings, and in that of a schema."""
+    if not isinstance(value, str) or not SOURCE_NAME.fullmatch(value):
+        return f"Give a name of letters and digits, with single _ between them{IN_QUOTES}"
+    if len(value) > SOURCE_NAME_LENGTH:
+        return f"Give a name of at most {SOURCE_NAME_LENGTH} characters."
+    if value.lower() in RESERVED_SOURCES:
+        return "Give another name; `env` writes settings of this one."
     return None
 
 

@@ -18,6 +18,7 @@ from extract.declarations.entries import (
     a_list,
     a_name,
     a_number,
+    a_server,
     a_source_name,
     a_switch,
     list_of,
@@ -38,7 +39,7 @@ TABLE_META = {
     "verify_within_seconds",
     "allow_engine",
 }
-SOURCE_META = {DATABASE, "demo"}
+SOURCE_META = {DATABASE, "source", "demo"}
 OVERLAP_SECONDS = 600
 """How far a window reaches back before the last read, for transactions that commit late."""
 OVERLAP_VALUES = 1_000
@@ -57,6 +58,7 @@ class MirroredTable:
     `name` is the mirror's (`mrr_fact_sales`), `table` the source's (`sales`), `key` the columns
     that identify a row there, `cursor` the column that a change moves on, or None.
     `allow_engine` names a storage engine that is read although reading it blocks its writers.
+    `source` is the name of the source in the settings, empty for the one without a name.
     """
 
     domain: str
@@ -70,6 +72,7 @@ class MirroredTable:
     verify_within_seconds: int = VERIFY_WITHIN_SECONDS
     allow_engine: str | None = None
     demo: bool = False
+    source: str = ""
 
     @property
     def source_name(self) -> str:
@@ -209,7 +212,12 @@ def _tables_of(
     meta = config.part("meta")
     meta.only(SOURCE_META)
     database = meta.required(DATABASE, a_source_name)
-    is_demo = meta.value("demo", a_switch, False)
+    of_all = {
+        "domain": domain,
+        "database": database,
+        "demo": meta.value("demo", a_switch, False),
+        "source": meta.value("source", a_server, "").lower(),
+    }
     tables = source.value("tables", a_list("tables")) or Sequence()
     for number, entry in enumerate(tables):
         if not isinstance(entry, Mapping):
@@ -226,20 +234,18 @@ def _tables_of(
         config = table.part("config", "config.")
         if config.value("enabled", a_switch, is_enabled):
             meta = config.part("meta")
-            yield table.place("name"), _mirrored_table(table, meta, domain, database, is_demo)
+            yield table.place("name"), _mirrored_table(table, meta, of_all)
 
 
-def _mirrored_table(
-    table: Entry, meta: Entry, domain: str, database: str, is_demo: bool
-) -> MirroredTable:
+def _mirrored_table(table: Entry, meta: Entry, of_all: dict[str, Any]) -> MirroredTable:
+    """The table of an entry; `of_all` is what its source says of all its tables."""
     name = table.required("name", a_name)
     table.never("identifier", "The mirror's table has the entry's `name`; leave it out.")
     _check_what_dbt_resolves(table)
     meta.only(TABLE_META)
     return MirroredTable(
-        domain=domain,
+        **of_all,
         name=name or "",
-        database=database,
         table=meta.value("operational_table", a_source_name, name),
         key=tuple(meta.required("key", a_key) or ()),
         cursor=meta.value("cursor", a_column),
@@ -250,7 +256,6 @@ def _mirrored_table(
             "verify_within_seconds", a_number(60, YEAR), VERIFY_WITHIN_SECONDS
         ),
         allow_engine=meta.value("allow_engine", a_source_name),
-        demo=is_demo,
     )
 
 

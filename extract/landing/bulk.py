@@ -18,7 +18,13 @@ from common.pause import pause_point
 from common.rows import one_row
 from common.settings import Address
 from extract.landed import Landed
-from extract.landing.files import FileWriter, LandedFile, LandingTable, bulk_landed_name
+from extract.landing.files import (
+    FileWriter,
+    LandedFile,
+    LandingTable,
+    bulk_landed_name,
+    landing_schema,
+)
 from extract.limits import LIMITS, Limits
 from extract.mirror.shape import MIRROR_SCHEMA
 from extract.ranges import Key, key_from_texts, key_texts
@@ -108,7 +114,8 @@ class BulkLoad:
 
     def _landing_table(self) -> LandingTable:
         types = tuple(column.mirror_type for column in self._table.columns)
-        return LandingTable(self._name, bulk_landed_name(self._number), types)
+        schema = landing_schema(self._table.declaration.source)
+        return LandingTable(self._name, bulk_landed_name(self._number), types, schema=schema)
 
     def _unread_ranges(self, folder: Path) -> Iterator[_ReadRange]:
         """The rest of the table, in files of about the same size."""
@@ -181,16 +188,18 @@ class BulkLoad:
         return BulkRead(self._read_at, landed, flagged)
 
 
-def forget_stale_loads(connection: Connection) -> None:
+def forget_stale_loads(connection: Connection, tables: list[str]) -> None:
     """Forget the loads that no run may resume; their tables are dropped with the next landing.
 
-    A load of a table that is mirrored by now is one, since the mirror may have newer rows.
+    A load of a table that is mirrored by now is one, since the mirror may have newer rows; but only
+    if it is one of these `tables`, since another run may be loading its own.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             "delete from mrr_state.bulk_load where read_at < clock_timestamp() - %s"
-            " or to_regclass(format('%%I.%%I', %s, table_name)) is not null",
-            (KEPT_FOR, MIRROR_SCHEMA),
+            " or to_regclass(format('%%I.%%I', %s, table_name)) is not null"
+            " and table_name = any(%s)",
+            (KEPT_FOR, MIRROR_SCHEMA, tables),
         )
 
 

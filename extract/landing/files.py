@@ -41,11 +41,12 @@ class LandingTable:
     landed_name: str
     types: tuple[str, ...]
     files: tuple[LandedFile, ...] = ()
+    schema: str = LANDING_SCHEMA
 
     @property
     def relation(self) -> str:
         """The relation in which it lands."""
-        return f"{LANDING_SCHEMA}.{self.landed_name}"
+        return f"{self.schema}.{self.landed_name}"
 
     @property
     def rows(self) -> int:
@@ -58,6 +59,11 @@ class LandingTable:
     @property
     def landed(self) -> Landed:
         return Landed(self.relation, self.columns, self.rows)
+
+
+def landing_schema(source: str) -> str:
+    """Where the tables of a source land: runs of other sources do not meet them there."""
+    return f"{LANDING_SCHEMA}_{source}" if source else LANDING_SCHEMA
 
 
 def bulk_landed_name(bulk_load_id: int) -> str:
@@ -99,10 +105,13 @@ class FileWriter:
 
 
 @contextmanager
-def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
+def landing_folder(
+    connection: Connection, parent: Path, schema: str = LANDING_SCHEMA
+) -> Iterator[Path]:
     """A folder for the files of one run, which no other account may read.
 
-    It is removed at the end, with the landed tables. What killed runs left is removed at the start.
+    It is removed at the end, with the tables landed in the schema. What killed runs left is removed
+    at the start.
     """
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.iterdir():
@@ -112,38 +121,38 @@ def landing_folder(connection: Connection, parent: Path) -> Iterator[Path]:
     lock = os.open(folder, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
-        _drop_landed(connection)
+        _drop_landed(connection, schema)
         yield folder
     except BaseException:
         with only_logged("what has landed was not dropped"):
-            _drop_landed(connection)
+            _drop_landed(connection, schema)
         raise
     else:
-        _drop_landed(connection)
+        _drop_landed(connection, schema)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 
-def _drop_landed(connection: Connection) -> None:
+def _drop_landed(connection: Connection, schema: str) -> None:
     """Drop the landed tables, except those of bulk loads in progress."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select relname from pg_class inner join mrr_state.bulk_load"
             " on relname = %s || bulk_load_id where relnamespace = to_regnamespace(%s)",
-            (BULK_PREFIX, LANDING_SCHEMA),
+            (BULK_PREFIX, schema),
         )
         kept = [name for (name,) in cursor.fetchall()]
         if not kept:
-            cursor.execute(f"drop schema if exists {LANDING_SCHEMA} cascade")
+            cursor.execute(f"drop schema if exists {schema} cascade")
             return
         cursor.execute(
             "select quote_ident(relname) from pg_class"
             " where relnamespace = to_regnamespace(%s) and relkind = 'r' and relname <> all(%s)",
-            (LANDING_SCHEMA, kept),
+            (schema, kept),
         )
         for (name,) in cursor.fetchall():
-            cursor.execute(f"drop table {LANDING_SCHEMA}.{name}")
+            cursor.execute(f"drop table {schema}.{name}")
 
 
 def _is_locked(folder: Path) -> bool:

@@ -34,7 +34,7 @@ from common.errors import TableError, TidemarkError
 from common.log import get_logger
 from common.settings import Address
 from extract.column import quoted
-from extract.landing.files import LANDING_SCHEMA, LandedFile, LandingTable
+from extract.landing.files import LandedFile, LandingTable
 from extract.mirror.copying import RowsLost, copy_file
 from warehouse.connection import connect
 
@@ -181,7 +181,7 @@ class BulkPipeline:
     ) -> None:
         self._table = table
         self._bulk_load_id = bulk_load_id
-        self._pipeline = _pipeline(warehouse, folder)
+        self._pipeline = _pipeline(warehouse, folder, table.schema)
 
     def land(self, file: LandedFile) -> None:
         """Land the expected range. Raises TableError."""
@@ -197,12 +197,12 @@ def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) 
     """Land the tables in one run of dlt, whose state is removed with the folder."""
     started = time.monotonic()
     resources = [_resource(table, "replace") for table in tables]
-    _pipeline(warehouse, folder).run(resources, loader_file_format="csv")
+    _pipeline(warehouse, folder, tables[0].schema).run(resources, loader_file_format="csv")
     rows = sum(table.rows for table in tables)
     log.info("landed %s rows in %.2f s", rows, time.monotonic() - started)
 
 
-def _pipeline(warehouse: Address, folder: Path) -> dlt.Pipeline:
+def _pipeline(warehouse: Address, folder: Path, schema: str) -> dlt.Pipeline:
     credentials = PostgresCredentials()
     credentials.host = warehouse.host
     credentials.port = warehouse.port
@@ -212,7 +212,7 @@ def _pipeline(warehouse: Address, folder: Path) -> dlt.Pipeline:
     return dlt.pipeline(
         pipeline_name="landing",
         destination=exact_postgres(credentials=credentials),
-        dataset_name=LANDING_SCHEMA,
+        dataset_name=schema,
         pipelines_dir=str(folder),
     )
 

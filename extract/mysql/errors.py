@@ -5,7 +5,7 @@ import socket
 from pymysql.constants import CR, ER
 
 from common.errors import ServerError, TableError
-from common.settings import Address
+from common.settings import Address, setting_of
 from extract.errors import AGAIN, LOCKED, TableChanged
 
 CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED}
@@ -14,7 +14,7 @@ CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_L
 STATEMENT_CUT = {1969, 3024, ER.QUERY_INTERRUPTED}
 """Error numbers of a statement that exceeded the limit in MariaDB or MySQL, and of KILL QUERY."""
 
-STARTED = "Start the server, or set OPERATIONAL_HOST and OPERATIONAL_PORT to a running one."
+STARTED = "Start the server, or set {HOST} and {PORT} to a running one."
 FULL = "Wait until other sessions have ended, or allow more for the server or the account."
 ACCOUNT_LOCKED = "Ask an administrator of the server to unlock the account or set a new password."
 REFUSALS = {
@@ -33,8 +33,8 @@ REFUSALS = {
 """Hints for a refused connection, by error number."""
 
 HINTS = {
-    ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account of OPERATIONAL_USER.",
-    ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to OPERATIONAL_USER.",
+    ER.TABLEACCESS_DENIED_ERROR: "Grant SELECT on the table to the account that reads it.",
+    ER.COLUMNACCESS_DENIED_ERROR: "Grant SELECT on the whole table to the account that reads it.",
     ER.LOCK_WAIT_TIMEOUT: LOCKED,
 }
 """Hints for an error that stops a table, by error number."""
@@ -68,18 +68,24 @@ def refusal(address: Address, error: Exception) -> ServerError:
         return ServerError(
             subject,
             f'the account "{address.user}" is refused',
-            "Set OPERATIONAL_USER and OPERATIONAL_PASSWORD to an account of that server.",
+            _with_settings("Set {USER} and {PASSWORD} to an account of that server.", address),
         )
     if isinstance(getattr(error, "original_exception", None), socket.gaierror):
         return ServerError(
             subject,
             f'the name "{address.host}" does not resolve',
-            "Correct OPERATIONAL_HOST, or the machine's name service.",
+            _with_settings("Correct {HOST}, or the machine's name service.", address),
         )
-    hint = REFUSALS.get(number, STARTED)
+    hint = REFUSALS.get(number) or _with_settings(STARTED, address)
     if number in (0, CR.CR_CONN_HOST_ERROR):
         return ServerError(subject, "no connection", hint)
     return ServerError(subject, f"no connection ({number}: {error.args[-1]})", hint)
+
+
+def _with_settings(hint: str, address: Address) -> str:
+    """The hint, with the names of the settings of that source."""
+    parts = ("HOST", "PORT", "USER", "PASSWORD")
+    return hint.format_map({part: setting_of(address.source, part) for part in parts})
 
 
 def error_number(error: Exception) -> int:

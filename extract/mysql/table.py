@@ -59,7 +59,9 @@ class MySQLTable:
         table = self.description
         key = table.declaration.key
         facts = (self._session.identity, table.qualified, key, table.identity)
-        return md5(repr(facts).encode()).hexdigest()
+        # a load lands where the tables of its source do
+        named = (table.declaration.source,) if table.declaration.source else ()
+        return md5(repr((*facts, *named)).encode()).hexdigest()
 
     def is_empty(self) -> bool:
         return self._session.row(f"select 1 from {self.description.qualified} limit 1") is None

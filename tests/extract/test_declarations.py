@@ -14,7 +14,38 @@ TABLE, META, SOURCE = (
     "            key: [orderNo]",
     "    schema: mrr",
 )
+SERVER = "        operational_database: shop"
+NAMES_OF_SERVERS = "HINT: Give a name of letters and digits, with single _ between them"
 WRONG = {
+    **{
+        f"the source {name}": (
+            below(SERVER, f"source: {name}"),
+            f"{SHOP} 9: source is {told}\n{NAMES_OF_SERVERS}",
+        )
+        for name, told in (
+            ("shop-eu", '"shop-eu"'),
+            ("shop__eu", '"shop__eu"'),
+            ("shop_", '"shop_"'),
+            ("größe", '"größe"'),
+            ("12", "12"),
+            ('""', "empty"),
+        )
+    },
+    "the source of another's settings": (
+        below(SERVER, "source: Admin"),
+        f'{SHOP} 9: source is "Admin"\nHINT: Give another name; `env` writes settings',
+    ),
+    "a source with too long a name": (
+        below(SERVER, f"source: {'s' * 49}"),
+        "HINT: Give a name of at most 48 characters.",
+    ),
+    "the same mirror of two sources": (
+        GOOD
+        + GOOD.partition("sources:\n")[2]
+        .replace("shop\n", "other\n", 1)
+        .replace("meta:\n", "meta:\n        source: other\n", 1),
+        f"mrr_fact_shop_orders in {FILE} line",
+    ),
     "a number for a table": (
         put("table: orders", "table: 2024"),
         f"{ORDERS} 13: operational_table is 2024\nHINT: Give the name that it has at the source,"

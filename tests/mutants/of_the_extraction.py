@@ -312,8 +312,8 @@ MUTANTS = [
     Mutant(
         "extraction-mark-of-a-bad-table",
         "Extraction._extract",
-        "if read.name in errors:",
-        "if read.name in errors and not errors:",
+        "if error := errors.get(read.name):",
+        "if (error := errors.get(read.name)) and not errors:",
         "a table that could not land is applied",
     ),
     Mutant(

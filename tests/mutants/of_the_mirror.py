@@ -13,16 +13,23 @@ MUTANTS = [
     Mutant(
         "landing-old-kept",
         "landing_folder",
-        "        _drop_landed(connection)\n        yield folder",
+        "        _drop_landed(connection, schema)\n        yield folder",
         "        yield folder",
         "what a killed run landed is under what this one lands",
     ),
     Mutant(
         "landing-left-behind",
         "landing_folder",
-        "    else:\n        _drop_landed(connection)",
+        "    else:\n        _drop_landed(connection, schema)",
         "    else:\n        pass",
         "rows stay in a second place after the run",
+    ),
+    Mutant(
+        "landing-of-another-source",
+        "landing_schema",
+        'f"{LANDING_SCHEMA}_{source}" if source else LANDING_SCHEMA',
+        "LANDING_SCHEMA",
+        "runs of two sources land in the same tables",
     ),
     Mutant(
         "landing-of-another",
@@ -108,6 +115,13 @@ MUTANTS = [
         "facts = (self._session.identity, table.qualified, key, table.identity)",
         "facts = (self._session.identity, table.qualified, key)",
         "a load goes on after an ALTER, with half its rows of the old shape",
+    ),
+    Mutant(
+        "bulk-of-another-run",
+        "forget_stale_loads",
+        '" and table_name = any(%s)"',
+        '" and %s is not null"',
+        "a run drops what another one is loading in bulk",
     ),
     Mutant(
         "bulk-of-another-server",

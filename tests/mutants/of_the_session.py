@@ -221,6 +221,27 @@ MUTANTS = [
         "a staging server is mirrored over production",
     ),
     Mutant(
+        "identity-pin-of-another",
+        "check_identity",
+        "from mrr_state.pinned_source where source_name = %s",
+        "from mrr_state.pinned_source where %s is not null order by source_name",
+        "a source is compared with the pin of another one",
+    ),
+    Mutant(
+        "identity-pin-for-all",
+        "_as_accepted",
+        'return f"{source.source}={identity}" if source.source else identity',
+        "return identity",
+        "what the refusal says to give lets in a server in the place of another source",
+    ),
+    Mutant(
+        "identity-new-name",
+        "_mirrored_before",
+        '"a source of another name" if is_mirrored else None',
+        "None",
+        "a table that is declared of another server is mixed with the rows of the one before",
+    ),
+    Mutant(
         "identity-name-alone",
         "_evidence_against",
         "if is_known and source.identity == pinned:",

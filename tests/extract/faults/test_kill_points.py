@@ -27,7 +27,7 @@ from warehouse.upgrade import upgrade
 
 MOMENTS = [
     "after warehouse.run_log:RunLog._start",
-    "before commands.run.work:check_identity",
+    "before commands.sources:check_identity",
     "before extract.mysql.source:describe",
     "after extract.reading:window_of",
     "before extract.mysql.reader:Reader._joined",

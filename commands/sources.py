@@ -1,0 +1,115 @@
+"""The sources of a command: what is declared of them, and the tables of each on its own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from commands.failures import translated_errors
+from commands.servers import Connected
+from commands.working import Work
+from common.errors import SettingError, TidemarkError
+from common.log import get_logger
+from common.settings import Address, Settings
+from common.suggestion import did_you_mean
+from extract.compare.identity import check_accepted, check_identity
+from extract.declarations import MirroredTable, declared_tables
+from extract.extraction import Extraction, open_extraction
+
+log = get_logger(__name__)
+
+Result = TypeVar("Result")
+
+
+class SourceBusy(TidemarkError):
+    """Another command works on the tables of a source; those of others go on."""
+
+    def __init__(self, source: Address) -> None:
+        super().__init__(
+            f"operational {source}",
+            "another run works on its tables; they were left as they are",
+            "Wait for it to end; `python run.py status` shows it.",
+        )
+
+
+def read_declarations(settings: Settings) -> list[MirroredTable]:
+    """Every declared table. Raises WrongDeclarations, and SettingError for settings of no source.
+
+    A source that has tables and no settings is told of when its tables are worked on.
+    """
+    declared = declared_tables()
+    names = sorted({table.source for table in declared if table.source})
+    for name, source in settings.sources.items():
+        if name not in names:
+            known = f"Declared are: {', '.join(names)}." if names else "None has a name."
+            raise SettingError(
+                source.place,
+                f'no declaration names the source "{name}"',
+                f"{did_you_mean(name, names)}{known}",
+            )
+    return declared
+
+
+def sources_of(tables: list[MirroredTable]) -> list[str]:
+    """The names of the tables' sources, in the order of the tables."""
+    return list(dict.fromkeys(table.source for table in tables))
+
+
+def source_by_source(
+    tables: list[MirroredTable],
+    work_on: Callable[[list[MirroredTable]], list[Result]],
+    stopped: Callable[[MirroredTable, TidemarkError], Result],
+    check: Callable[[], None] = lambda: None,
+) -> list[Result]:
+    """What `work_on` says of the tables of each source, in the order of all tables.
+
+    A source that fails stops its own tables, of which `stopped` says what is to be said. Where
+    there is no other source its error is raised; so is that of `check`, for what all rely on.
+    """
+    names = sources_of(tables)
+    found: dict[str, Result] = {}
+    for name in names:
+        of_source = [table for table in tables if table.source == name]
+        try:
+            results = work_on(of_source)
+        except TidemarkError as error:
+            if len(names) == 1:
+                raise
+            check()
+            log.warning("the tables of a source were not worked on: %s", error)
+            results = [stopped(table, error) for table in of_source]
+        found |= zip((table.name for table in of_source), results, strict=True)
+    return [found[table.name] for table in tables]
+
+
+@contextmanager
+def open_source_of(
+    tables: list[MirroredTable],
+    servers: Connected,
+    work: Work,
+    accepted: str | None = None,
+    **options: Any,
+) -> Iterator[Extraction]:
+    """An extraction of tables that are of one source, from the server that was mirrored before.
+
+    Raises SettingError, SourceBusy, ServerError and SourceChanged.
+    """
+    settings = servers.source(tables[0].source)
+    if tables[0].source in work.busy:
+        raise SourceBusy(settings.address)
+    with (
+        translated_errors(servers.warehouse, settings.address),
+        open_extraction(
+            settings.address,
+            servers.warehouse,
+            work.run_log,
+            settings.duty,
+            snapshot_seconds=settings.snapshot_seconds,
+            limits=servers.limits,
+            check_lock=work.lock.check,
+            **options,
+        ) as extraction,
+    ):
+        if not servers.is_embedded(settings.address):
+            check_identity(work.connection, extraction.source, tables, accepted)
+        check_accepted(extraction.source, accepted)
+        yield extraction
