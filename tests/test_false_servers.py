@@ -51,7 +51,7 @@ NOT_POSTGRESQL = "no connection (received invalid response"
         ),
         pytest.param(
             postgresql(welcome(server_version="18.1", server_encoding="SQL_ASCII", **TALKATIVE)),
-            "the database has the encoding SQL_ASCII\nHINT: Use one made by",
+            "the database has the encoding SQL_ASCII\nHINT: Use one created by",
             id="no encoding",
         ),
         pytest.param(says(b"HTTP/1.1 400 Bad\r\n\r\n"), NOT_POSTGRESQL, id="http"),
