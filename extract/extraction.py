@@ -179,7 +179,8 @@ class Extraction:
             for read in reads:
                 started = time.monotonic() - read.seconds
                 if error := errors.get(read.name):
-                    keep(self._failed(read.name, self._cause(read.pair, error), started))
+                    cause = self._cause(read.pair, error)
+                    keep(self._failed(read.name, cause, started, read.reading))
                 else:
                     keep(self._apply(read, marks.get(read.name), started))
         return outcomes
@@ -193,16 +194,17 @@ class Extraction:
         landed_name: str,
     ) -> TableRead | TableOutcome:
         """Read a table; returns its outcome if that fails, with TableChanged after an ALTER."""
-        started, pair, moment = time.monotonic(), None, self.source.moment
+        started, moment = time.monotonic(), self.source.moment
+        pair, reading = None, None
         try:
             pair = self.pair(table or self.source.describe(declaration, self.limits))
             reading = decide(self.source, pair.mirror, mark, self.full_refresh)
             read = read_table(pair, reading, self.warehouse, folder, landed_name)
         except DRIVER_ERRORS as error:
-            failed = self._failed(
-                declaration.name, self._cause(pair, error) if pair else error, started
-            )
-            return replace(failed, reading=REFUSED) if isinstance(error, TableError) else failed
+            if reading is None and isinstance(error, TableError):
+                reading = REFUSED
+            cause = self._cause(pair, error) if pair else error
+            return self._failed(declaration.name, cause, started, reading)
         is_of_moment = moment is not None and pair.mirror.table.existed_before(moment)
         return replace(
             read,
@@ -234,9 +236,9 @@ class Extraction:
             pair.source.check_unchanged()
         except DeletesRefused as refusal:
             record_candidates(pair.mirror, refusal.row_keys)
-            return self._failed(name, refusal, started)
+            return self._failed(name, refusal, started, read.reading)
         except DRIVER_ERRORS as error:
-            return self._failed(name, self._cause(pair, error), started)
+            return self._failed(name, self._cause(pair, error), started, read.reading)
         return TableOutcome(
             name,
             time.monotonic() - started,
@@ -267,11 +269,14 @@ class Extraction:
             yield
             self.check_lock()
 
-    def _failed(self, name: str, error: Exception, started: float) -> TableOutcome:
+    def _failed(
+        self, name: str, error: Exception, started: float, reading: Reading | None
+    ) -> TableOutcome:
         if self.connection.closed:
             raise connection_lost(f"warehouse {self.warehouse}") from error
         log.warning("%s: %s", name, type(error).__name__, exc_info=error)
-        return TableOutcome(name, time.monotonic() - started, error=as_table_error(name, error))
+        seconds = time.monotonic() - started
+        return TableOutcome(name, seconds, reading=reading, error=as_table_error(name, error))
 
     def _record(self, outcome: TableOutcome) -> None:
         error = outcome.error

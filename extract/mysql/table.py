@@ -7,7 +7,7 @@ from hashlib import md5
 import pymysql
 from pymysql.constants import ER
 
-from extract.column import KeyKind
+from extract.column import CursorKind
 from extract.errors import TableChanged
 from extract.limits import LIMITS, Limits
 from extract.mysql.aggregates import Aggregates
@@ -81,7 +81,6 @@ class MySQLTable:
     ) -> Iterator[Chunk]:
         columns, condition = self._columns(fields), self._window(bound)
         rows = self._limits.rows_per_scan
-        rows = self._limits.rows_per_scan
         for number, key_range in enumerate(known):
             self.report("read", number, len(known), "ranges")
             # the number of rows beyond the last known range is unknown
@@ -150,7 +149,7 @@ class MySQLTable:
 
     def check_unchanged(self) -> None:
         declaration = self.description.declaration
-        if describe(self._session, declaration).identity != self.description.identity:
+        if describe(self._session, declaration, self._limits).identity != self.description.identity:
             raise TableChanged(declaration.name)
 
     def _columns(self, fields: Fields) -> list[Field]:
@@ -166,7 +165,7 @@ class MySQLTable:
         if bound is None or column is None:
             return "true"
         name = column.source.name
-        literal = bound if column.key_kind is KeyKind.NUMBER else source_literal(bound)
+        literal = bound if column.cursor_kind is CursorKind.NUMBER else source_literal(bound)
         return f"({name} >= {literal} or {name} is null)"
 
     def _has_one_of(self, keys: list[Key]) -> str:
