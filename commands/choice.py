@@ -1,8 +1,10 @@
 """Which of the declared tables a command works on."""
 
+import argparse
 from collections.abc import Iterable
 
 from common.errors import SettingError, UsageError
+from common.settings import Settings
 from common.suggestion import did_you_mean
 from extract.declarations import SOURCES, MirroredTable
 
@@ -10,13 +12,14 @@ NAMES_TOLD = 10
 
 
 def chosen_tables(
-    declared: Iterable[MirroredTable], demo_domains: bool, domain: str | None, table: str | None
+    declared: Iterable[MirroredTable], settings: Settings, options: argparse.Namespace
 ) -> list[MirroredTable]:
-    """The declared tables, of a domain and of a name if these are given.
+    """The declared tables, of the domain and of the name that the options of `add_choice` give.
 
     Raises UsageError for a name that is not declared, SettingError if no table is declared.
     """
-    known = [one for one in declared if demo_domains or not one.demo]
+    domain, table = options.domain, options.table
+    known = [one for one in declared if settings.demo_domains or not one.demo]
     if not known:
         raise SettingError(
             "mirrored tables", "none is declared", f"Declare one below {SOURCES.name}/<domain>/."

@@ -43,9 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    tables = chosen_tables(
-        read_declarations(settings), settings.demo_domains, options.domain, options.table
-    )
+    tables = chosen_tables(read_declarations(settings), settings, options)
     findings = list(examine(connect_servers(settings, sources_of(tables)), tables))
     shown = [one for one in findings if not (options.quiet and one.is_good)]
     if shown:

@@ -38,9 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    tables = chosen_tables(
-        read_declarations(settings), settings.demo_domains, options.domain, options.table
-    )
+    tables = chosen_tables(read_declarations(settings), settings, options)
     planned = plan(connect_servers(settings, sources_of(tables)), tables, options.full_refresh)
     show(as_table(planned))
     errors = dict.fromkeys(str(table.error) for table in planned if table.error)

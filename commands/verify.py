@@ -41,9 +41,7 @@ def call(options: argparse.Namespace) -> int:
             "--accept-deletes", "nothing is deleted without --repair", "Give both, or neither."
         )
     settings = read_settings()
-    tables = chosen_tables(
-        read_declarations(settings), settings.demo_domains, options.domain, options.table
-    )
+    tables = chosen_tables(read_declarations(settings), settings, options)
     accepted = accepted_deletes(options.accept_deletes, tables)
     servers = connect_servers(settings, sources_of(tables))
     with Teller(is_quiet=options.quiet) as teller:

@@ -177,12 +177,7 @@ class Extraction:
             errors = _land(self.warehouse, [table for table in landings if table.files], folder)
             pause_point("landed")
             for read in reads:
-                started = time.monotonic() - read.seconds
-                if error := errors.get(read.name):
-                    cause = self._cause(read.pair, error)
-                    keep(self._failed(read.name, cause, started, read.reading))
-                else:
-                    keep(self._apply(read, marks.get(read.name), started))
+                keep(self._apply(read, marks.get(read.name), errors.get(read.name)))
         return outcomes
 
     def _read(
@@ -219,10 +214,14 @@ class Extraction:
             MirrorTable(self.connection, table, self.run_log.run_id, self.limits),
         )
 
-    def _apply(self, read: TableRead, mark: Mark | None, started: float) -> TableOutcome:
-        """Apply the rows that were read of a table, and reconcile it."""
-        pair, name = read.pair, read.name
+    def _apply(
+        self, read: TableRead, mark: Mark | None, not_landed: TableError | None
+    ) -> TableOutcome:
+        """Apply the rows that were read of a table, and reconcile it, if they have landed."""
+        pair, name, started = read.pair, read.name, time.monotonic() - read.seconds
         try:
+            if not_landed is not None:
+                raise not_landed
             with self.committed():
                 accepted = self.accepted_deletes.get(name)
                 verification, advanced, warning = apply_read(

@@ -16,12 +16,10 @@ from tests.support.project_files import FILES, relative
 MODELS = DBT_PROJECT / "models"
 MODULE_LINES, FUNCTION_LINES = 400, 40
 LONGER = {
-    "tests/dbt/test_readers.py": "the same readers, above views, tables, facts and history",
     "tests/extract/test_interleavings.py": "a catalogue of schedules, in its order",
 }
 """The modules and functions that are longer, and why."""
 EXCEPTIONS = 10
-FUNCTION_LINES = 40
 PARAMETERS = 6
 YAML_FILES = 2
 
@@ -255,13 +253,11 @@ def test_only_the_dialect_speaks_to_the_source() -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_function_is_short(path: Path) -> None:
+def test_function_takes_few_parameters(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef):
-            lines = (node.end_lineno or 0) - node.lineno + 1
             named = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             parameters = [one.arg for one in named if one.arg not in ("self", "cls")]
-            assert lines <= FUNCTION_LINES, f"{node.name} has {lines} lines"
             assert len(parameters) <= PARAMETERS, f"{node.name} takes {len(parameters)} parameters"
 
 

@@ -40,7 +40,7 @@ def call_run(options: argparse.Namespace) -> int:
 
 def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
     declared = read_declarations(settings)
-    tables = chosen_tables(declared, settings.demo_domains, options.domain, options.table)
+    tables = chosen_tables(declared, settings, options)
     return RunOptions(
         tables,
         narrowed=options.domain is not None or options.table is not None,

@@ -15,7 +15,8 @@ from backup.manifest import Manifest
 from backup.repository import RepositoryInUse
 from common.errors import TidemarkError
 from common.settings import PROJECT
-from tests.support.backups import DUMP, asker, pg_dump_waits, state_of, table_locked, wait_for
+from tests.support.backups import DUMP, asker, pg_dump_waits, state_of, table_locked
+from tests.support.waiting import wait_for
 from warehouse.connection import connect, transaction
 
 

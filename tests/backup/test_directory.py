@@ -9,7 +9,8 @@ import pytest
 from backup import complete_backups, dump, repository, restore
 from backup.manifest import Manifest
 from common.errors import TidemarkError, UsageError
-from tests.support.backups import pg_dump_waits, table_locked, wait_for
+from tests.support.backups import pg_dump_waits, table_locked
+from tests.support.waiting import wait_for
 
 
 def test_only_the_owner_may_read_a_backup(save, directory):

@@ -111,3 +111,17 @@ def project(copied_project: Path, warehouse: Warehouse) -> Project:
         profiles = profiles.replace(old, new)
     (copied_project.parent / "profiles.yml").write_text(profiles, encoding="utf-8")
     return Project(copied_project)
+
+
+@pytest.fixture
+def analyst(warehouse: Warehouse) -> Iterator[str]:
+    """A role that reads, with its grants on everything that dbt has built."""
+    warehouse.query("create role analyst")
+    warehouse.query("grant analyst to current_user")
+    warehouse.query("grant usage on schema stg, dwh to analyst")
+    warehouse.query("grant select on all tables in schema stg, dwh to analyst")
+    warehouse.query("grant select on stg.stg_dim_products to analyst with grant option")
+    warehouse.query("grant update (country) on dwh.dwh_dim_customers to analyst")
+    yield "analyst"
+    warehouse.query("drop owned by analyst")
+    warehouse.query("drop role analyst")

@@ -2,8 +2,8 @@
 
 import os
 import random
-import time
 
+from tests.support.waiting import wait_for
 from warehouse.upgrade import upgrade
 
 MODELS = ["dwh_dim_customers", "dwh_dim_products", "dwh_fact_sales"]
@@ -161,11 +161,11 @@ def test_a_change_that_commits_late_is_not_passed_over(warehouse) -> None:
     )
     warehouse.update("mrr_fact_sales", 2, qty=70)
     build = warehouse.start_dbt("run", "--select", "+dwh_fact_sales")
-    wait_for(
-        warehouse,
+    waiting = (
         "select true from pg_locks"
-        " where relation = 'mrr_state.change_log'::regclass and not granted",
+        " where relation = 'mrr_state.change_log'::regclass and not granted"
     )
+    wait_for(lambda: warehouse.query(waiting), "the build waits for the change log")
     late.connection.commit()
     late.connection.close()
     output, _ = build.communicate(timeout=600)
@@ -226,7 +226,8 @@ def test_a_build_that_waited_opens_no_version_before_the_one_it_closes(warehouse
     key = """hashtextextended('"warehouse"."dwh"."dwh_history_customers"', 0)"""
     warehouse.query(f"select pg_advisory_lock({key})")
     build = warehouse.start_dbt("snapshot")
-    wait_for(warehouse, "select true from pg_locks where locktype = 'advisory' and not granted")
+    waiting = "select true from pg_locks where locktype = 'advisory' and not granted"
+    wait_for(lambda: warehouse.query(waiting), "the second build waits for the first")
     warehouse.query("update dwh.dwh_history_customers set dbt_valid_from = clock_timestamp()")
     warehouse.update("mrr_dim_customers", 1, country="Peru")
     warehouse.query(f"select pg_advisory_unlock({key})")
@@ -267,10 +268,3 @@ def log_all_customers(warehouse) -> None:
         " select 'mrr_dim_customers', jsonb_build_object('id', id), 'update', 'test'"
         " from mrr.mrr_dim_customers"
     )
-
-
-def wait_for(warehouse, statement: str, seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not warehouse.query(statement):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {statement}"
-        time.sleep(0.05)

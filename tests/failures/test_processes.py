@@ -12,8 +12,9 @@ import pytest
 
 from common.settings import Address
 from tests.support.command_line import CommandLine, check_told
-from tests.support.held_command import RUNS, HeldCommand, wait_for
+from tests.support.held_command import RUNS, HeldCommand
 from tests.support.servers import Query
+from tests.support.waiting import wait_for
 from warehouse import build
 from warehouse.build import Builder, DbtEnded
 from warehouse.connection import connect
@@ -82,7 +83,7 @@ def test_run_that_is_stopped_says_so_and_the_next_one_goes_on(
     dbt = stopped.dbt()
     stopped.process.send_signal(number)
     check_told(stopped.end(), exit_code, f"stopped by {number.name}\nHINT: The next run continues")
-    wait_for(lambda: not Path(f"/proc/{dbt}").exists())
+    wait_for(lambda: not Path(f"/proc/{dbt}").exists(), "dbt ends")
     assert query(RUNS) == [("error", f"stopped by {number.name}")]
     assert query("select to_regnamespace('mrr_landing')") == [(None,)]
     assert command_line.run().returncode == 0

@@ -311,9 +311,9 @@ MUTANTS = [
     ),
     Mutant(
         "extraction-mark-of-a-bad-table",
-        "Extraction._extract",
-        "if error := errors.get(read.name):",
-        "if (error := errors.get(read.name)) and not errors:",
+        "Extraction._apply",
+        "if not_landed is not None:",
+        "if False:",
         "a table that could not land is applied",
     ),
     Mutant(

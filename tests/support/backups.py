@@ -1,7 +1,6 @@
 """A warehouse to back up, what is in it, and somebody who holds a table of it."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import sha256
@@ -104,13 +103,6 @@ def table_locked(address: Address, table: str) -> Iterator[None]:
     with closing(connect(address)) as connection, transaction(connection):
         asker(connection)(f"lock table {table} in access exclusive mode")
         yield
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.02)
 
 
 def pg_dump_waits(address: Address) -> bool:

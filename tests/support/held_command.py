@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import CommandLine
+from tests.support.waiting import wait_for
 
 RUNS = "select status, error_message from dwh.run_log where process = 'run' and step = 'run'"
 
@@ -27,7 +26,10 @@ class HeldCommand:
             text=True,
             **how,
         )
-        wait_for(lambda: (folder / "reached").exists() or self.process.poll() is not None)
+        wait_for(
+            lambda: (folder / "reached").exists() or self.process.poll() is not None,
+            "the point, or the end, of the command",
+        )
         if self.process.poll() is not None:
             pytest.fail(f"the run ended before it came to {point}:\n{self.end().stdout}")
 
@@ -50,11 +52,3 @@ class HeldCommand:
             if b"warehouse.build" in words and int(parent) == self.process.pid:
                 return int(path.name)
         raise AssertionError("dbt was not begun")
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    for _ in range(6_000):
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError("waited in vain")

@@ -33,6 +33,7 @@ from tests.support.two_tables import (
     extract,
     source_through,
 )
+from tests.support.waiting import wait_for
 from warehouse import connection as warehouse_connection
 from warehouse.connection import connect, run_lock
 
@@ -77,14 +78,6 @@ def impatient(servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch) -> Non
     assert max(longest * 1000, silence["tcp_user_timeout"]) <= 60_000
     for name, brief in zip(silence, (1, 1, 1, 2_000), strict=True):
         monkeypatch.setitem(silence, name, brief)
-
-
-def wait_until(query: Query, condition: str) -> None:
-    """Wait until the warehouse has noticed that a session of ours is no more."""
-    deadline = time.monotonic() + 300
-    while query(condition) != [(True,)]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -216,7 +209,7 @@ def test_warehouse_lost_at_any_byte_holds_each_table_whole_or_not_at_all(
                     extract(tables)
             assert warehouse.faults == number
             assert contents(query, "mrr.items") in states
-            wait_until(query, NO_TRANSACTION_OPEN)
+            wait_for(lambda: query(NO_TRANSACTION_OPEN) == [(True,)], "lost sessions end")
             tables.connection = connect(warehouse.address)
             check_settled(tables, operational, query)
 
@@ -232,7 +225,8 @@ def test_lock_of_a_run_that_was_unplugged_is_free_again(connected: Connected, qu
         with pytest.raises(ServerError, match="holds the run's lock is lost"):
             lock.check()
         assert warehouse.faults == 1
-        wait_until(query, "select count(*) = 0 from pg_locks where locktype = 'advisory'")
+        held = "select count(*) from pg_locks where locktype = 'advisory'"
+        wait_for(lambda: query(held) == [(0,)], "the lock is free")
         with run_lock(connected.warehouse):
             pass
 
