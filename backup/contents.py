@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence as Many
 
-from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from backup.manifest import Contents, Mark, Sequence, Table
+from common.quoting import quoted
 from common.rows import one_row, one_value
 from warehouse.connection import relation_exists
 
@@ -40,13 +40,13 @@ _RELATIONS = """
 
 # The text of a record distinguishes NULL from an empty string: (,""). The sums are exact, and
 # change if a row occurs twice.
-_DIGEST = sql.SQL("""
+_DIGEST = """
     select
         count(*),
         coalesce(sum(('x' || substr(hash, 1, 16))::bit(64)::bigint), 0)
         || ':' || coalesce(sum(('x' || substr(hash, 17))::bit(64)::bigint), 0)
     from (select md5(row(held.*)::text) as hash from only {table} as held) as hashed
-""")
+"""
 
 _GRANTEES = """
     with acl (owner, items) as (
@@ -107,18 +107,14 @@ def read_contents(cursor: Cursor, schemas: Many[str]) -> Contents:
 
 def read_table(cursor: Cursor, schema: str, name: str) -> Table:
     """The count and digest of a table's own rows, without those of its children."""
-    cursor.execute(_DIGEST.format(table=sql.Identifier(schema, name)))
+    cursor.execute(_DIGEST.format(table=quoted(schema, name)))
     rows, digest = one_row(cursor)
     return Table(schema, name, rows, digest)
 
 
 def read_sequence(cursor: Cursor, schema: str, name: str) -> Sequence:
     """The last value of a sequence."""
-    cursor.execute(
-        sql.SQL("select case when is_called then last_value end from {}").format(
-            sql.Identifier(schema, name)
-        )
-    )
+    cursor.execute(f"select case when is_called then last_value end from {quoted(schema, name)}")
     return Sequence(schema, name, one_value(cursor))
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from backup.manifest import Manifest, Mark
+from common.quoting import quoted
 from warehouse import marks
 from warehouse.connection import relation_exists
 
-_MERGED_RUN_LOG = sql.SQL("""
+_MERGED_RUN_LOG = """
     create temporary table restored_run_log on commit drop as
     select * from dwh.run_log as restored
     where not exists (
@@ -34,7 +34,7 @@ _MERGED_RUN_LOG = sql.SQL("""
     select {others} from restored_run_log
     where log_id in (select log_id from {current})
     order by log_id
-""")
+"""
 
 
 def carry_on(
@@ -78,11 +78,11 @@ def keep_run_log(cursor: Cursor, replaced: str) -> None:
         return
     columns = _common_columns(cursor, replaced, "dwh", "run_log")
     names = {
-        "current": sql.Identifier(replaced, "run_log"),
-        "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
-        "others": sql.SQL(", ").join(sql.Identifier(name) for name in columns if name != "log_id"),
+        "current": quoted(replaced, "run_log"),
+        "columns": ", ".join(map(quoted, columns)),
+        "others": ", ".join(quoted(name) for name in columns if name != "log_id"),
     }
-    cursor.execute(sql.SQL("lock table {current} in exclusive mode").format(**names))
+    cursor.execute(f"lock table {names['current']} in exclusive mode")
     cursor.execute(_MERGED_RUN_LOG.format(**names))
 
 

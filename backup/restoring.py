@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from backup import continuity, repository
@@ -24,6 +23,7 @@ from backup.programs import Programs
 from backup.script import run_data, run_statements, with_own_defaults
 from common.errors import TidemarkError
 from common.log import get_logger
+from common.quoting import quoted
 from common.rows import one_row
 from common.settings import Address
 from warehouse.connection import connect, transaction
@@ -187,21 +187,18 @@ def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
             f"role {', '.join(missing)}",
             f"missing, and {account} may not create roles; nothing was changed",
             "Ask an administrator to create the roles that have grants in the backup: "
-            + " ".join(f"{statement};" for statement in _creating(cursor, missing)),
+            + " ".join(f"{statement};" for statement in _creating(missing)),
         )
     return missing
 
 
 def _create_roles(cursor: Cursor, roles: tuple[str, ...]) -> None:
-    for statement in _creating(cursor, roles):
+    for statement in _creating(roles):
         cursor.execute(statement)
 
 
-def _creating(cursor: Cursor, roles: tuple[str, ...]) -> list[str]:
-    return [
-        sql.SQL("create role {} nologin").format(sql.Identifier(role)).as_string(cursor)
-        for role in roles
-    ]
+def _creating(roles: tuple[str, ...]) -> list[str]:
+    return [f"create role {quoted(role)} nologin" for role in roles]
 
 
 def _aside(schema: str) -> str:
@@ -210,11 +207,7 @@ def _aside(schema: str) -> str:
 
 def _rename_aside(cursor: Cursor, schemas: list[str]) -> None:
     for schema in schemas:
-        cursor.execute(
-            sql.SQL("alter schema {} rename to {}").format(
-                sql.Identifier(schema), sql.Identifier(_aside(schema))
-            )
-        )
+        cursor.execute(f"alter schema {quoted(schema)} rename to {quoted(_aside(schema))}")
 
 
 def _restore_layer(cursor: Cursor, folder: Path, programs: Programs) -> None:
@@ -232,7 +225,7 @@ def _compare(cursor: Cursor, tables: list[Table]) -> None:
         found = read_table(cursor, expected.schema, expected.name)
         if found != expected:
             raise RestoredDiffers(expected, found)
-        cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(expected.schema, expected.name)))
+        cursor.execute(f"analyze {quoted(expected.schema, expected.name)}")
 
 
 def _merge_run_logs(
@@ -255,8 +248,7 @@ def _drop_aside(cursor: Cursor, schemas: list[str], outside: tuple[Dependent, ..
             "some were created or dropped during the restore; nothing was changed",
             "Run the restore again.",
         )
-    names = sql.SQL(", ").join(map(sql.Identifier, replaced))
-    cursor.execute(sql.SQL("drop schema {} cascade").format(names))
+    cursor.execute(f"drop schema {', '.join(map(quoted, replaced))} cascade")
 
 
 def _recreate(cursor: Cursor, views: bytes) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from common.quoting import quoted
+
 VALUE = "\0"
 """The placeholder for the value in an expression; no name and no statement contains it."""
 
@@ -109,16 +111,3 @@ class Column:
     def source_text(self, value: str | None = None) -> str:
         """The source's expression for the canonical text of its own value."""
         return self.source.text.replace(VALUE, value or self.source.name)
-
-
-def quoted(name: str) -> str:
-    """An identifier for PostgreSQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text_literal(value: str) -> str:
-    """A literal for either server; the text must not contain backslashes.
-
-    Statements that contain names of the source take no parameters, since a name may contain a %.
-    """
-    return "'" + value.replace("'", "''") + "'"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import MAX_PREC, Decimal, localcontext
 
-from extract.column import CursorKind, text_literal
+from common.quoting import text_literal
+from extract.column import CursorKind
 from extract.cursor_values import (
     CLOCK_AHEAD,
     CLOCK_UNITS,

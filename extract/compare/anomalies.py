@@ -1,7 +1,7 @@
 """`dwh.mirror_anomaly`: values that PostgreSQL cannot represent, recorded by key."""
 
+from common.quoting import text_literal
 from common.rows import one_row
-from extract.column import text_literal
 from extract.landed import Landed
 from extract.mirror.copying import copy_chunks
 from extract.mirror.table import MirrorTable

@@ -13,8 +13,8 @@ from psycopg2.extensions import connection as Connection
 
 from common.errors import TidemarkError, UsageError
 from common.log import get_logger
+from common.quoting import quoted
 from common.settings import Address
-from extract.column import quoted
 from extract.declarations import MirroredTable
 from extract.failures import DRIVER_ERRORS
 from extract.mirror.copying import copy_chunks

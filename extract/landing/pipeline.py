@@ -32,8 +32,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError, TidemarkError
 from common.log import get_logger
+from common.quoting import quoted
 from common.settings import Address
-from extract.column import quoted
 from extract.landing.files import LandedFile, LandingTable
 from extract.mirror.copying import RowsLost, copy_file
 from warehouse.connection import connect

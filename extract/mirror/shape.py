@@ -7,7 +7,8 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError
-from extract.column import Column, quoted, text_literal
+from common.quoting import quoted, text_literal
+from extract.column import Column
 from extract.table import TableDescription
 
 MIRROR_SCHEMA = "mrr"

@@ -10,8 +10,9 @@ from hashlib import md5
 from psycopg2.extensions import connection as Connection
 
 from common.errors import TableError
+from common.quoting import quoted, text_literal
 from common.rows import one_row, one_value
-from extract.column import Column, quoted, text_literal
+from extract.column import Column
 from extract.landed import Landed
 from extract.limits import LIMITS, Limits
 from extract.mirror.shape import MIRROR_SCHEMA, Shape
