@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from commands.plan import PlannedTable, as_table, plan
-from common.errors import ServerError
+from common.errors import DeletesRefused, ServerError
 from extract.declarations import MirroredTable
-from extract.reading import Way
+from extract.reading import REFUSED, Way
 from tests.support.command_line import CommandLine
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
@@ -67,7 +67,7 @@ def test_run_reads_what_plan_says(
     assert found.reading.way is way
     assert says in shown(found)
     outcome = items.extract_one(table)
-    assert outcome.rows_read == read
+    assert (outcome.rows_read, outcome.reading.way) == (read, way)
     fetched = {Way.MULTISET: 3001, Way.NOTHING: 2, Way.WINDOW: read + 1}[way]
     assert outcome.verification.fetched_rows == fetched
     assert outcome.applied.rows == 2
@@ -86,6 +86,20 @@ def test_run_reads_every_row_where_plan_says_so(items: Mirror, query: Query) -> 
     assert planned(items, table).reading.way is Way.BULK
     assert "every row, in bulk" in shown(planned(items, table))
     assert items.extract_one(table).rows_read == 3000
+
+
+def test_table_that_fails_says_how_it_was_read(
+    items: Mirror, operational: OperationalDatabase
+) -> None:
+    items.extract_one(items.table("items"))
+    operational.execute("delete from items")
+    (held_back,) = items.extract(items.table("items"))
+    assert isinstance(held_back.error, DeletesRefused)
+    assert held_back.reading.way is Way.WINDOW
+    no_key = items.table("items", key=("name",))
+    (refused,) = items.extract(no_key)
+    (foreseen,) = plan(items.connected, [no_key], False)
+    assert refused.reading == foreseen.reading == REFUSED
 
 
 def test_mark_of_another_column_is_no_bound(items: Mirror) -> None:
