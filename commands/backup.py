@@ -4,8 +4,8 @@ import argparse
 import sys
 
 import backup
+from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet
-from commands.servers import Connected, connect_servers
 from commands.working import work_on_warehouse
 from common.errors import ExitCode
 from common.settings import Settings, read_settings
@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    done = back_up(settings, connect_servers(settings, sources=()))
+    done = back_up(settings, prepare_endpoints(settings, sources=()))
     if not options.quiet:
         print(as_line(done))
     for warning in done.warnings:
@@ -29,12 +29,12 @@ def call(options: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def back_up(settings: Settings, servers: Connected) -> backup.Backup:
+def back_up(settings: Settings, endpoints: Endpoints) -> backup.Backup:
     """Write a backup of every layer. Raises AnotherRun, and TidemarkError."""
-    with work_on_warehouse(servers, "backup") as work:
+    with work_on_warehouse(endpoints, "backup") as work:
         # the embedded server's pg_dump works with every older server too
         programs = (postgresql.programs(),)
-        done = backup.dump(servers.warehouse, settings.backup_directory, programs, work.run_id)
+        done = backup.dump(endpoints.warehouse, settings.backup_directory, programs, work.run_id)
         work.step.rows = done.rows
         work.step.message = "; ".join(done.warnings) or None
         work.step.status = "warning" if done.warnings else "success"

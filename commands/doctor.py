@@ -11,8 +11,8 @@ from psycopg2.errors import ReadOnlySqlTransaction
 from psycopg2.extensions import connection as Connection
 
 from commands.choice import chosen_tables
+from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_choice, add_quiet
-from commands.servers import Connected, connect_servers
 from commands.sources import read_declarations, sources_of
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, TidemarkError
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     tables = chosen_tables(read_declarations(settings), settings, options)
-    findings = list(examine(connect_servers(settings, sources_of(tables)), tables))
+    findings = list(examine(prepare_endpoints(settings, sources_of(tables)), tables))
     shown = [one for one in findings if not (options.quiet and one.is_good)]
     if shown:
         show(as_table(shown))
@@ -68,16 +68,16 @@ def exit_code(findings: list[Finding]) -> ExitCode:
     return ExitCode.DONE if all(finding.is_good for finding in findings) else ExitCode.FAILED
 
 
-def examine(servers: Connected, tables: list[MirroredTable]) -> Iterator[Finding]:
+def examine(endpoints: Endpoints, tables: list[MirroredTable]) -> Iterator[Finding]:
     """Check the servers, every declared table and the disk, one after the other."""
     for name in sources_of(tables):
         of_source = [table for table in tables if table.source == name]
         try:
-            yield from _source(servers.source(name).address, of_source)
+            yield from _source(endpoints.source(name).address, of_source)
         except TidemarkError as error:
             yield _of_error(error)
     try:
-        yield from _warehouse(servers.warehouse)
+        yield from _warehouse(endpoints.warehouse)
     except TidemarkError as error:
         yield _of_error(error)
     yield _disk()

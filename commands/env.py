@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 
-from commands.servers import EMBEDDED_ADDRESSES, Connected, connect_servers, fingerprint
+from commands.endpoints import EMBEDDED_ADDRESSES, Endpoints, fingerprint, prepare_endpoints
 from commands.sources import read_declarations
 from common.errors import ExitCode, ServerError
 from common.settings import PROJECT, Address, read_settings, setting_of
@@ -21,19 +21,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    servers = connect_servers(settings)
-    print("\n".join(export_lines(servers)))
+    endpoints = prepare_endpoints(settings)
+    print("\n".join(export_lines(endpoints)))
     # what is wrong here stops dbt too, and the shell has its lines by now
     read_declarations(settings)
-    refuse_pooler(servers.warehouse)
+    refuse_pooler(endpoints.warehouse)
     return ExitCode.DONE
 
 
-def export_lines(servers: Connected) -> list[str]:
+def export_lines(endpoints: Endpoints) -> list[str]:
     """`export NAME=value` lines, each value quoted for the shell."""
-    operational, warehouse = servers.operational, servers.warehouse
+    operational, warehouse = endpoints.operational, endpoints.warehouse
     values: dict[str, str] = {}
-    named = [source.address for source in servers.named.values()]
+    named = [source.address for source in endpoints.named.values()]
     for address in [operational, *named] if operational else named:
         values |= _of_source(address)
     values |= {
@@ -45,14 +45,16 @@ def export_lines(servers: Connected) -> list[str]:
         "PGDATABASE": warehouse.database,
     }
     folders = [PROJECT / ".venv" / "bin"]
-    ours = [servers.embedded.operational, servers.embedded.warehouse] if servers.embedded else []
+    ours = (
+        [endpoints.embedded.operational, endpoints.embedded.warehouse] if endpoints.embedded else []
+    )
     addresses = [address for address in (operational, warehouse) if address in ours]
     values[EMBEDDED_ADDRESSES] = " ".join(map(fingerprint, addresses))
-    if servers.embedded:
-        admin = servers.embedded.operational_admin
+    if endpoints.embedded:
+        admin = endpoints.embedded.operational_admin
         values["OPERATIONAL_ADMIN_USER"] = admin.user
         values["OPERATIONAL_ADMIN_PASSWORD"] = admin.password
-        folders += servers.embedded.programs
+        folders += endpoints.embedded.programs
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)

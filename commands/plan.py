@@ -10,8 +10,8 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from commands.choice import chosen_tables
+from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_choice, add_full_refresh
-from commands.servers import Connected, connect_servers
 from commands.sources import read_declarations, source_by_source, sources_of
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, ServerError, TidemarkError
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     tables = chosen_tables(read_declarations(settings), settings, options)
-    planned = plan(connect_servers(settings, sources_of(tables)), tables, options.full_refresh)
+    planned = plan(prepare_endpoints(settings, sources_of(tables)), tables, options.full_refresh)
     show(as_table(planned))
     errors = dict.fromkeys(str(table.error) for table in planned if table.error)
     for error in errors:
@@ -58,13 +58,15 @@ class PlannedTable:
     error: TidemarkError | None = None
 
 
-def plan(servers: Connected, tables: list[MirroredTable], full_refresh: bool) -> list[PlannedTable]:
+def plan(
+    endpoints: Endpoints, tables: list[MirroredTable], full_refresh: bool
+) -> list[PlannedTable]:
     """Look at the source's catalog and the marks; no table is read and nothing is written."""
-    with closing(connect(servers.warehouse)) as warehouse:
-        marks = _marks(warehouse, servers.warehouse)
+    with closing(connect(endpoints.warehouse)) as warehouse:
+        marks = _marks(warehouse, endpoints.warehouse)
 
         def planned(of_source: list[MirroredTable]) -> list[PlannedTable]:
-            address, limits = servers.source(of_source[0].source).address, servers.limits
+            address, limits = endpoints.source(of_source[0].source).address, endpoints.limits
             with closing(open_source(address)) as source:
                 return [
                     _planned(source, warehouse, table, marks.get(table.name), full_refresh, limits)

@@ -17,10 +17,10 @@ from extract.progress import Progress
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_BETWEEN_UPDATES = 0.2
 SECONDS_BEFORE_A_RATE = 2.0
-TABLES_WORTH_TELLING = 50
+TABLES_WORTH_A_LINE = 50
 
 
-class Teller:
+class ProgressPrinter:
     """Prints the progress of one command, or nothing if it is quiet.
 
     It is a context manager, so that the terminal is restored at the end.
@@ -40,7 +40,7 @@ class Teller:
         self._begun: dict[tuple[str, str], tuple[float, int]] = {}
         self._place = ""
 
-    def __enter__(self) -> "Teller":
+    def __enter__(self) -> "ProgressPrinter":
         return self
 
     def __exit__(
@@ -51,7 +51,7 @@ class Teller:
     ) -> None:
         self._clear()
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line that remains; the line of progress is cleared first."""
         if self._is_quiet:
             return
@@ -68,9 +68,9 @@ class Teller:
         now = self._clock()
         if progress.unit == "tables":
             self._place = f"  table {progress.done} of {progress.expected}" if progress.done else ""
-            if not progress.done and progress.expected >= TABLES_WORTH_TELLING:
+            if not progress.done and progress.expected >= TABLES_WORTH_A_LINE:
                 # the next report comes when all have landed
-                self.say(f"{progress.expected} tables read, landing them")
+                self.print_line(f"{progress.expected} tables read, landing them")
             return
         key = (progress.name, progress.action)
         since, done_then = self._begun.get(key, (now, progress.done))
@@ -81,7 +81,7 @@ class Teller:
             return
         line = line_of(progress, now - since, progress.done - done_then) + self._place
         if not live:
-            self.say(line)
+            self.print_line(line)
             return
         self._last = now
         if self._status is None:

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Iterable
 
 import backup
+from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet, one_of
-from commands.servers import Connected, connect_servers
 from commands.working import work_on_warehouse
 from common.errors import ExitCode
 from common.settings import Settings, read_settings
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     done = restore_backup(
-        settings, connect_servers(settings, sources=()), options.backup, options.layer
+        settings, prepare_endpoints(settings, sources=()), options.backup, options.layer
     )
     if not options.quiet:
         print("\n".join(as_lines(done)))
@@ -40,16 +40,16 @@ def call(options: argparse.Namespace) -> int:
 
 
 def restore_backup(
-    settings: Settings, servers: Connected, name: str | None, layers: list[str] | None
+    settings: Settings, endpoints: Endpoints, name: str | None, layers: list[str] | None
 ) -> backup.Restored:
     """Restore a backup, or some layers of it; without a name, the newest.
 
     Raises AnotherRun; raises TidemarkError before anything is changed if the backup is incomplete.
     """
-    with work_on_warehouse(servers, "restore") as work:
+    with work_on_warehouse(endpoints, "restore") as work:
         programs = (postgresql.programs(),)
         done = backup.restore(
-            servers.warehouse, settings.backup_directory, name, layers, programs, work.run_id
+            endpoints.warehouse, settings.backup_directory, name, layers, programs, work.run_id
         )
         work.step.rows = done.rows
     return done

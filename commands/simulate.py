@@ -2,8 +2,8 @@
 
 import argparse
 
+from commands.endpoints import prepare_endpoints
 from commands.options import add_quiet, count
-from commands.servers import connect_servers
 from common.errors import ExitCode, UsageError
 from common.settings import read_settings
 from operational.simulate import simulate
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    servers = connect_servers(read_settings()).embedded
+    servers = prepare_endpoints(read_settings()).embedded
     if servers is None:
         raise UsageError(
             "simulate", "the operational server is not the embedded one", "No other is written to."

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from commands.endpoints import Endpoints
 from commands.failures import translated_errors
-from commands.servers import Connected
 from commands.working import Work
 from common.errors import SettingError, TidemarkError
 from common.log import get_logger
@@ -84,7 +84,7 @@ def source_by_source(
 @contextmanager
 def open_source_of(
     tables: list[MirroredTable],
-    servers: Connected,
+    endpoints: Endpoints,
     work: Work,
     accepted: str | None = None,
     **options: Any,
@@ -93,23 +93,23 @@ def open_source_of(
 
     Raises SettingError, SourceBusy, ServerError and SourceChanged.
     """
-    settings = servers.source(tables[0].source)
+    settings = endpoints.source(tables[0].source)
     if tables[0].source in work.busy:
         raise SourceBusy(settings.address)
     with (
-        translated_errors(servers.warehouse, settings.address),
+        translated_errors(endpoints.warehouse, settings.address),
         open_extraction(
             settings.address,
-            servers.warehouse,
+            endpoints.warehouse,
             work.run_log,
             settings.duty,
             snapshot_seconds=settings.snapshot_seconds,
-            limits=servers.limits,
+            limits=endpoints.limits,
             check_lock=work.lock.check,
             **options,
         ) as extraction,
     ):
-        if not servers.is_embedded(settings.address):
+        if not endpoints.is_embedded(settings.address):
             check_identity(work.connection, extraction.source, tables, accepted)
         check_accepted(extraction.source, accepted)
         yield extraction

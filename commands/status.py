@@ -9,8 +9,8 @@ from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
 
+from commands.endpoints import prepare_endpoints
 from commands.progress import duration
-from commands.servers import connect_servers
 from commands.sources import read_declarations
 from commands.tables import PlainTable, show
 from common.errors import ExitCode
@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    found = status(connect_servers(settings, sources=()).warehouse)
+    found = status(prepare_endpoints(settings, sources=()).warehouse)
     if found.runs:
         for table in as_tables(found):
             show(table)

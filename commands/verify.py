@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from commands.choice import accepted_deletes, chosen_tables
+from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_accept_deletes, add_choice, add_quiet
-from commands.progress import Teller
-from commands.servers import Connected, connect_servers
+from commands.progress import ProgressPrinter
 from commands.sources import open_source_of, read_declarations, source_by_source, sources_of
 from commands.tables import PlainTable, show
 from commands.working import work_on_warehouse
@@ -43,21 +43,21 @@ def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     tables = chosen_tables(read_declarations(settings), settings, options)
     accepted = accepted_deletes(options.accept_deletes, tables)
-    servers = connect_servers(settings, sources_of(tables))
-    with Teller(is_quiet=options.quiet) as teller:
+    endpoints = prepare_endpoints(settings, sources_of(tables))
+    with ProgressPrinter(is_quiet=options.quiet) as printer:
         result = verify_tables(
-            servers,
+            endpoints,
             tables,
             options.repair,
             accepted,
-            lambda table: teller.say(progress_line(table)),
-            teller.progress,
+            lambda table: printer.print_line(progress_line(table)),
+            printer.progress,
         )
     if not options.quiet:
         show(as_table(result.tables))
     for failure in failures(result.tables):
         print(failure, file=sys.stderr)
-    failed = verify_history(servers, tables)
+    failed = verify_history(endpoints, tables)
     for failure in failures_of_history(failed):
         print(failure, file=sys.stderr)
     return ExitCode.FAILED if failed else result.exit_code
@@ -80,7 +80,7 @@ class VerifyResult:
 
 
 def verify_tables(
-    servers: Connected,
+    endpoints: Endpoints,
     tables: list[MirroredTable],
     repair: bool,
     accepted_deletes: dict[str, int],
@@ -88,13 +88,13 @@ def verify_tables(
     progress: Callable[[Progress], None] = ignore,
 ) -> VerifyResult:
     """Compare the tables under the locks of their sources. Raises AnotherRun, and ServerError."""
-    with work_on_warehouse(servers, "verify", sources_of(tables)) as work:
+    with work_on_warehouse(endpoints, "verify", sources_of(tables)) as work:
 
         def verify(of_source: list[MirroredTable]) -> list[VerifiedTable]:
             found = []
             with open_source_of(
                 of_source,
-                servers,
+                endpoints,
                 work,
                 accepted_deletes=accepted_deletes,
                 report_progress=progress,
@@ -113,12 +113,12 @@ def verify_tables(
     return result
 
 
-def verify_history(servers: Connected, tables: list[MirroredTable]) -> list[Node]:
+def verify_history(endpoints: Endpoints, tables: list[MirroredTable]) -> list[Node]:
     """The tests of the history contract, over every row of what was built; those that failed.
 
     Raises ServerError and DbtError.
     """
-    with closing(connect(servers.warehouse)) as connection:
+    with closing(connect(endpoints.warehouse)) as connection:
         built = read_marks(connection)
     select = [
         f"test_name:{test},source:{table.domain}.{table.name}+"
@@ -128,7 +128,7 @@ def verify_history(servers: Connected, tables: list[MirroredTable]) -> list[Node
     ]
     if not select:
         return []
-    with closing(Builder(servers.warehouse)) as builder:
+    with closing(Builder(endpoints.warehouse)) as builder:
         result = builder.test(select)
     return result.failed + result.failed_tests
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
+from commands.endpoints import Endpoints
 from commands.failures import translated_errors
-from commands.servers import Connected
 from common.errors import AnotherRun
 from common.log import start_logging
 from warehouse.connection import RunLock, connect, run_locks
@@ -35,7 +35,7 @@ class Work:
 
 @contextmanager
 def work_on_warehouse(
-    servers: Connected, process: str, sources: Collection[str] | None = None
+    endpoints: Endpoints, process: str, sources: Collection[str] | None = None
 ) -> Iterator[Work]:
     """Hold the locks of these sources, or the whole warehouse, and log the block as the process.
 
@@ -44,19 +44,22 @@ def work_on_warehouse(
     """
     run_id = new_run_id()
     start_logging(run_id)
-    with run_locks(servers.warehouse) as lock, closing(connect(servers.warehouse)) as connection:
+    with (
+        run_locks(endpoints.warehouse) as lock,
+        closing(connect(endpoints.warehouse)) as connection,
+    ):
         if sources is None or is_behind(connection):
             lock.hold_alone()
             upgrade(connection)
             if sources is not None:
-                lock.let_others_in()
+                lock.downgrade()
         else:
             lock.share()
         busy = frozenset(name for name in sources or () if not lock.take(f"source {name}"))
         if sources and len(busy) == len(sources):
-            raise AnotherRun(f"warehouse {servers.warehouse}")
+            raise AnotherRun(f"warehouse {endpoints.warehouse}")
         lock.take(run_id)
         run_log = RunLog(connection, run_id)
         run_log.close_abandoned()
-        with run_log.step(process, process) as step, translated_errors(servers.warehouse):
+        with run_log.step(process, process) as step, translated_errors(endpoints.warehouse):
             yield Work(connection, lock, run_log, step, busy)

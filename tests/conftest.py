@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import embedded
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from common.settings import Address
 from operational.seed import seed
 from tests.sources.choice import start_chosen, stop_chosen
@@ -83,9 +83,9 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def connected(servers: embedded.Servers, warehouse: Address) -> Connected:
+def endpoints(servers: embedded.Servers, warehouse: Address) -> Endpoints:
     """What a command works on: the test's MariaDB, and its own warehouse."""
-    return Connected(servers.operational, warehouse, None)
+    return Endpoints(servers.operational, warehouse, None)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 import embedded
 from commands.doctor import Finding, examine, exit_code
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from common.errors import ExitCode
 from common.settings import Address
 from embedded.mariadb import connection
@@ -36,33 +36,33 @@ def tables(operational: OperationalDatabase) -> list[MirroredTable]:
     return [MirroredTable("test", "items", operational.name, "items", ("id",), None)]
 
 
-def wrong(connected: Connected, tables: list[MirroredTable]) -> list[Finding]:
+def wrong(endpoints: Endpoints, tables: list[MirroredTable]) -> list[Finding]:
     """What is wrong; nothing else is, or the exit code would say otherwise."""
-    findings = list(examine(connected, tables))
+    findings = list(examine(endpoints, tables))
     bad = [finding for finding in findings if not finding.is_good]
     assert exit_code(findings) == (ExitCode.FAILED if bad else ExitCode.DONE)
     return bad
 
 
-def test_servers_of_the_tests_are_well(connected: Connected, tables: list[MirroredTable]) -> None:
-    assert wrong(connected, tables) == []
+def test_servers_of_the_tests_are_well(endpoints: Endpoints, tables: list[MirroredTable]) -> None:
+    assert wrong(endpoints, tables) == []
 
 
 def test_account_that_may_write_is_found(
-    connected: Connected, servers: embedded.Servers, tables: list[MirroredTable]
+    endpoints: Endpoints, servers: embedded.Servers, tables: list[MirroredTable]
 ) -> None:
-    writer = replace(connected, operational=servers.operational_admin)
+    writer = replace(endpoints, operational=servers.operational_admin)
     (finding,) = wrong(writer, tables)
     assert finding.seen.startswith("may do more than read: ")
 
 
 def test_packet_too_small_for_wide_rows_is_found(
-    connected: Connected, root: Root, tables: list[MirroredTable]
+    endpoints: Endpoints, root: Root, tables: list[MirroredTable]
 ) -> None:
     ((before,),) = root("select @@global.max_allowed_packet")
     root("set global max_allowed_packet = 65536")
     try:
-        (finding,) = wrong(connected, tables)
+        (finding,) = wrong(endpoints, tables)
     finally:
         root(f"set global max_allowed_packet = {before}")
     assert finding.subject == "operational settings"
@@ -71,39 +71,39 @@ def test_packet_too_small_for_wide_rows_is_found(
 
 @pytest.mark.parametrize("limit", ["MAX_QUERIES_PER_HOUR", "MAX_CONNECTIONS_PER_HOUR"])
 def test_limit_of_the_account_is_found(
-    connected: Connected, root: Root, tables: list[MirroredTable], limit: str
+    endpoints: Endpoints, root: Root, tables: list[MirroredTable], limit: str
 ) -> None:
-    account = f"{connected.operational.user}@127.0.0.1"
+    account = f"{endpoints.operational.user}@127.0.0.1"
     root(f"grant usage on *.* to {account} with {limit} 900")
     try:
-        (finding,) = wrong(connected, tables)
+        (finding,) = wrong(endpoints, tables)
     finally:
         root(f"grant usage on *.* to {account} with {limit} 0")
     assert (finding.subject, finding.seen) == (
-        f"account {connected.operational.user}",
+        f"account {endpoints.operational.user}",
         f"has {limit} 900",
     )
 
 
 def test_server_built_without_ssl_is_found(
-    connected: Connected, tables: list[MirroredTable]
+    endpoints: Endpoints, tables: list[MirroredTable]
 ) -> None:
     with proxy(
-        connected.operational, instead=(b"sha2('a', 256)", b"nullif('', '')")
+        endpoints.operational, instead=(b"sha2('a', 256)", b"nullif('', '')")
     ) as without_ssl:
-        (finding,) = wrong(replace(connected, operational=without_ssl.address), tables)
+        (finding,) = wrong(replace(endpoints, operational=without_ssl.address), tables)
     assert finding.seen == "sha2() is NULL there, since the server was built without SSL"
     assert finding.remedy is not None
 
 
 def test_table_that_is_not_there_is_found(
-    connected: Connected, tables: list[MirroredTable]
+    endpoints: Endpoints, tables: list[MirroredTable]
 ) -> None:
-    (finding,) = wrong(connected, [replace(tables[0], table="item")])
+    (finding,) = wrong(endpoints, [replace(tables[0], table="item")])
     assert "the source has no table" in finding.seen
 
 
-def test_server_that_is_down_is_found(connected: Connected, tables: list[MirroredTable]) -> None:
+def test_server_that_is_down_is_found(endpoints: Endpoints, tables: list[MirroredTable]) -> None:
     nowhere = Address("127.0.0.1", 1, "reader", "secret")
-    (finding,) = wrong(replace(connected, operational=nowhere), tables)
+    (finding,) = wrong(replace(endpoints, operational=nowhere), tables)
     assert finding.seen == "no connection"

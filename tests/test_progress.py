@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from commands.progress import Teller, line_of
+from commands.progress import ProgressPrinter, line_of
 from commands.run import words
 from commands.run.work import RunResult
 from commands.status import RunStatus, Status, TableStatus, as_tables, messages
@@ -47,18 +47,20 @@ def written() -> StringIO:
 
 
 @pytest.fixture
-def teller(clock: Clock, written: StringIO) -> Teller:
+def printer(clock: Clock, written: StringIO) -> ProgressPrinter:
     """One whose output no terminal reads."""
-    return Teller(Console(file=written, soft_wrap=True, width=200), clock)
+    return ProgressPrinter(Console(file=written, soft_wrap=True, width=200), clock)
 
 
 def test_table_under_way_is_told_every_five_seconds(
-    teller: Teller, clock: Clock, written: StringIO
+    printer: ProgressPrinter, clock: Clock, written: StringIO
 ) -> None:
     for second in range(21):
         clock.seconds = second
         for part in range(100):
-            teller.progress(Progress("mrr_a", "compared", second * 100 + part + 1, 2_100, "ranges"))
+            printer.progress(
+                Progress("mrr_a", "compared", second * 100 + part + 1, 2_100, "ranges")
+            )
     assert written.getvalue().splitlines() == [
         "mrr_a  501 of 2,100 ranges compared, 24%  100 ranges/s  16 s left",
         "mrr_a  1,001 of 2,100 ranges compared, 48%  100 ranges/s  11 s left",
@@ -68,27 +70,27 @@ def test_table_under_way_is_told_every_five_seconds(
 
 
 def test_tables_that_are_done_quickly_are_a_line_each(
-    teller: Teller, clock: Clock, written: StringIO
+    printer: ProgressPrinter, clock: Clock, written: StringIO
 ) -> None:
     for number in range(20):
         clock.seconds += 1
-        teller.progress(Progress(f"mrr_{number}", "begun", number + 1, 20, "tables"))
-        teller.progress(Progress(f"mrr_{number}", "read", 20, 20))
-        teller.progress(Progress("mrr_landing", "begun", 0, 20, "tables"))
-        teller.say(f"mrr_{number}  done")
+        printer.progress(Progress(f"mrr_{number}", "begun", number + 1, 20, "tables"))
+        printer.progress(Progress(f"mrr_{number}", "read", 20, 20))
+        printer.progress(Progress("mrr_landing", "begun", 0, 20, "tables"))
+        printer.print_line(f"mrr_{number}  done")
     assert written.getvalue().splitlines() == [f"mrr_{number}  done" for number in range(20)]
 
 
 def test_tables_that_are_read_before_any_is_done_are_told(
-    teller: Teller, clock: Clock, written: StringIO
+    printer: ProgressPrinter, clock: Clock, written: StringIO
 ) -> None:
     for number in range(1, 13):
         clock.seconds += 1
-        teller.progress(Progress(f"mrr_{number}", "begun", number, 696, "tables"))
-        teller.progress(Progress(f"mrr_{number}", "read", 20, 20))
-    teller.progress(Progress("mrr_landing", "begun", 0, 696, "tables"))
+        printer.progress(Progress(f"mrr_{number}", "begun", number, 696, "tables"))
+        printer.progress(Progress(f"mrr_{number}", "read", 20, 20))
+    printer.progress(Progress("mrr_landing", "begun", 0, 696, "tables"))
     clock.seconds += 9
-    teller.progress(Progress("mrr_1", "compared", 1, 2, "ranges"))
+    printer.progress(Progress("mrr_1", "compared", 1, 2, "ranges"))
     assert written.getvalue().splitlines() == [
         "mrr_5  20 of 20 rows read, 100%  table 5 of 696",
         "mrr_10  20 of 20 rows read, 100%  table 10 of 696",
@@ -128,11 +130,11 @@ def test_line_says_how_far_how_fast_and_how_long(
 
 def test_on_a_terminal_one_line_changes_in_its_place(clock: Clock, written: StringIO) -> None:
     terminal = Console(file=written, force_terminal=True, width=100, highlight=False)
-    with Teller(terminal, clock) as teller:
+    with ProgressPrinter(terminal, clock) as printer:
         for second in range(1, 4):
             clock.seconds = second
-            teller.progress(Progress("mrr_[b]", "read", second, 3))
-        teller.say("mrr_[b]  done")
+            printer.progress(Progress("mrr_[b]", "read", second, 3))
+        printer.print_line("mrr_[b]  done")
         written_while_done = written.getvalue()
     text = written.getvalue()
     assert text == written_while_done
@@ -144,9 +146,9 @@ def test_on_a_terminal_one_line_changes_in_its_place(clock: Clock, written: Stri
 
 def test_terminal_is_as_before_after_an_error(clock: Clock, written: StringIO) -> None:
     terminal = Console(file=written, force_terminal=True, width=100)
-    with pytest.raises(KeyboardInterrupt), Teller(terminal, clock) as teller:
+    with pytest.raises(KeyboardInterrupt), ProgressPrinter(terminal, clock) as printer:
         clock.seconds = 1
-        teller.progress(Progress("a", "read", 1, 3))
+        printer.progress(Progress("a", "read", 1, 3))
         raise KeyboardInterrupt
     assert written.getvalue().rindex("\x1b[?25h") > written.getvalue().rindex("\x1b[?25l")
 

@@ -33,7 +33,7 @@ def test_source_that_is_not_there_stops_what_hangs_on_it_and_nothing_else(
     model.write_text(without_contract + MODEL, "utf-8")
 
     undeclared = command_line.run()
-    check_told(undeclared, 1, "OPERATIONAL_SHOP_HOST: not set, and tables of the source shop")
+    check_told(undeclared, 1, 'OPERATIONAL_SHOP_HOST: not set, but tables of the source "shop"')
     assert query("select table_name from dwh.high_water_mark order by 1") == [
         ("mrr_dim_customers",),
         ("mrr_dim_products",),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from commands.verify import verify_tables
 from common.errors import ExitCode
 from extract import verifying
@@ -20,14 +20,14 @@ Query = Callable[..., list[tuple]]
 @pytest.fixture(params=["small", "large"])
 def mirrored(
     request: pytest.FixtureRequest,
-    connected: Connected,
+    endpoints: Endpoints,
     operational: OperationalDatabase,
     tmp_path: Path,
 ):
     """A mirrored table of one range, or of 25."""
     operational.execute("create table items (id int primary key, v text)")
     operational.execute("insert into items select seq, seq from seq_1_to_2500")
-    made = Mirror(connected, operational.name, tmp_path / "landing")
+    made = Mirror(endpoints, operational.name, tmp_path / "landing")
     if request.param == "large":
         made.limit(range_rows=100)
     made.extract_one(made.table("items", cursor=None))
@@ -39,7 +39,7 @@ def test_verify_names_what_differs_and_changes_nothing(mirrored: Mirror, query: 
     query("update mrr.items set v = 'other' where id = 1234")
     query("delete from mrr.items where id = 7")
     query("insert into mrr.items values (9999, 'x')")
-    result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], False, {})
+    result = verify_tables(mirrored.endpoints, [mirrored.table("items", cursor=None)], False, {})
     (table,) = result.tables
     assert result.exit_code == ExitCode.FAILED
     assert table.verification.different_rows == 3
@@ -52,7 +52,7 @@ def test_repair_mends_every_row_and_says_so(mirrored: Mirror, query: Query) -> N
     query("delete from mrr.items where id = 7")
     query("insert into mrr.items values (9999, 'x')")
     tables = [mirrored.table("items", cursor=None)]
-    repaired = verify_tables(mirrored.connected, tables, True, {})
+    repaired = verify_tables(mirrored.endpoints, tables, True, {})
     (table,) = repaired.tables
     assert repaired.exit_code == ExitCode.DONE
     assert table.verification.applied.rows == 3
@@ -60,14 +60,14 @@ def test_repair_mends_every_row_and_says_so(mirrored: Mirror, query: Query) -> N
     assert query("select count(*), sum(id), bool_and(v = id::text) from mrr.items") == [
         (2500, 3126250, True)
     ]
-    assert verify_tables(mirrored.connected, tables, False, {}).exit_code == ExitCode.DONE
+    assert verify_tables(mirrored.endpoints, tables, False, {}).exit_code == ExitCode.DONE
 
 
 def test_verify_of_a_table_that_was_never_mirrored_says_so(
     mirrored: Mirror, operational: OperationalDatabase
 ) -> None:
     operational.execute("create table fresh (id int primary key)")
-    result = verify_tables(mirrored.connected, [mirrored.table("fresh", cursor=None)], False, {})
+    result = verify_tables(mirrored.endpoints, [mirrored.table("fresh", cursor=None)], False, {})
     assert result.exit_code == ExitCode.FAILED
     assert str(result.tables[0].error).startswith("fresh: not mirrored yet\nHINT: ")
 
@@ -76,7 +76,7 @@ def test_verify_says_which_column_the_mirror_lacks(
     mirrored: Mirror, operational: OperationalDatabase
 ) -> None:
     operational.execute("alter table items add w int")
-    result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], False, {})
+    result = verify_tables(mirrored.endpoints, [mirrored.table("items", cursor=None)], False, {})
     assert 'column "w" is integer at the source, missing in the mirror' in str(
         result.tables[0].error
     )
@@ -87,7 +87,7 @@ def test_repair_leaves_the_views_above_a_column_of_another_type(
 ) -> None:
     query("create view stg.items as select * from mrr.items")
     operational.execute("alter table items modify v blob")
-    result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], True, {})
+    result = verify_tables(mirrored.endpoints, [mirrored.table("items", cursor=None)], True, {})
     assert "HINT: Start a run: it changes the type, and creates the views again." in str(
         result.tables[0].error
     )
@@ -100,10 +100,10 @@ def test_repair_under_an_open_transaction_waits_a_bounded_time(
     mirrored.limit(lock_wait="1s")
     operational.execute("alter table items add unique (id)")
     query("alter table mrr.items drop constraint items_pkey")
-    reader = connect(mirrored.connected.warehouse)
+    reader = connect(mirrored.endpoints.warehouse)
     with transaction(reader), reader.cursor() as cursor:
         cursor.execute("select count(*) from mrr.items")
-        result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], True, {})
+        result = verify_tables(mirrored.endpoints, [mirrored.table("items", cursor=None)], True, {})
     assert "lock timeout" in str(result.tables[0].error)
     reader.close()
 
@@ -124,7 +124,7 @@ def test_table_that_is_swapped_while_it_is_verified_is_not_called_equal(
         return found
 
     monkeypatch.setattr(reconcile, "_compare_rows", compare)
-    result = verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], repair, {})
+    result = verify_tables(mirrored.endpoints, [mirrored.table("items", cursor=None)], repair, {})
     assert result.exit_code == ExitCode.FAILED
     assert "rebuilt while it was read" in str(result.tables[0].error)
 
@@ -143,5 +143,5 @@ def test_repair_whose_lock_is_gone_changes_nothing(
         return real(*arguments, **options)
 
     monkeypatch.setattr(verifying, "reconcile", lose_lock)
-    verify_tables(mirrored.connected, [mirrored.table("items", cursor=None)], True, {})
+    verify_tables(mirrored.endpoints, [mirrored.table("items", cursor=None)], True, {})
     assert query("select v from mrr.items where id = 1234") == [("other",)]

@@ -240,8 +240,8 @@ class RunLock:
         if not self._is_true("select pg_try_advisory_lock_shared(%s)", RUN_LOCK):
             raise AnotherRun(f"warehouse {self._address}")
 
-    def let_others_in(self) -> None:
-        """Share the warehouse that was held alone."""
+    def downgrade(self) -> None:
+        """Share the warehouse that was held alone, without a moment in which it is free."""
         self.share()
         self._is_true("select pg_advisory_unlock(%s)", RUN_LOCK)
 

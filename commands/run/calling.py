@@ -4,10 +4,10 @@ import argparse
 import sys
 
 from commands.choice import accepted_deletes, accepted_sources, chosen_tables
-from commands.progress import Teller
+from commands.endpoints import prepare_endpoints
+from commands.progress import ProgressPrinter
 from commands.run import words
 from commands.run.work import Report, RunOptions, RunResult, run
-from commands.servers import connect_servers
 from commands.sources import read_declarations, sources_of
 from commands.tables import show
 from common.settings import Settings, read_settings
@@ -18,19 +18,19 @@ def call_run(options: argparse.Namespace) -> int:
     """Run, tell how it goes on, and what came of it; the exit code."""
     settings = read_settings()
     what = _what_to_run(settings, options)
-    servers = connect_servers(settings, sources_of(what.tables))
-    with Teller(is_quiet=options.quiet) as teller:
+    endpoints = prepare_endpoints(settings, sources_of(what.tables))
+    with ProgressPrinter(is_quiet=options.quiet) as printer:
 
-        def tell_node(node: Node) -> None:
+        def print_node(node: Node) -> None:
             if node.is_reported:
-                teller.say(words.line_of_node(node))
+                printer.print_line(words.line_of_node(node))
 
         report = Report(
-            table=lambda outcome: teller.say(words.line_of_table(outcome)),
-            progress=teller.progress,
-            node=tell_node,
+            table=lambda outcome: printer.print_line(words.line_of_table(outcome)),
+            progress=printer.progress,
+            node=print_node,
         )
-        result = run(servers, what, report)
+        result = run(endpoints, what, report)
     if not options.quiet:
         _show(result)
     for failure in [*result.warnings, *words.failures(result)]:

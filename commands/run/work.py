@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from psycopg2.extensions import connection as Connection
 
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from commands.sources import open_source_of, source_by_source, sources_of
 from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError
@@ -78,14 +78,14 @@ class Report:
     node: Callable[[Node], None] = lambda node: None
 
 
-def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
+def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
     """Run once. Raises AnotherRun where others hold all that it would change, and ServerError."""
     started = time.monotonic()
     with (
-        work_on_warehouse(servers, "run", sources_of(options.tables)) as work,
-        closing(Builder(servers.warehouse, work.run_id)) as builder,
+        work_on_warehouse(endpoints, "run", sources_of(options.tables)) as work,
+        closing(Builder(endpoints.warehouse, work.run_id)) as builder,
     ):
-        tables = _extract(servers, work, options, report)
+        tables = _extract(endpoints, work, options, report)
         with work.lock.building():
             result = _build(builder, work, options, tables, report, started)
             work.lock.check()
@@ -97,14 +97,14 @@ def run(servers: Connected, options: RunOptions, report: Report) -> RunResult:
 
 
 def _extract(
-    servers: Connected, work: Work, options: RunOptions, report: Report
+    endpoints: Endpoints, work: Work, options: RunOptions, report: Report
 ) -> list[TableOutcome]:
     """Bring the tables of each source up to date; one that fails stops its own alone."""
 
     def extract(tables: list[MirroredTable]) -> list[TableOutcome]:
         with open_source_of(
             tables,
-            servers,
+            endpoints,
             work,
             options.accepted_sources.get(tables[0].source),
             full_refresh=options.full_refresh,

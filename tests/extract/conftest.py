@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import embedded
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from extract.mysql.source import MySQLSource
 from operational.connection import connection as operational_connection
 from tests.support.mirror import OLD, Mirror, Query, SetGlobal
@@ -15,9 +15,9 @@ from tests.support.servers import OperationalDatabase
 
 @pytest.fixture
 def mirror(
-    connected: Connected, operational: OperationalDatabase, tmp_path: Path
+    endpoints: Endpoints, operational: OperationalDatabase, tmp_path: Path
 ) -> Iterator[Mirror]:
-    made = Mirror(connected, operational.name, tmp_path / "landing")
+    made = Mirror(endpoints, operational.name, tmp_path / "landing")
     yield made
     made.connection.close()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import embedded
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from common.errors import ServerError
 from embedded.mariadb import APPLICATION, READER, ROOT, connection
 from extract.mysql.settings import SETTINGS
@@ -170,8 +170,8 @@ def operational(hostile: embedded.Servers) -> Iterator[OperationalDatabase]:
 
 
 @pytest.fixture
-def connected(hostile: embedded.Servers, warehouse) -> Connected:
-    return Connected(hostile.operational, warehouse, None)
+def endpoints(hostile: embedded.Servers, warehouse) -> Endpoints:
+    return Endpoints(hostile.operational, warehouse, None)
 
 
 def test_settings_of_a_session_are_those_it_relies_on(hostile: embedded.Servers) -> None:

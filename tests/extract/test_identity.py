@@ -51,7 +51,7 @@ class Shop:
 
     def check(self, database: OperationalDatabase, accepted: str | None = None) -> str:
         """Meet a database as the source: the identity that is pinned afterwards."""
-        session = MySQLSource(self.mirror.connected.operational)
+        session = MySQLSource(self.mirror.endpoints.operational)
         tables = [replace(table, database=database.name) for table in self.tables]
         try:
             check_identity(self.mirror.connection, session, tables, accepted)
@@ -83,7 +83,7 @@ def shop(
 
 
 def identity_of(shop: Shop) -> str:
-    session = MySQLSource(shop.mirror.connected.operational)
+    session = MySQLSource(shop.mirror.endpoints.operational)
     session.close()
     return session.identity
 

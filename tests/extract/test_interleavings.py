@@ -323,15 +323,15 @@ def test_partition_dropped_during_the_run_is_gone_after_it(
 def test_second_run_is_turned_away_at_every_moment_of_the_first(
     small: Items, schedule: Schedule
 ) -> None:
-    connected = small.mirror.connected
+    endpoints = small.mirror.endpoints
 
     def second() -> None:
         with pytest.raises(AnotherRun):
-            run(connected, RunOptions([small.table]), Report())
+            run(endpoints, RunOptions([small.table]), Report())
 
     for point in POINTS:
         schedule.at(point, second)
-    with run_lock(connected.warehouse) as lock:
+    with run_lock(endpoints.warehouse) as lock:
         small.mirror.extract(small.table, check_lock=lock.check)
     small.check_settled()
 
@@ -349,7 +349,7 @@ def test_warehouse_that_ends_our_connection_holds_all_of_a_table_or_nothing(
         small.mirror.extract(small.table, snapshot_seconds=0)
     assert small.mirrored() == (small.at_source() if point == "applied" else before)
     small.check_log()
-    small.mirror.connection = connect(small.mirror.connected.warehouse)
+    small.mirror.connection = connect(small.mirror.endpoints.warehouse)
     small.check_settled()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from commands.verify import verify_tables
 from common.errors import TableError
 from tests.support.mirror import Mirror, Query
@@ -34,7 +34,7 @@ def test_key_that_postgresql_cannot_hold_stops_the_table_and_says_so(
 def test_such_a_key_that_no_window_shows_stops_the_table_too(
     operational: OperationalDatabase,
     mirror: Mirror,
-    connected: Connected,
+    endpoints: Endpoints,
     ddl: str,
     value: str,
     told: str,
@@ -47,7 +47,7 @@ def test_such_a_key_that_no_window_shows_stops_the_table_too(
     operational.execute(f"insert into items values ({value}, '2020-01-01')")
     (outcome,) = mirror.extract(table)
     assert told in str(outcome.error)
-    (verified,) = verify_tables(connected, [table], False, {}).tables
+    (verified,) = verify_tables(endpoints, [table], False, {}).tables
     assert told in str(verified.error)
 
 

@@ -98,7 +98,7 @@ def test_key_of_members_is_read_in_ranges_whole(
     for number in (0, 1, 2, 3) if "m63" not in kind else (0, 1, 2**63, 2**64 - 1, 2**63 + 5):
         operational.execute(f"insert into items select {number}, seq from seq_1_to_40")
     mirror.limit(rows_per_value=rows_per_range)
-    source = MySQLSource(mirror.connected.operational)
+    source = MySQLSource(mirror.endpoints.operational)
     table = described_as_large(source, mirror.table("items", key=("k", "n"), cursor=None))
     chunks = list(source.table(table, mirror.limits).read(Fields(table.columns)))
     source.close()

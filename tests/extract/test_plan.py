@@ -19,7 +19,7 @@ Query = Callable[..., list[tuple]]
 
 
 def planned(mirror: Mirror, table: MirroredTable, full_refresh: bool = False) -> PlannedTable:
-    (found,) = plan(mirror.connected, [table], full_refresh)
+    (found,) = plan(mirror.endpoints, [table], full_refresh)
     assert found.error is None, str(found.error)
     return found
 
@@ -98,7 +98,7 @@ def test_table_that_fails_says_how_it_was_read(
     assert held_back.reading.way is Way.WINDOW
     no_key = items.table("items", key=("name",))
     (refused,) = items.extract(no_key)
-    (foreseen,) = plan(items.connected, [no_key], False)
+    (foreseen,) = plan(items.endpoints, [no_key], False)
     assert refused.reading == foreseen.reading == REFUSED
 
 
@@ -159,7 +159,7 @@ def test_plan_of_a_warehouse_of_an_earlier_version_says_so(items: Mirror, query:
 
 def test_table_that_cannot_be_mirrored_is_planned_with_its_error(items: Mirror) -> None:
     wrong, right = plan(
-        items.connected,
+        items.endpoints,
         [replace(items.table("items"), name="wrong", table="nowhere"), items.table("items")],
         False,
     )

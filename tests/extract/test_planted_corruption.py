@@ -56,10 +56,10 @@ def test_every_planted_damage_is_named_and_mended(
         table.create(operational, chance)
     declared = [mirror.table(name, cursor=None) for name in KEYS]
     mirror.extract(*declared)
-    assert verify_tables(mirror.connected, declared, False, {}).exit_code == ExitCode.DONE
+    assert verify_tables(mirror.endpoints, declared, False, {}).exit_code == ExitCode.DONE
 
     planted = {table.name: plant(Saboteur(query, chance, table)) for table in tables}
-    result = verify_tables(mirror.connected, declared, False, {})
+    result = verify_tables(mirror.endpoints, declared, False, {})
     found = named(result)
     missed = {
         name: {key: damage for key, damage in damages.items() if key not in found[name]}
@@ -72,7 +72,7 @@ def test_every_planted_damage_is_named_and_mended(
     ]
     assert result.exit_code == ExitCode.FAILED
 
-    verify_tables(mirror.connected, declared, True, {})
-    assert verify_tables(mirror.connected, declared, False, {}).exit_code == ExitCode.DONE
+    verify_tables(mirror.endpoints, declared, True, {})
+    assert verify_tables(mirror.endpoints, declared, False, {}).exit_code == ExitCode.DONE
     for table in tables:
         assert unlike(table, table.at_source(operational), table.in_mirror(query)) == []

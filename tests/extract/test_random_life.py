@@ -83,7 +83,7 @@ class World:
     def disconnect_reader(self) -> None:
         """Kill the extract's connection to the source."""
         with self.writer.cursor() as cursor:
-            reader = self.mirror.connected.operational.user
+            reader = self.mirror.endpoints.operational.user
             cursor.execute(
                 "select id from information_schema.processlist where user = %s", (reader,)
             )
@@ -210,7 +210,7 @@ class Life(RuleBasedStateMachine):
             return
         held = self.source.rows()
         try:
-            (table,) = verify_tables(self.world.mirror.connected, [self.table], repair, {}).tables
+            (table,) = verify_tables(self.world.mirror.endpoints, [self.table], repair, {}).tables
         except SourceChanged:
             # a table swapped for one without the newest rows looks like an older copy
             assert self.mirrored.keys() - held.keys()

@@ -10,7 +10,7 @@ import pymysql
 import pytest
 
 import embedded
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from common.errors import TableError
 from embedded.mariadb import READER
 from extract.mysql import chunker, reader
@@ -104,11 +104,11 @@ def test_datetime_stamp_is_in_the_window_in_local_time_and_in_utc(
 
 @pytest.mark.parametrize("zones", [("+02:00", "+01:00"), ("+01:00", "+02:00")])
 def test_offset_of_the_server_is_the_lesser_of_then_and_now(
-    connected: Connected, set_global: SetGlobal, zones: tuple[str, str]
+    endpoints: Endpoints, set_global: SetGlobal, zones: tuple[str, str]
 ) -> None:
     now, then = zones
     set_global("time_zone", now)
-    session = MySQLSource(connected.operational)
+    session = MySQLSource(endpoints.operational)
     # no zone with a summer is known to this server
     set_global("time_zone", then)
     assert session.local_offset(datetime(2024, 1, 1, tzinfo=UTC)) == 3_600
@@ -150,12 +150,12 @@ def test_text_key_of_any_characters_is_found_again(
 
 
 def test_warehouse_with_settings_of_its_own_holds_the_same(
-    operational: OperationalDatabase, connected: Connected, query: Query, tmp_path: Path
+    operational: OperationalDatabase, endpoints: Endpoints, query: Query, tmp_path: Path
 ) -> None:
-    name = connected.warehouse.database
+    name = endpoints.warehouse.database
     for setting in ("timezone = 'Asia/Tokyo'", "datestyle = 'German'", "intervalstyle = iso_8601"):
         query(f"alter database {name} set {setting}")
-    mirror = Mirror(connected, operational.name, tmp_path / "landing")
+    mirror = Mirror(endpoints, operational.name, tmp_path / "landing")
     operational.execute(
         "create table items (k time primary key, at timestamp, v int, updated_at timestamp null)"
     )

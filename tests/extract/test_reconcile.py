@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from commands.verify import verify_tables
 from common.errors import DeletesRefused
 from extract.compare import reconcile
@@ -123,16 +123,16 @@ def test_ranges_of_another_key_are_forgotten(
 
 
 def test_verify_says_that_the_mirror_has_another_key(
-    large: Mirror, operational: OperationalDatabase, connected: Connected
+    large: Mirror, operational: OperationalDatabase, endpoints: Endpoints
 ) -> None:
     operational.execute("create table pairs (a int, b int, primary key (a, b), unique key (b))")
     operational.execute(f"insert into pairs select seq % 7, seq from seq_1_to_{ROWS}")
     large.extract_one(large.table("pairs", key=("a", "b"), cursor=None))
     table = large.table("pairs", key=("b",), cursor=None)
-    (verified,) = verify_tables(connected, [table], False, {}).tables
+    (verified,) = verify_tables(endpoints, [table], False, {}).tables
     assert "another key than is declared" in str(verified.error)
     large.extract_one(table)
-    (verified,) = verify_tables(connected, [table], False, {}).tables
+    (verified,) = verify_tables(endpoints, [table], False, {}).tables
     assert verified.error is None
 
 

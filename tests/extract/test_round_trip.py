@@ -9,7 +9,7 @@ from itertools import count, zip_longest
 import pytest
 
 import embedded
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from extract.compare.findings import Findings
 from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
@@ -62,8 +62,8 @@ def round_trip(
     ):
         if request.param == "row by row":
             patch.setattr(Reader, "_joined", refuse)
-        connected = Connected(servers.operational, warehouse, None)
-        mirror = Mirror(connected, operational.name, tmp_path_factory.mktemp("landing"))
+        endpoints = Endpoints(servers.operational, warehouse, None)
+        mirror = Mirror(endpoints, operational.name, tmp_path_factory.mktemp("landing"))
         operational.execute("set session sql_mode = 'ALLOW_INVALID_DATES'")
         for name, types in CELLS.items():
             add_table(operational, name, types)

@@ -10,9 +10,9 @@ import pytest
 
 import embedded
 from commands.doctor import examine
+from commands.endpoints import Endpoints, prepare_endpoints
 from commands.env import export_lines
 from commands.plan import plan
-from commands.servers import Connected, connect_servers
 from commands.sources import SourceBusy
 from commands.status import as_tables, status
 from commands.verify import verify_tables
@@ -52,10 +52,10 @@ def other_servers() -> Iterator[embedded.Servers]:
 def both(
     servers: embedded.Servers,
     other_servers: embedded.Servers,
-    connected: Connected,
+    endpoints: Endpoints,
     tmp_path: Path,
 ) -> Iterator[TwoSources]:
-    with two_sources(connected, (servers, other_servers), tmp_path / "landing") as made:
+    with two_sources(endpoints, (servers, other_servers), tmp_path / "landing") as made:
         yield made
 
 
@@ -85,10 +85,10 @@ def test_source_that_is_down_stops_its_tables_alone(
     both: TwoSources, query: Query, free_port: int, down: str
 ) -> None:
     if down:
-        both.with_shop(replace(both.connected.named["shop"].address, port=free_port))
+        both.with_shop(replace(both.endpoints.named["shop"].address, port=free_port))
     else:
-        address = replace(both.connected.operational, port=free_port)
-        both.connected = replace(both.connected, operational=address)
+        address = replace(both.endpoints.operational, port=free_port)
+        both.endpoints = replace(both.endpoints, operational=address)
     result = both.run()
     assert result.exit_code == ExitCode.FAILED
     stopped, good = ("theirs", "ours") if down else ("ours", "theirs")
@@ -104,21 +104,21 @@ def test_source_that_is_down_stops_its_tables_alone(
 
 
 def test_single_source_that_is_down_ends_the_run(both: TwoSources, free_port: int) -> None:
-    both.with_shop(replace(both.connected.named["shop"].address, port=free_port))
+    both.with_shop(replace(both.endpoints.named["shop"].address, port=free_port))
     with pytest.raises(ServerError, match=r"operational shop .* no connection"):
         both.run(both.tables[1])
 
 
 def test_source_without_settings_stops_its_tables_alone(both: TwoSources) -> None:
-    both.connected = replace(both.connected, named={})
+    both.endpoints = replace(both.endpoints, named={})
     result = both.run()
     assert (result.exit_code, result.advanced) == (ExitCode.FAILED, ["ours"])
     error = result.tables[1].error
     assert isinstance(error, SettingError)
     assert str(error) == (
-        "OPERATIONAL_SHOP_HOST: not set, and tables of the source shop are declared\nHINT: Set"
-        " OPERATIONAL_SHOP_HOST, OPERATIONAL_SHOP_USER and OPERATIONAL_SHOP_PASSWORD, or take"
-        " `source: shop` out of them."
+        'OPERATIONAL_SHOP_HOST: not set, but tables of the source "shop" are declared\nHINT: Set'
+        " OPERATIONAL_SHOP_HOST, OPERATIONAL_SHOP_USER and OPERATIONAL_SHOP_PASSWORD, or remove"
+        " `source: shop` from them."
     )
 
 
@@ -161,7 +161,7 @@ def test_table_that_is_declared_of_another_server_is_not_mixed_with_its_rows(
 def test_source_that_gets_a_name_is_known_by_its_rows(both: TwoSources, query: Query) -> None:
     ours = both.tables[0]
     both.run(ours)
-    both.with_shop(both.connected.operational)
+    both.with_shop(both.endpoints.operational)
     assert both.run(replace(ours, source="shop")).exit_code == ExitCode.DONE
     pins = query("select source_name, source_identity from mrr_state.pinned_source")
     assert len(pins) == 2
@@ -169,7 +169,7 @@ def test_source_that_gets_a_name_is_known_by_its_rows(both: TwoSources, query: Q
 
 
 def test_source_that_another_works_on_stops_its_tables_alone(both: TwoSources) -> None:
-    with work_on_warehouse(both.connected, "verify", ["shop"]):
+    with work_on_warehouse(both.endpoints, "verify", ["shop"]):
         result = both.run()
         assert (result.exit_code, result.advanced) == (ExitCode.FAILED, ["ours"])
         assert isinstance(result.tables[1].error, SourceBusy)
@@ -206,7 +206,7 @@ def test_run_that_was_killed_is_marked_beside_one_that_lives(
         "insert into dwh.run_log (run_id, process, step, status, started_at)"
         " values ('dead', 'run', 'run', 'running', now())"
     )
-    with work_on_warehouse(both.connected, "verify", [""]):
+    with work_on_warehouse(both.endpoints, "verify", [""]):
         both.run(theirs)
         states = dict(query("select run_id, status from dwh.run_log where step = process"))
         assert states.pop("dead") == "error"
@@ -214,18 +214,18 @@ def test_run_that_was_killed_is_marked_beside_one_that_lives(
 
 
 def test_backup_waits_for_nobody_and_nobody_works_beside_it(both: TwoSources) -> None:
-    with closing(connect(both.connected.warehouse)) as connection:
+    with closing(connect(both.endpoints.warehouse)) as connection:
         upgrade(connection)
     held = both.beside(both.tables[0]).start("landed")
     held.wait_until_held()
     with (
         pytest.raises(AnotherRun, match="another run holds the lock"),
-        work_on_warehouse(both.connected, "backup"),
+        work_on_warehouse(both.endpoints, "backup"),
     ):
         pass
     held.let_go()
     held.result(60)
-    with work_on_warehouse(both.connected, "backup"), pytest.raises(AnotherRun):
+    with work_on_warehouse(both.endpoints, "backup"), pytest.raises(AnotherRun):
         both.run()
 
 
@@ -247,7 +247,7 @@ def test_lock_that_is_lost_ends_the_run_of_every_source(both: TwoSources, query:
 
 
 def test_builds_follow_one_another(both: TwoSources) -> None:
-    warehouse = both.connected.warehouse
+    warehouse = both.endpoints.warehouse
     with (
         patch.object(locks, "BUILD_WAIT", 0.1),
         run_locks(warehouse) as first,
@@ -271,7 +271,7 @@ def test_warehouse_of_one_source_keeps_its_pin(both: TwoSources, query: Query) -
         "insert into mrr_state.pinned_source (source_identity, description) values (%s, 'kept')",
         (identity,),
     )
-    with run_locks(both.connected.warehouse) as other:
+    with run_locks(both.endpoints.warehouse) as other:
         other.share()
         # steps are applied while nobody else is at work
         with pytest.raises(AnotherRun):
@@ -287,7 +287,7 @@ def test_bulk_load_of_another_run_is_kept(both: TwoSources, query: Query) -> Non
         "insert into mrr_state.bulk_load (table_name, source_identity, read_at)"
         " select name, 'x', now() from unnest(array['ours', 'theirs']) as names (name)"
     )
-    with closing(connect(both.connected.warehouse)) as connection:
+    with closing(connect(both.endpoints.warehouse)) as connection:
         forget_stale_loads(connection, ["theirs"])
     assert query("select table_name from mrr_state.bulk_load") == [("ours",)]
 
@@ -310,34 +310,34 @@ def test_bulk_load_of_a_named_source_lands_and_is_promoted(both: TwoSources, que
 
 def test_verify_and_plan_go_on_with_the_other_source(both: TwoSources, free_port: int) -> None:
     both.run()
-    both.with_shop(replace(both.connected.named["shop"].address, port=free_port))
-    verified = verify_tables(both.connected, both.tables, False, {})
+    both.with_shop(replace(both.endpoints.named["shop"].address, port=free_port))
+    verified = verify_tables(both.endpoints, both.tables, False, {})
     assert verified.exit_code == ExitCode.FAILED
     assert verified.tables[0].verification.is_equal
     assert isinstance(verified.tables[1].error, ServerError)
-    first, second = plan(both.connected, both.tables, False)
+    first, second = plan(both.endpoints, both.tables, False)
     assert (first.error, first.estimated_rows) == (None, 9)
     assert isinstance(second.error, ServerError)
 
 
 def test_doctor_status_and_env_tell_of_both(both: TwoSources, free_port: int) -> None:
     both.run()
-    shop = both.connected.named["shop"].address
-    text = "\n".join(export_lines(both.connected))
+    shop = both.endpoints.named["shop"].address
+    text = "\n".join(export_lines(both.endpoints))
     assert f"export OPERATIONAL_SHOP_PORT={shop.port}\n" in text
-    assert f"export OPERATIONAL_PORT={both.connected.operational.port}\n" in text
-    found = status(both.connected.warehouse)
+    assert f"export OPERATIONAL_PORT={both.endpoints.operational.port}\n" in text
+    found = status(both.endpoints.warehouse)
     assert [source.name for source in found.sources] == ["", "shop"]
     assert f"127.0.0.1:{shop.port}" in found.sources[1].server
     assert len(as_tables(found)) == 3
     both.with_shop(replace(shop, port=free_port))
-    findings = {finding.subject: finding for finding in examine(both.connected, both.tables)}
+    findings = {finding.subject: finding for finding in examine(both.endpoints, both.tables)}
     assert findings["ours"].is_good
-    assert not findings[f"operational {both.connected.named['shop'].address}"].is_good
+    assert not findings[f"operational {both.endpoints.named['shop'].address}"].is_good
 
 
 def test_whole_warehouse_is_held_alone(both: TwoSources) -> None:
-    warehouse = both.connected.warehouse
+    warehouse = both.endpoints.warehouse
     with run_lock(warehouse), run_locks(warehouse) as other, pytest.raises(AnotherRun):
         other.share()
     with run_locks(warehouse) as first, run_locks(warehouse) as second:
@@ -349,10 +349,10 @@ def test_whole_warehouse_is_held_alone(both: TwoSources) -> None:
 
 def test_embedded_server_is_not_started_for_sources_with_a_name(both: TwoSources) -> None:
     settings = read_settings({}, Path("no such file"))
-    shop = both.connected.named
-    settings = replace(settings, warehouse=both.connected.warehouse, sources=shop)
+    shop = both.endpoints.named
+    settings = replace(settings, warehouse=both.endpoints.warehouse, sources=shop)
     with patch.object(embedded, "start", side_effect=AssertionError):
-        servers = connect_servers(settings, ["shop"])
+        servers = prepare_endpoints(settings, ["shop"])
         assert servers.source("shop") == shop["shop"]
         with pytest.raises(AssertionError):
-            connect_servers(settings, ["", "shop"])
+            prepare_endpoints(settings, ["", "shop"])

@@ -159,7 +159,7 @@ def test_verify_after_an_alter_names_the_column(
     items: Mirror, operational: OperationalDatabase
 ) -> None:
     operational.execute("alter table items modify n bigint")
-    result = verify_tables(items.connected, [items.table("items")], False, {})
+    result = verify_tables(items.endpoints, [items.table("items")], False, {})
     assert 'column "n" is bigint at the source, integer in the mirror' in str(
         result.tables[0].error
     )

@@ -112,7 +112,7 @@ def test_rows_that_the_comparison_fetches_are_told(
     assert fetched >= 0
     checked: list[Progress] = []
     verify_tables(
-        large.connected, [table], repair=True, accepted_deletes={}, progress=checked.append
+        large.endpoints, [table], repair=True, accepted_deletes={}, progress=checked.append
     )
     assert of(told, "fetched") or of(checked, "fetched")
     assert of(checked, "compared")[-1] == (30, 30, "ranges")

@@ -77,7 +77,7 @@ def test_text_without_unicode_is_stored_marked_and_noted_and_its_changes_are_see
     assert query(NOTED) == [('{"id": 2}', "v", octets)]
     again = mirror.extract_one(table)
     assert (again.applied.rows, again.verification.is_equal) == (0, True)
-    assert verify_tables(mirror.connected, [table], False, {}).exit_code == 0
+    assert verify_tables(mirror.endpoints, [table], False, {}).exit_code == 0
 
     operational.execute("update items set v = 'a?b' where id = 2")
     changed = mirror.extract_one(table)
@@ -331,7 +331,7 @@ def test_wide_text_without_unicode_is_noted_and_its_neighbours_arrive(
     ((text,),) = query("select left(v, 100) from mrr.items where id = 1")
     assert text.startswith("aaa") or text.startswith("a\u2400a")
     assert [column for _, column, _ in query(NOTED)] == ["v", "w"]
-    assert verify_tables(mirror.connected, [table], False, {}).exit_code == 0
+    assert verify_tables(mirror.endpoints, [table], False, {}).exit_code == 0
 
 
 def test_character_with_a_unicode_that_comes_back_otherwise_arrives_as_it_is(

@@ -77,7 +77,7 @@ def test_no_variable_of_libpq_changes_what_is_stored(
         if name in (variable, "all of them"):
             monkeypatch.setenv(variable, value)
     mirror.connection.close()
-    mirror.connection = connect(mirror.connected.warehouse)
+    mirror.connection = connect(mirror.endpoints.warehouse)
     outcome = mirror.extract_one(mirror.table("moments", cursor=None))
     assert (outcome.verification.is_equal, outcome.verification.repaired_rows) == (True, 0)
     assert query(READ) == STORED
@@ -116,7 +116,7 @@ def test_setting_of_the_database_changes_nothing(
     query(f"alter database {name} set {setting} = '{value}'")
     try:
         mirror.connection.close()
-        mirror.connection = connect(mirror.connected.warehouse)
+        mirror.connection = connect(mirror.endpoints.warehouse)
         if setting == "idle_session_timeout":
             # short enough to be seen, and long enough to connect on a busy machine
             time.sleep(0.5)
@@ -144,7 +144,7 @@ def test_zone_that_is_lost_is_no_equal_mirror(
     moments(operational)
     monkeypatch.setitem(SESSION, "timezone", "America/New_York")
     mirror.connection.close()
-    mirror.connection = connect(mirror.connected.warehouse)
+    mirror.connection = connect(mirror.endpoints.warehouse)
     for table in (
         mirror.table("moments", cursor=None),
         mirror.table("moments", key=(), cursor=None),
@@ -163,7 +163,7 @@ def test_interval_that_postgresql_calls_equal_is_named_and_mended(
     table = mirror.table("moments", cursor=None)
     mirror.extract_one(table)
     query(f"update mrr.moments set lasted = interval '{planted}'")
-    found = verify_tables(mirror.connected, [table], False, {})
+    found = verify_tables(mirror.endpoints, [table], False, {})
     assert found.exit_code == 1
     assert found.tables[0].verification.differences == ['{"id": 1}']
     outcome = mirror.extract_one(table)

@@ -49,7 +49,7 @@ def test_a_million_awkward_characters_cost_less_than_two_seconds_of_cpu(
     operational.execute("create table items (id int primary key, v mediumtext)")
     operational.execute(f"insert into items values (1, repeat('{character}', {PACKET_BYTES}))")
     table = mirror.table("items", cursor=None)
-    source = MySQLSource(mirror.connected.operational)
+    source = MySQLSource(mirror.endpoints.operational)
     started = time.process_time()
     known = source.describe(table)
     chunks = list(source.table(known).read(Fields(known.columns)))

@@ -40,7 +40,7 @@ MUTANTS = [
     ),
     Mutant(
         "lock-kept-alone",
-        "RunLock.let_others_in",
+        "RunLock.downgrade",
         'self._is_true("select pg_advisory_unlock(%s)", RUN_LOCK)',
         "pass",
         "after an upgrade, a run of one source keeps those of all others off",
@@ -112,7 +112,7 @@ MUTANTS = [
     Mutant(
         "sources-unknown",
         "open_source_of",
-        "if not servers.is_embedded(settings.address):",
+        "if not endpoints.is_embedded(settings.address):",
         "if False:",
         "a server that took a source's place is mirrored",
     ),

@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
+from commands.endpoints import Endpoints
 from commands.run import work
 from commands.run.work import Report, RunOptions, run
-from commands.servers import Connected
 from common import pause
 from extract import extraction
 from extract.declarations import MirroredTable
@@ -50,7 +50,7 @@ class RunOfTables:
     A table of 1,000 rows is loaded in bulk.
     """
 
-    connected: Connected
+    endpoints: Endpoints
     tables: list[MirroredTable]
     folder: Path
 
@@ -102,7 +102,7 @@ class HeldRun:
 
 def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
     limits = Limits(range_rows=100, rows_per_value=100, bulk_rows=1_000, bulk_bytes=1)
-    connected = replace(what.connected, limits=limits)
+    endpoints = replace(what.endpoints, limits=limits)
     if moment:
         _hold(moment, channel)
     with (
@@ -110,7 +110,7 @@ def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
         patch.object(extraction, "LANDING_FOLDER", what.folder),
     ):
         try:
-            result = run(connected, RunOptions(what.tables), Report())
+            result = run(endpoints, RunOptions(what.tables), Report())
         except BaseException as error:
             channel.send(f"{type(error).__name__}: {error}")
             raise

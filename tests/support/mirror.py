@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from extract.compare.reconcile import verify
 from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome, open_extraction
@@ -29,21 +29,21 @@ OLD = "2020-01-01"
 class Mirror:
     """Extracts tables as a run does, and advances their marks as a run that built them does."""
 
-    def __init__(self, connected: Connected, database: str, folder: Path) -> None:
-        self.connected = connected
+    def __init__(self, endpoints: Endpoints, database: str, folder: Path) -> None:
+        self.endpoints = endpoints
         self.database = database
         self.folder = folder
-        self.connection = connect(connected.warehouse)
+        self.connection = connect(endpoints.warehouse)
         upgrade(self.connection)
 
     @property
     def limits(self) -> Limits:
         """The figures by which it is extracted."""
-        return self.connected.limits
+        return self.endpoints.limits
 
     def limit(self, **figures: float | str) -> None:
         """Extract by other figures from now on."""
-        self.connected = replace(self.connected, limits=replace(self.limits, **figures))
+        self.endpoints = replace(self.endpoints, limits=replace(self.limits, **figures))
 
     def table(self, name: str, **changes: object) -> MirroredTable:
         """The declaration of `mrr.<name>`, a mirror of the table of that name."""
@@ -55,8 +55,8 @@ class Mirror:
     ) -> list[TableOutcome]:
         run_log = RunLog(self.connection, new_run_id())
         with open_extraction(
-            self.connected.operational,
-            self.connected.warehouse,
+            self.endpoints.operational,
+            self.endpoints.warehouse,
             run_log,
             folder=self.folder,
             limits=self.limits,
@@ -91,7 +91,7 @@ def pair_of(mirror: Mirror, source: MySQLSource, table: MirroredTable) -> TableP
 
 def verified(mirror: Mirror, table: MirroredTable) -> Verification:
     """What a comparison of every row says, which changes nothing."""
-    source = MySQLSource(mirror.connected.operational)
+    source = MySQLSource(mirror.endpoints.operational)
     try:
         with transaction(mirror.connection):
             return verify(pair_of(mirror, source, table))

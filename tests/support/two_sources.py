@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
+from commands.endpoints import Endpoints
 from commands.run import work
 from commands.run.work import Report, RunOptions, RunResult, run
-from commands.servers import Connected
 from common.settings import Address, SourceSettings
 from embedded import Servers
 from extract import extraction
@@ -24,7 +24,7 @@ COLUMNS = "(id int primary key auto_increment, name varchar(20), updated_at time
 class TwoSources:
     """Two servers with a table `items` each, mirrored as `ours` and `theirs`."""
 
-    connected: Connected
+    endpoints: Endpoints
     ours: OperationalDatabase
     theirs: OperationalDatabase
     folder: Path
@@ -38,8 +38,8 @@ class TwoSources:
 
     def with_shop(self, address: Address) -> None:
         """Let another server stand in the settings of `shop`."""
-        shop = replace(self.connected.named["shop"], address=replace(address, source="shop"))
-        self.connected = replace(self.connected, named={"shop": shop})
+        shop = replace(self.endpoints.named["shop"], address=replace(address, source="shop"))
+        self.endpoints = replace(self.endpoints, named={"shop": shop})
 
     def run(self, *tables: MirroredTable, **options: object) -> RunResult:
         """Run in this process, without dbt."""
@@ -47,16 +47,16 @@ class TwoSources:
             patch.object(work, "Builder", NothingToBuild),
             patch.object(extraction, "LANDING_FOLDER", self.folder),
         ):
-            return run(self.connected, RunOptions(list(tables) or self.tables, **options), Report())
+            return run(self.endpoints, RunOptions(list(tables) or self.tables, **options), Report())
 
     def beside(self, table: MirroredTable) -> RunOfTables:
         """A run of one table in a process of its own."""
-        return RunOfTables(self.connected, [table], self.folder)
+        return RunOfTables(self.endpoints, [table], self.folder)
 
 
 @contextmanager
 def two_sources(
-    connected: Connected, both: tuple[Servers, Servers], folder: Path
+    endpoints: Endpoints, both: tuple[Servers, Servers], folder: Path
 ) -> Iterator[TwoSources]:
     """A table of nine rows on each of the two servers; those of the second are older."""
     with ExitStack() as stack:
@@ -71,4 +71,4 @@ def two_sources(
                     (f"{number}-{row}", f"2024-01-0{row + 1} 0{1 - number}:00"),
                 )
         shop = SourceSettings(replace(both[1].operational, source="shop"))
-        yield TwoSources(replace(connected, named={"shop": shop}), ours, theirs, folder)
+        yield TwoSources(replace(endpoints, named={"shop": shop}), ours, theirs, folder)

@@ -64,7 +64,7 @@ CHANGES_OUT_OF_ORDER = """
 @contextmanager
 def source_through(mirror: Mirror, source: Proxy) -> Iterator[None]:
     """The mirror reads through the proxy, and directly again afterwards."""
-    direct = mirror.connected
-    mirror.connected = replace(direct, operational=source.address)
+    direct = mirror.endpoints
+    mirror.endpoints = replace(direct, operational=source.address)
     yield
-    mirror.connected = direct
+    mirror.endpoints = direct

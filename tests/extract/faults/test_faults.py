@@ -48,11 +48,11 @@ def narrow(
     with operational_connection(servers.operational_root) as root, root.cursor() as cursor:
         cursor.execute(f"create user {account} identified by 'narrow'")
         cursor.execute(f"grant select on {database}.items to {account}")
-        direct = tables.connected
+        direct = tables.endpoints
         reader = replace(direct.operational, user=f"narrow_{database}", password="narrow")
-        tables.connected = replace(direct, operational=reader)
+        tables.endpoints = replace(direct, operational=reader)
         yield tables
-        tables.connected = direct
+        tables.endpoints = direct
         cursor.execute(f"drop user {account}")
 
 
@@ -73,7 +73,7 @@ def test_column_that_may_not_be_read_any_more_is_not_taken_for_dropped(
     with operational_connection(servers.operational_root) as root, root.cursor() as cursor:
         cursor.execute(
             f"grant select (id, updated_at) on {operational.name}.others"
-            f" to {narrow.connected.operational.user}@127.0.0.1"
+            f" to {narrow.endpoints.operational.user}@127.0.0.1"
         )
     _, others = extract(narrow)
     assert isinstance(others.error, TableError)
@@ -133,7 +133,7 @@ def analyst(tables: Mirror) -> Iterator[Query]:
 
     It ends some time, so that who waits for it fails a test and does not hang there.
     """
-    with querying(tables.connected.warehouse) as run:
+    with querying(tables.endpoints.warehouse) as run:
         run("set lock_timeout = '100ms'")
         run("set idle_in_transaction_session_timeout = '10min'")
         run("begin isolation level repeatable read")

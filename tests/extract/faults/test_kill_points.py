@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import embedded
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from common.settings import PROJECT
 from embedded.mariadb import MariaDB
 from embedded.postgresql import PostgreSQL
@@ -116,7 +116,7 @@ class Killed:
         """Start what does not run; a port that was taken meanwhile is another one now."""
         self.servers = embedded.start(self.home)
         self.runs = RunOfTables(
-            Connected(self.servers.operational, self.servers.warehouse, None),
+            Endpoints(self.servers.operational, self.servers.warehouse, None),
             [MirroredTable("shop", name, "shop", name, ("id",), "updated_at") for name in ROWS],
             self.folder,
         )

@@ -16,7 +16,7 @@ import pymysql
 import pytest
 
 import embedded
-from commands.servers import Connected
+from commands.endpoints import Endpoints
 from common.errors import ServerError, TidemarkError
 from extract.mysql import session
 from operational.connection import connection as operational_connection
@@ -89,7 +89,7 @@ def test_source_lost_once_at_any_byte_stops_nothing(
     chance: random.Random,
     fault: Fault,
 ) -> None:
-    with proxy(tables.connected.operational) as source, source_through(tables, source):
+    with proxy(tables.endpoints.operational) as source, source_through(tables, source):
         extract(tables, full_refresh=True)
         whole = source.carried
         for number in range(1, CASES + 1):
@@ -108,7 +108,7 @@ def test_source_lost_once_at_any_byte_stops_nothing(
 def test_source_lost_once_before_its_session_is_set_up_stops_nothing(
     tables: Mirror, operational: OperationalDatabase, after: int
 ) -> None:
-    with proxy(tables.connected.operational) as source, source_through(tables, source):
+    with proxy(tables.endpoints.operational) as source, source_through(tables, source):
         change(operational)
         source.fault, source.left = Fault.CUT, after
         outcomes = extract(tables)
@@ -128,7 +128,7 @@ def test_source_lost_for_good_stops_tables_whole_or_not_at_all(
         print(f"{fault.value} after {left} bytes")
         outcomes = []
         with (
-            proxy(tables.connected.operational, fault=fault, is_lasting=True) as source,
+            proxy(tables.endpoints.operational, fault=fault, is_lasting=True) as source,
             source_through(tables, source),
             suppress(ServerError),
         ):
@@ -157,7 +157,7 @@ def test_connection_lost_between_two_statements_is_made_anew(
     acting: Acting,
 ) -> None:
     """As a server does that was restarted, or ends what has been idle for too long."""
-    reader = tables.connected.operational.user
+    reader = tables.endpoints.operational.user
 
     def end_idle_connections() -> None:
         time.sleep(1.2)
@@ -173,7 +173,7 @@ def test_slow_source_is_read_to_the_end(
     tables: Mirror, operational: OperationalDatabase, query: Query
 ) -> None:
     with (
-        proxy(tables.connected.operational, seconds_per_block=0.02) as source,
+        proxy(tables.endpoints.operational, seconds_per_block=0.02) as source,
         source_through(tables, source),
     ):
         assert [outcome.error for outcome in extract(tables, full_refresh=True)] == [None, None]
@@ -191,8 +191,8 @@ def test_warehouse_lost_at_any_byte_holds_each_table_whole_or_not_at_all(
     chance: random.Random,
     fault: Fault,
 ) -> None:
-    with proxy(tables.connected.warehouse, fault=fault) as warehouse:
-        tables.connected = replace(tables.connected, warehouse=warehouse.address)
+    with proxy(tables.endpoints.warehouse, fault=fault) as warehouse:
+        tables.endpoints = replace(tables.endpoints, warehouse=warehouse.address)
         tables.connection = connect(warehouse.address)
         extract(tables)
         whole = warehouse.carried
@@ -215,10 +215,10 @@ def test_warehouse_lost_at_any_byte_holds_each_table_whole_or_not_at_all(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_lock_of_a_run_that_was_unplugged_is_free_again(connected: Connected, query: Query) -> None:
+def test_lock_of_a_run_that_was_unplugged_is_free_again(endpoints: Endpoints, query: Query) -> None:
     """Neither end says a word; as PostgreSQL comes, the lock would be held for two hours."""
     with (
-        proxy(connected.warehouse, fault=Fault.UNPLUGGED) as warehouse,
+        proxy(endpoints.warehouse, fault=Fault.UNPLUGGED) as warehouse,
         run_lock(warehouse.address) as lock,
     ):
         warehouse.left = 0
@@ -227,14 +227,14 @@ def test_lock_of_a_run_that_was_unplugged_is_free_again(connected: Connected, qu
         assert warehouse.faults == 1
         held = "select count(*) from pg_locks where locktype = 'advisory'"
         wait_for(lambda: query(held) == [(0,)], "the lock is free")
-        with run_lock(connected.warehouse):
+        with run_lock(endpoints.warehouse):
             pass
 
 
 def test_commit_whose_answer_is_lost_is_found_done_by_the_next_run(
     tables: Mirror, operational: OperationalDatabase, query: Query
 ) -> None:
-    with proxy(tables.connected.warehouse, after_words=b"COMMIT") as warehouse:
+    with proxy(tables.endpoints.warehouse, after_words=b"COMMIT") as warehouse:
         tables.connection = connect(warehouse.address)
         with pytest.raises(ServerError, match="the connection is lost"):
             extract(tables)
@@ -242,7 +242,7 @@ def test_commit_whose_answer_is_lost_is_found_done_by_the_next_run(
     assert contents(query, "mrr.items") == contents(operational.execute, "items")
     changes = "select operation from mrr_state.change_log where table_name = 'others'"
     assert query(changes) == [("load",)]
-    tables.connection = connect(tables.connected.warehouse)
+    tables.connection = connect(tables.endpoints.warehouse)
     check_settled(tables, operational, query)
 
 
@@ -260,7 +260,7 @@ def test_commit_of_a_batch_of_ranges_whose_answer_is_lost_is_found_done_by_the_n
     for name in NAMES:
         operational.execute(hidden.format(name))
     query("update mrr_state.key_range set compared_at = null")
-    with proxy(tables.connected.warehouse) as warehouse:
+    with proxy(tables.endpoints.warehouse) as warehouse:
         tables.connection = connect(warehouse.address)
 
         def lose_the_next_commit() -> None:
@@ -273,29 +273,29 @@ def test_commit_of_a_batch_of_ranges_whose_answer_is_lost_is_found_done_by_the_n
             extract(tables)
         assert warehouse.faults == 1
     assert query("select id from mrr.items where name = 'hidden'") == [(7,)]
-    tables.connection = connect(tables.connected.warehouse)
+    tables.connection = connect(tables.endpoints.warehouse)
     check_settled(tables, operational, query)
 
 
 def test_landing_whose_commit_is_not_answered_is_landed_again(
     tables: Mirror, operational: OperationalDatabase, query: Query
 ) -> None:
-    with proxy(tables.connected.warehouse, after_words=b"COMMIT") as warehouse:
-        direct = tables.connected
-        tables.connected = replace(direct, warehouse=warehouse.address)
+    with proxy(tables.endpoints.warehouse, after_words=b"COMMIT") as warehouse:
+        direct = tables.endpoints
+        tables.endpoints = replace(direct, warehouse=warehouse.address)
         assert [outcome.error for outcome in extract(tables)] == [None, None]
         assert warehouse.faults == 1
-        tables.connected = direct
+        tables.endpoints = direct
     check_settled(tables, operational, query)
 
 
 def test_mark_whose_answer_is_lost_is_read_from_by_the_next_run(
     tables: Mirror, operational: OperationalDatabase, query: Query
 ) -> None:
-    with proxy(tables.connected.warehouse, after_words=b"insert into dwh.high_water") as warehouse:
+    with proxy(tables.endpoints.warehouse, after_words=b"insert into dwh.high_water") as warehouse:
         tables.connection = connect(warehouse.address)
         with pytest.raises(psycopg2.OperationalError):
             extract(tables)
         assert warehouse.faults == 1
-    tables.connection = connect(tables.connected.warehouse)
+    tables.connection = connect(tables.endpoints.warehouse)
     check_settled(tables, operational, query)

@@ -1,4 +1,4 @@
-"""Which servers a command works on: those that are set, or the embedded ones, started."""
+"""The endpoints of a command: the servers that are set, or the embedded ones, which it starts."""
 
 import os
 from collections.abc import Collection
@@ -20,15 +20,15 @@ from extract.limits import LIMITS, Limits
 from operational.seed import seed
 
 EMBEDDED_ADDRESSES = "TIDEMARK_EMBEDDED"
-"""The variable by which `env` says which of the addresses it wrote are of embedded servers."""
+"""The variable in which `env` marks those of its addresses that belong to embedded servers."""
 
 
 @dataclass(frozen=True)
-class Connected:
-    """The addresses of a command. `embedded` is set where one of them is the embedded server's.
+class Endpoints:
+    """The servers that a command works on, and how much it may ask of the sources.
 
-    `operational` is the source without a name, None where a command has no use for one that is not
-    set; `named` are the others.
+    `operational` is the source without a name; None if it is not set and the command does not use
+    it. `named` are the sources with a name. `embedded` is set if one of the servers is embedded.
     """
 
     operational: Address | None
@@ -47,8 +47,8 @@ class Connected:
             host, user, password = (setting_of(name, part) for part in ("HOST", "USER", "PASSWORD"))
             raise SettingError(
                 host,
-                f"not set, and tables of the source {name} are declared",
-                f"Set {host}, {user} and {password}, or take `source: {name}` out of them.",
+                f'not set, but tables of the source "{name}" are declared',
+                f"Set {host}, {user} and {password}, or remove `source: {name}` from them.",
             )
         return self.named[name]
 
@@ -56,21 +56,21 @@ class Connected:
         return self.embedded is not None and source == self.embedded.operational
 
 
-def connect_servers(settings: Settings, sources: Collection[str] = ("",)) -> Connected:
-    """The servers of the settings; the embedded ones are started, and made where they are not.
+def prepare_endpoints(settings: Settings, sources: Collection[str] = ("",)) -> Endpoints:
+    """The servers of the settings. Embedded ones are started, and created if they do not exist.
 
-    `sources` are the names of those that the command reads.
+    `sources` are the names of the sources that the command reads.
     """
     known = embedded.known()
     operational = _set_address(settings.operational, known.operational if known else None)
     warehouse = _set_address(settings.warehouse, known.warehouse if known else None)
     how = settings.duty, settings.snapshot_seconds
     if warehouse and (operational or "" not in sources):
-        return Connected(operational, warehouse, None, *how, named=settings.sources)
+        return Endpoints(operational, warehouse, None, *how, named=settings.sources)
     servers = embedded.start()
     if operational is None:
         seed(servers)
-    return Connected(
+    return Endpoints(
         operational or servers.operational,
         warehouse or servers.warehouse,
         servers,
@@ -80,19 +80,19 @@ def connect_servers(settings: Settings, sources: Collection[str] = ("",)) -> Con
 
 
 def fingerprint(address: Address) -> str:
-    """What tells an embedded server's address of this checkout from every other, without its port.
+    """A hash that identifies the address of an embedded server of this checkout; without its port.
 
-    It outlives the server, whose password is made anew with it.
+    It still does when the server is gone: a new one has a new password.
     """
     facts = "\0".join((str(HOME), address.host, address.user, address.password))
     return sha256(facts.encode()).hexdigest()[:32]
 
 
 def _set_address(configured: Address | None, known: Address | None) -> Address | None:
-    """The address that is set, None where none is or where it is the embedded server's own.
+    """The address that is set; None if none is, or if it is that of the embedded server.
 
-    Its password, made at random for this checkout, is what tells; its port may have moved. Of
-    servers that are gone, with their passwords, the lines that `env` wrote for them tell.
+    The embedded server is recognized by its password, which is random for this checkout, since its
+    port may have changed; one that is gone, by the fingerprint that `env` wrote.
     """
     if configured is None:
         return None
