@@ -165,7 +165,7 @@ def _table(source: MySQLSource, table: MirroredTable) -> Finding:
         description = source.describe(table)
     except (TidemarkError, pymysql.err.Error) as error:
         return _of_error(as_table_error(table.name, error))
-    return Finding(table.name, f"{table.source_name}, about {description.estimated_rows} rows")
+    return Finding(table.name, f"{table.source_table}, about {description.estimated_rows} rows")
 
 
 def _warehouse(address: Address) -> Iterator[Finding]:

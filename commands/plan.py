@@ -77,7 +77,7 @@ def plan(
 
 
 def _refused(table: MirroredTable, error: TidemarkError) -> PlannedTable:
-    return PlannedTable(table.name, table.source_name, error=error)
+    return PlannedTable(table.name, table.source_table, error=error)
 
 
 def _planned(
@@ -95,7 +95,7 @@ def _planned(
     except DRIVER_ERRORS as error:
         return _refused(declaration, as_table_error(declaration.name, error))
     rows = table.estimated_rows
-    return PlannedTable(declaration.name, declaration.source_name, rows, reading)
+    return PlannedTable(declaration.name, declaration.source_table, rows, reading)
 
 
 def _marks(warehouse: Connection, address: Address) -> dict[str, Mark]:

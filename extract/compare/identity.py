@@ -1,9 +1,10 @@
-"""Is it the source that was mirrored before? Each source of a warehouse has a pin of its own.
+"""Checks that the source is the one that was mirrored before. Each source has its own pin.
 
-A staging server, or the restore of last night, would look like a mass of deletes and changes. What
-a server says of itself does not tell: a container that was made anew has another name and the same
-data, and a copy may have the same name and other data. So the declared tables are asked: when they
-were made, and, where that does not settle it, for some of the rows that the mirror holds.
+A staging server, or last night's backup restored on another server, would look like a mass of
+deletes and changes. The identity that a server reports does not decide this: a recreated container
+has a new identity and the same data, and a copy may have the same identity and other data. So the
+check looks at the declared tables: when they were created and, if that is not enough, whether the
+source has some of the rows that the mirror holds.
 """
 
 from collections.abc import Iterator
@@ -28,16 +29,16 @@ from warehouse.connection import transaction
 log = get_logger(__name__)
 
 DESCRIBED_TABLES = 50
-ASKED_TABLES = 10
-"""So many tables are looked at, and asked for rows, at most."""
+SAMPLED_TABLES = 10
+"""At most so many tables are described, and at most so many of them are sampled."""
 NEWEST_ROWS = 20
 OLDEST_ROWS = 10
 IS_NEWEST = '"is newest "'
-"""A name that no column can have: those of the source never end with a space."""
+"""No column has this name: MySQL allows no column name that ends with a space."""
 
 
 class SourceChanged(TidemarkError):
-    """The operational server is not the one that this warehouse mirrors."""
+    """The operational server is not the one that this warehouse has mirrored so far."""
 
     def __init__(self, source: Address, found: str, pinned: str, evidence: str) -> None:
         self.found = found
@@ -46,15 +47,16 @@ class SourceChanged(TidemarkError):
         super().__init__(
             f"operational {source}",
             f"this is {named}: {evidence}; nothing was read",
-            f"If it took the other's place for good, say so once: --accept-source '{accepted}'",
+            f"If it has replaced the other for good, run once with --accept-source '{accepted}'.",
         )
 
 
 @dataclass(frozen=True)
 class Sample:
-    """How some rows of the mirror were found at the source.
+    """How many rows of a sample of the mirror the source still has.
 
-    As they were mirrored, or stamped later; otherwise, or stamped earlier; not at all.
+    `kept` rows have the mirrored values or a later cursor, `other` rows have other values, and
+    `gone` rows are not there.
     """
 
     kept: int = 0
@@ -68,7 +70,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the rows of a table say of its server."""
+    """What a sample of the rows of one table shows about the server."""
 
     name: str
     has_cursor: bool
@@ -76,10 +78,10 @@ class Evidence:
     oldest: Sample
 
     @property
-    def speaks_for_it(self) -> bool | None:
-        """True, False, or None where none of the rows is there, as in a table that is emptied.
+    def is_same_source(self) -> bool | None:
+        """True, False, or None if no row of the sample is there, as in a table that was emptied.
 
-        A copy of last night has the oldest rows, and lacks the newest.
+        A copy of last night has the oldest rows and lacks the newest.
         """
         if self.newest.kept * 2 > self.newest.rows:
             return True
@@ -96,9 +98,9 @@ class Evidence:
 def check_identity(
     connection: Connection, source: Source, tables: list[MirroredTable], accepted: str | None
 ) -> None:
-    """Pin a source at its first run; later, raise SourceChanged where it is another one.
+    """Pin a source in its first run; raise SourceChanged if it is another one in a later run.
 
-    `accepted` is the identity that the user lets take the pinned one's place.
+    `accepted` is the identity that the user permits to replace the pinned one.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -109,24 +111,24 @@ def check_identity(
     pinned = row[0] if row else _mirrored_before(connection, source, tables)
     if pinned is not None and accepted != source.identity:
         with transaction(connection):
-            against = _evidence_against(connection, source, tables, pinned)
-        if against:
-            raise SourceChanged(source.address, source.identity, pinned, against)
+            evidence = _evidence_against(connection, source, tables, pinned)
+        if evidence:
+            raise SourceChanged(source.address, source.identity, pinned, evidence)
     _pin(connection, source)
 
 
 def check_accepted(source: Source, accepted: str | None) -> None:
-    """Raise UsageError where the user accepts another server than the one that answers."""
+    """Raise UsageError if the user accepts another server than the one that answers."""
     if accepted is not None and accepted != source.identity:
         raise UsageError(
             f"--accept-source {_as_accepted(source.address, accepted)}",
             f"the server that answers is {source.identity}",
-            "Give that, as the refusal names it; without a refusal, leave the option out.",
+            "Give the value that the refusal named; if no run was refused, leave the option out.",
         )
 
 
 def _as_accepted(source: Address, identity: str) -> str:
-    """What the option takes to let a server in."""
+    """The value of the option `--accept-source` that accepts a server."""
     return f"{source.source}={identity}" if source.source else identity
 
 
@@ -148,10 +150,10 @@ def _pin(connection: Connection, source: Source) -> None:
 def _mirrored_before(
     connection: Connection, source: Source, tables: list[MirroredTable]
 ) -> str | None:
-    """What is pinned for a source with a name that is new, where its tables are mirrored already.
+    """What counts as the pin of a named source without one, if its tables are mirrored already.
 
-    They came from another source, which has changed its name, or never was theirs. None where
-    nothing of them is mirrored.
+    Their rows came from another source, or from this one under another name. None if none of the
+    tables is mirrored.
     """
     if not source.address.source:
         return None
@@ -163,51 +165,55 @@ def _mirrored_before(
 def _evidence_against(
     connection: Connection, source: Source, tables: list[MirroredTable], pinned: str
 ) -> str | None:
-    """Why it is another source than the one that was mirrored; None where it is the same."""
+    """Why this is not the source that was mirrored; None if it is the same."""
     mirrors, is_known = [], False
     for mirror in _mirrors(connection, source, tables):
         is_known = is_known or mirror.is_known()
         if is_known and source.identity == pinned:
             return None
         mirrors.append(mirror)
-    # stamps say more: without one, a row that was changed looks like another one
+    # tables with a cursor first: without one, a row that was changed looks like another row
     mirrors.sort(key=lambda mirror: mirror.table.cursor_column is None)
-    asked = [_ask(source, mirror) for mirror in mirrors[:ASKED_TABLES]]
-    return judge([one for one in asked if one], source.identity == pinned, is_known)
+    evidence = [_evidence_of(source, mirror) for mirror in mirrors[:SAMPLED_TABLES]]
+    return judge([one for one in evidence if one], source.identity == pinned, is_known)
 
 
-def judge(asked: list[Evidence], has_same_name: bool, is_known: bool) -> str | None:
-    """Why the server that its tables tell of is another one; None where it is the same."""
+def judge(evidence: list[Evidence], has_same_identity: bool, is_known: bool) -> str | None:
+    """Why the evidence is of another source; None if it is the same.
+
+    Tables with a cursor decide; if they show nothing, the majority of the others does. `is_known`
+    is True if some table was neither altered nor rebuilt since it was last read.
+    """
     for has_cursor in (True, False):
-        speaking = [one for one in asked if one.has_cursor == has_cursor]
-        against = [one for one in speaking if one.speaks_for_it is False]
-        in_favour = [one for one in speaking if one.speaks_for_it]
+        considered = [one for one in evidence if one.has_cursor == has_cursor]
+        against = [one for one in considered if one.is_same_source is False]
+        in_favour = [one for one in considered if one.is_same_source]
         if against and (has_cursor or len(against) >= len(in_favour)):
             return str(against[0])
         if in_favour:
             return None
-    if is_known or (has_same_name and len(asked) < 2):
+    if is_known or (has_same_identity and len(evidence) < 2):
         return None
-    return str(asked[0]) if asked else "nothing that was mirrored shows that it is the same"
+    return str(evidence[0]) if evidence else "no mirrored row shows that it is the same"
 
 
 def _mirrors(
     connection: Connection, source: Source, tables: list[MirroredTable]
 ) -> Iterator[MirrorTable]:
-    """The tables that both sides have, under the same key."""
+    """The tables that exist on both sides with the same key."""
     for declaration in tables[:DESCRIBED_TABLES]:
         try:
             mirror = MirrorTable(connection, source.describe(declaration), "")
         except DRIVER_ERRORS as error:
-            # what keeps a table from being read is told where it is read
-            log.info("%s says nothing of its server: %s", declaration.name, error)
+            # why a table cannot be read is reported when the run reads it
+            log.info("%s: not used to identify the source: %s", declaration.name, error)
             continue
         if mirror.keys and mirror.shape.has_its_key():
             yield mirror
 
 
-def _ask(source: Source, mirror: MirrorTable) -> Evidence | None:
-    """Ask the source for some rows that the mirror holds; None where it holds none."""
+def _evidence_of(source: Source, mirror: MirrorTable) -> Evidence | None:
+    """Compare a sample of the mirror's rows with the source; None if the mirror is empty."""
     table, cursor = mirror.table, mirror.cursor
     keys = _sample_keys(mirror)
     if not keys:
@@ -218,7 +224,7 @@ def _ask(source: Source, mirror: MirrorTable) -> Evidence | None:
     chunks = source.table(table).read_keys(Fields(table.columns), keys)
     copy_chunks(cursor, "identity_source", chunks, mirror.name)
     samples = {False: Sample(), True: Sample()}
-    cursor.execute(_count_as_found(mirror))
+    cursor.execute(_sample_counts(mirror))
     for is_newest, *counts in cursor.fetchall():
         samples[is_newest] = Sample(*counts)
     has_cursor = table.cursor_column is not None
@@ -226,7 +232,7 @@ def _ask(source: Source, mirror: MirrorTable) -> Evidence | None:
 
 
 def _sample_keys(mirror: MirrorTable) -> list[Key]:
-    """Put the keys of the newest and the oldest rows into `identity_sample`."""
+    """Store the keys of the newest and the oldest rows in `identity_sample`, and return them."""
     names, cursor = ", ".join(mirror.keys), mirror.cursor
     cursor.execute("drop table if exists identity_sample")
     cursor.execute(
@@ -243,7 +249,7 @@ def _sample_keys(mirror: MirrorTable) -> list[Key]:
 
 
 def _newest(table: TableDescription, relation: str) -> str:
-    """The newest rows, but for those of the overlap: a fail-over may have lost the very last."""
+    """The newest rows, without those of the overlap: a failover may have lost the very last."""
     column = table.cursor_column
     if column is None:
         last = ", ".join(f"{quoted(name)} desc" for name in table.declaration.key)
@@ -261,7 +267,8 @@ def _newest(table: TableDescription, relation: str) -> str:
     )
 
 
-def _count_as_found(mirror: MirrorTable) -> str:
+def _sample_counts(mirror: MirrorTable) -> str:
+    """A query for the fields of Sample, for the newest rows and for the oldest."""
     names, first = ", ".join(mirror.keys), mirror.keys[0]
     types = mirror.shape.existing_types()
     shared = [c for c in mirror.table.columns if types.get(c.name) == c.mirror_type]

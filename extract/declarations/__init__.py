@@ -1,4 +1,4 @@
-"""What the dbt sources declare of the mirrored tables, held to rules, with file and line."""
+"""Reads and checks the declarations of mirrored tables in the dbt sources."""
 
 from extract.declarations.tables import (
     SOURCES,

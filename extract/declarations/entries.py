@@ -1,6 +1,6 @@
-"""An entry of a YAML file, read key by key, and the rules that its values are held to.
+"""An entry of a YAML file, read key by key, and the rules for its values.
 
-A rule is a function that says what to do about a wrong value, and None of a right one.
+A rule is a function that returns None for a valid value, and the text of the hint for any other.
 """
 
 import re
@@ -18,13 +18,13 @@ NAME = re.compile(r"[\w-]+")
 SOURCE_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 SOURCE_NAME_LENGTH = 48
 JINJA = re.compile(r"{[{%#]")
-IN_QUOTES = ", in quotes where YAML takes it for a number, a date or a yes."
+IN_QUOTES = ", in quotes if YAML would read it as a number, a date or a boolean."
 
 
 class Entry:
-    """A mapping of a file, read key by key; what is wrong with it goes to `faults`.
+    """A mapping in a file, read key by key; errors are appended to `faults`.
 
-    `values` is None for what should have been a mapping, and was refused for being none.
+    `values` is None if the entry should have been a mapping and was refused because it is not.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class Entry:
         self._path = path
 
     def place(self, key: str | None = None) -> str:
-        """Where a key stands, or the entry itself."""
+        """The file and line of a key, or of the entry itself."""
         return f"{self._file} line {self.values.lines.get(key, self.values.line)}"
 
     def refuse(self, key: str, problem: str, hint: str) -> None:
         self._faults.append(SettingError(f"{self.subject} in {self.place(key)}", problem, hint))
 
     def value(self, key: str, rule: Rule, default: Any = None) -> Any:
-        """The value of a key, or the default where it is not there or wrong."""
+        """The value of a key; the default if the key is missing or its value is wrong."""
         if key not in self.values:
             return default
         value = self.values[key]
@@ -61,17 +61,17 @@ class Entry:
         return default
 
     def required(self, key: str, rule: Rule) -> Any:
-        """The same for a value that must be there."""
+        """The value of a key that must be given; None if it is missing or wrong."""
         if key not in self.values and not self._is_refused:
             self.refuse(key, f"{self._path}{key} is missing", rule(None) or "")
         return self.value(key, rule)
 
     def never(self, key: str, hint: str) -> None:
-        """Refuse the key, whatever its value."""
+        """Refuse the key, whatever its value is."""
         self.value(key, lambda value: hint)
 
     def part(self, key: str, path: str = "") -> "Entry":
-        """The mapping below a key, an empty one where there is none."""
+        """The mapping below a key; an empty one if there is none."""
         value = self.value(key, a_mapping)
         if key not in self.values and not self._is_refused:
             value = Mapping(self.values.line)
@@ -84,7 +84,7 @@ class Entry:
                 self.refuse(
                     key,
                     f'"{key}" is not known in config.meta',
-                    f"Known are: {', '.join(sorted(known))}.",
+                    f"The known keys are: {', '.join(sorted(known))}.",
                 )
 
 
@@ -93,50 +93,51 @@ def a_name(value: Any) -> str | None:
         return f"Give a name of letters, digits, _ and -{IN_QUOTES}"
     if len(value.encode()) > NAME_BYTES:
         return (
-            f"PostgreSQL cuts a name after {NAME_BYTES} bytes; this one has {len(value.encode())}."
+            f"PostgreSQL truncates names to {NAME_BYTES} bytes; this one has {len(value.encode())}."
         )
     return None
 
 
-def a_source_name(value: Any) -> str | None:
+def a_mysql_name(value: Any) -> str | None:
+    """The name of something at the source: a database, a table, a column or an engine."""
     if not isinstance(value, str) or not value.strip():
         return f"Give the name that it has at the source{IN_QUOTES}"
     if len(value) > 64 or value.endswith(" ") or JINJA.search(value):
-        return "Give a name that MySQL allows, as it is: it is not a template."
+        return "Give a name that MySQL allows, literally: templates are not rendered."
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
-        return "Take the control character out."
+        return "Remove the control character."
     return None
 
 
-def a_server(value: Any) -> str | None:
-    """The name of a source: it stands in the names of settings, and in that of a schema."""
+def a_source_name(value: Any) -> str | None:
+    """The name of a source, which becomes part of the names of its settings and its schema."""
     if not isinstance(value, str) or not SOURCE_NAME.fullmatch(value):
         return f"Give a name of letters and digits, with single _ between them{IN_QUOTES}"
     if len(value) > SOURCE_NAME_LENGTH:
         return f"Give a name of at most {SOURCE_NAME_LENGTH} characters."
     if value.lower() in RESERVED_SOURCES:
-        return "Give another name; `env` writes settings of this one."
+        return "Give another name; `env` writes settings with this one."
     return None
 
 
 def a_column(value: Any) -> str | None:
     if value is None:
         return "Name a column, or leave it out."
-    return a_source_name(value)
+    return a_mysql_name(value)
 
 
 def a_key(value: Any) -> str | None:
     if not isinstance(value, Sequence):
-        return "Give `key` as a list of columns, [] for none."
+        return "Give `key` as a list of columns, or [] if the table has no key."
     for column in value:
-        if hint := a_source_name(column):
+        if hint := a_mysql_name(column):
             return hint
     if len(set(value)) < len(value):
         return "Name each column of the key once."
     return None
 
 
-def a_switch(value: Any) -> str | None:
+def a_boolean(value: Any) -> str | None:
     return None if isinstance(value, bool) else "Give true or false, without quotes."
 
 
@@ -154,11 +155,11 @@ def a_list(key: str) -> Rule:
 
 
 def list_of(key: str) -> str:
-    return f"Give `{key}` as a list: each begins with `- name:`."
+    return f"Give `{key}` as a list; each of its items begins with `- name:`."
 
 
 def shown(value: Any) -> str:
-    """A value of the file, for a message."""
+    """A value of the file as a message shows it."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, Sequence):

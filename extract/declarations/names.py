@@ -1,7 +1,8 @@
-"""Names that PostgreSQL would take for one, among mirrored tables and among dbt's models.
+"""Finds names of mirrored tables and of dbt's models that PostgreSQL or dbt would confuse.
 
-PostgreSQL cuts a name after 63 bytes, at the start of a character. dbt makes a table beside the
-one it replaces, under the same name with a suffix, and cuts the name for it.
+PostgreSQL truncates a name to 63 bytes, without splitting a character. dbt builds a new table
+beside the one that it replaces, under the same name with a suffix, and truncates the name to make
+room.
 """
 
 import re
@@ -13,19 +14,19 @@ from extract.declarations.yaml_lines import Mapping, read_yaml
 
 NAME_BYTES = 63
 MODEL_SUFFIXES = ("__dbt_tmp", "__dbt_backup", "__changed", "_open")
-"""What dbt and our macros put behind the name of a model, in its schema."""
+"""The suffixes that dbt and the project's macros append to a model's name for other relations."""
 KEY_NAME = re.compile(r"(.+)_pkey\d*", re.DOTALL)
 SNAPSHOT = re.compile(r"{%-?\s*snapshot\s+(\w+)")
 
 
 def stored(name: str, suffix: str = "") -> str:
-    """The name with a suffix, as much of it as fits before the suffix."""
+    """The name with a suffix, truncated as PostgreSQL does it: by bytes."""
     room = NAME_BYTES - len(suffix.encode())
     return name.encode()[:room].decode(errors="ignore") + suffix
 
 
 def clashes(places: Iterable[tuple[str, str]]) -> Iterator[SettingError]:
-    """What is wrong with the names of mirrored tables, each given with its place in a file."""
+    """The errors in the names of mirrored tables; each name is given with its place in a file."""
     known: dict[str, tuple[str, str]] = {}
     for name, place in places:
         other, at = known.setdefault(stored(name).lower(), (name, place))
@@ -33,13 +34,13 @@ def clashes(places: Iterable[tuple[str, str]]) -> Iterator[SettingError]:
             continue
         if other == name:
             yield SettingError(
-                f"{name} in {place}", f"declared twice, in {at} too", "Keep one of the two."
+                f"{name} in {place}", f"declared twice, also in {at}", "Keep one of the two."
             )
         else:
             yield SettingError(
                 f"{name} in {place}",
-                f"differs from {other} in {at} by case alone",
-                "dbt takes the two for one table; give one of them another name.",
+                f"differs from {other} in {at} only in case",
+                "dbt does not distinguish the two; give one of them another name.",
             )
     keys = {stored(name, "_pkey").removesuffix("_pkey"): name for name, _ in known.values()}
     for name, place in known.values():
@@ -53,7 +54,7 @@ def clashes(places: Iterable[tuple[str, str]]) -> Iterator[SettingError]:
 
 
 def clashes_of_models(project: Path) -> Iterator[SettingError]:
-    """What is wrong with the names of the models and snapshots of a dbt project."""
+    """The errors in the names of the models, seeds and snapshots of a dbt project."""
     known: dict[tuple[str, str], str] = {}
     for schema, name in sorted(set(_models(project))):
         made = [name, *(_made_by_dbt(name, suffix) for suffix in MODEL_SUFFIXES)]
@@ -61,8 +62,8 @@ def clashes_of_models(project: Path) -> Iterator[SettingError]:
         if len(longest.encode()) > NAME_BYTES:
             yield SettingError(
                 name,
-                f'dbt makes a relation "{longest}" for it, of {len(longest.encode())} bytes',
-                f"PostgreSQL cuts a name after {NAME_BYTES} bytes; give the model a shorter one.",
+                f'dbt creates a relation "{longest}" for it, of {len(longest.encode())} bytes',
+                f"PostgreSQL truncates names to {NAME_BYTES} bytes; give the model a shorter one.",
             )
             continue
         others = [known.setdefault((schema, relation.lower()), name) for relation in made]
@@ -70,14 +71,14 @@ def clashes_of_models(project: Path) -> Iterator[SettingError]:
             if other != name:
                 yield SettingError(
                     name,
-                    f'dbt makes a relation "{relation}" for it, and for {other} too',
-                    "Let the two names differ earlier, and by more than a suffix of dbt's.",
+                    f'dbt creates a relation "{relation}" both for it and for {other}',
+                    "Choose names that differ earlier, and by more than a suffix that dbt appends.",
                 )
                 break
 
 
 def _made_by_dbt(name: str, suffix: str) -> str:
-    """The name with a suffix, cut as dbt does it: by characters."""
+    """The name with a suffix, truncated as dbt does it: by characters."""
     return name[: NAME_BYTES - len(suffix)] + suffix
 
 

@@ -1,7 +1,7 @@
-"""The mirrored tables, as the dbt sources YAML declares them: the one place where they stand.
+"""The mirrored tables, which are declared in the YAML files of the dbt sources and nowhere else.
 
-dbt reads the same files. What it would take otherwise than the extractor is refused, and so is
-whatever else is wrong, all of it at once, before a server is asked for anything.
+dbt reads the same files. What dbt would understand differently from the extractor is refused like
+any other error. All errors are reported together, before any server is contacted.
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from common.errors import SettingError
 from common.settings import DBT_PROJECT
 from extract.declarations.entries import (
     Entry,
+    a_boolean,
     a_column,
     a_key,
     a_list,
+    a_mysql_name,
     a_name,
     a_number,
-    a_server,
     a_source_name,
-    a_switch,
     list_of,
     shown,
 )
@@ -41,24 +41,25 @@ TABLE_META = {
 }
 SOURCE_META = {DATABASE, "source", "demo"}
 OVERLAP_SECONDS = 600
-"""How far a window reaches back before the last read, for transactions that commit late."""
+"""How far a window reaches back, for transactions that commit late."""
 OVERLAP_VALUES = 1_000
-"""The same for a cursor that is a number: how far below the highest one seen."""
+"""The same for a numeric cursor: how far below the highest value seen the window begins."""
 VERIFY_WITHIN_SECONDS = 24 * 3600
-"""Every row of a large table is compared once in so many seconds, some at each run."""
+"""The time within which every row of a large table is compared once; each run compares some."""
 YEAR = 366 * 24 * 3600
-FAULTS_TOLD = 20
-QUOTE = "The mirror's names are quoted; leave it out, or give true."
+SHOWN_FAULTS = 20
+QUOTING_HINT = "The mirror's names are quoted; leave it out, or give true."
 
 
 @dataclass(frozen=True)
 class MirroredTable:
-    """One table of the source, and what the extractor must know of it.
+    """One table of the source, as it is declared.
 
-    `name` is the mirror's (`mrr_fact_sales`), `table` the source's (`sales`), `key` the columns
-    that identify a row there, `cursor` the column that a change moves on, or None.
-    `allow_engine` names a storage engine that is read although reading it blocks its writers.
-    `source` is the name of the source in the settings, empty for the one without a name.
+    `name` is its name in the mirror (`mrr_fact_sales`), `table` its name at the source (`sales`).
+    `key` are the columns that identify a row; `cursor` is the column that grows whenever a row
+    changes, or None. `allow_engine` is a storage engine that is permitted although it blocks
+    writers while it is read, or can lose rows. `source` is the name of the source in the settings,
+    empty for the one without a name.
     """
 
     domain: str
@@ -75,28 +76,28 @@ class MirroredTable:
     source: str = ""
 
     @property
-    def source_name(self) -> str:
-        """The table as the source's people call it, for messages: `sales.customers`."""
+    def source_table(self) -> str:
+        """The table's name at the source with its database, for messages: `sales.customers`."""
         return f"{self.database}.{self.table}"
 
 
 class WrongDeclarations(SettingError):
-    """Everything that is wrong with the declarations; each of `faults` has its own hint."""
+    """All errors in the declarations; each of `faults` has its own hint."""
 
     def __init__(self, faults: list[SettingError]) -> None:
         self.faults = faults
         super().__init__(faults[0].subject, faults[0].problem, faults[0].hint)
-        told = [str(fault) for fault in faults[:FAULTS_TOLD]]
-        if len(faults) > FAULTS_TOLD:
-            told.append(f"and {len(faults) - FAULTS_TOLD} more like these")
-        self.args = ("\n".join(told),)
+        messages = [str(fault) for fault in faults[:SHOWN_FAULTS]]
+        if len(faults) > SHOWN_FAULTS:
+            messages.append(f"and {len(faults) - SHOWN_FAULTS} more like these")
+        self.args = ("\n".join(messages),)
 
 
 def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
     """Every declared table, in the order of the files. Raises WrongDeclarations."""
     faults: list[SettingError] = []
     tables: list[tuple[str, MirroredTable]] = []
-    faults += _faults_of_the_project(project / "dbt_project.yml")
+    faults += _faults_in_project_file(project / "dbt_project.yml")
     for path in _yaml_files(project / "models"):
         if path.is_relative_to(project / "models" / "mrr"):
             tables += _tables_in(path, faults)
@@ -110,14 +111,14 @@ def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:
-    """The files that dbt reads for YAML."""
+    """The YAML files that dbt reads."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in (".yml", ".yaml") and path.name[0] not in ".#~":
             yield path
 
 
 def _tables_in(path: Path, faults: list[SettingError]) -> list[tuple[str, MirroredTable]]:
-    """The tables that a file declares, each with its place."""
+    """The tables that a file declares, each with its file and line."""
     try:
         content = read_yaml(path)
         _check_list("sources", content, path.name)
@@ -146,8 +147,10 @@ def _check_list(key: str, content: Any, file: str) -> None:
 
 
 def _is_mirrored(source: Mapping) -> bool:
-    """True for a source of mirrored tables, or what was meant for one; false for the control
-    tables, which `dwh` and `mrr_state` hold."""
+    """True if a source declares mirrored tables, or was meant to.
+
+    False for a source of control tables, which are in `dwh` and `mrr_state`.
+    """
     config = source.get("config", Mapping())
     places = [source.get("meta", Mapping())]
     places.append(config.get("meta", Mapping()) if isinstance(config, Mapping) else None)
@@ -157,26 +160,26 @@ def _is_mirrored(source: Mapping) -> bool:
 
 
 def _misplaced_sources(path: Path) -> Iterator[SettingError]:
-    """The sources of mirrored tables in a file where nobody looks for them."""
+    """The errors for sources of mirrored tables outside models/mrr, where they are not read."""
     try:
         content = read_yaml(path) if DATABASE.encode() in path.read_bytes() else None
     except (OSError, SettingError):
-        return  # dbt reads it too, and tells
+        return  # dbt reads the file too, and reports it
     sources = content.get("sources") if isinstance(content, Mapping) else None
     for source in sources if isinstance(sources, Sequence) else []:
         if isinstance(source, Mapping) and _is_mirrored(source):
             yield SettingError(
                 f"{source.get('name')} in {path.name} line {source.line}",
-                f"its tables would not be mirrored from the folder {path.parent.name}",
+                f"is in the folder {path.parent.name}, where its tables would not be mirrored",
                 "Move the file below models/mrr/.",
             )
 
 
-def _faults_of_the_project(path: Path) -> Iterator[SettingError]:
-    """What dbt_project.yml says of sources and is not read from there."""
+def _faults_in_project_file(path: Path) -> Iterator[SettingError]:
+    """The errors for settings of sources in dbt_project.yml, which the extractor does not read."""
     content = read_yaml(path) if path.exists() else Mapping()
     if not isinstance(content, Mapping):
-        return  # dbt tells
+        return  # dbt reports it
     waiting = [content.get("sources")]
     while waiting:
         part = waiting.pop()
@@ -187,36 +190,37 @@ def _faults_of_the_project(path: Path) -> Iterator[SettingError]:
             if str(key).lstrip("+") in ("enabled", "meta"):
                 yield SettingError(
                     f"{path.name} line {part.lines[key]}",
-                    f"sources have {key} here, which the extractor would not know",
-                    "Say it in the declaration of the source.",
+                    f"sources have {key} here, which the extractor does not read",
+                    "Move it to the declaration of the source.",
                 )
     quoting = content.get("quoting")
     if isinstance(quoting, Mapping):
         for key, value in quoting.items():
             if value is not True:
                 place = f"{path.name} line {quoting.lines[key]}"
-                yield SettingError(place, f"quoting.{key} is {shown(value)}", QUOTE)
+                yield SettingError(place, f"quoting.{key} is {shown(value)}", QUOTING_HINT)
 
 
 def _tables_of(
     values: Mapping, file: str, faults: list[SettingError]
 ) -> Iterator[tuple[str, MirroredTable]]:
+    """The tables of one source, each with its file and line."""
     source = Entry(_named(values, "a source"), file, values, faults)
     domain = source.required("name", a_name)
-    source.value("schema", _mirror_schema)
+    source.value("schema", _the_mirror_schema)
     if "schema" not in values and domain != MIRROR_SCHEMA:
         source.refuse("name", "schema is missing", f"Give it `schema: {MIRROR_SCHEMA}`.")
-    _check_what_dbt_resolves(source)
+    _refuse_dbt_properties(source)
     config = source.part("config", "config.")
-    is_enabled = config.value("enabled", a_switch, True)
+    is_enabled = config.value("enabled", a_boolean, True)
     meta = config.part("meta")
     meta.only(SOURCE_META)
-    database = meta.required(DATABASE, a_source_name)
-    of_all = {
+    database = meta.required(DATABASE, a_mysql_name)
+    shared = {
         "domain": domain,
         "database": database,
-        "demo": meta.value("demo", a_switch, False),
-        "source": meta.value("source", a_server, "").lower(),
+        "demo": meta.value("demo", a_boolean, False),
+        "source": meta.value("source", a_source_name, "").lower(),
     }
     tables = source.value("tables", a_list("tables")) or Sequence()
     for number, entry in enumerate(tables):
@@ -232,44 +236,44 @@ def _tables_of(
             continue
         table = Entry(_named(entry, f"a table of {source.subject}"), file, entry, faults)
         config = table.part("config", "config.")
-        if config.value("enabled", a_switch, is_enabled):
+        if config.value("enabled", a_boolean, is_enabled):
             meta = config.part("meta")
-            yield table.place("name"), _mirrored_table(table, meta, of_all)
+            yield table.place("name"), _mirrored_table(table, meta, shared)
 
 
-def _mirrored_table(table: Entry, meta: Entry, of_all: dict[str, Any]) -> MirroredTable:
-    """The table of an entry; `of_all` is what its source says of all its tables."""
+def _mirrored_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> MirroredTable:
+    """The table of an entry; `shared` are the fields that its source gives all its tables."""
     name = table.required("name", a_name)
-    table.never("identifier", "The mirror's table has the entry's `name`; leave it out.")
-    _check_what_dbt_resolves(table)
+    table.never("identifier", "The mirrored table has the `name` of its entry; leave it out.")
+    _refuse_dbt_properties(table)
     meta.only(TABLE_META)
     return MirroredTable(
-        **of_all,
+        **shared,
         name=name or "",
-        table=meta.value("operational_table", a_source_name, name),
+        table=meta.value("operational_table", a_mysql_name, name),
         key=tuple(meta.required("key", a_key) or ()),
         cursor=meta.value("cursor", a_column),
-        # a server may round a stamp by a second
+        # at least 2, since a server may round a timestamp by a second
         overlap_seconds=meta.value("overlap_seconds", a_number(2, YEAR), OVERLAP_SECONDS),
         overlap_values=meta.value("overlap_values", a_number(0, 2**64 - 1), OVERLAP_VALUES),
         verify_within_seconds=meta.value(
             "verify_within_seconds", a_number(60, YEAR), VERIFY_WITHIN_SECONDS
         ),
-        allow_engine=meta.value("allow_engine", a_source_name),
+        allow_engine=meta.value("allow_engine", a_mysql_name),
     )
 
 
-def _check_what_dbt_resolves(entry: Entry) -> None:
-    """Refuse what would lead dbt to another relation, or hide what is said from the extractor."""
+def _refuse_dbt_properties(entry: Entry) -> None:
+    """Refuse properties that lead dbt to another relation, or that the extractor does not read."""
     entry.never("meta", "Move it below `config:`, as `config.meta`.")
     entry.never("database", "The mirror is in the warehouse's own database; leave it out.")
-    entry.never("overrides", "Tables are mirrored for this project alone; leave it out.")
+    entry.never("overrides", "Tables are mirrored only for this project; leave it out.")
     quoting = entry.part("quoting", "quoting.")
     for key in list(quoting.values):
-        quoting.value(key, lambda value: None if value is True else QUOTE)
+        quoting.value(key, lambda value: None if value is True else QUOTING_HINT)
 
 
-def _mirror_schema(value: Any) -> str | None:
+def _the_mirror_schema(value: Any) -> str | None:
     return None if value == MIRROR_SCHEMA else f"Mirrored tables are in `schema: {MIRROR_SCHEMA}`."
 
 

@@ -1,4 +1,4 @@
-"""YAML that remembers its lines, so that what is wrong with a file is told with its place."""
+"""Reads YAML and keeps its line numbers, so that an error in a file is reported with its line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ HINT = "Correct the file; `dbt parse` reads it too."
 
 
 class Mapping(dict[Any, Any]):
-    """A mapping; `line` is where it begins, `lines` where each of its keys stands."""
+    """A mapping; `line` is the line where it begins, `lines` has the line of each key."""
 
     def __init__(self, line: int = 1) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Mapping(dict[Any, Any]):
 
 
 class Sequence(list[Any]):
-    """A sequence; `lines` are where its items begin."""
+    """A sequence; `lines` has the line of each item."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,13 +29,13 @@ class Sequence(list[Any]):
 
 
 class _Loader(yaml.CSafeLoader):
-    """Makes a Mapping of every mapping and a Sequence of every sequence."""
+    """Loads every mapping as a Mapping and every sequence as a Sequence."""
 
     def mapping(self, node: yaml.MappingNode) -> Iterator[Mapping]:
         made = Mapping(node.start_mark.line + 1)
         yield made
         made.update(self.construct_mapping(node))
-        # what is merged in stands before what the mapping says itself, which wins
+        # construct_mapping put the merged keys first, so the mapping's own keys win here too
         made.lines = {
             self.construct_object(key, deep=True): key.start_mark.line + 1 for key, _ in node.value
         }
@@ -52,7 +52,7 @@ _Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.sequence)
 
 
 def read_yaml(path: Path) -> Any:
-    """What the file holds, an empty Mapping where it holds nothing. Raises SettingError."""
+    """The content of the file; an empty Mapping if it is empty. Raises SettingError."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -83,9 +83,9 @@ def read_yaml(path: Path) -> Any:
 
 
 def _refuse_repeated_keys(node: yaml.Node, file: str, seen: set[int]) -> None:
-    """Raise SettingError where a key stands twice in a mapping: the first would count for nothing.
+    """Raise SettingError if a mapping has a key twice: YAML would ignore the first.
 
-    `seen` are the nodes that were looked at; an alias leads to one of them again.
+    `seen` are the ids of the nodes that were checked; an alias leads to one of them again.
     """
     if id(node) in seen or isinstance(node, yaml.ScalarNode):
         return
@@ -101,7 +101,7 @@ def _refuse_repeated_keys(node: yaml.Node, file: str, seen: set[int]) -> None:
             if key.value in lines:
                 raise SettingError(
                     f"{file} line {line}",
-                    f'"{key.value}" stands in line {lines[key.value]} already',
+                    f'"{key.value}" is already in line {lines[key.value]}',
                     "Keep one of the two.",
                 )
             lines[key.value] = line

@@ -35,7 +35,7 @@ def describe(
     if not tables:
         raise TableError(
             declaration.name,
-            f"the source has no table {declaration.source_name} that this account may see",
+            f"the source has no table {declaration.source_table} that this account may see",
             "Correct `operational_table` or `operational_database` in the dbt sources, or grant"
             f" SELECT on it to {session.address.user}.",
         )
@@ -49,7 +49,7 @@ def describe(
     if not declaration.key and (estimated_rows or 0) > limits.keyless_rows:
         raise TableError(
             declaration.name,
-            f"no key is declared, and {declaration.source_name} has about {estimated_rows} rows",
+            f"no key is declared, and {declaration.source_table} has about {estimated_rows} rows",
             f"Give `key` the columns that identify a row; without one, {limits.keyless_rows} rows"
             " are the most, since they are read whole at every run.",
         )
@@ -92,13 +92,13 @@ def _check_engine(declaration: MirroredTable, table_type: str, engine: str | Non
     if table_type == "VIEW":
         raise TableError(
             declaration.name,
-            f"{declaration.source_name} is a view",
+            f"{declaration.source_table} is a view",
             "Declare the tables below it; join them in dbt.",
         )
     if engine in BLOCKING_ENGINES and declaration.allow_engine != engine:
         raise TableError(
             declaration.name,
-            f"{declaration.source_name} is kept by the engine {engine}, which blocks its writers"
+            f"{declaration.source_table} is kept by the engine {engine}, which blocks its writers"
             " while it is read or loses its rows in a restart",
             f"Set `allow_engine: {engine}` in the dbt sources if that is acceptable.",
         )
@@ -177,7 +177,7 @@ def _check_declared(declaration: MirroredTable, columns: tuple[Column, ...]) -> 
         if name not in known:
             raise TableError(
                 declaration.name,
-                f'key column "{name}" is not in {declaration.source_name}',
+                f'key column "{name}" is not in {declaration.source_table}',
                 f"Set `key` in the dbt sources to columns of the table: {', '.join(known)}.",
             )
     if not declaration.cursor:
@@ -185,7 +185,7 @@ def _check_declared(declaration: MirroredTable, columns: tuple[Column, ...]) -> 
     if declaration.cursor not in known:
         raise TableError(
             declaration.name,
-            f'cursor column "{declaration.cursor}" is not in {declaration.source_name}',
+            f'cursor column "{declaration.cursor}" is not in {declaration.source_table}',
             "Set `cursor` in the dbt sources to a column that moves with every change, or leave"
             f" it out; the table has: {', '.join(known)}.",
         )
@@ -231,6 +231,6 @@ def _check_key(session: Session, declaration: MirroredTable, columns: tuple[Colu
         raise TableError(
             declaration.name,
             f"key ({', '.join(declaration.key)}) is not a unique, NOT NULL key of"
-            f" {declaration.source_name}",
+            f" {declaration.source_table}",
             f"Set `key` to a unique key of the table: {known or 'it has none'}.",
         )

@@ -49,7 +49,7 @@ WRONG = {
     "a number for a table": (
         put("table: orders", "table: 2024"),
         f"{ORDERS} 13: operational_table is 2024\nHINT: Give the name that it has at the source,"
-        " in quotes where YAML takes it for a number, a date or a yes.",
+        " in quotes if YAML would read it as a number, a date or a boolean.",
     ),
     "a date for a table": (
         put("table: orders", "table: 2024-01-31"),
@@ -69,11 +69,11 @@ WRONG = {
     ),
     "a control character": (
         put("table: orders", r'table: "or\tders"'),
-        f'{ORDERS} 13: operational_table is "or\\tders"\nHINT: Take the control character out.',
+        f'{ORDERS} 13: operational_table is "or\\tders"\nHINT: Remove the control character.',
     ),
     "a name too long for MySQL": (
         put("table: orders", f"table: {'o' * 65}"),
-        "HINT: Give a name that MySQL allows, as it is: it is not a template.",
+        "HINT: Give a name that MySQL allows, literally: templates are not rendered.",
     ),
     "a template for a table": (
         put("table: orders", "table: \"{{ env_var('X') }}\""),
@@ -105,7 +105,8 @@ WRONG = {
     ),
     "tables that are a mapping": (
         GOOD.split("    tables:")[0] + "    tables: {mrr_a: {}}\n",
-        f"{SHOP} 9: tables is a mapping\nHINT: Give `tables` as a list: each begins with",
+        f"{SHOP} 9: tables is a mapping\n"
+        "HINT: Give `tables` as a list; each of its items begins with",
     ),
     "sources that are a mapping": (
         "sources:\n  shop:\n    schema: mrr\n",
@@ -151,7 +152,8 @@ WRONG = {
     ),
     "an identifier": (
         below(TABLE, "  identifier: orders"),
-        f"{ORDERS} 11: identifier is \"orders\"\nHINT: The mirror's table has the entry's `name`",
+        f'{ORDERS} 11: identifier is "orders"\n'
+        "HINT: The mirrored table has the `name` of its entry",
     ),
     "a database": (
         below(SOURCE, "database: other"),
@@ -164,7 +166,8 @@ WRONG = {
     "no key": (put("            key: [orderNo]\n", ""), f"{ORDERS} 13: key is missing\n"),
     "a key that is text": (
         put("[orderNo]", "orderNo"),
-        f'{ORDERS} 14: key is "orderNo"\nHINT: Give `key` as a list of columns, [] for none.',
+        f'{ORDERS} 14: key is "orderNo"\n'
+        "HINT: Give `key` as a list of columns, or [] if the table has no key.",
     ),
     "a key with a column twice": (
         put("[orderNo]", "[a, b, a]"),
@@ -182,7 +185,8 @@ WRONG = {
     ),
     "an unknown name": (
         below(META, "curser: changed_at"),
-        f'{ORDERS} 15: "curser" is not known in config.meta\nHINT: Known are: allow_engine,',
+        f'{ORDERS} 15: "curser" is not known in config.meta\n'
+        "HINT: The known keys are: allow_engine,",
     ),
     "an unknown name in a source": (
         below("        operational_database: shop", "operational_databse: shop"),
@@ -236,7 +240,7 @@ WRONG = {
     ),
     "a key of YAML twice": (
         below(META, "key: [other]"),
-        f'{FILE} line 15: "key" stands in line 14 already\nHINT: Keep one of the two.',
+        f'{FILE} line 15: "key" is already in line 14\nHINT: Keep one of the two.',
     ),
     "tabs": ("sources:\n\t- name: shop\n", f"{FILE} line 2: not YAML (found character"),
     "two documents": (
@@ -310,7 +314,10 @@ def test_source_in_a_folder_that_is_not_mirrored_is_told(tmp_path: Path) -> None
     folder = project(tmp_path, GOOD)
     (folder / "models/stg").mkdir()
     (folder / "models/stg/_more.yml").write_text(GOOD.replace("_orders", "_others"), "utf-8")
-    assert "shop in _more.yml line 4: its tables would not be mirrored" in faults_of(folder)
+    assert (
+        "shop in _more.yml line 4: is in the folder stg, where its tables would not be mirrored"
+        in faults_of(folder)
+    )
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_fault_of_a_merged_part_is_told_where_it_stands(tmp_path: Path) -> None:
 def test_one_table_of_the_source_may_be_mirrored_twice(tmp_path: Path) -> None:
     more = "      - {name: mrr_more, config: {meta: {operational_table: orders, key: []}}}\n"
     one, two = declared_tables(project(tmp_path, GOOD + more))
-    assert one.source_name == two.source_name == "shop.orders"
+    assert one.source_table == two.source_table == "shop.orders"
 
 
 def named(*names: str) -> str:
@@ -124,12 +124,12 @@ def named(*names: str) -> str:
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (["m" * 64], "PostgreSQL cuts a name after 63 bytes; this one has 64."),
+        (["m" * 64], "PostgreSQL truncates names to 63 bytes; this one has 64."),
         (["m" * 63 + "_a", "m" * 63 + "_b"], "this one has 65."),
         (["ü" * 32], "this one has 64."),
-        (["mrr_a", "mrr_a"], f"mrr_a in {FILE} line 11: declared twice, in {FILE} line 10 too"),
+        (["mrr_a", "mrr_a"], f"mrr_a in {FILE} line 11: declared twice, also in {FILE} line 10"),
         (["mrr_A", "mrr_a"], f"mrr_a in {FILE} line 11: differs from mrr_A in {FILE} line 10"),
-        (["mrr_Ä", "mrr_ä"], "by case alone"),
+        (["mrr_Ä", "mrr_ä"], "only in case"),
         (["mrr_a_pkey", "mrr_a"], "mrr_a_pkey in"),
         (["mrr_a", "mrr_a_pkey1"], "the name that PostgreSQL gives to the primary key of mrr_a"),
         (["m" * 60, "m" * 58 + "_pkey"], "gives to the primary key of mmm"),
@@ -161,11 +161,11 @@ def test_name_of_63_bytes_is_taken(tmp_path: Path) -> None:
     ("files", "told"),
     [
         (["m" * 51 + "_a.sql", "m" * 51 + "_b.sql"], "__dbt_backup"),
-        (["dwh_a.sql", "dwh_a__dbt_tmp.sql"], 'dbt makes a relation "dwh_a__dbt_tmp"'),
+        (["dwh_a.sql", "dwh_a__dbt_tmp.sql"], 'dbt creates a relation "dwh_a__dbt_tmp"'),
         (["dwh_a.sql", "dwh_a_open.py"], 'a relation "dwh_a_open"'),
-        (["dwh_a.sql", "DWH_A.sql"], "for it, and for DWH_A too"),
-        (["m" * 64 + ".sql"], "of 64 bytes\nHINT: PostgreSQL cuts a name after 63 bytes"),
-        (["ü" * 30 + ".sql"], "of 72 bytes\nHINT: PostgreSQL cuts a name after 63 bytes"),
+        (["dwh_a.sql", "DWH_A.sql"], "both for it and for DWH_A"),
+        (["m" * 64 + ".sql"], "of 64 bytes\nHINT: PostgreSQL truncates names to 63 bytes"),
+        (["ü" * 30 + ".sql"], "of 72 bytes\nHINT: PostgreSQL truncates names to 63 bytes"),
     ],
     ids=["one backup", "a suffix", "an index", "by case", "too long", "too long with a suffix"],
 )

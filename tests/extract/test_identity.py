@@ -206,11 +206,11 @@ def test_source_without_anything_that_was_mirrored_is_another_one(shop: Shop) ->
     shop.other.execute("drop table products")
     with pytest.raises(SourceChanged) as caught:
         shop.check(shop.other)
-    assert "nothing that was mirrored shows that it is the same" in str(caught.value)
+    assert "no mirrored row shows that it is the same" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("asked", "has_same_name", "is_known", "is_same"),
+    ("evidence", "has_same_identity", "is_known", "is_same"),
     [
         ([], True, False, True),
         ([], False, True, True),
@@ -227,14 +227,14 @@ def test_source_without_anything_that_was_mirrored_is_another_one(shop: Shop) ->
         ([(False, Sample(11, 9, 0), NONE_LEFT)], False, False, True),
     ],
     ids=[
-        "nothing mirrored, same name",
+        "nothing mirrored, same identity",
         "nothing mirrored, table kept",
-        "nothing mirrored, other name",
+        "nothing mirrored, other identity",
         "all there",
         "newest lost",
         "newest of one table lost",
-        "queue that was worked off, same name",
-        "queue that was worked off, other name",
+        "queue that was worked off, same identity",
+        "queue that was worked off, other identity",
         "all tables empty",
         "queue beside a table that is there",
         "changed without a stamp beside a table that is there",
@@ -243,7 +243,7 @@ def test_source_without_anything_that_was_mirrored_is_another_one(shop: Shop) ->
     ],
 )
 def test_verdict_is_that_of_the_tables(
-    asked: list[tuple], has_same_name: bool, is_known: bool, is_same: bool
+    evidence: list[tuple], has_same_identity: bool, is_known: bool, is_same: bool
 ) -> None:
-    evidence = [Evidence("t", *facts) for facts in asked]
-    assert (judge(evidence, has_same_name, is_known) is None) is is_same
+    found = [Evidence("t", *facts) for facts in evidence]
+    assert (judge(found, has_same_identity, is_known) is None) is is_same

@@ -216,7 +216,7 @@ MUTANTS = [
     Mutant(
         "identity-unchecked",
         "check_identity",
-        "        if against:\n            raise SourceChanged",
+        "        if evidence:\n            raise SourceChanged",
         "        if False:\n            raise SourceChanged",
         "a staging server is mirrored over production",
     ),
@@ -250,7 +250,7 @@ MUTANTS = [
     ),
     Mutant(
         "identity-half",
-        "Evidence.speaks_for_it",
+        "Evidence.is_same_source",
         "if self.newest.kept * 2 > self.newest.rows:",
         "if self.newest.kept or self.oldest.kept:",
         "last night's copy, which has the oldest rows, is taken for its source",
@@ -271,7 +271,7 @@ MUTANTS = [
     ),
     Mutant(
         "identity-later-stamp",
-        "_count_as_found",
+        "_sample_counts",
         "    if column is not None and column in shared:",
         "    if False:",
         "a server whose rows went on changing is refused",
