@@ -43,7 +43,7 @@ def median_of(runs: list[Run]) -> float:
 
 def measure(lab: Laboratory, repeat: int, tables: int) -> dict[str, list[Run]]:
     """The runs of each command, by name."""
-    seed(lab.servers)
+    seed(lab.servers, ["sales"])
     age_sample(lab)
     copied = ProjectCopy(lab, LOCAL / "bench-project")
     copied.run()

@@ -19,7 +19,7 @@ def chosen_tables(
     Raises UsageError for a name that is not declared, SettingError if no table is declared.
     """
     domain, table = options.domain, options.table
-    known = [one for one in declared if settings.demo_domains or not one.demo]
+    known = active_tables(declared, settings)
     if not known:
         raise SettingError(
             "mirrored tables", "none is declared", f"Declare one below {SOURCES.name}/<domain>/."
@@ -31,6 +31,12 @@ def chosen_tables(
         _check("table", table, [one.name for one in known])
         known = [one for one in known if one.name == table]
     return known
+
+
+def active_tables(declared: Iterable[MirroredTable], settings: Settings) -> list[MirroredTable]:
+    """The declared tables without those of the demo that DEMO_DOMAINS switches off."""
+    kept = settings.demo_domains
+    return [one for one in declared if not one.demo or kept is None or one.domain in kept]
 
 
 def accepted_deletes(

@@ -38,6 +38,7 @@ class Endpoints:
     snapshot_seconds: float = SNAPSHOT_SECONDS
     limits: Limits = LIMITS
     named: dict[str, SourceSettings] = field(default_factory=dict)
+    demo_switch: str = ""
 
     def source(self, name: str) -> SourceSettings:
         """The source of this name, or the one without a name. Raises SettingError."""
@@ -64,18 +65,21 @@ def prepare_endpoints(settings: Settings, sources: Collection[str] = ("",)) -> E
     known = embedded.known()
     operational = _set_address(settings.operational, known.operational if known else None)
     warehouse = _set_address(settings.warehouse, known.warehouse if known else None)
-    how = settings.duty, settings.snapshot_seconds
-    if warehouse and (operational or "" not in sources):
-        return Endpoints(operational, warehouse, None, *how, named=settings.sources)
-    servers = embedded.start()
-    if operational is None:
-        seed(servers)
+    servers = None
+    if not warehouse or (operational is None and "" in sources):
+        servers = embedded.start()
+        if operational is None:
+            seed(servers, settings.demo_domains)
+        operational = operational or servers.operational
+        warehouse = warehouse or servers.warehouse
     return Endpoints(
-        operational or servers.operational,
-        warehouse or servers.warehouse,
+        operational,
+        warehouse,
         servers,
-        *how,
+        settings.duty,
+        settings.snapshot_seconds,
         named=settings.sources,
+        demo_switch=settings.demo_switch,
     )
 
 

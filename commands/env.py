@@ -37,7 +37,7 @@ def export_lines(endpoints: Endpoints) -> list[str]:
     for address in [operational, *named] if operational else named:
         values |= _of_source(address)
     values |= {
-        **dbt_environment(warehouse),
+        **dbt_environment(warehouse, endpoints.demo_switch),
         "PGHOST": warehouse.host,
         "PGPORT": str(warehouse.port),
         "PGUSER": warehouse.user,

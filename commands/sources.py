@@ -46,6 +46,14 @@ def read_declarations(settings: Settings) -> list[MirroredTable]:
                 f'no declaration names the source "{name}"',
                 f"{did_you_mean(name, names)}{known}",
             )
+    demo = sorted({table.domain for table in declared if table.demo})
+    for name in sorted(settings.demo_domains or ()):
+        if name not in demo:
+            raise SettingError(
+                "DEMO_DOMAINS",
+                f'no domain of the demo has the name "{name}"',
+                f"{did_you_mean(name, demo)}Set off, or some of {', '.join(demo)}.",
+            )
     return declared
 
 

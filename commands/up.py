@@ -5,6 +5,7 @@ import argparse
 import embedded
 from commands.options import add_quiet
 from common.errors import ExitCode
+from common.settings import read_settings
 from operational.seed import seed
 
 EXAMPLES = """\
@@ -16,8 +17,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
+    settings = read_settings()
     servers = embedded.start()
-    seed(servers)
+    seed(servers, settings.demo_domains)
     if not options.quiet:
         print(f"operational  {servers.operational}")
         print(f"warehouse    {servers.warehouse}")

@@ -128,7 +128,7 @@ def verify_history(endpoints: Endpoints, tables: list[MirroredTable]) -> list[No
     ]
     if not select:
         return []
-    with closing(Builder(endpoints.warehouse)) as builder:
+    with closing(Builder(endpoints.warehouse, demo_switch=endpoints.demo_switch)) as builder:
         result = builder.test(select)
     return result.failed + result.failed_tests
 

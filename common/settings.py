@@ -34,7 +34,7 @@ SETTINGS = {
     "WAREHOUSE_USER": "an account there that may create schemas in the database",
     "WAREHOUSE_PASSWORD": "its password (or WAREHOUSE_PASSWORD_FILE: a file that holds it)",
     "WAREHOUSE_DATABASE": "the database, which must exist",
-    "DEMO_DOMAINS": "off: leave out the demo domains, mirror only what you declared yourself",
+    "DEMO_DOMAINS": "the domains of the demo to keep, with commas between them; off: none",
     "BACKUP_DIRECTORY": "where backups are written, .local/backups without it",
 }
 """Every setting and what it means; the README's table is checked against it."""
@@ -88,16 +88,24 @@ class SourceSettings:
 class Settings:
     """What the user has set. An address is None where the embedded server serves.
 
-    `sources` are those that have a name, by that name in small letters.
+    `sources` are those that have a name, by that name in small letters. `demo_domains` are the
+    domains of the demo to keep, None for all of them.
     """
 
     operational: Address | None
     warehouse: Address | None
     duty: float
     snapshot_seconds: float
-    demo_domains: bool
+    demo_domains: frozenset[str] | None
     backup_directory: Path
     sources: dict[str, SourceSettings] = field(default_factory=dict)
+
+    @property
+    def demo_switch(self) -> str:
+        """`demo_domains` as the text of the setting, which dbt reads."""
+        if self.demo_domains is None:
+            return ""
+        return ",".join(sorted(self.demo_domains)) or "off"
 
 
 def read_settings(
@@ -121,7 +129,7 @@ def read_settings(
         warehouse=_address(values, "WAREHOUSE", default_port=5432),
         duty=_duty(values),
         snapshot_seconds=_snapshot_seconds(values),
-        demo_domains=_switch(values, "DEMO_DOMAINS", default=True),
+        demo_domains=_demo_domains(values.get("DEMO_DOMAINS", "")),
         backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
         sources=dict(_sources(values, places)),
     )
@@ -260,13 +268,13 @@ def _seconds(values: Mapping[str, str], name: str, default: float, most: int) ->
     return float(text)
 
 
-def _switch(values: Mapping[str, str], name: str, default: bool) -> bool:
-    text = values.get(name, "").lower()
-    known = {"": default, "on": True, "true": True, "1": True}
-    known |= {"off": False, "false": False, "0": False}
-    if text not in known:
-        raise SettingError(name, f'"{values[name]}" is neither on nor off', "Set on or off.")
-    return known[text]
+def _demo_domains(text: str) -> frozenset[str] | None:
+    names = frozenset(text.replace(" ", "").split(",")) - {""}
+    if "off" in names and len(names) > 1:
+        raise SettingError(
+            "DEMO_DOMAINS", f'"{text}" is off and names domains', "Set off, or the names to keep."
+        )
+    return names - {"off"} if names else None
 
 
 def _password(values: Mapping[str, str], name: str) -> str:

@@ -5,6 +5,7 @@ table, whose first line names the columns that it fills. An empty field is NULL.
 """
 
 import csv
+from collections.abc import Collection
 from pathlib import Path
 
 from pymysql.cursors import Cursor
@@ -15,14 +16,16 @@ from operational.connection import connection
 DOMAINS = Path(__file__).parent
 
 
-def seed(servers: Servers) -> list[str]:
+def seed(servers: Servers, domains: Collection[str] | None = None) -> list[str]:
     """Create and fill the missing tables; returns their names, as `database.table`.
 
-    New tables are filled in another database, and moved once all of a domain are complete.
+    `domains` are those to seed, None for all. New tables are filled in another database, and moved
+    once all of a domain are complete.
     """
     made = []
     for schema in sorted(DOMAINS.glob("*/schema.sql")):
-        made += _seed_domain(servers, schema)
+        if domains is None or schema.parent.name in domains:
+            made += _seed_domain(servers, schema)
     return made
 
 

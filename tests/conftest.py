@@ -11,7 +11,7 @@ from commands.endpoints import Endpoints
 from common.settings import Address
 from operational.seed import seed
 from tests.sources.choice import start_chosen, stop_chosen
-from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.command_line import DEMO, CommandLine, copy_of_project
 from tests.support.servers import (
     TEST_SERVERS,
     OperationalDatabase,
@@ -26,7 +26,7 @@ from warehouse.connection import connect
 def servers() -> Iterator[embedded.Servers]:
     """A PostgreSQL and the server to mirror, with the sample databases."""
     started = start_chosen(embedded.start(TEST_SERVERS), TEST_SERVERS)
-    seed(started)
+    seed(started, [DEMO])
     yield started
     stop_chosen(TEST_SERVERS)
     embedded.stop(TEST_SERVERS)

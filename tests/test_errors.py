@@ -132,7 +132,7 @@ def test_environment_goes_before_dotenv(tmp_path: Path) -> None:
     dotenv.write_text("# mine\nexport OPERATIONAL_USER='other'\nDEMO_DOMAINS=off\n", "utf-8")
     settings = read_settings(FULL, dotenv)
     assert settings.operational.user == "reader"
-    assert settings.demo_domains is False
+    assert settings.demo_domains == frozenset()
 
 
 def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
         ({"OPERATIONAL_HOST": "db\0"}, r"OPERATIONAL_HOST: holds the control character '\x00'"),
         ({"WAREHOUSE_PASSWORD": "q\n"}, r"WAREHOUSE_PASSWORD: holds the control character '\n'"),
         ({"WAREHOUSE_DATABASE": "\x7f"}, r"WAREHOUSE_DATABASE: holds the control character"),
-        ({"DEMO_DOMAINS": "maybe"}, 'DEMO_DOMAINS: "maybe" is neither on nor off'),
+        ({"DEMO_DOMAINS": "off, sales"}, 'DEMO_DOMAINS: "off, sales" is off and names domains'),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -244,7 +244,12 @@ def test_settings_of_a_source_that_nobody_declares_are_refused(command_line: Com
     assert "HINT: None has a name." in done.stderr
     sources = command_line.folder / "dbt_project/models/mrr/sales/_mrr_sales__sources.yml"
     text = sources.read_text("utf-8")
-    sources.write_text(text.replace("demo: true", "source: EU_Shops"), "utf-8")
+    sources.write_text(
+        text.replace(
+            "operational_database: sales", "operational_database: sales\n        source: EU_Shops"
+        ),
+        "utf-8",
+    )
     done = command_line.run("doctor")
     assert "HINT: Did you mean eu_shops? Declared are: eu_shops." in done.stderr
     (command_line.folder / ".env").unlink()

@@ -15,6 +15,7 @@ from embedded import Servers
 from operational.seed import seed
 from operational.simulate import simulate
 
+DEMO = ["sales"]
 TABLES = ("customers", "products", "sales")
 VALUES = {
     "customers": "id, name, country",
@@ -35,7 +36,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def servers(running: Servers) -> Servers:
     """Servers with the sample data and nothing else."""
     query(running.operational_root, "drop database if exists sales")
-    seed(running)
+    seed(running, DEMO)
     return running
 
 
@@ -85,14 +86,14 @@ def test_seeding_again_changes_nothing(servers: Servers) -> None:
     query(servers.operational_admin, "update sales.customers set name = 'Somebody' where id = 1")
     everything = dict.fromkeys(TABLES, "*")
     before = rows(servers, everything)
-    assert seed(servers) == []
+    assert seed(servers, DEMO) == []
     assert rows(servers, everything) == before
 
 
 def test_only_a_missing_table_is_made_and_filled(servers: Servers) -> None:
     query(servers.operational_admin, "drop table sales.products")
     query(servers.operational_admin, "delete from sales.sales")
-    assert seed(servers) == ["sales.products"]
+    assert seed(servers, DEMO) == ["sales.products"]
     assert len(rows(servers)["products"]) == 20
     assert rows(servers)["sales"] == []
 
@@ -101,7 +102,7 @@ def test_leftovers_of_a_killed_seeding_do_not_matter(running: Servers) -> None:
     query(running.operational_root, "drop database if exists sales")
     query(running.operational_root, "create database sales_seed")
     query(running.operational_root, "create table sales_seed.sales (id int)")
-    assert seed(running) == ["sales.customers", "sales.products", "sales.sales"]
+    assert seed(running, DEMO) == ["sales.customers", "sales.products", "sales.sales"]
     assert ("sales_seed",) not in query(running.operational_root, "show databases")
 
 
@@ -140,11 +141,11 @@ def test_same_seed_gives_the_same_rows(servers: Servers) -> None:
     first = simulate(servers, 300, seed=11)
     after_first = rows(servers)
     query(servers.operational_root, "drop database sales")
-    seed(servers)
+    seed(servers, DEMO)
     assert simulate(servers, 300, seed=11) == first
     assert rows(servers) == after_first
     query(servers.operational_root, "drop database sales")
-    seed(servers)
+    seed(servers, DEMO)
     simulate(servers, 300, seed=12)
     assert rows(servers) != after_first
 
@@ -153,7 +154,7 @@ def test_seed_that_was_made_up_can_be_used_again(servers: Servers) -> None:
     result = simulate(servers, 40)
     after = rows(servers)
     query(servers.operational_root, "drop database sales")
-    seed(servers)
+    seed(servers, DEMO)
     assert simulate(servers, 40, seed=result.seed) == result
     assert rows(servers) == after
 

@@ -20,7 +20,7 @@ from common.settings import Address
 from operational.connection import connection as operational_connection
 from operational.seed import seed
 from operational.simulate import simulate
-from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.command_line import DEMO, CommandLine, copy_of_project
 from tests.support.servers import new_warehouse, querying
 
 Query = Callable[..., list[tuple]]
@@ -139,7 +139,7 @@ def shop(servers: embedded.Servers) -> embedded.Servers:
     """The operational server with the sample shop as it was made."""
     with operational_connection(servers.operational_root) as connection:
         connection.cursor().execute("drop database if exists sales")
-    seed(servers)
+    seed(servers, [DEMO])
     return servers
 
 

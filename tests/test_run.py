@@ -10,7 +10,7 @@ from common.settings import Address
 from operational.connection import connection as operational_connection
 from operational.seed import sample_rows, seed
 from operational.simulate import simulate
-from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.command_line import DEMO, CommandLine, copy_of_project
 from tests.support.servers import OperationalDatabase, new_warehouse, querying
 from warehouse.connection import run_lock
 
@@ -23,7 +23,7 @@ def sales(servers: embedded.Servers) -> Iterator[Callable[[str], list[tuple]]]:
     with operational_connection(servers.operational_root) as connection:
         cursor = connection.cursor()
         cursor.execute("drop database if exists sales")
-        seed(servers)
+        seed(servers, [DEMO])
         cursor.execute("use sales")
 
         def execute(sql: str) -> list[tuple]:
@@ -34,7 +34,7 @@ def sales(servers: embedded.Servers) -> Iterator[Callable[[str], list[tuple]]]:
 
         yield execute
         cursor.execute("drop database sales")
-        seed(servers)
+        seed(servers, [DEMO])
 
 
 @pytest.fixture(scope="module")

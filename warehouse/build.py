@@ -110,10 +110,10 @@ class Builder:
     Without a run's id it works as if started by hand: on every row, even of large tables.
     """
 
-    def __init__(self, warehouse: Address, run_id: str = "") -> None:
+    def __init__(self, warehouse: Address, run_id: str = "", demo_switch: str = "") -> None:
         self._pipe, other_end = Pipe()
         libpq.forget_variables()
-        environment = dbt_environment(warehouse)
+        environment = dbt_environment(warehouse, demo_switch)
         if run_id:
             environment |= {"TIDEMARK_RUN_ID": run_id, "TIDEMARK_CHANGES_ONLY": "1"}
         command = [sys.executable, "-m", "warehouse.build", str(other_end.fileno())]
@@ -173,8 +173,8 @@ def source_id(domain: str, table: str) -> str:
     return f"source.tidemark.{domain}.{table}"
 
 
-def dbt_environment(warehouse: Address) -> dict[str, str]:
-    """The variables that profiles.yml and dbt itself read."""
+def dbt_environment(warehouse: Address, demo_switch: str = "") -> dict[str, str]:
+    """The variables that profiles.yml, dbt_project.yml and dbt itself read."""
     return {
         "WAREHOUSE_HOST": warehouse.host,
         "WAREHOUSE_PORT": str(warehouse.port),
@@ -182,6 +182,7 @@ def dbt_environment(warehouse: Address) -> dict[str, str]:
         "WAREHOUSE_PASSWORD": warehouse.password,
         "WAREHOUSE_DATABASE": warehouse.database,
         "PGREQUIREAUTH": NO_CLEAR_PASSWORD,
+        "DEMO_DOMAINS": demo_switch,
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
         # libpq uses these where dbt sets nothing: text as UTF-8, and no other host
@@ -252,7 +253,7 @@ def _children(manifest: Any) -> dict[str, tuple[str, ...]]:
     children: dict[str, list[str]] = {}
     nodes = {**manifest.nodes, **manifest.unit_tests}
     for unique_id, node in nodes.items():
-        for parent in node.depends_on.nodes:
+        for parent in node.depends_on_nodes:
             children.setdefault(parent, []).append(unique_id)
     return {parent: tuple(names) for parent, names in children.items()}
 

@@ -31,6 +31,13 @@ def read_marks(connection: Connection) -> dict[str, Mark]:
         return {row[0]: Mark(*row) for row in cursor.fetchall()}
 
 
+def mirrored_tables(connection: Connection) -> set[str]:
+    """The names of the tables that are mirrored, with a mark or without."""
+    with connection.cursor() as cursor:
+        cursor.execute("select tablename from pg_catalog.pg_tables where schemaname = 'mrr'")
+        return {name for (name,) in cursor.fetchall()}
+
+
 def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:
     """Write the marks. A mark follows the source's clock, even if that was set back."""
     with connection.cursor() as cursor:

@@ -1,6 +1,5 @@
 """The positions of models in the change log, and what is done before and after they read it."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from psycopg2.extensions import connection as Connection
@@ -19,14 +18,12 @@ def analyze_changes(connection: Connection) -> None:
         cursor.execute("analyze mrr_state.change_log")
 
 
-def forget_read_changes(
-    connection: Connection, models: set[str] | None, left_out: Iterable[str] = ()
-) -> int:
+def forget_read_changes(connection: Connection, models: set[str] | None) -> int:
     """Delete the changes that every model has built; returns how many they were.
 
     `models` are the models of the project, None if they are not known. Changes are not kept for a
-    model that was removed, that no run builds (`left_out`), or that was not built for long. Such a
-    model reads everything when it is built again, as does a model that was never built.
+    model that was removed or switched off, or that was not built for long. Such a model reads
+    everything when it is built again, as does a model that was never built.
     """
     with connection.cursor() as cursor:
         if models is not None:
@@ -38,11 +35,10 @@ def forget_read_changes(
         cursor.execute(
             "update mrr_state.model_position set built_to = -1 where model_name = any(array("
             "select model_name from mrr_state.model_position"
-            " where built_to >= 0 and (model_name = any(%s)"
-            " or updated_at < clock_timestamp() - %s"
+            " where built_to >= 0 and (updated_at < clock_timestamp() - %s"
             " or built_to < (select max(change_id) from mrr_state.change_log) - %s)"
             " for update skip locked))",
-            (list(left_out), WAITED_FOR, CHANGES_KEPT),
+            (WAITED_FOR, CHANGES_KEPT),
         )
         cursor.execute(
             "delete from mrr_state.change_log where change_id <= coalesce("

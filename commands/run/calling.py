@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from commands.choice import accepted_deletes, accepted_sources, chosen_tables
+from commands.choice import accepted_deletes, accepted_sources, active_tables, chosen_tables
 from commands.endpoints import prepare_endpoints
 from commands.progress import ProgressPrinter
 from commands.run import words
@@ -43,8 +43,7 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
     tables = chosen_tables(declared, settings, options)
     return RunOptions(
         tables,
-        narrowed=options.domain is not None or options.table is not None,
-        left_out=[] if settings.demo_domains else [table for table in declared if table.demo],
+        others=[one for one in active_tables(declared, settings) if one not in tables],
         full_refresh=options.full_refresh,
         accepted_deletes=accepted_deletes(options.accept_deletes, tables),
         accepted_sources=accepted_sources(options.accept_source, tables),

@@ -15,22 +15,20 @@ from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
 from extract.progress import Progress, ignore
 from warehouse.build import Builder, BuildResult, Node, source_id
-from warehouse.marks import Mark, advance_marks
+from warehouse.marks import Mark, advance_marks, mirrored_tables
 from warehouse.positions import analyze_changes, forget_read_changes
 from warehouse.retention import forget_compiled, forget_old
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run works on. `narrowed` is true where it is not every table it could be.
+    """What a run works on. `others` are the tables that it could work on, and was told not to.
 
-    `left_out` are declared tables that no run works on: the demo's, where that is switched off.
     `declared` are the names of all tables; what is known of others is forgotten in time.
     """
 
     tables: list[MirroredTable]
-    narrowed: bool = False
-    left_out: list[MirroredTable] = field(default_factory=list)
+    others: list[MirroredTable] = field(default_factory=list)
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     accepted_sources: dict[str, str] = field(default_factory=dict)
@@ -83,7 +81,7 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
     started = time.monotonic()
     with (
         work_on_warehouse(endpoints, "run", sources_of(options.tables)) as work,
-        closing(Builder(endpoints.warehouse, work.run_id)) as builder,
+        closing(Builder(endpoints.warehouse, work.run_id, endpoints.demo_switch)) as builder,
     ):
         tables = _extract(endpoints, work, options, report)
         with work.lock.building():
@@ -131,15 +129,19 @@ def _build(
     report: Report,
     started: float,
 ) -> RunResult:
-    """Build what hangs on good tables, and advance the marks of what was built."""
-    domain_of = {table.name: table.domain for table in options.tables}
+    """Build what depends on good tables alone, and advance the marks of what was built."""
     good = [outcome for outcome in outcomes if outcome.error is None]
-    bad = [outcome for outcome in outcomes if outcome.error is not None]
-    select = [f"source:{domain_of[o.name]}.{o.name}+" for o in good] if options.narrowed else []
-    # what belongs to every domain: the tests of each look into it
-    select += ["path:models/dwh/common"] if select else []
-    exclude = [f"source:{domain_of[o.name]}.{o.name}+" for o in bad]
-    exclude += [f"source:{table.domain}.{table.name}+" for table in options.left_out]
+    failed = {outcome.name for outcome in outcomes if outcome.error}
+    bad = [table for table in options.tables if table.name in failed]
+    # what reads a table that no run has mirrored yet waits for one that does
+    mirrored = mirrored_tables(work.connection) if options.others else set()
+    bad += [table for table in options.others if table.name not in mirrored]
+    select: list[str] = []
+    if good and options.others:
+        select = [_with_dependants(table) for table in options.tables if table not in bad]
+        # what belongs to no table, and models of every domain read
+        select += ["path:models/dwh/common", "resource_type:seed"]
+    exclude = [_with_dependants(table) for table in bad]
     build, error = None, None
     if good:
         analyze_changes(work.connection)
@@ -150,7 +152,7 @@ def _build(
     advanced = []
     if build is not None:
         work.lock.check()
-        advanced = _marks_to_advance(build, domain_of, good, bad)
+        advanced = _marks_to_advance(build, options.tables, good, bad)
         advance_marks(work.connection, advanced, work.run_id)
     return RunResult(
         work.run_id,
@@ -164,32 +166,34 @@ def _build(
 
 def _forget(connection: Connection, options: RunOptions, build: BuildResult | None) -> list[str]:
     """Forget what nobody needs any more; what could not be forgotten, as warnings."""
-    sources = [source_id(table.domain, table.name) for table in options.left_out]
-    left_out = (
-        [unique_id.split(".")[2] for unique_id in build.descendants(sources)] if build else []
-    )
-    forget_read_changes(connection, build.models if build else None, left_out)
+    forget_read_changes(connection, build.models if build else None)
     forget_compiled()
     return forget_old(connection, options.declared)
 
 
+def _with_dependants(table: MirroredTable) -> str:
+    """The table and everything that reads it, as dbt selects it."""
+    return f"source:{table.domain}.{table.name}+"
+
+
 def _marks_to_advance(
     build: BuildResult,
-    domain_of: dict[str, str],
+    tables: list[MirroredTable],
     good: list[TableOutcome],
-    bad: list[TableOutcome],
+    bad: list[MirroredTable],
 ) -> list[Mark]:
     """The marks of the tables below which nothing errored, was skipped or was left out."""
-
-    def source(outcome: TableOutcome) -> str:
-        return source_id(domain_of[outcome.name], outcome.name)
-
-    unbuilt = build.unbuilt() | build.descendants(source(outcome) for outcome in bad)
+    unbuilt = build.unbuilt() | build.descendants(map(_source_id, bad))
+    source_of = {table.name: _source_id(table) for table in tables}
     return [
         outcome.mark
         for outcome in good
-        if outcome.mark and not unbuilt & build.descendants([source(outcome)])
+        if outcome.mark and not unbuilt & build.descendants([source_of[outcome.name]])
     ]
+
+
+def _source_id(table: MirroredTable) -> str:
+    return source_id(table.domain, table.name)
 
 
 def _status(code: ExitCode) -> str:

@@ -5,7 +5,7 @@ any other error. All errors are reported together, before any server is contacte
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from extract.declarations.entries import (
     shown,
 )
 from extract.declarations.names import clashes, clashes_of_models
+from extract.declarations.project_file import QUOTING_HINT, read_project_file
 from extract.declarations.yaml_lines import Mapping, Sequence, read_yaml
 
 SOURCES = DBT_PROJECT / "models" / "mrr"
@@ -39,7 +40,7 @@ TABLE_META = {
     "verify_within_seconds",
     "allow_engine",
 }
-SOURCE_META = {DATABASE, "source", "demo"}
+SOURCE_META = {DATABASE, "source"}
 OVERLAP_SECONDS = 600
 """How far a window reaches back, for transactions that commit late."""
 OVERLAP_VALUES = 1_000
@@ -48,7 +49,6 @@ VERIFY_WITHIN_SECONDS = 24 * 3600
 """The time within which every row of a large table is compared once; each run compares some."""
 YEAR = 366 * 24 * 3600
 SHOWN_FAULTS = 20
-QUOTING_HINT = "The mirror's names are quoted; leave it out, or give true."
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class MirroredTable:
     `key` are the columns that identify a row; `cursor` is the column that grows whenever a row
     changes, or None. `allow_engine` is a storage engine that is permitted although it blocks
     writers while it is read, or can lose rows. `source` is the name of the source in the settings,
-    empty for the one without a name.
+    empty for the one without a name. `demo` is true if DEMO_DOMAINS can switch the table off.
     """
 
     domain: str
@@ -97,7 +97,7 @@ def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
     """Every declared table, in the order of the files. Raises WrongDeclarations."""
     faults: list[SettingError] = []
     tables: list[tuple[str, MirroredTable]] = []
-    faults += _faults_in_project_file(project / "dbt_project.yml")
+    demo = read_project_file(project / "dbt_project.yml", faults)
     for path in _yaml_files(project / "models"):
         if path.is_relative_to(project / "models" / "mrr"):
             tables += _tables_in(path, faults)
@@ -107,7 +107,7 @@ def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
     faults += clashes_of_models(project)
     if faults:
         raise WrongDeclarations(faults)
-    return [table for _, table in tables]
+    return [replace(table, demo=table.domain in demo) for _, table in tables]
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:
@@ -175,32 +175,6 @@ def _misplaced_sources(path: Path) -> Iterator[SettingError]:
             )
 
 
-def _faults_in_project_file(path: Path) -> Iterator[SettingError]:
-    """The errors for settings of sources in dbt_project.yml, which the extractor does not read."""
-    content = read_yaml(path) if path.exists() else Mapping()
-    if not isinstance(content, Mapping):
-        return  # dbt reports it
-    waiting = [content.get("sources")]
-    while waiting:
-        part = waiting.pop()
-        if not isinstance(part, Mapping):
-            continue
-        for key, value in part.items():
-            waiting.append(value)
-            if str(key).lstrip("+") in ("enabled", "meta"):
-                yield SettingError(
-                    f"{path.name} line {part.lines[key]}",
-                    f"sources have {key} here, which the extractor does not read",
-                    "Move it to the declaration of the source.",
-                )
-    quoting = content.get("quoting")
-    if isinstance(quoting, Mapping):
-        for key, value in quoting.items():
-            if value is not True:
-                place = f"{path.name} line {quoting.lines[key]}"
-                yield SettingError(place, f"quoting.{key} is {shown(value)}", QUOTING_HINT)
-
-
 def _tables_of(
     values: Mapping, file: str, faults: list[SettingError]
 ) -> Iterator[tuple[str, MirroredTable]]:
@@ -219,7 +193,6 @@ def _tables_of(
     shared = {
         "domain": domain,
         "database": database,
-        "demo": meta.value("demo", a_boolean, False),
         "source": meta.value("source", a_source_name, "").lower(),
     }
     tables = source.value("tables", a_list("tables")) or Sequence()

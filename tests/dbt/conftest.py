@@ -11,7 +11,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 import embedded
 from common.settings import PROJECT, Address
-from tests.support.command_line import copy_of_project
+from tests.support.command_line import DEMO, copy_of_project
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import HURRY, Project
 from tests.support.servers import drop_database
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
 def variables(server: Address, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What dbt finds in its environment."""
     return {
-        **dbt_environment(server),
+        **dbt_environment(server, DEMO),
         "DBT_TARGET_PATH": str(tmp_path_factory.mktemp("target")),
         "DBT_LOG_PATH": str(tmp_path_factory.mktemp("logs")),
     }

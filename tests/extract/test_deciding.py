@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.run.work import Report, RunOptions, _build, _marks_to_advance
+from commands.run.work import Report, RunOptions, RunResult, _build, _marks_to_advance
 from commands.working import Work
 from common import pause
 from common.errors import AnotherRun, DeletesRefused, ServerError, TableError
@@ -197,17 +197,16 @@ def test_changes_stay_until_every_model_has_read_them(
 
 
 @pytest.mark.parametrize(
-    ("slow", "left_out", "built_to"),
+    ("slow", "built_to"),
     [
-        ("now()", [], 2),
-        ("now()", ["slow"], -1),
-        ("now() - interval '29 days'", [], 2),
-        ("now() - interval '31 days'", [], -1),
+        ("now()", 2),
+        ("now() - interval '29 days'", 2),
+        ("now() - interval '31 days'", -1),
     ],
-    ids=["just built", "left out", "not built for weeks", "not built for a month"],
+    ids=["just built", "not built for weeks", "not built for a month"],
 )
 def test_changes_are_not_kept_for_a_model_that_is_not_built(
-    mirror: Mirror, query: Query, slow: str, left_out: list[str], built_to: int
+    mirror: Mirror, query: Query, slow: str, built_to: int
 ) -> None:
     query(
         "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
@@ -217,7 +216,7 @@ def test_changes_are_not_kept_for_a_model_that_is_not_built(
         "insert into mrr_state.model_position (model_name, built_to, reading_to, updated_at)"
         f" values ('fast', 4, 4, now()), ('slow', 2, 2, {slow})"
     )
-    forget_read_changes(mirror.connection, {"fast", "slow"}, left_out)
+    forget_read_changes(mirror.connection, {"fast", "slow"})
     assert query("select built_to from mrr_state.model_position where model_name = 'slow'") == [
         (built_to,)
     ]
@@ -278,25 +277,29 @@ CHILDREN = {
 }
 
 
+def of_shop(names: str) -> list[MirroredTable]:
+    return [MirroredTable("shop", name, "shop", name, ("id",), None) for name in names]
+
+
 @pytest.mark.parametrize(
     ("statuses", "bad", "advanced"),
     [
-        ({}, [], ["a", "b", "c"]),
-        ({"stg_c": "error"}, [], ["a", "b"]),
-        ({"mart": "error"}, [], ["c"]),
-        ({"stg_a": "error", "fact": "skipped"}, [], ["c"]),
-        ({"fact": "fail"}, [], ["a", "b", "c"]),
-        ({}, [outcome("b", REFUSED)], ["c"]),
+        ({}, "", ["a", "b", "c"]),
+        ({"stg_c": "error"}, "", ["a", "b"]),
+        ({"mart": "error"}, "", ["c"]),
+        ({"stg_a": "error", "fact": "skipped"}, "", ["c"]),
+        ({"fact": "fail"}, "", ["a", "b", "c"]),
+        ({}, "b", ["c"]),
     ],
     ids=["all built", "error", "error far below", "skipped", "failed test", "bad neighbour"],
 )
 def test_mark_moves_only_where_all_below_it_is_built(
-    statuses: dict[str, str], bad: list[TableOutcome], advanced: list[str]
+    statuses: dict[str, str], bad: str, advanced: list[str]
 ) -> None:
     nodes = tuple(Node(name, status, "", 0.0) for name, status in statuses.items())
-    good = [outcome(name) for name in "abc" if name not in {table.name for table in bad}]
+    good = [outcome(name) for name in "abc" if name not in bad]
     marks = _marks_to_advance(
-        BuildResult(nodes, CHILDREN, set()), dict.fromkeys("abc", "shop"), good, bad
+        BuildResult(nodes, CHILDREN, set()), of_shop("abc"), good, of_shop(bad)
     )
     assert [mark.table_name for mark in marks] == advanced
 
@@ -312,17 +315,38 @@ class AskedBuilder(Builder):
         return BuildResult((), {}, set())
 
 
-def test_nothing_is_built_on_a_refused_table(mirror: Mirror, warehouse: Address) -> None:
+def built(
+    mirror: Mirror, warehouse: Address, options: RunOptions, outcomes: list[TableOutcome]
+) -> tuple[RunResult, tuple[list[str], list[str]] | None]:
+    """The result of a build, and what it asked dbt for."""
     builder = AskedBuilder()
-    tables = [MirroredTable("shop", name, "shop", name, ("id",), None) for name in "ab"]
     with run_lock(warehouse) as lock:
-        result = _build(
-            builder,
-            Work(mirror.connection, lock, RunLog(mirror.connection, "test"), Step()),
-            RunOptions(tables),
-            [outcome("a"), outcome("b", REFUSED)],
-            Report(),
-            time.monotonic(),
-        )
-    assert builder.asked == ([], ["source:shop.b+"])
+        work = Work(mirror.connection, lock, RunLog(mirror.connection, "test"), Step())
+        result = _build(builder, work, options, outcomes, Report(), time.monotonic())
+    return result, builder.asked
+
+
+def test_nothing_is_built_on_a_refused_table(mirror: Mirror, warehouse: Address) -> None:
+    result, asked = built(
+        mirror, warehouse, RunOptions(of_shop("ab")), [outcome("a"), outcome("b", REFUSED)]
+    )
+    assert asked == ([], ["source:shop.b+"])
     assert result.advanced == ["a"]
+
+
+def test_run_of_one_table_builds_nothing_on_tables_that_were_never_mirrored(
+    mirror: Mirror, warehouse: Address, query: Query
+) -> None:
+    query("create table mrr.b (id int)")
+    others = of_shop("bc")
+    _, asked = built(mirror, warehouse, RunOptions(of_shop("a"), others=others), [outcome("a")])
+    assert asked == (
+        ["source:shop.a+", "path:models/dwh/common", "resource_type:seed"],
+        ["source:shop.c+"],
+    )
+
+
+def test_nothing_is_built_where_the_only_table_failed(mirror: Mirror, warehouse: Address) -> None:
+    options = RunOptions(of_shop("a"), others=of_shop("b"))
+    result, asked = built(mirror, warehouse, options, [outcome("a", REFUSED)])
+    assert (result.build, asked) == (None, None)

@@ -19,7 +19,7 @@
             {{ restore_properties() }}
             {{ describe_relation() }}
             {{ replace_relation() }}
-            {{ most_popular_product() }}
+            {{ most_popular_product() if node_of('model.tidemark.dwh_fact_sales') }}
             {{ insert_procedure_info() }}
         {%- endcall -%}
         {%- do adapter.commit() -%}

@@ -1,0 +1,1 @@
+"""The domain `media`: one table of files, which is replicated as it is."""
