@@ -1,4 +1,4 @@
-"""A run: extract, reconcile, build, advance, told in `dwh.run_log` from its start to its end."""
+"""A run: extract and reconcile the tables, build the models, advance the marks."""
 
 import time
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from warehouse.retention import forget_compiled, forget_old
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run works on. `narrowed` is true where it is not every table it could be.
+    """What a run works on. `is_restricted` is true if `--domain` or `--table` restricts it.
 
-    `left_out` are declared tables that no run works on: the demo's, where that is switched off.
-    `declared` are the names of all tables; what is known of others is forgotten in time.
+    `left_out` are declared tables that no run works on: those of the demo, if it is turned off.
+    `declared` are the names of all declared tables; old records of other tables are deleted.
     """
 
     tables: list[MirroredTable]
-    narrowed: bool = False
+    is_restricted: bool = False
     left_out: list[MirroredTable] = field(default_factory=list)
     full_refresh: bool = False
     accepted_deletes: dict[str, int] = field(default_factory=dict)
@@ -39,9 +39,9 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run came out. `build` is None where dbt did not get to run.
+    """The result of a run. `build` is None if dbt did not run, or could not.
 
-    `warnings` tell of what did not keep the run from being right.
+    `warnings` are about failures that do not affect the result.
     """
 
     run_id: str
@@ -71,7 +71,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Report:
-    """Where progress is told: a table that is done, one that is under way, a node built."""
+    """Functions that are called with each finished table, each progress report, each built node."""
 
     table: Callable[[TableOutcome], None] = lambda outcome: None
     progress: Callable[[Progress], None] = ignore
@@ -79,7 +79,7 @@ class Report:
 
 
 def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
-    """Run once. Raises AnotherRun where others hold all that it would change, and ServerError."""
+    """Run once. Raises ServerError, and AnotherRun if other commands hold the locks it needs."""
     started = time.monotonic()
     with (
         work_on_warehouse(endpoints, "run", sources_of(options.tables)) as work,
@@ -99,7 +99,7 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
 def _extract(
     endpoints: Endpoints, work: Work, options: RunOptions, report: Report
 ) -> list[TableOutcome]:
-    """Bring the tables of each source up to date; one that fails stops its own alone."""
+    """Bring the tables of each source up to date. A source that fails stops only its own tables."""
 
     def extract(tables: list[MirroredTable]) -> list[TableOutcome]:
         with open_source_of(
@@ -131,12 +131,14 @@ def _build(
     report: Report,
     started: float,
 ) -> RunResult:
-    """Build what hangs on good tables, and advance the marks of what was built."""
+    """Build what depends on good tables, and advance the marks of the tables that were built."""
     domain_of = {table.name: table.domain for table in options.tables}
     good = [outcome for outcome in outcomes if outcome.error is None]
     bad = [outcome for outcome in outcomes if outcome.error is not None]
-    select = [f"source:{domain_of[o.name]}.{o.name}+" for o in good] if options.narrowed else []
-    # what belongs to every domain: the tests of each look into it
+    select = (
+        [f"source:{domain_of[o.name]}.{o.name}+" for o in good] if options.is_restricted else []
+    )
+    # models that belong to every domain, which the tests of each domain read
     select += ["path:models/dwh/common"] if select else []
     exclude = [f"source:{domain_of[o.name]}.{o.name}+" for o in bad]
     exclude += [f"source:{table.domain}.{table.name}+" for table in options.left_out]
@@ -163,7 +165,7 @@ def _build(
 
 
 def _forget(connection: Connection, options: RunOptions, build: BuildResult | None) -> list[str]:
-    """Forget what nobody needs any more; what could not be forgotten, as warnings."""
+    """Delete what is no longer needed. Returns what could not be deleted, as warnings."""
     sources = [source_id(table.domain, table.name) for table in options.left_out]
     left_out = (
         [unique_id.split(".")[2] for unique_id in build.descendants(sources)] if build else []
@@ -179,7 +181,7 @@ def _marks_to_advance(
     good: list[TableOutcome],
     bad: list[TableOutcome],
 ) -> list[Mark]:
-    """The marks of the tables below which nothing errored, was skipped or was left out."""
+    """The marks of the tables below which nothing failed, was skipped or was left out."""
 
     def source(outcome: TableOutcome) -> str:
         return source_id(domain_of[outcome.name], outcome.name)
@@ -199,7 +201,7 @@ def _status(code: ExitCode) -> str:
 
 
 def _failures(result: RunResult) -> str | None:
-    """One line that names what failed, None where nothing did."""
+    """One line that names what failed; None if nothing did."""
     names = [outcome.name for outcome in result.tables if outcome.error]
     if result.build:
         names += [node.name for node in result.build.failed + result.build.failed_tests]
