@@ -17,7 +17,7 @@ from warehouse.upgrade import is_behind, upgrade
 
 @dataclass(frozen=True)
 class Work:
-    """What a command uses while it works on the warehouse. `step` is logged at its end.
+    """What a command uses while it works on the warehouse. `step` is logged when it ends.
 
     `busy` are the sources that another command works on.
     """
