@@ -50,7 +50,7 @@ def accepted_deletes(
 
 
 def accepted_sources(texts: Iterable[str], tables: list[MirroredTable]) -> dict[str, str]:
-    """Which server is accepted as which source. Raises UsageError where it is no source's."""
+    """Which server is accepted as which source. Raises UsageError if there is no such source."""
     names = list(dict.fromkeys(table.source for table in tables))
     found = {}
     for text in texts:

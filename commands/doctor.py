@@ -1,4 +1,4 @@
-"""`doctor`: what could keep a run from being right, each finding with its remedy."""
+"""`doctor`: check what a run needs, and show the remedy for each finding."""
 
 import argparse
 import re
@@ -25,15 +25,15 @@ from warehouse.connection import connect
 from warehouse.failures import REMEDIES
 
 FREE_BYTES = 2 * 1024**3
-READING = {"SELECT", "USAGE", "SHOW VIEW"}
-LEAST = {"max_allowed_packet": 1024**2, "connection_memory_limit": 64 * 1024**2}
-"""Limits of the operational server that a session cannot raise, and what it needs of them."""
-LIMIT_OF_ACCOUNT = re.compile(r"\bMAX_(?:QUERIES|CONNECTIONS|UPDATES)_PER_HOUR [1-9]\d*")
+READ_PRIVILEGES = {"SELECT", "USAGE", "SHOW VIEW"}
+MINIMUM = {"max_allowed_packet": 1024**2, "connection_memory_limit": 64 * 1024**2}
+"""The limits of a source that a session cannot raise, and the least that a run needs of each."""
+ACCOUNT_LIMIT = re.compile(r"\bMAX_(?:QUERIES|CONNECTIONS|UPDATES)_PER_HOUR [1-9]\d*")
 
 
 EXAMPLES = """\
 python run.py doctor
-python run.py doctor --domain sales --quiet      for a timer: nothing where all is well"""
+python run.py doctor --domain sales --quiet      for a timer: prints nothing if all is well"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def call(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: what was looked at, what was seen, and the remedy where something is wrong."""
+    """The result of one check: its subject, what was seen, and the remedy; None if all is well."""
 
     subject: str
     seen: str
@@ -69,7 +69,7 @@ def exit_code(findings: list[Finding]) -> ExitCode:
 
 
 def examine(endpoints: Endpoints, tables: list[MirroredTable]) -> Iterator[Finding]:
-    """Check the servers, every declared table and the disk, one after the other."""
+    """Check the sources with these tables, the warehouse and the disk, one after the other."""
     for name in sources_of(tables):
         of_source = [table for table in tables if table.source == name]
         try:
@@ -84,7 +84,7 @@ def examine(endpoints: Endpoints, tables: list[MirroredTable]) -> Iterator[Findi
 
 
 def as_table(findings: Iterable[Finding]) -> PlainTable:
-    """What `doctor` saw, with the remedy beside what is wrong."""
+    """The findings, each that is wrong with its remedy."""
     shown = PlainTable("", "subject", "seen", "remedy")
     for finding in findings:
         mark = "ok" if finding.is_good else "!!"
@@ -121,12 +121,12 @@ def _privileges(source: MySQLSource) -> Finding:
         if match and "PROXY" not in match.group(1):
             names = re.sub(r"\([^)]*\)", "", match[1])
             granted |= {name.strip() for name in names.split(",")}
-    more = sorted(granted - READING)
+    more = sorted(granted - READ_PRIVILEGES)
     if more:
         return Finding(
             subject,
             f"may do more than read: {', '.join(more)}",
-            "Give the mirror an account with SELECT alone.",
+            "Use an account that has SELECT and nothing else.",
         )
     if "SELECT" not in granted:
         return Finding(subject, "may not SELECT", "Grant SELECT on the tables to mirror.")
@@ -134,26 +134,26 @@ def _privileges(source: MySQLSource) -> Finding:
 
 
 def _limits(source: MySQLSource) -> Iterator[Finding]:
-    """What no session can set for itself, where it would stop or cut what is read."""
-    names = ", ".join(f"'{name}'" for name in LEAST)
+    """Limits that a session cannot set for itself, and that would stop a run."""
+    names = ", ".join(f"'{name}'" for name in MINIMUM)
     for name, value in source.rows(f"show session variables where variable_name in ({names})"):
-        if int(value) < LEAST[name]:
+        if int(value) < MINIMUM[name]:
             yield Finding(
                 " ".join(filter(None, ("operational", source.address.source, "settings"))),
                 f"{name} is {value}",
-                f"Set it to {LEAST[name]} or more: wide rows are read as one value.",
+                f"Set it to {MINIMUM[name]} or more, since wide rows are read as one value.",
             )
-    told = " ".join(row[0] for row in source.rows("show grants") + _account(source))
-    for limit in sorted(set(LIMIT_OF_ACCOUNT.findall(told))):
+    text = " ".join(row[0] for row in source.rows("show grants") + _account(source))
+    for limit in sorted(set(ACCOUNT_LIMIT.findall(text))):
         yield Finding(
             f"account {source.address.user}",
             f"has {limit}",
-            "Lift that limit: a run that needs more would end there.",
+            "Remove that limit, since a run that exceeds it fails.",
         )
 
 
 def _account(source: MySQLSource) -> list[tuple[str]]:
-    """The definition of the account, where the server shows it to its owner."""
+    """The definition of the account; empty if the server does not show it to the account."""
     try:
         return source.rows("show create user current_user()")
     except pymysql.err.MySQLError:
@@ -211,7 +211,9 @@ def _postgresql(connection: Connection, address: Address) -> Iterator[Finding]:
 def _disk() -> Finding:
     LOCAL.mkdir(exist_ok=True)
     free = shutil.disk_usage(LOCAL).free
-    remedy = None if free >= FREE_BYTES else "Make room: landed files and backups are written here."
+    remedy = (
+        None if free >= FREE_BYTES else "Free space: landed files and backups are written here."
+    )
     return Finding("disk", f"{free / 1024**3:.1f} GiB free below {LOCAL.name}/", remedy)
 
 

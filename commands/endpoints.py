@@ -41,7 +41,7 @@ class Endpoints:
     demo_switch: str = ""
 
     def source(self, name: str) -> SourceSettings:
-        """The source of this name, or the one without a name. Raises SettingError."""
+        """The source with this name; if it is empty, the one without. Raises SettingError."""
         if not name and self.operational:
             return SourceSettings(self.operational, self.duty, self.snapshot_seconds)
         if name not in self.named:
@@ -84,9 +84,10 @@ def prepare_endpoints(settings: Settings, sources: Collection[str] = ("",)) -> E
 
 
 def fingerprint(address: Address) -> str:
-    """A hash that identifies the address of an embedded server of this checkout; without its port.
+    """A hash of the address of an embedded server, without its port.
 
-    It still does when the server is gone: a new one has a new password.
+    It identifies the servers of this checkout, even one that no longer exists, since each new
+    server has a new password.
     """
     facts = "\0".join((str(HOME), address.host, address.user, address.password))
     return sha256(facts.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""`env`: what dbt, psql and mariadb need, as lines for `eval`."""
+"""`env`: print the variables that dbt, psql and mariadb need, as lines for `eval`."""
 
 import argparse
 import os
@@ -16,14 +16,14 @@ eval "$(python run.py env)"      then: dbt build, psql, mariadb"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """None of its own."""
+    """It has no options of its own."""
 
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     endpoints = prepare_endpoints(settings)
     print("\n".join(export_lines(endpoints)))
-    # what is wrong here stops dbt too, and the shell has its lines by now
+    # checked last: what is wrong here stops dbt, but not the other programs
     read_declarations(settings)
     refuse_pooler(endpoints.warehouse)
     return ExitCode.DONE
@@ -72,9 +72,10 @@ def _of_source(address: Address) -> dict[str, str]:
 
 
 def refuse_pooler(warehouse: Address) -> None:
-    """Raise PoolerSharesSessions where one does; a warehouse that is away is told by dbt.
+    """Raise PoolerSharesSessions if there is such a pooler, of which dbt cannot give the reason.
 
-    Behind a pooler of statements dbt would tell of a lost connection alone.
+    With statement pooling, dbt would report a lost connection only. If the warehouse cannot be
+    reached, dbt reports that itself.
     """
     try:
         connect(warehouse).close()

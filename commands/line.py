@@ -1,8 +1,8 @@
-"""The command line: which commands there are, and how the arguments of one are read.
+"""The command line: the list of commands, and how their arguments are parsed.
 
-A command is a module of this package with its name, loaded when it is called. It has EXAMPLES,
-lines for its help; `add_options`, which adds its own options to a parser; and `call`, which does
-its work and returns the exit code.
+Each command is the module of this package that has its name. It is loaded only when it is called,
+and it defines EXAMPLES, lines for its help; `add_options`, which adds its options to a parser; and
+`call`, which runs it and returns the exit code.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from common.suggestion import did_you_mean
 
 PROGRAM = "python run.py"
 RUN = "run"
-"""The module of what is done where no command is named."""
+"""The module that is called if no command is named."""
 
 COMMANDS = {
     "env": "print export lines for both servers, for eval",
@@ -23,14 +23,14 @@ COMMANDS = {
     "down": "stop the embedded servers",
     "status": "show marks, lag, the last runs and the last backup",
     "doctor": "check settings, servers, privileges, tables and disk",
-    "plan": "show what a run would do, without doing it",
-    "verify": "compare every row of source and mirror",
+    "plan": "show what a run would read and compare, without doing it",
+    "verify": "compare every row of source and mirror, and test the history",
     "simulate": "write inserts, updates and deletes to the embedded operational database",
     "backup": "dump every layer under one snapshot, with a manifest",
-    "restore": "bring a backup back",
+    "restore": "restore a backup, all of it or some layers",
     "completion": "print a script that completes the command line in your shell",
 }
-"""Each command, and what it does."""
+"""Each command and its help."""
 
 EXIT_CODES = """\
 exit codes:
@@ -49,7 +49,7 @@ class Command(Protocol):
 
 
 class Argument(NamedTuple):
-    """What a command takes: an option, or a word of its own, whose `option` is empty."""
+    """An option of a command, or a positional argument, whose `option` is empty."""
 
     option: str
     help: str
@@ -58,10 +58,10 @@ class Argument(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """The options of one command. What is wrong with its arguments is a UsageError."""
+    """The parser of one command's arguments. Wrong arguments are reported as a UsageError."""
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """The options that the arguments give."""
+        """The options that these arguments set. Raises UsageError."""
         try:
             options, unknown = self.parse_known_args(arguments)
         except argparse.ArgumentError as error:
@@ -77,7 +77,7 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def arguments(self) -> list[Argument]:
-        """What the command takes, in the order of the help."""
+        """The arguments of the command, in the order of the help."""
         return [
             Argument(
                 next((name for name in action.option_strings if name.startswith("--")), ""),
@@ -97,18 +97,18 @@ class Parser(argparse.ArgumentParser):
         if self.prog == PROGRAM and argument in COMMANDS:
             others = " ".join(word for word in arguments if word != argument)
             hint = f"Write `{PROGRAM} {argument} {others}`."
-            return UsageError(f"command {argument}", "stands behind its options", hint)
+            return UsageError(f"command {argument}", "must come before its options", hint)
         return UsageError(argument, f"`{self.prog}` takes no such argument", self._help)
 
     @property
     def _help(self) -> str:
-        return f"`{self.prog} --help` shows what it takes."
+        return f"`{self.prog} --help` shows its arguments."
 
 
 def parse(
     arguments: Sequence[str],
 ) -> tuple[Callable[[argparse.Namespace], int], argparse.Namespace]:
-    """What the arguments call, and its options. Raises UsageError."""
+    """The function that the arguments call, and its options. Raises UsageError."""
     name = RUN
     if arguments and not arguments[0].startswith("-"):
         name, arguments = arguments[0], arguments[1:]
@@ -138,17 +138,17 @@ def parser_of(name: str) -> Parser:
     )
     command.add_options(parser)
     parser.add_argument(
-        "--verbose", action="store_true", help="write the log on the error stream too, as it grows"
+        "--verbose", action="store_true", help="write the log to standard error too"
     )
     return parser
 
 
 def _sections(is_run: bool, examples: str) -> list[str]:
-    """What the help says below the options."""
+    """The sections of the help below the options."""
     lines = "\n".join(f"  {line}" for line in examples.splitlines())
     sections = [f"examples:\n{lines}", EXIT_CODES]
     if is_run:
         listed = "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())
-        more = f"  `{PROGRAM} COMMAND --help` shows the options of one."
+        more = f"  `{PROGRAM} COMMAND --help` shows the options of a command."
         sections.insert(0, f"commands:\n{listed}\n{more}")
     return sections

@@ -1,4 +1,4 @@
-"""`plan`: what a run would read now, without reading it; decided by what a run decides it by."""
+"""`plan`: show what a run would read and compare now, by the same decision that the run makes."""
 
 import argparse
 import sys
@@ -49,7 +49,7 @@ def call(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class PlannedTable:
-    """What a run would read of a table, and how; where it is refused, `error` says why."""
+    """How a run would read and compare a table; `error` says why, if it would refuse it."""
 
     name: str
     source: str
@@ -61,7 +61,7 @@ class PlannedTable:
 def plan(
     endpoints: Endpoints, tables: list[MirroredTable], full_refresh: bool
 ) -> list[PlannedTable]:
-    """Look at the source's catalog and the marks; no table is read and nothing is written."""
+    """Decide from the source's catalog, the mirror and the marks; nothing is written."""
     with closing(connect(endpoints.warehouse)) as warehouse:
         marks = _marks(warehouse, endpoints.warehouse)
 
@@ -108,12 +108,12 @@ def _marks(warehouse: Connection, address: Address) -> dict[str, Mark]:
         raise ServerError(
             f"warehouse {address}",
             f"its control tables are those of an earlier version ({error.diag.message_primary})",
-            "A run brings them up to date; start one.",
+            "Start a run, which migrates them.",
         ) from None
 
 
 def as_table(tables: Iterable[PlannedTable]) -> PlainTable:
-    """What `plan` expects, table by table."""
+    """What a run would do, table by table."""
     shown = PlainTable("table", "source", "about rows", "reads", "compares")
     for planned in tables:
         reads, compares = planned.reading.reads, planned.reading.compares

@@ -1,4 +1,4 @@
-"""The sources of a command: what is declared of them, and the tables of each on its own."""
+"""The sources of a command: its tables are grouped by source, and each source is opened alone."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class SourceBusy(TidemarkError):
-    """Another command works on the tables of a source; those of others go on."""
+    """Another command works on the tables of a source; the other sources are not affected."""
 
     def __init__(self, source: Address) -> None:
         super().__init__(
@@ -32,15 +32,18 @@ class SourceBusy(TidemarkError):
 
 
 def read_declarations(settings: Settings) -> list[MirroredTable]:
-    """Every declared table. Raises WrongDeclarations, and SettingError for settings of no source.
+    """Every declared table. Raises WrongDeclarations, and SettingError.
 
-    A source that has tables and no settings is told of when its tables are worked on.
+    Settings of a source that no declaration names are an error here. A declared source without
+    settings is an error only when its tables are worked on.
     """
     declared = declared_tables()
     names = sorted({table.source for table in declared if table.source})
     for name, source in settings.sources.items():
         if name not in names:
-            known = f"Declared are: {', '.join(names)}." if names else "None has a name."
+            known = (
+                f"Declared: {', '.join(names)}." if names else "No declaration names any source."
+            )
             raise SettingError(
                 source.place,
                 f'no declaration names the source "{name}"',
@@ -68,10 +71,11 @@ def source_by_source(
     stopped: Callable[[MirroredTable, TidemarkError], Result],
     check: Callable[[], None] = lambda: None,
 ) -> list[Result]:
-    """What `work_on` says of the tables of each source, in the order of all tables.
+    """The results of `work_on`, called with the tables of each source; in the order of `tables`.
 
-    A source that fails stops its own tables, of which `stopped` says what is to be said. Where
-    there is no other source its error is raised; so is that of `check`, for what all rely on.
+    If a source fails, only its own tables are stopped, and `stopped` makes their results; if there
+    is no other source, the error is raised. `check` is called after a failure, and may raise an
+    error that stops them all.
     """
     names = sources_of(tables)
     found: dict[str, Result] = {}
@@ -97,9 +101,10 @@ def open_source_of(
     accepted: str | None = None,
     **options: Any,
 ) -> Iterator[Extraction]:
-    """An extraction of tables that are of one source, from the server that was mirrored before.
+    """An extraction of tables that belong to one source.
 
-    Raises SettingError, SourceBusy, ServerError and SourceChanged.
+    `accepted` is the identity of a server that replaces the one mirrored so far. Raises
+    SettingError, SourceBusy, ServerError, and SourceChanged if it is another server.
     """
     settings = endpoints.source(tables[0].source)
     if tables[0].source in work.busy:

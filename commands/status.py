@@ -1,4 +1,4 @@
-"""`status`: marks, last runs, lag and last verification, at a glance."""
+"""`status`: show marks, lag, the last runs, and the last verification and backup."""
 
 import argparse
 import re
@@ -23,7 +23,7 @@ python run.py status"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """None of its own."""
+    """It has no options of its own."""
 
 
 def call(options: argparse.Namespace) -> int:
@@ -38,14 +38,14 @@ def call(options: argparse.Namespace) -> int:
         print(f"last backup  {backup}")
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
-    # the status is told by now, whatever is wrong here
+    # a wrong declaration is reported after the status, which does not depend on it
     read_declarations(settings)
     return ExitCode.DONE
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """Where a mirrored table stands. `lag_seconds` is the time since its window was read."""
+    """The state of a mirrored table. `lag_seconds` is the time since its window was read."""
 
     name: str
     high_water_mark: str | None
@@ -58,7 +58,7 @@ class TableStatus:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """One of the last runs."""
+    """One of the last runs, or another command that is logged like a run."""
 
     run_id: str
     process: str
@@ -71,7 +71,7 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """A source, and the server that is pinned as it."""
+    """A source, and the server that is pinned as this source."""
 
     name: str
     server: str
@@ -80,7 +80,7 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """What `status` tells; the lists are empty before the first run."""
+    """What `status` shows. The lists are empty before the first run."""
 
     tables: list[TableStatus]
     runs: list[RunStatus]
@@ -88,11 +88,11 @@ class Status:
     sources: list[SourceStatus] = field(default_factory=list)
 
 
-RUNS_TOLD = 5
+RUNS_SHOWN = 5
 
 
 def status(warehouse: Address) -> Status:
-    """Read the control tables; a warehouse that was never built has an empty status."""
+    """Read the control tables. A warehouse without any has an empty status."""
     with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
         if not relation_exists(cursor, "dwh.run_log"):
             return Status([], [], None)
@@ -124,7 +124,7 @@ def _runs(cursor: Cursor) -> list[RunStatus]:
     cursor.execute(
         "select run_id, process, status, started_at, execution_seconds::float8, rows_affected,"
         " error_message from dwh.run_log where step = process order by started_at desc limit %s",
-        (RUNS_TOLD,),
+        (RUNS_SHOWN,),
     )
     return [RunStatus(*row) for row in cursor.fetchall()]
 
@@ -153,15 +153,15 @@ def _sources(cursor: Cursor) -> list[SourceStatus]:
 
 
 def as_tables(status: Status) -> list[PlainTable]:
-    """Marks, last runs, and the sources where one has a name, on a line each in 80 columns.
+    """The marks, the last runs and, if any has a name, the sources; each row fits in 80 columns.
 
-    A run's id says when it started.
+    The time at which a run started is part of its id.
     """
     marks = PlainTable("table", "high water mark", "lag", "rows", "equal")
     for table in status.tables:
         marks.add_texts(
             table.name,
-            # of a time, the second is enough here
+            # a time is shown to the second
             re.sub(r"(?<=:\d\d)\.\d+|\+00(:00)?$", "", table.high_water_mark or "-"),
             duration(table.lag_seconds),
             "-" if table.mirror_rows is None else str(table.mirror_rows),
@@ -185,7 +185,7 @@ def as_tables(status: Status) -> list[PlainTable]:
 
 
 def messages(status: Status) -> Iterable[str]:
-    """What the last runs say of their failures and warnings."""
+    """The failures and warnings of the last runs, a line each."""
     for run in status.runs:
         if run.message:
             yield f"{run.run_id}  {run.message.splitlines()[0]}"

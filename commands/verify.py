@@ -1,4 +1,4 @@
-"""`verify`: compare source and mirror, every row, on demand; repair where asked."""
+"""`verify`: compare every row of source and mirror, and test every row of the history."""
 
 import argparse
 import sys
@@ -30,7 +30,7 @@ python run.py verify --table mrr_fact_sales --repair"""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_choice(parser)
-    parser.add_argument("--repair", action="store_true", help="make equal what differs")
+    parser.add_argument("--repair", action="store_true", help="repair what differs")
     add_accept_deletes(parser)
     add_quiet(parser, "only what is wrong: no progress, no result of each table")
 
@@ -65,7 +65,7 @@ def call(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What verifying some tables came to."""
+    """The result of verifying some tables."""
 
     tables: list[VerifiedTable]
 
@@ -87,7 +87,7 @@ def verify_tables(
     report: Callable[[VerifiedTable], None] = lambda table: None,
     progress: Callable[[Progress], None] = ignore,
 ) -> VerifyResult:
-    """Compare the tables under the locks of their sources. Raises AnotherRun, and ServerError."""
+    """Compare the tables, holding the locks of their sources. Raises AnotherRun and ServerError."""
     with work_on_warehouse(endpoints, "verify", sources_of(tables)) as work:
 
         def verify(of_source: list[MirroredTable]) -> list[VerifiedTable]:
@@ -114,7 +114,7 @@ def verify_tables(
 
 
 def verify_history(endpoints: Endpoints, tables: list[MirroredTable]) -> list[Node]:
-    """The tests of the history contract, over every row of what was built; those that failed.
+    """Run the tests of the history over every row of what was built, and return those that failed.
 
     Raises ServerError and DbtError.
     """
@@ -134,7 +134,7 @@ def verify_history(endpoints: Endpoints, tables: list[MirroredTable]) -> list[No
 
 
 def progress_line(table: VerifiedTable) -> str:
-    """A line for a table that was compared."""
+    """A line for a table that was compared, or could not be."""
     if table.verification is None:
         return f"{table.name}  not compared"
     found = table.verification
@@ -161,17 +161,17 @@ def as_table(tables: Iterable[VerifiedTable]) -> PlainTable:
 
 
 def failures(tables: Collection[VerifiedTable]) -> Iterable[str]:
-    """What is wrong with the mirror, each with its remedy."""
+    """The errors of the tables and the differences of the mirror, with a hint for each."""
     yield from dict.fromkeys(str(table.error) for table in tables if table.error)
     for table in tables:
         if table.verification and table.verification.differences:
             keys = " ".join(table.verification.differences)
-            repair = "`python run.py verify --repair` repairs it."
+            repair = "Repair it with `python run.py verify --repair`."
             yield f"{table.name}: differs at {keys}\nHINT: {repair}"
 
 
 def failures_of_history(tests: Iterable[Node]) -> Iterable[str]:
-    """What is wrong with the history, each with how to look at it."""
+    """The tests of the history that failed, with a hint for each."""
     for node in tests:
-        remedy = f"`dbt test --select {node.name}` shows it alone."
+        remedy = f"Run it alone with `dbt test --select {node.name}`."
         yield f"{node.name}: {node.status}: {node.message}\nHINT: {remedy}"

@@ -1,4 +1,4 @@
-"""What a command does to the warehouse: on tables of this version, logged, and under its locks."""
+"""Work of a command on the warehouse: with its locks, after migrations, and logged."""
 
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +17,7 @@ from warehouse.upgrade import is_behind, upgrade
 
 @dataclass(frozen=True)
 class Work:
-    """A command at work on the warehouse; what it sets in `step` is logged at its end.
+    """What a command uses while it works on the warehouse. `step` is logged when it ends.
 
     `busy` are the sources that another command works on.
     """
@@ -37,10 +37,11 @@ class Work:
 def work_on_warehouse(
     endpoints: Endpoints, process: str, sources: Collection[str] | None = None
 ) -> Iterator[Work]:
-    """Hold the locks of these sources, or the whole warehouse, and log the block as the process.
+    """Hold the locks of these sources, or of the whole warehouse, and log the block as `process`.
 
-    Raises AnotherRun, where others hold all of it, and ServerError. Errors of a driver
-    or of the system in the block are raised as TidemarkErrors.
+    Migrations are applied first. Raises ServerError, and AnotherRun if another command holds the
+    warehouse or all of the sources. Errors of a driver or of the system in the block are raised as
+    TidemarkErrors.
     """
     run_id = new_run_id()
     start_logging(run_id)

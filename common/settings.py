@@ -1,4 +1,4 @@
-"""Settings: the environment, a git-ignored `.env`, and files that hold a password."""
+"""Settings, from the environment, from a git-ignored `.env`, and from files with a password."""
 
 import os
 import re
@@ -14,45 +14,46 @@ LOCAL = PROJECT / ".local"
 DBT_PROJECT = PROJECT / "dbt_project"
 
 DUTY = 0.5
-"""The share of time that a session may keep the operational server at work."""
+"""The default of the duty cycle: the share of time for which a run may keep a source at work."""
 SNAPSHOT_SECONDS = 2.0
-"""How long a run may keep a snapshot of the operational server open."""
-MOST_SNAPSHOT_SECONDS = 60
+"""The default of how long a run may keep a snapshot of a source open."""
+MAX_SNAPSHOT_SECONDS = 60
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 SETTINGS = {
-    "OPERATIONAL_HOST": "host of the MySQL or MariaDB to mirror; without it, the embedded one",
-    "OPERATIONAL_PORT": "its port, 3306 without it",
-    "OPERATIONAL_USER": "an account there that may SELECT and nothing else",
-    "OPERATIONAL_PASSWORD": "its password (or OPERATIONAL_PASSWORD_FILE: a file that holds it)",
-    "OPERATIONAL_DUTY": "the share of time, in percent, that we may keep it busy; 50 without it",
-    "OPERATIONAL_SNAPSHOT_SECONDS": "how long a run may keep a snapshot open there; 0: none, 2"
-    " without it",
-    "WAREHOUSE_HOST": "host of the PostgreSQL to build in; without it, the embedded one",
-    "WAREHOUSE_PORT": "its port, 5432 without it",
-    "WAREHOUSE_USER": "an account there that may create schemas in the database",
-    "WAREHOUSE_PASSWORD": "its password (or WAREHOUSE_PASSWORD_FILE: a file that holds it)",
+    "OPERATIONAL_HOST": "host of the MySQL or MariaDB to mirror; default: the embedded one",
+    "OPERATIONAL_PORT": "its port; default 3306",
+    "OPERATIONAL_USER": "an account on that server that has SELECT and nothing else",
+    "OPERATIONAL_PASSWORD": "its password (or OPERATIONAL_PASSWORD_FILE: a file that contains it)",
+    "OPERATIONAL_DUTY": "the largest share of time, in percent, for which a run may keep that"
+    " server at work; default 50",
+    "OPERATIONAL_SNAPSHOT_SECONDS": "how long a run may keep a snapshot of that server open;"
+    " default 2, and 0 turns it off",
+    "WAREHOUSE_HOST": "host of the PostgreSQL to build in; default: the embedded one",
+    "WAREHOUSE_PORT": "its port; default 5432",
+    "WAREHOUSE_USER": "an account on that server that may create schemas in the database",
+    "WAREHOUSE_PASSWORD": "its password (or WAREHOUSE_PASSWORD_FILE: a file that contains it)",
     "WAREHOUSE_DATABASE": "the database, which must exist",
-    "DEMO_DOMAINS": "the domains of the demo to keep, with commas between them; off: none",
-    "BACKUP_DIRECTORY": "where backups are written, .local/backups without it",
+    "DEMO_DOMAINS": "the domains of the demo to keep, with commas between them; off: none of them",
+    "BACKUP_DIRECTORY": "where backups are written; default .local/backups",
 }
-"""Every setting and what it means; the README's table is checked against it."""
+"""Every setting and its meaning. A test compares the names with the table in the README."""
 
-OF_A_SOURCE = re.compile(
+NAMED_SOURCE_SETTING = re.compile(
     r"OPERATIONAL_([A-Z0-9]+(?:_[A-Z0-9]+)*?)"
     r"_(HOST|PORT|USER|PASSWORD|PASSWORD_FILE|DUTY|SNAPSHOT_SECONDS)"
 )
-"""A setting of a source that has a name, as OPERATIONAL_SHOP_HOST."""
+"""A setting of a source with a name, such as OPERATIONAL_SHOP_HOST."""
 RESERVED_SOURCES = {"admin"}
-"""`env` writes OPERATIONAL_ADMIN_USER, which is no source's."""
+"""Names that no source may have: `env` prints OPERATIONAL_ADMIN_USER for another purpose."""
 
 
 @dataclass(frozen=True)
 class Address:
     """A server and an account on it. `database` is empty for an operational server.
 
-    `source` is the name of a source, empty for the one whose settings have none.
+    `source` is the name of the source; empty for the source without a name, and for the warehouse.
     """
 
     host: str
@@ -69,26 +70,26 @@ class Address:
 
 
 def setting_of(source: str, part: str = "") -> str:
-    """The name of a setting of a source: `OPERATIONAL_HOST`, `OPERATIONAL_SHOP_HOST`."""
+    """The name of a source's setting, such as `OPERATIONAL_HOST` or `OPERATIONAL_SHOP_HOST`."""
     return "_".join(filter(None, ("OPERATIONAL", source.upper(), part)))
 
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """A source's server, and how much we may ask of it."""
+    """The server of a source, and how much a run may ask of it."""
 
     address: Address
     duty: float = DUTY
     snapshot_seconds: float = SNAPSHOT_SECONDS
     place: str = ""
-    """Where one of them stands, for messages."""
+    """Where one of these settings was made, for messages."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user has set. An address is None where the embedded server serves.
+    """What the user has set. An address is None if the embedded server is to be used.
 
-    `sources` are those that have a name, by that name in small letters. `demo_domains` are the
+    `sources` are the sources with a name, by that name in lower case. `demo_domains` are the
     domains of the demo to keep, None for all of them.
     """
 
@@ -111,13 +112,13 @@ class Settings:
 def read_settings(
     environment: Mapping[str, str] = os.environ, dotenv: Path = PROJECT / ".env"
 ) -> Settings:
-    """The settings of the environment, and of `.env` for what the environment leaves open.
+    """The settings of the environment and of `.env`; the environment takes precedence.
 
-    Raises SettingError for an unknown name in `.env` and for every value that cannot be right.
+    Raises SettingError for an unknown name in `.env`, and for a value that is not valid.
     """
     values, places = read_dotenv(dotenv)
     for name in environment:
-        # what the environment says of a password goes before what the file says, in either form
+        # a password of the environment takes precedence in either form: itself, or as a file
         for other in (f"{name}_FILE", name.removesuffix("_FILE")):
             values.pop(other, None)
     values |= environment
@@ -136,15 +137,15 @@ def read_settings(
 
 
 def _named_source(setting: str) -> str | None:
-    """The named source that a setting belongs to, None where it is none of these."""
-    found = OF_A_SOURCE.fullmatch(setting)
+    """The source with a name that a setting belongs to; None if it belongs to none."""
+    found = NAMED_SOURCE_SETTING.fullmatch(setting)
     return found[1].lower() if found and found[1].lower() not in RESERVED_SOURCES else None
 
 
 def _sources(
     values: Mapping[str, str], places: Mapping[str, str]
 ) -> Iterator[tuple[str, SourceSettings]]:
-    """The sources that have a name; `places` says of each setting where it stands."""
+    """The sources with a name; `places` gives for each setting where it was made."""
     found: dict[str, str] = {}
     for name, value in values.items():
         source = _named_source(name)
@@ -166,11 +167,11 @@ def _duty(values: Mapping[str, str], source: str = "") -> float:
 
 def _snapshot_seconds(values: Mapping[str, str], source: str = "") -> float:
     name = setting_of(source, "SNAPSHOT_SECONDS")
-    return _seconds(values, name, SNAPSHOT_SECONDS, MOST_SNAPSHOT_SECONDS)
+    return _seconds(values, name, SNAPSHOT_SECONDS, MAX_SNAPSHOT_SECONDS)
 
 
 def read_dotenv(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The values of a `.env` file, and where they stand, by name; none where there is no file."""
+    """The values of a `.env` file and their places in it, by name; empty if there is no file."""
     values: dict[str, str] = {}
     places: dict[str, str] = {}
     if not path.exists():
@@ -178,10 +179,10 @@ def read_dotenv(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        words = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingError(
             str(path),
-            f"cannot be read ({words})",
+            f"cannot be read ({reason})",
             "Make it a text file that this account may read.",
         ) from error
     for number, line in enumerate(text.splitlines(), start=1):
@@ -194,10 +195,10 @@ def read_dotenv(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         if not separator or not is_known:
             raise SettingError(
                 f"{path.name} line {number}",
-                f'"{name}" is not a setting' if separator else "no NAME=value",
-                f"{did_you_mean(name, SETTINGS)}The settings are {', '.join(SETTINGS)}; those of a"
-                " source with a name, of letters, digits and single _, have it before _HOST, as"
-                " OPERATIONAL_SHOP_HOST.",
+                f'"{name}" is not a setting' if separator else "not NAME=value",
+                f"{did_you_mean(name, SETTINGS)}The settings are {', '.join(SETTINGS)}. Those of a"
+                " source with a name contain it, such as OPERATIONAL_SHOP_HOST; it consists of"
+                " letters, digits and single underscores.",
             )
         values[name] = _unquoted(value.strip())
         places[name] = f"{name} in {path.name} line {number}"
@@ -234,7 +235,7 @@ def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Addre
 
 def _required(values: Mapping[str, str], name: str) -> str:
     if not values.get(name):
-        found = OF_A_SOURCE.fullmatch(name)
+        found = NAMED_SOURCE_SETTING.fullmatch(name)
         meaning = SETTINGS[setting_of("", found[2]) if found else name]
         meaning = meaning.replace(setting_of("", "PASSWORD"), name) if found else meaning
         raise SettingError(name, "not set", f"Set it: {meaning}.")
@@ -297,9 +298,9 @@ def _password(values: Mapping[str, str], name: str) -> str:
 
 
 def _check_characters(name: str, text: str) -> None:
-    """Refuse what no server has in a name, and no driver takes; the text may be a password."""
+    """Refuse control characters, which drivers do not accept. The text may be a password."""
     found = CONTROL_CHARACTER.search(text)
     if found:
         raise SettingError(
-            name, f"holds the control character {found[0]!r}", "Write it without that character."
+            name, f"contains the control character {found[0]!r}", "Remove that character."
         )

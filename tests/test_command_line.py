@@ -25,7 +25,7 @@ EVERY = [RUN, *COMMANDS]
         ("plan --tabel=x", "--tabel: not an option of", "Did you mean --table? "),
         ("status --table x", "--table: not an option of `python run.py status`", "`python run.py"),
         ("--tab x", "--tab: not an option of `python run.py`", "Did you mean --table? "),
-        ("--table x plan", "command plan: stands behind its options", "run.py plan --table x`"),
+        ("--table x plan", "command plan: must come before its options", "run.py plan --table x`"),
         ("plan --table", "--table: expected one argument", "`python run.py plan --help`"),
         ("plan --full-refresh=1", "--full-refresh: ignored explicit argument", "`python run.py"),
         ("--table mrr_fact_sale", "table mrr_fact_sale: not declared", "mean mrr_fact_sales? "),

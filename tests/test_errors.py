@@ -155,9 +155,9 @@ def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
             {"OPERATIONAL_PASSWORD": "", "OPERATIONAL_PASSWORD_FILE": "/no/such"},
             'OPERATIONAL_PASSWORD_FILE: "/no/such" cannot be read',
         ),
-        ({"OPERATIONAL_HOST": "db\0"}, r"OPERATIONAL_HOST: holds the control character '\x00'"),
-        ({"WAREHOUSE_PASSWORD": "q\n"}, r"WAREHOUSE_PASSWORD: holds the control character '\n'"),
-        ({"WAREHOUSE_DATABASE": "\x7f"}, r"WAREHOUSE_DATABASE: holds the control character"),
+        ({"OPERATIONAL_HOST": "db\0"}, r"OPERATIONAL_HOST: contains the control character '\x00'"),
+        ({"WAREHOUSE_PASSWORD": "q\n"}, r"WAREHOUSE_PASSWORD: contains the control character '\n'"),
+        ({"WAREHOUSE_DATABASE": "\x7f"}, r"WAREHOUSE_DATABASE: contains the control character"),
         ({"DEMO_DOMAINS": "off, sales"}, 'DEMO_DOMAINS: "off, sales" is off and names domains'),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -182,7 +182,7 @@ def test_password_file_with_a_control_character_is_told_without_the_password(
     }
     with pytest.raises(SettingError) as caught:
         read_settings(values, tmp_path / ".env")
-    assert str(caught.value).startswith("WAREHOUSE_PASSWORD_FILE: holds the control character")
+    assert str(caught.value).startswith("WAREHOUSE_PASSWORD_FILE: contains the control character")
     assert "secret" not in str(caught.value)
 
 
@@ -219,12 +219,12 @@ def test_settings_of_named_sources_are_read(tmp_path: Path) -> None:
         (
             {"OPERATIONAL_EU_SHOP_PASSWORD": ""},
             "OPERATIONAL_EU_SHOP_PASSWORD: not set\nHINT: Set it: its password (or"
-            " OPERATIONAL_EU_SHOP_PASSWORD_FILE: a file that holds it).",
+            " OPERATIONAL_EU_SHOP_PASSWORD_FILE: a file that contains it).",
         ),
         ({"OPERATIONAL_EU_SHOP_PORT": "x"}, 'OPERATIONAL_EU_SHOP_PORT: "x" is not a port'),
         ({"OPERATIONAL_EU_SHOP_DUTY": "x"}, 'OPERATIONAL_EU_SHOP_DUTY: "x" is not a percentage'),
         ({"OPERATIONAL_X_DUTY": "9"}, "OPERATIONAL_X_DUTY: set, but OPERATIONAL_X_HOST is not"),
-        ({"OPERATIONAL_EU_SHOP_HOST": "a\n"}, "OPERATIONAL_EU_SHOP_HOST: holds the control"),
+        ({"OPERATIONAL_EU_SHOP_HOST": "a\n"}, "OPERATIONAL_EU_SHOP_HOST: contains the control"),
     ],
     ids=["no host", "no password", "port", "duty", "duty alone", "control character"],
 )
@@ -241,7 +241,7 @@ def test_settings_of_a_source_that_nobody_declares_are_refused(command_line: Com
     (command_line.folder / ".env").write_text("\n" + "\n".join(lines), "utf-8")
     done = command_line.run("doctor")
     check_told(done, 2, 'HOST in .env line 2: no declaration names the source "eu_shop"')
-    assert "HINT: None has a name." in done.stderr
+    assert "HINT: No declaration names any source." in done.stderr
     sources = command_line.folder / "dbt_project/models/mrr/sales/_mrr_sales__sources.yml"
     text = sources.read_text("utf-8")
     sources.write_text(
@@ -251,15 +251,15 @@ def test_settings_of_a_source_that_nobody_declares_are_refused(command_line: Com
         "utf-8",
     )
     done = command_line.run("doctor")
-    assert "HINT: Did you mean eu_shops? Declared are: eu_shops." in done.stderr
+    assert "HINT: Did you mean eu_shops? Declared: eu_shops." in done.stderr
     (command_line.folder / ".env").unlink()
-    check_told(command_line.run(), 2, "OPERATIONAL_EU_SHOPS_HOST: not set, and tables of the")
+    check_told(command_line.run(), 2, "OPERATIONAL_EU_SHOPS_HOST: not set, but tables of the")
 
 
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        ("OPERATIONAL_EU-SHOP_HOST=x", "_HOST, as OPERATIONAL_SHOP_HOST."),
+        ("OPERATIONAL_EU-SHOP_HOST=x", "such as OPERATIONAL_SHOP_HOST;"),
         ("WAREHOUSE_HOTS=x", "HINT: Did you mean WAREHOUSE_HOST? The settings are "),
         ("backup_directory=x", "HINT: Did you mean BACKUP_DIRECTORY? The settings are "),
         ("just words", "HINT: The settings are "),

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from commands.progress import ProgressPrinter, line_of
-from commands.run import words
+from commands.run import output
 from commands.run.work import RunResult
 from commands.status import RunStatus, Status, TableStatus, as_tables, messages
 from commands.tables import show
@@ -175,7 +175,7 @@ def result_of(outcomes: list[TableOutcome], kept: str = "") -> RunResult:
 
 def names_shown(result: RunResult) -> list[str]:
     written = StringIO()
-    Console(file=written, width=200).print(words.summary(result))
+    Console(file=written, width=200).print(output.summary(result))
     return [line.split()[0] for line in written.getvalue().splitlines()[3:] if line.strip()]
 
 
@@ -189,14 +189,14 @@ def many(count: int) -> list[TableOutcome]:
 def test_of_many_tables_the_summary_shows_what_changed_and_last_what_failed() -> None:
     result = result_of(many(51), kept="kept")
     assert names_shown(result) == ["changed", "kept", "failed", "unequal"]
-    assert words.tables_not_shown(result) == "47 more tables, unchanged and equal"
+    assert output.tables_not_shown(result) == "47 more tables, unchanged and equal"
 
 
 def test_of_fifty_tables_all_are_shown_failures_last() -> None:
     result = result_of(many(50))
     shown = names_shown(result)
     assert len(shown) == 50 and shown[-2:] == ["failed", "unequal"]
-    assert words.tables_not_shown(result) is None
+    assert output.tables_not_shown(result) is None
 
 
 def test_where_no_mark_could_advance_the_summary_is_as_short() -> None:
@@ -206,7 +206,7 @@ def test_where_no_mark_could_advance_the_summary_is_as_short() -> None:
 
 def test_summary_counts_what_was_fetched_and_compared() -> None:
     written = StringIO()
-    Console(file=written, width=200).print(words.summary(result_of([outcome("a", applied=2)])))
+    Console(file=written, width=200).print(output.summary(result_of([outcome("a", applied=2)])))
     head, _, row = written.getvalue().splitlines()[1:4]
     assert head.split() == (
         [
@@ -232,7 +232,7 @@ def test_narrow_terminal_folds_no_figure_of_the_summary(width: int) -> None:
 
     def lines(width: int) -> list[list[str]]:
         written = StringIO()
-        show(words.summary(result), Console(file=written, width=width))
+        show(output.summary(result), Console(file=written, width=width))
         assert max(map(len, written.getvalue().splitlines())) <= width
         return [line.split() for line in written.getvalue().splitlines() if line.strip()]
 
@@ -261,7 +261,7 @@ def test_last_line_says_how_many_tables_are_of_one_moment(
         replace(one, verification=replace(one.verification, moment=moment))
         for one, moment in zip(outcomes, moments, strict=True)
     ]
-    assert told in words.last_line(result_of(outcomes))
+    assert told in output.last_line(result_of(outcomes))
 
 
 def test_a_run_and_verify_tell_each_table(command_line: CommandLine) -> None:

@@ -1,7 +1,7 @@
-"""Tidemark: operational → mrr → stg → dwh, and the proof that the mirror is right.
+"""Tidemark: operational → mrr → stg → dwh, with a mirror that each run compares with its source.
 
-Without a command it runs everything: reads what changed at the source, makes the mirror equal to
-it, builds the warehouse with dbt, and logs each step.
+Without a command, it does a complete run: it reads what changed at the source, makes the mirror
+equal to it, builds the warehouse with dbt, and logs each step.
 """
 
 import argparse
@@ -18,22 +18,22 @@ python run.py --accept-deletes mrr_fact_sales=1200"""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_choice(parser)
-    add_full_refresh(parser, "read every row anew, not what changed")
+    add_full_refresh(parser, "read every row, not only what changed")
     add_accept_deletes(parser)
     parser.add_argument(
         "--accept-source",
         action="append",
         default=[],
         metavar="[NAME=]IDENTITY",
-        help="mirror this server from now on, in place of the one before; NAME is that of its"
-        " source, where it has one; repeatable",
+        help="mirror this server from now on, instead of the one before; NAME is the name of the"
+        " source, if it has one; repeatable",
     )
-    add_quiet(parser, "only what went wrong: no progress, no summary")
-    parser.add_argument("--version", action="store_true", help="show the version, and do nothing")
+    add_quiet(parser, "only what is wrong: no progress, no summary")
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
 
 
 def call(options: argparse.Namespace) -> int:
-    # the help is shown without what a run is made of
+    # loaded here, so that the help and the version do not load everything that a run needs
     if options.version:
         from common.version import own_version
 

@@ -1,4 +1,4 @@
-"""A run as the command line calls it: from its options to its exit code."""
+"""Calls a run from the command line: from its options to its exit code."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import sys
 from commands.choice import accepted_deletes, accepted_sources, active_tables, chosen_tables
 from commands.endpoints import prepare_endpoints
 from commands.progress import ProgressPrinter
-from commands.run import words
+from commands.run import output
 from commands.run.work import Report, RunOptions, RunResult, run
 from commands.sources import read_declarations, sources_of
 from commands.tables import show
@@ -15,7 +15,7 @@ from warehouse.build import Node
 
 
 def call_run(options: argparse.Namespace) -> int:
-    """Run, tell how it goes on, and what came of it; the exit code."""
+    """Run, print progress and the result, and return the exit code."""
     settings = read_settings()
     what = _what_to_run(settings, options)
     endpoints = prepare_endpoints(settings, sources_of(what.tables))
@@ -23,17 +23,17 @@ def call_run(options: argparse.Namespace) -> int:
 
         def print_node(node: Node) -> None:
             if node.is_reported:
-                printer.print_line(words.line_of_node(node))
+                printer.print_line(output.line_of_node(node))
 
         report = Report(
-            table=lambda outcome: printer.print_line(words.line_of_table(outcome)),
+            table=lambda outcome: printer.print_line(output.line_of_table(outcome)),
             progress=printer.progress,
             node=print_node,
         )
         result = run(endpoints, what, report)
     if not options.quiet:
         _show(result)
-    for failure in [*result.warnings, *words.failures(result)]:
+    for failure in [*result.warnings, *output.failures(result)]:
         print(failure, file=sys.stderr)
     return result.exit_code
 
@@ -52,8 +52,8 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
 
 
 def _show(result: RunResult) -> None:
-    show(words.summary(result))
-    not_shown = words.tables_not_shown(result)
+    show(output.summary(result))
+    not_shown = output.tables_not_shown(result)
     if not_shown:
         print(not_shown)
-    print(words.last_line(result))
+    print(output.last_line(result))

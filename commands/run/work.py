@@ -1,4 +1,4 @@
-"""A run: extract, reconcile, build, advance, told in `dwh.run_log` from its start to its end."""
+"""A run: extract and reconcile the tables, build the models, advance the marks."""
 
 import time
 from collections.abc import Callable
@@ -22,9 +22,9 @@ from warehouse.retention import forget_compiled, forget_old
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run works on. `others` are the tables that it could work on, and was told not to.
+    """What a run works on. `others` are the tables that `--domain` or `--table` leaves out.
 
-    `declared` are the names of all tables; what is known of others is forgotten in time.
+    `declared` are the names of all declared tables; old records of other tables are deleted.
     """
 
     tables: list[MirroredTable]
@@ -37,9 +37,9 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run came out. `build` is None where dbt did not get to run.
+    """The result of a run. `build` is None if dbt did not run, or could not.
 
-    `warnings` tell of what did not keep the run from being right.
+    `warnings` are about failures that do not affect the result.
     """
 
     run_id: str
@@ -69,7 +69,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Report:
-    """Where progress is told: a table that is done, one that is under way, a node built."""
+    """Functions that are called with each finished table, each progress report, each built node."""
 
     table: Callable[[TableOutcome], None] = lambda outcome: None
     progress: Callable[[Progress], None] = ignore
@@ -77,7 +77,7 @@ class Report:
 
 
 def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
-    """Run once. Raises AnotherRun where others hold all that it would change, and ServerError."""
+    """Run once. Raises ServerError, and AnotherRun if other commands hold the locks it needs."""
     started = time.monotonic()
     with (
         work_on_warehouse(endpoints, "run", sources_of(options.tables)) as work,
@@ -97,7 +97,7 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
 def _extract(
     endpoints: Endpoints, work: Work, options: RunOptions, report: Report
 ) -> list[TableOutcome]:
-    """Bring the tables of each source up to date; one that fails stops its own alone."""
+    """Bring the tables of each source up to date. A source that fails stops only its own tables."""
 
     def extract(tables: list[MirroredTable]) -> list[TableOutcome]:
         with open_source_of(
@@ -133,13 +133,13 @@ def _build(
     good = [outcome for outcome in outcomes if outcome.error is None]
     failed = {outcome.name for outcome in outcomes if outcome.error}
     bad = [table for table in options.tables if table.name in failed]
-    # what reads a table that no run has mirrored yet waits for one that does
+    # models that read a table which was never mirrored are built once it is
     mirrored = mirrored_tables(work.connection) if options.others else set()
     bad += [table for table in options.others if table.name not in mirrored]
     select: list[str] = []
     if good and options.others:
         select = [_with_dependants(table) for table in options.tables if table not in bad]
-        # what belongs to no table, and models of every domain read
+        # models and seeds that belong to no table, which the models of a domain read
         select += ["path:models/dwh/common", "resource_type:seed"]
     exclude = [_with_dependants(table) for table in bad]
     build, error = None, None
@@ -165,7 +165,7 @@ def _build(
 
 
 def _forget(connection: Connection, options: RunOptions, build: BuildResult | None) -> list[str]:
-    """Forget what nobody needs any more; what could not be forgotten, as warnings."""
+    """Delete what is no longer needed. Returns what could not be deleted, as warnings."""
     forget_read_changes(connection, build.models if build else None)
     forget_compiled()
     return forget_old(connection, options.declared)
@@ -182,7 +182,7 @@ def _marks_to_advance(
     good: list[TableOutcome],
     bad: list[MirroredTable],
 ) -> list[Mark]:
-    """The marks of the tables below which nothing errored, was skipped or was left out."""
+    """The marks of the tables below which nothing failed, was skipped or was left out."""
     unbuilt = build.unbuilt() | build.descendants(map(_source_id, bad))
     source_of = {table.name: _source_id(table) for table in tables}
     return [
@@ -203,7 +203,7 @@ def _status(code: ExitCode) -> str:
 
 
 def _failures(result: RunResult) -> str | None:
-    """One line that names what failed, None where nothing did."""
+    """One line that names what failed; None if nothing did."""
     names = [outcome.name for outcome in result.tables if outcome.error]
     if result.build:
         names += [node.name for node in result.build.failed + result.build.failed_tests]

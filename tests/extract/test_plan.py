@@ -154,7 +154,7 @@ def test_plan_of_a_warehouse_of_an_earlier_version_says_so(items: Mirror, query:
     query("alter table dwh.high_water_mark drop column read_at cascade")
     with pytest.raises(ServerError, match="are those of an earlier version") as caught:
         planned(items, items.table("items"))
-    assert "\nHINT: A run brings them up to date; start one." in str(caught.value)
+    assert "\nHINT: Start a run, which migrates them." in str(caught.value)
 
 
 def test_table_that_cannot_be_mirrored_is_planned_with_its_error(items: Mirror) -> None:

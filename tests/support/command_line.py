@@ -9,7 +9,6 @@ from pathlib import Path
 from common.settings import PROJECT, Address
 from warehouse.build import dbt_environment
 
-
 DEMO = "sales"
 """The domain that tests of the whole need; DEMO_DOMAINS leaves out the others."""
 

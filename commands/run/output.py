@@ -1,4 +1,4 @@
-"""What a run says: a line for what is done, the summary at its end, and what failed."""
+"""What a run prints: a line for each table and node, the summary, and what failed."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from extract.extraction import TableOutcome
 from warehouse.build import Node
 
 ALL_SHOWN = 50
-"""Of more tables the summary shows those that changed or failed."""
+"""If there are more tables than this, the summary shows those that changed or failed."""
 
 
 def line_of_table(outcome: TableOutcome) -> str:
-    """A line for a table that the extract has done."""
+    """A line for a table that was extracted, or failed."""
     if outcome.error:
         return f"{outcome.name}  failed  {outcome.seconds:.1f} s"
     return (
@@ -32,7 +32,7 @@ def line_of_node(node: Node) -> str:
 
 
 def summary(result: RunResult) -> PlainTable:
-    """The one table at the end of a run, failures last; of many tables, those with news."""
+    """The summary at the end of a run, with failures last."""
     table = PlainTable(
         "table",
         "read",
@@ -45,7 +45,7 @@ def summary(result: RunResult) -> PlainTable:
         "equal",
         "mark",
     )
-    for outcome in _with_news(result):
+    for outcome in _shown(result):
         checked, applied = outcome.verification, outcome.applied
         if checked is None:
             table.add_texts(outcome.name, _way(outcome), *["-"] * 7, "kept")
@@ -66,18 +66,18 @@ def summary(result: RunResult) -> PlainTable:
 
 
 def _way(outcome: TableOutcome) -> str:
-    """How the table was read."""
+    """How the table was read, in one word."""
     return outcome.reading.way.value if outcome.reading else "-"
 
 
 def tables_not_shown(result: RunResult) -> str | None:
-    """A line for the tables that the summary leaves out, None where it has all."""
-    left_out = len(result.tables) - len(_with_news(result))
+    """A line for the tables that the summary leaves out; None if it has them all."""
+    left_out = len(result.tables) - len(_shown(result))
     return f"{left_out} more tables, unchanged and equal" if left_out else None
 
 
-def _with_news(result: RunResult) -> list[TableOutcome]:
-    """The tables that the summary shows: all of few; of many those that changed or failed."""
+def _shown(result: RunResult) -> list[TableOutcome]:
+    """The tables of the summary: all, or if they are many, those that changed or failed."""
     failed = [outcome for outcome in result.tables if _is_wrong(outcome)]
     others = [outcome for outcome in result.tables if not _is_wrong(outcome)]
     if len(result.tables) > ALL_SHOWN:
@@ -90,12 +90,12 @@ def _is_wrong(outcome: TableOutcome) -> bool:
 
 
 def _is_held_back(outcome: TableOutcome, result: RunResult) -> bool:
-    """True where a model keeps the mark of this table, and not of all."""
+    """True if the mark of this table was kept, but not the marks of all tables."""
     return bool(result.advanced) and outcome.name not in result.advanced
 
 
 def last_line(result: RunResult) -> str:
-    """What was applied and built, of how many moments the tables are, and how long it took."""
+    """What was applied and built, which tables show one moment, and how long it took."""
     built = "nothing built"
     if result.build:
         counts = Counter(node.status for node in result.build.nodes)
@@ -107,7 +107,7 @@ def last_line(result: RunResult) -> str:
 
 
 def _moments(result: RunResult) -> str:
-    """How many of the tables are of one moment of the source; nothing where none says so."""
+    """How many tables show the same moment of the source; empty if none claims a moment."""
     moments = [
         outcome.verification.moment
         for outcome in result.tables
@@ -122,9 +122,9 @@ def _moments(result: RunResult) -> str:
 
 
 def failures(result: RunResult) -> Iterable[str]:
-    """Each failure of a run, as its error text; that of a whole source once."""
-    told = [outcome.error or outcome.warning for outcome in result.tables]
-    yield from dict.fromkeys(str(one) for one in told if one)
+    """The failures and warnings of a run as text; the failure of a whole source appears once."""
+    found = [outcome.error or outcome.warning for outcome in result.tables]
+    yield from dict.fromkeys(str(one) for one in found if one)
     if result.build_error:
         yield str(result.build_error)
     if result.build:
@@ -132,5 +132,5 @@ def failures(result: RunResult) -> Iterable[str]:
             message = " ".join(node.message.split())
             yield (
                 f"{node.name}: {node.status}: {message}\n"
-                f"HINT: `dbt build --select {node.name}` shows it alone."
+                f"HINT: Build it alone with `dbt build --select {node.name}`."
             )
