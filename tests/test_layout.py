@@ -56,6 +56,7 @@ NAMES = {
     "stg": r"stg_(checked|fact|dim|rejected)_",
     "dwh": r"dwh_(fact|dim|mart)_",
     "snapshots": r"dwh_history_",
+    "seeds": r"stg_seed_",
 }
 """How the name of a table begins in each layer, before its domain and its entity."""
 REFERENCE_DOMAINS = {"sales", "common"}
@@ -102,6 +103,11 @@ def test_snapshot_is_named_for_its_domain() -> None:
     for folder in sorted((DBT_PROJECT / "snapshots").iterdir()):
         for snapshot in described_in(folder, "snapshots"):
             check_name(snapshot["name"], "snapshots", folder.name)
+
+
+def test_seed_is_named_for_its_domain() -> None:
+    for path in sorted((DBT_PROJECT / "seeds").rglob("*.csv")):
+        check_name(path.stem, "seeds", path.parent.name)
 
 
 def test_models_lie_two_folders_deep() -> None:

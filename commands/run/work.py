@@ -131,16 +131,8 @@ def _build(
 ) -> RunResult:
     """Build what depends on good tables alone, and advance the marks of what was built."""
     good = [outcome for outcome in outcomes if outcome.error is None]
-    failed = {outcome.name for outcome in outcomes if outcome.error}
-    bad = [table for table in options.tables if table.name in failed]
-    # models that read a table which was never mirrored are built once it is
-    mirrored = mirrored_tables(work.connection) if options.others else set()
-    bad += [table for table in options.others if table.name not in mirrored]
-    select: list[str] = []
-    if good and options.others:
-        select = [_with_dependants(table) for table in options.tables if table not in bad]
-        # models and seeds that belong to no table, which the models of a domain read
-        select += ["path:models/dwh/common", "resource_type:seed"]
+    bad = _bad_tables(work.connection, options, outcomes)
+    select = _selected(options, bad) if good else []
     exclude = [_with_dependants(table) for table in bad]
     build, error = None, None
     if good:
@@ -169,6 +161,26 @@ def _forget(connection: Connection, options: RunOptions, build: BuildResult | No
     forget_read_changes(connection, build.models if build else None)
     forget_compiled()
     return forget_old(connection, options.declared)
+
+
+def _bad_tables(
+    connection: Connection, options: RunOptions, outcomes: list[TableOutcome]
+) -> list[MirroredTable]:
+    """The tables that failed, and those that no run has mirrored yet, which a run may not read."""
+    failed = {outcome.name for outcome in outcomes if outcome.error}
+    bad = [table for table in options.tables if table.name in failed]
+    mirrored = mirrored_tables(connection) if options.others else set()
+    bad += [table for table in options.others if table.name not in mirrored]
+    return bad
+
+
+def _selected(options: RunOptions, bad: list[MirroredTable]) -> list[str]:
+    """What dbt is to build; empty for everything."""
+    if not options.others:
+        return []
+    # models and seeds that belong to no table, which the models of a domain read
+    shared = ["path:models/dwh/common", "resource_type:seed"]
+    return [_with_dependants(table) for table in options.tables if table not in bad] + shared
 
 
 def _with_dependants(table: MirroredTable) -> str:

@@ -131,6 +131,29 @@ def test_positions_above_are_seen_through_views() -> None:
     assert made.positions_above(nodes["history"]) == []
 
 
+def test_positions_below_are_seen_through_views() -> None:
+    def node(name: str, materialized: str, *parents: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "config": {"materialized": materialized},
+            "depends_on": {"nodes": list(parents)},
+        }
+
+    nodes = {
+        # as dbt has it: a seed reads nothing
+        "seed": {"name": "seed", "config": {"materialized": "seed"}, "depends_on": {"macros": []}},
+        "view": node("view", "view", "raw", "seed"),
+        "fact": node("fact", "incremental", "view"),
+        "history": node("history", "snapshot", "view"),
+        "mart": node("mart", "table", "fact"),
+        "later": node("later", "incremental", "fact"),
+        "other": node("other", "incremental", "raw"),
+    }
+    made = Macros(["increments/positions_below", "increments/has_position"])
+    assert made._positions_below("seed", nodes) == ["fact", "history", "later"]
+    assert made._positions_below("mart", nodes) == []
+
+
 def test_view_among_what_is_built_is_told_by_its_relation() -> None:
     nodes = {
         "a": {"relation_name": "stg.a", "config": {"materialized": "view"}},

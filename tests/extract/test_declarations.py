@@ -6,6 +6,7 @@ import pytest
 
 from extract.declarations import MirroredTable, WrongDeclarations, declared_tables
 from extract.declarations.entries import shown
+from extract.declarations.project_file import SWITCH
 from tests.support.command_line import CommandLine
 from tests.support.declarations import FILE, GOOD, ORDERS, SHOP, below, faults_of, project, put
 
@@ -214,10 +215,6 @@ WRONG = {
         ),
         f"{SHOP} 7: config.enabled is \"{{{{ var('on') }}}}\"\n",
     ),
-    "the demo as text": (
-        below("        operational_database: shop", "demo: maybe"),
-        f'{SHOP} 9: demo is "maybe"\n',
-    ),
     "an overlap with a fraction": (
         below(META, "overlap_seconds: 1.5"),
         f"{ORDERS} 15: overlap_seconds is 1.5\nHINT: Give a whole number from 2 to 31622400.",
@@ -318,6 +315,21 @@ def test_source_in_a_folder_that_is_not_mirrored_is_told(tmp_path: Path) -> None
         "shop in _more.yml line 4: is in the folder stg, where its tables would not be mirrored"
         in faults_of(folder)
     )
+
+
+def test_domain_of_the_demo_is_the_one_that_the_project_file_switches(tmp_path: Path) -> None:
+    folder = project(tmp_path, GOOD)
+    file = folder / "dbt_project.yml"
+    switch = f'{{+enabled: "{SWITCH % ("shop", "shop")}"}}'
+    more = "\nsources: {tidemark: {mrr: {shop: %s}}}\n"
+    text = file.read_text("utf-8") if file.exists() else "name: tidemark\n"
+    file.write_text(text + more % switch, "utf-8")
+    assert {table.demo for table in declared_tables(folder)} == {True}
+    # a switch that names another domain is no switch of this one
+    file.write_text(text + more % switch.replace("'shop'", "'other'"), "utf-8")
+    assert "sources have +enabled here" in faults_of(folder)
+    file.write_text(text, "utf-8")
+    assert {table.demo for table in declared_tables(folder)} == {False}
 
 
 @pytest.mark.parametrize(

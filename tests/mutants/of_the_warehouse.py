@@ -223,7 +223,7 @@ MUTANTS = [
     ),
     Mutant(
         "build-on-a-table-not-mirrored",
-        "_build",
+        "_bad_tables",
         "bad += [table for table in options.others if table.name not in mirrored]",
         "pass",
         "a run of one table fails on models that read tables that were never mirrored",

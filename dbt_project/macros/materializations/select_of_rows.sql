@@ -19,6 +19,9 @@
         {%- endfor -%}
         {%- do lines.append('(' ~ values | join(', ') ~ ')') -%}
     {%- endfor -%}
+    {%- if not lines -%}
+        {%- do lines.append('(' ~ (['null::text'] * columns | length) | join(', ') ~ ')') -%}
+    {%- endif -%}
     select
         {{ columns | join(',\n') | indent(8) }}
     from (
@@ -26,4 +29,5 @@
         {{ lines | join(',\n') | indent(8) }}
     ) as row_values ({% for name in rows.column_names %}{{ adapter.quote(name) }}
         {{- ', ' if not loop.last }}{% endfor %})
+    {{- '\n    limit 0' if not rows.rows }}
 {%- endmacro %}
