@@ -1,5 +1,5 @@
--- Cursor: the change log of the media files, by key. Overlap: none, a position in that log is exact. A
--- late or changed file is read when it arrives; one that was deleted, or became invalid, leaves.
+-- Cursor: the change log of the media files. Overlap: none, a position in that log is exact. A
+-- changed file is read when it arrives; one that was deleted, or became invalid, leaves.
 {{
     config(
         materialized = 'incremental',
