@@ -29,6 +29,7 @@ class Endpoints:
 
     `operational` is the source without a name; None if it is not set and the command does not use
     it. `named` are the sources with a name. `embedded` is set if one of the servers is embedded.
+    `demo_switch` is the setting DEMO_DOMAINS, for dbt.
     """
 
     operational: Address | None

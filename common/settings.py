@@ -35,7 +35,7 @@ SETTINGS = {
     "WAREHOUSE_USER": "an account on that server that may create schemas in the database",
     "WAREHOUSE_PASSWORD": "its password (or WAREHOUSE_PASSWORD_FILE: a file that contains it)",
     "WAREHOUSE_DATABASE": "the database, which must exist",
-    "DEMO_DOMAINS": "the domains of the demo to keep, with commas between them; off: none of them",
+    "DEMO_DOMAINS": "the domains of the demo to keep, separated by commas; off keeps none",
     "BACKUP_DIRECTORY": "where backups are written; default .local/backups",
 }
 """Every setting and its meaning. A test compares the names with the table in the README."""
@@ -90,7 +90,7 @@ class Settings:
     """What the user has set. An address is None if the embedded server is to be used.
 
     `sources` are the sources with a name, by that name in lower case. `demo_domains` are the
-    domains of the demo to keep, None for all of them.
+    domains of the demo to keep; None if all are kept.
     """
 
     operational: Address | None
@@ -273,7 +273,7 @@ def _demo_domains(text: str) -> frozenset[str] | None:
     names = frozenset(text.replace(" ", "").split(",")) - {""}
     if "off" in names and len(names) > 1:
         raise SettingError(
-            "DEMO_DOMAINS", f'"{text}" is off and names domains', "Set off, or the names to keep."
+            "DEMO_DOMAINS", f'"{text}" contains off and a name', "Set off, or the names to keep."
         )
     return names - {"off"} if names else None
 
