@@ -29,7 +29,7 @@ EVERY = [RUN, *COMMANDS]
         ("plan --table", "--table: expected one argument", "`python run.py plan --help`"),
         ("plan --full-refresh=1", "--full-refresh: ignored explicit argument", "`python run.py"),
         ("--table mrr_fact_sale", "table mrr_fact_sale: not declared", "mean mrr_fact_sales? "),
-        ("plan --domain sale", "domain sale: not declared", "Did you mean sales? Declared: sales."),
+        ("plan --domain sale", "domain sale: not declared", "Did you mean sales? Declared: "),
         ("--accept-deletes MRR_X=1", "--accept-deletes MRR_X: not a table of", "Declared: "),
         ("--table MRR_FACT_SALES", "table MRR_FACT_SALES: not declared", "mean mrr_fact_sales? "),
         ("restore --layer dhw", "--layer dhw: no such name", "Did you mean dwh? "),
