@@ -1,10 +1,12 @@
 """Sample data: creates the missing tables of each domain, and fills only these.
 
 A domain is a folder with the name of its database. It has `schema.sql`, and a CSV file for each
-table, whose first line names the columns that it fills. An empty field is NULL.
+table that is not empty at first. The file's first line names the columns that it fills; an empty
+field is NULL.
 """
 
 import csv
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -39,7 +41,8 @@ def sample_rows(domain: str, table: str) -> list[dict[str, str | None]]:
 
 def _seed_domain(servers: Servers, schema: Path) -> list[str]:
     domain = schema.parent.name
-    tables = {path.stem for path in schema.parent.glob("*.csv")}
+    statements = schema.read_text(encoding="utf-8")
+    tables = set(re.findall(r"^create table (\w+)", statements, re.MULTILINE))
     with connection(servers.operational_root) as root, root.cursor() as cursor:
         create_database(servers, domain)
         missing = sorted(tables - _tables(cursor, domain))
@@ -49,10 +52,10 @@ def _seed_domain(servers: Servers, schema: Path) -> list[str]:
         cursor.execute(f"drop database if exists `{aside}`")
         cursor.execute(f"create database `{aside}` character set utf8mb4")
         cursor.execute(f"use `{aside}`")
-        for statement in schema.read_text(encoding="utf-8").split(";\n"):
+        for statement in statements.split(";\n"):
             if statement.strip():
                 cursor.execute(statement)
-        for table in missing:
+        for table in (path.stem for path in sorted(schema.parent.glob("*.csv"))):
             _fill(cursor, table, sample_rows(domain, table))
         root.commit()
         moves = (f"`{aside}`.`{table}` to `{domain}`.`{table}`" for table in missing)
