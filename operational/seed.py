@@ -44,6 +44,13 @@ def sample_rows(domain: str, table: str) -> list[dict[str, str | None]]:
         ]
 
 
+def create_tables(cursor: Cursor, statements: str) -> None:
+    """Create the tables of a schema in the cursor's database."""
+    for statement in statements.split(";\n"):
+        if statement.strip():
+            cursor.execute(statement)
+
+
 def today() -> date:
     """The day in UTC before which generated histories end."""
     return datetime.now(UTC).date()
@@ -64,9 +71,7 @@ def _seed_domain(servers: Servers, schema: Path) -> list[str]:
         cursor.execute(f"drop database if exists `{aside}`")
         cursor.execute(f"create database `{aside}` character set utf8mb4")
         cursor.execute(f"use `{aside}`")
-        for statement in statements.split(";\n"):
-            if statement.strip():
-                cursor.execute(statement)
+        create_tables(cursor, statements)
         if is_generated:
             write_history = import_module(f"operational.{domain}.history").write_history
             write_history(cursor, SAMPLE_SIZE, SAMPLE_SEED, today())

@@ -6,6 +6,7 @@ from random import Random
 
 from operational.ecommerce.countries import RATES
 from operational.ecommerce.people import World, ascii_word
+from operational.ecommerce.tables import money
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,20 @@ class Product:
     def price_in(self, currency: str) -> int:
         """What it costs in another currency, in hundredths."""
         return foreign(self.price, currency)
+
+    def values(self, supplier_id: int, stock: int) -> tuple[object, ...]:
+        """The values of its row, after its id."""
+        return (
+            self.name,
+            self.category,
+            self.subcategory,
+            money(self.price),
+            money(self.cost),
+            supplier_id,
+            stock,
+            f"{self.weight / 1000:.3f}",
+            self.dimensions,
+        )
 
 
 def foreign(cents: int, currency: str) -> int:

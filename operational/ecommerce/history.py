@@ -12,12 +12,12 @@ from random import Random
 
 from pymysql.cursors import Cursor
 
-from operational.ecommerce.catalogue import Product, catalogue_size, new_product, new_supplier
+from operational.ecommerce.catalogue import catalogue_size, new_product, new_supplier
 from operational.ecommerce.clientele import Clientele
 from operational.ecommerce.ordering import FirstIds, Ordering
 from operational.ecommerce.people import World
 from operational.ecommerce.seasons import Seasons
-from operational.ecommerce.tables import insert_rows, money, next_id
+from operational.ecommerce.tables import insert_rows, next_id
 
 DAYS = 3 * 365
 ORDERS_AT_ONCE, ROWS_AT_ONCE = 2_000, 10_000
@@ -70,7 +70,7 @@ class _History:
             stock = round(need * chance.uniform(0.5, 2)) + chance.randint(3, 30)
             stock = 0 if chance.random() < SOLD_OUT else stock
             identity = self._first.product + number
-            rows.append((identity, *product_values(product, first + supplier, stock)))
+            rows.append((identity, *product.values(first + supplier, stock)))
         self._insert("products", rows)
 
     def write_purchases(self, end: date) -> None:
@@ -89,18 +89,3 @@ class _History:
         while some := list(islice(rows, ROWS_AT_ONCE)):
             insert_rows(self._cursor, table, some)
             self.counts[table] += len(some)
-
-
-def product_values(product: Product, supplier_id: int, stock: int) -> tuple[object, ...]:
-    """The values of a row of products, after its id."""
-    return (
-        product.name,
-        product.category,
-        product.subcategory,
-        money(product.price),
-        money(product.cost),
-        supplier_id,
-        stock,
-        f"{product.weight / 1000:.3f}",
-        product.dimensions,
-    )

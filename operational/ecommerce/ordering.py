@@ -104,7 +104,7 @@ class Ordering:
                     review = self._review(customer, product, moment, status == "returned")
                     if review:
                         ids = first.product + product, first.customer + customer
-                        batch.product_reviews.append((*ids, *review))
+                        batch.product_reviews.append((None, *ids, *review))
         return batch
 
     def _lines(self, order_id: int, first_product: int, currency: str, moment: int) -> Lines:

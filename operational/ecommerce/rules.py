@@ -249,7 +249,7 @@ RULES = (
         " where orders.customer_id = product_reviews.customer_id"
         " and order_items.product_id = product_reviews.product_id"
         " and orders.status in ('delivered', 'returned')"
-        " and orders.order_date < product_reviews.review_date)",
+        " and orders.order_date <= product_reviews.review_date)",
     ),
     Rule(
         "one_review_per_product",

@@ -19,7 +19,7 @@ COLUMNS = {
         " payment_method, currency"
     ),
     "order_items": "order_id, product_id, quantity, unit_price, discount_amount, total_price",
-    "product_reviews": "product_id, customer_id, rating, review_text, review_date",
+    "product_reviews": "review_id, product_id, customer_id, rating, review_text, review_date",
 }
 """The columns that a history fills, in the order in which the tables refer to each other."""
 
