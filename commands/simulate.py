@@ -1,19 +1,25 @@
-"""`simulate`: run a workload on the embedded operational database, and on no other."""
+"""`simulate`: write to the embedded operational database as an application, and to no other."""
 
 import argparse
 import sys
+from collections.abc import Iterator
 
-from commands.endpoints import Endpoints, prepare_endpoints
-from commands.hours import replay_hours
+from commands.endpoints import prepare_endpoints
+from commands.hours import Hour, replay_hours
 from commands.options import add_quiet, count
 from commands.run.output import failures
 from common.errors import ExitCode, UsageError
-from common.settings import Address, Settings, read_settings
-from operational.simulate import simulate
+from common.settings import read_settings
+from embedded import Servers
+from operational.simulate import add_history, simulate
+
+OPERATIONS = 100
 
 EXAMPLES = """\
 python run.py simulate                        100 random operations
 python run.py simulate --operations 5000 --seed 7
+python run.py simulate --domain ecommerce     the web shop sells, delivers, restocks
+python run.py simulate --domain ecommerce --size 100000 --seed 1
 python run.py simulate --domain media --hours
 python run.py                                 update the mirror and the warehouse"""
 
@@ -22,9 +28,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operations",
         type=count("--operations"),
-        default=100,
         metavar="N",
-        help="how many rows to write; default: 100",
+        help=f"how many operations to do, each a transaction; default: {OPERATIONS}",
+    )
+    parser.add_argument(
+        "--size",
+        type=count("--size"),
+        metavar="N",
+        help="instead, add a generated history of N orders, with customers and products of its own",
     )
     parser.add_argument(
         "--seed",
@@ -44,12 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    if options.hours and options.domain != "media":
-        raise UsageError(
-            f"simulate --domain {options.domain} --hours",
-            "only the domain media has hours",
-            "Give `--domain media --hours`.",
-        )
+    _refuse_contradictions(options)
     settings = read_settings()
     endpoints = prepare_endpoints(settings)
     servers = endpoints.embedded
@@ -58,8 +64,29 @@ def call(options: argparse.Namespace) -> int:
             "simulate", "the operational server is not the embedded one", "No other is written to."
         )
     if options.hours:
-        return _replay_hours(settings, endpoints, servers.operational_admin, options.quiet)
-    done = simulate(servers, options.operations, options.seed, options.domain)
+        hours = replay_hours(settings, endpoints, servers.operational_admin)
+        return _print_hours(hours, options.quiet)
+    return _add_history(servers, options) if options.size else _simulate(servers, options)
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    chosen = [name for name in ("operations", "size", "hours") if getattr(options, name)]
+    if len(chosen) > 1:
+        raise UsageError(
+            f"simulate --{' --'.join(chosen)}",
+            "each is another way to write",
+            "Give one of them, and the others to a command of their own.",
+        )
+    if options.hours and options.domain != "media":
+        raise UsageError(
+            f"simulate --domain {options.domain} --hours",
+            "only the domain media has hours",
+            "Give `--domain media --hours`.",
+        )
+
+
+def _simulate(servers: Servers, options: argparse.Namespace) -> int:
+    done = simulate(servers, options.operations or OPERATIONS, options.seed, options.domain)
     if not options.quiet:
         print(
             f"{done.inserts} inserts, {done.updates} updates, {done.deletes} deletes,"
@@ -68,11 +95,19 @@ def call(options: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _replay_hours(
-    settings: Settings, endpoints: Endpoints, application: Address, is_quiet: bool
-) -> int:
+def _add_history(servers: Servers, options: argparse.Namespace) -> int:
+    done = add_history(servers, options.size, options.seed, options.domain)
+    if not options.quiet:
+        inserted = ", ".join(f"{count:,} {table}" for table, count in done.rows.items())
+        print(f"{inserted}  (--seed {done.seed})")
+    for violation in done.violations:
+        print(violation, file=sys.stderr)
+    return ExitCode.FAILED if done.violations else ExitCode.DONE
+
+
+def _print_hours(hours: Iterator[Hour], is_quiet: bool) -> int:
     codes = []
-    for hour in replay_hours(settings, endpoints, application):
+    for hour in hours:
         codes.append(hour.exit_code)
         if not is_quiet:
             print(hour.line, flush=True)

@@ -1,11 +1,16 @@
 """Sample data: creates the missing tables of each domain, and fills only these.
 
-A domain is a folder with the name of its database. It has `schema.sql`, and a CSV file for each
-table, whose first line names the columns that it fills. An empty field is NULL.
+A domain is a folder with the name of its database. It has `schema.sql`, and either a CSV file for
+each table or a module `history`. The first line of a CSV file names the columns that it fills; an
+empty field is NULL. `history.write_history` fills all tables, whose rows refer to each other; it is
+called only if the database has none of them.
 """
 
 import csv
+import re
 from collections.abc import Collection
+from datetime import UTC, date, datetime
+from importlib import import_module
 from pathlib import Path
 
 from pymysql.cursors import Cursor
@@ -14,6 +19,8 @@ from embedded import Servers, create_database
 from operational.connection import connection
 
 DOMAINS = Path(__file__).parent
+SAMPLE_SIZE, SAMPLE_SEED = 300, 1
+"""The size and the seed of a sample that is generated."""
 
 
 def seed(servers: Servers, domains: Collection[str] | None = None) -> list[str]:
@@ -37,23 +44,40 @@ def sample_rows(domain: str, table: str) -> list[dict[str, str | None]]:
         ]
 
 
+def create_tables(cursor: Cursor, statements: str) -> None:
+    """Create the tables of a schema in the cursor's database."""
+    for statement in statements.split(";\n"):
+        if statement.strip():
+            cursor.execute(statement)
+
+
+def today() -> date:
+    """The day in UTC before which generated histories end."""
+    return datetime.now(UTC).date()
+
+
 def _seed_domain(servers: Servers, schema: Path) -> list[str]:
     domain = schema.parent.name
-    tables = {path.stem for path in schema.parent.glob("*.csv")}
+    statements = schema.read_text(encoding="utf-8")
+    tables = set(re.findall(r"^create table (\w+)", statements, re.MULTILINE))
     with connection(servers.operational_root) as root, root.cursor() as cursor:
         create_database(servers, domain)
-        missing = sorted(tables - _tables(cursor, domain))
-        if not missing:
+        present = _tables(cursor, domain)
+        missing = sorted(tables - present)
+        is_generated = (schema.parent / "history.py").exists()
+        if not missing or (is_generated and tables & present):
             return []
         aside = f"{domain}_seed"
         cursor.execute(f"drop database if exists `{aside}`")
         cursor.execute(f"create database `{aside}` character set utf8mb4")
         cursor.execute(f"use `{aside}`")
-        for statement in schema.read_text(encoding="utf-8").split(";\n"):
-            if statement.strip():
-                cursor.execute(statement)
-        for table in missing:
-            _fill(cursor, table, sample_rows(domain, table))
+        create_tables(cursor, statements)
+        if is_generated:
+            write_history = import_module(f"operational.{domain}.history").write_history
+            write_history(cursor, SAMPLE_SIZE, SAMPLE_SEED, today())
+        else:
+            for table in missing:
+                _fill(cursor, table, sample_rows(domain, table))
         root.commit()
         moves = (f"`{aside}`.`{table}` to `{domain}`.`{table}`" for table in missing)
         cursor.execute(f"rename table {', '.join(moves)}")

@@ -1,4 +1,4 @@
-"""The interface of a domain's workload: single writes that depend only on a random source."""
+"""The interface of a domain's workload: operations that depend only on a random source."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ from typing import Literal
 
 import pymysql
 
+Kind = Literal["insert", "update", "delete"]
+
 
 @dataclass(frozen=True)
 class Written:
     """One row that was written; `late` if its stamp is before its commit."""
 
-    kind: Literal["insert", "update", "delete"]
+    kind: Kind
     late: bool = False
 
 
@@ -24,5 +26,5 @@ class Workload(ABC):
         self.chance = chance
 
     @abstractmethod
-    def write(self) -> Written:
-        """Write one row."""
+    def write(self) -> list[Written]:
+        """Do one operation; returns the rows that it wrote."""

@@ -1,5 +1,6 @@
 """The application's databases on a real embedded server: sample data, and their workload."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from common.errors import ServerError, UsageError
 from common.settings import Address
 from embedded import Servers
 from operational.seed import seed
-from operational.simulate import simulate
+from operational.simulate import add_history, simulate
 
 DEMO = ["sales"]
 TABLES = ("customers", "products", "sales")
@@ -37,6 +38,14 @@ def servers(running: Servers) -> Servers:
     """Servers with the sample data and nothing else."""
     query(running.operational_root, "drop database if exists sales")
     seed(running, DEMO)
+    return running
+
+
+@pytest.fixture
+def shop(running: Servers) -> Servers:
+    """Servers with the sample of the shop."""
+    query(running.operational_root, "drop database if exists ecommerce")
+    seed(running, ["ecommerce"])
     return running
 
 
@@ -201,18 +210,49 @@ def test_deleted_sale_may_return_with_its_id(servers: Servers) -> None:
 def test_any_server_but_the_embedded_one_is_refused(servers: Servers) -> None:
     production = Address("db.example.com", 3306, "root", "secret")
     elsewhere = replace(servers, operational_root=production, operational_admin=production)
-    for write in (lambda: seed(elsewhere), lambda: simulate(elsewhere, 1)):
+    for write in (
+        lambda: seed(elsewhere),
+        lambda: simulate(elsewhere, 1),
+        lambda: add_history(elsewhere, 1, domain="ecommerce"),
+    ):
         with pytest.raises(ServerError, match=r"db\.example\.com.*not the embedded one"):
             write()
 
 
-def test_domain_without_a_life_is_refused(servers: Servers) -> None:
+def test_domain_without_a_life_or_a_history_is_refused(servers: Servers) -> None:
     with pytest.raises(UsageError, match="domain nowhere: has no workload"):
         simulate(servers, 1, domain="nowhere")
+    with pytest.raises(
+        UsageError, match=r"(?s)domain sales: has no generator.*Name one of ecommerce"
+    ):
+        add_history(servers, 1, domain="sales")
+
+
+def test_generated_sample_is_made_as_a_whole_or_not_at_all(shop: Servers) -> None:
+    query(shop.operational_admin, "drop table ecommerce.order_items")
+    assert seed(shop, ["ecommerce"]) == []
+    query(shop.operational_root, "drop database ecommerce")
+    simulate(shop, 1, domain="ecommerce")
+    assert query(shop.operational, "select count(*) > 500 from ecommerce.order_items") == [(1,)]
+
+
+def test_sample_of_the_shop_has_300_orders(shop: Servers) -> None:
+    assert query(shop.operational, "select count(*) from ecommerce.orders") == [(300,)]
+
+
+def test_history_is_added_and_tells_what_is_violated(shop: Servers) -> None:
+    done = add_history(shop, 25, seed=4, domain="ecommerce")
+    assert (done.rows["orders"], done.violations, done.seed) == (25, [], 4)
+    assert query(shop.operational, "select count(*) from ecommerce.orders") == [(325,)]
+    query(shop.operational_admin, "update ecommerce.orders set total_amount = 0 where order_id = 9")
+    (violation,) = add_history(shop, 1, seed=4, domain="ecommerce").violations
+    assert violation.startswith("items_sum_to_order: the items of an order sum to its amount")
 
 
 def test_domain_folders_are_complete() -> None:
     schemas = sorted((Path(__file__).parent.parent / "operational").glob("*/schema.sql"))
     for schema in schemas:
-        declared = schema.read_text(encoding="utf-8").count("create table ")
-        assert declared == len(list(schema.parent.glob("*.csv"))), schema.parent.name
+        declared = set(re.findall(r"^create table (\w+)", schema.read_text("utf-8"), re.MULTILINE))
+        filled = {path.stem for path in schema.parent.glob("*.csv")}
+        is_generated = (schema.parent / "history.py").exists()
+        assert filled == (set() if is_generated else declared), schema.parent.name

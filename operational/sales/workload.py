@@ -47,10 +47,10 @@ class SalesWorkload(Workload):
             self._delete_customer: 1,
         }
 
-    def write(self) -> Written:
+    def write(self) -> list[Written]:
         """Write one row; a new sale if the chosen operation finds no row to change."""
         (action,) = self.chance.choices(list(self._weights), list(self._weights.values()))
-        return action() or self._new_sale()
+        return [action() or self._new_sale()]
 
     def _new_sale(self) -> Written:
         identity, written = self._insert("sales", self._sale())

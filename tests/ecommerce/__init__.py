@@ -1,0 +1,1 @@
+"""The generated shop of the domain ecommerce, on a real server."""

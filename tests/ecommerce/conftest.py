@@ -1,0 +1,40 @@
+"""Databases of the shop, with histories that end on a fixed day."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import date
+
+import pytest
+
+import embedded
+from operational.ecommerce.history import write_history
+from operational.seed import DOMAINS, create_tables
+from tests.support.servers import OperationalDatabase, new_operational
+
+END = date(2025, 3, 1)
+SCHEMA = (DOMAINS / "ecommerce" / "schema.sql").read_text(encoding="utf-8")
+CONSTRAINTS = re.compile(r",\n    (?:constraint|unique key) [^\n]*?(?=,?\n)")
+NewShop = Callable[..., AbstractContextManager[OperationalDatabase]]
+
+
+@pytest.fixture(scope="session")
+def new_shop(servers: embedded.Servers) -> NewShop:
+    """Makes a database with a history, whose schema has its constraints or not."""
+
+    @contextmanager
+    def made(size: int, seed: int = 1, is_checked: bool = True) -> Iterator[OperationalDatabase]:
+        with new_operational(servers) as database, database.connection.cursor() as cursor:
+            create_tables(cursor, SCHEMA if is_checked else CONSTRAINTS.sub("", SCHEMA))
+            write_history(cursor, size, seed, END)
+            database.connection.commit()
+            yield database
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def shop(new_shop: NewShop) -> Iterator[OperationalDatabase]:
+    """A shop of 300 orders, of which some are not delivered yet."""
+    with new_shop(300) as database:
+        yield database
