@@ -129,7 +129,7 @@ select
     lines.line_quantity
 from lines
 left join periods
-    on lines.sku = periods.sku and periods.stands_to = 'infinity'
+    on lines.sku = periods.sku and periods.period_end = 'infinity'
 """,
     "snapshots/shop/_shop__snapshots.yml": """
 snapshots:
