@@ -61,13 +61,11 @@ begin
         )
 
         select
-            relations.oid,
-            (pg_identify_object('pg_class'::regclass, relations.oid, 0)).type
+            relation,
+            (pg_identify_object('pg_class'::regclass, relation, 0)).type
         from above
-        inner join pg_class as relations
-            on above.relation = relations.oid
-        group by relations.oid
-        order by max(above.height) desc
+        group by relation
+        order by max(height) desc
     loop
         perform mrr_state.lock_relation(v_relation, 'access exclusive');
         perform mrr_state.remember_properties(v_relation);
