@@ -1,4 +1,4 @@
-"""Connections to the warehouse, and the locks by which commands keep out of each other's way."""
+"""Connections to the warehouse, and the locks that keep concurrent commands apart."""
 
 import time
 from collections.abc import Iterator
@@ -20,21 +20,23 @@ RUN_LOCK = 0x7469_6465_6D61_726B
 BUILD_LOCK = RUN_LOCK + 1
 BUILD_PAUSE = 0.2
 BUILD_WAIT = 1800.0
-"""How many seconds a run waits for another one to end its build, asking at each pause."""
+"""Seconds that a run waits for the build of another one; it tries again after each pause."""
 
-SILENCE: dict[str, Any] = {
+KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-"""By these settings of libpq, a connection whose other end has vanished is lost in a minute."""
+"""With these parameters, libpq gives a connection up if its peer is silent for a minute."""
 
-SERVER_SILENCE = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in SILENCE.items()}
-"""The server's side of it, or it would keep the lock of a run whose machine has vanished."""
+SERVER_KEEPALIVES = {
+    f"tcp_{name.removeprefix('tcp_')}": value for name, value in KEEPALIVES.items()
+}
+"""The same for the server, which would otherwise keep the lock of a run whose machine is gone."""
 
 NO_CLEAR_PASSWORD = "!password"
-"""libpq's `require_auth`: a server that asks for the password itself does not get it."""
+"""A value of libpq's `require_auth`: never send the password in clear text."""
 
 SESSION = {
     "timezone": "UTC",
@@ -49,21 +51,21 @@ SESSION = {
     "search_path": "pg_catalog",
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
-    # limits that are set for people; ours are set where we wait
+    # limits that an administrator sets for users; statements that wait set limits of their own
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
 }
-"""What every session of ours relies on, whatever the role, the database or the environment says.
+"""The settings of each session, whatever the role, the database or the environment sets.
 
-It is set after connecting, since a pooler refuses settings at the start, or drops them; before the
-first transaction, whose rollback would undo it; and read back.
+They are set after connecting, since a pooler refuses or ignores startup parameters, but before the
+first transaction, since its rollback would undo them. Then they are read back.
 """
 
 POOLER_PROBES = 3
-"""A busy pooler may give the same server session again by chance, but not so often."""
+"""A busy pooler may by chance give out the same server session again, but not three times."""
 
 
 class PoolerSharesSessions(ServerError):
@@ -79,15 +81,15 @@ class PoolerSharesSessions(ServerError):
 
 
 def connect(address: Address, application: str = "tidemark") -> Connection:
-    """An autocommit connection in UTC; a transaction is `with transaction(connection)`.
+    """An autocommit connection in UTC; `with transaction(connection)` begins a transaction.
 
-    Raises ServerError, without the password, when the server cannot be reached or refuses, and
-    where it cannot be relied on: a setting is not taken, or a pooler changes server sessions.
+    Raises ServerError, without the password, if the server cannot be reached or refuses the
+    connection, if it does not keep a setting, or if a pooler shares server sessions.
     """
     connection = _open(address, application)
     try:
         with connection.cursor() as cursor:
-            # a session that is shared is not ours to set
+            # first, since settings in a shared session would reach other clients
             _check_pooler(cursor, address, connection.info.backend_pid)
             _set_session(cursor, address)
     except psycopg2.Error as error:
@@ -111,9 +113,9 @@ def _open(address: Address, application: str) -> Connection:
             application_name=application,
             connect_timeout=10,
             require_auth=NO_CLEAR_PASSWORD,
-            # by SQL the driver would not learn of it
+            # the driver would not notice a change by SQL
             client_encoding="UTF8",
-            **SILENCE,
+            **KEEPALIVES,
         )
     except psycopg2.OperationalError as error:
         raise _refusal(address, str(error)) from None
@@ -123,10 +125,10 @@ def _open(address: Address, application: str) -> Connection:
 
 
 def _set_session(cursor: Cursor, address: Address) -> None:
-    """Set what we rely on, and read it back."""
-    # alone and first, since it may be too short for what follows
+    """Set the settings of the session and read them back."""
+    # alone and first, since the timeout may be too short for the next statements
     cursor.execute("set statement_timeout = 0")
-    settings = {**SESSION, **SERVER_SILENCE}
+    settings = {**SESSION, **SERVER_KEEPALIVES}
     cursor.execute(
         "select set_config(name, wanted, false) from pg_catalog.pg_settings"
         " inner join unnest(%s, %s) as ours (ours, wanted) on lower(name) = ours",
@@ -147,10 +149,11 @@ def _set_session(cursor: Cursor, address: Address) -> None:
 
 
 def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
-    """Raise PoolerSharesSessions where a pooler gives one server session to several clients.
+    """Raise PoolerSharesSessions if a pooler gives one server session to several clients.
 
-    Settings, locks and temporary tables live in a server session, so each client must keep its own.
-    A pooler of any kind tells a number of its own for that of the session.
+    Settings, locks and temporary tables belong to a server session, so each client needs its own.
+    Without a pooler, the client knows the process id of its server session, `told_pid`; a pooler
+    reports another number instead.
     """
     ours = _server_pid(cursor)
     if ours == told_pid:
@@ -159,7 +162,7 @@ def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
         other = _open(address, "tidemark pooler probe")
         try:
             with other.cursor() as others_cursor:
-                # a pool that is full ends the connection here
+                # a full pool ends the connection here
                 _server_pid(others_cursor)
                 theirs, now = _in_a_transaction(others_cursor, cursor, address)
         except psycopg2.Error as error:
@@ -171,11 +174,11 @@ def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
 
 
 def _in_a_transaction(others_cursor: Cursor, cursor: Cursor, address: Address) -> tuple[int, int]:
-    """The server session of another connection in a transaction, and ours meanwhile."""
+    """The server session of another connection in a transaction, and ours at the same time."""
     try:
         others_cursor.execute("begin")
     except psycopg2.Error:
-        # who pools statements ends a connection that begins a transaction
+        # with statement pooling, a pooler ends a connection that begins a transaction
         raise PoolerSharesSessions(address) from None
     found = _server_pid(others_cursor), _server_pid(cursor)
     others_cursor.execute("rollback")
@@ -189,7 +192,7 @@ def _server_pid(cursor: Cursor) -> int:
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """One transaction on an autocommit connection; rolled back when the block raises."""
+    """One transaction on an autocommit connection; it is rolled back if the block raises."""
     connection.autocommit = False
     try:
         yield
@@ -203,15 +206,16 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def relation_exists(cursor: Cursor, name: str) -> bool:
-    """True where there is a table or view of this name, with its schema."""
+    """True if there is a table or view of this name, which includes the schema."""
     cursor.execute("select pg_catalog.to_regclass(%s) is not null", (name,))
     return bool(one_value(cursor))
 
 
 class RunLock:
-    """The locks of a command, all of them on one connection of its own.
+    """The locks of a command, all held by a connection of their own.
 
-    The warehouse is held alone, or shared with others, which then hold what they work on by name.
+    A command holds the warehouse alone, or shares it with others and then locks what it works on
+    by name.
     """
 
     def __init__(self, address: Address, connection: Connection) -> None:
@@ -219,7 +223,7 @@ class RunLock:
         self._connection = connection
 
     def check(self) -> None:
-        """Raise ServerError when the lock is gone, and with it the right to change anything."""
+        """Raise ServerError if the lock is lost: then the command must not change anything."""
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute("select 1")
@@ -231,12 +235,12 @@ class RunLock:
             ) from None
 
     def hold_alone(self) -> None:
-        """Hold the whole warehouse. Raises AnotherRun where anybody else holds any of it."""
+        """Lock the whole warehouse. Raises AnotherRun if another command holds or shares it."""
         if not self._is_true("select pg_try_advisory_lock(%s)", RUN_LOCK):
             raise AnotherRun(f"warehouse {self._address}")
 
     def share(self) -> None:
-        """Hold the warehouse beside others. Raises AnotherRun where somebody holds it alone."""
+        """Share the warehouse. Raises AnotherRun if another command holds it alone."""
         if not self._is_true("select pg_try_advisory_lock_shared(%s)", RUN_LOCK):
             raise AnotherRun(f"warehouse {self._address}")
 
@@ -246,12 +250,12 @@ class RunLock:
         self._is_true("select pg_advisory_unlock(%s)", RUN_LOCK)
 
     def take(self, name: str) -> bool:
-        """Hold what has this name, which is a run or a source; False where another holds it."""
+        """Lock a run or a source by name; False if another command holds it."""
         return self._is_true("select pg_try_advisory_lock(hashtextextended(%s, 0))", name)
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Build, and forget what was built, after the others who do. Raises ServerError."""
+        """Hold the build lock, once other runs have released it. Raises ServerError."""
         give_up_at = time.monotonic() + BUILD_WAIT
         while not self._is_true("select pg_try_advisory_lock(%s)", BUILD_LOCK):
             if time.monotonic() > give_up_at:
@@ -273,10 +277,9 @@ class RunLock:
 
 @contextmanager
 def run_locks(address: Address) -> Iterator[RunLock]:
-    """The locks of a command, none of which it holds yet; all are free at the end of the block.
+    """The locks of a command, none of them held yet; all are released at the end of the block.
 
-    They belong to the server session, so they are free as soon as a killed run's connection is
-    gone.
+    They belong to the server session, so those of a killed run are released with its connection.
     """
     connection = connect(address, application="tidemark run lock")
     try:
@@ -290,21 +293,21 @@ def run_locks(address: Address) -> Iterator[RunLock]:
 
 @contextmanager
 def run_lock(address: Address) -> Iterator[RunLock]:
-    """Hold the whole warehouse. Raises AnotherRun when another command holds any of it."""
+    """Lock the whole warehouse. Raises AnotherRun if another command holds or shares it."""
     with run_locks(address) as lock:
         lock.hold_alone()
         yield lock
 
 
 def _unlock(connection: Connection) -> None:
-    """Free the locks at once: a server session outlives its closed connection by a moment."""
+    """Release the locks at once: a server session outlives its closed connection by a moment."""
     with suppress(psycopg2.Error), connection.cursor() as cursor:
         cursor.execute("select pg_advisory_unlock_all()")
 
 
 def _refusal(address: Address, message: str) -> ServerError:
     subject = f"warehouse {address}"
-    # of several attempts the last tells; what is indented are guesses at the cause
+    # the last attempt counts; indented lines are libpq's guesses at the cause
     said = [line for line in message.splitlines() if line.strip() and not line[0].isspace()]
     last = said[-1] if said else "no answer"
     last = last.rpartition(" failed: ")[2].removeprefix("FATAL:").strip()
@@ -324,7 +327,7 @@ def _refusal(address: Address, message: str) -> ServerError:
         return ServerError(
             subject,
             "the server asks for the password in clear text; it was not sent",
-            "Let its pg_hba.conf have scram-sha-256 for the account; if it does, another server"
+            "Set scram-sha-256 for the account in its pg_hba.conf; if that is set, another server"
             " answers in its place.",
         )
     if "does not exist" in message:
@@ -332,5 +335,5 @@ def _refusal(address: Address, message: str) -> ServerError:
     return ServerError(
         subject,
         f"no connection ({last})",
-        "Start the server, or set WAREHOUSE_HOST and WAREHOUSE_PORT to one that runs.",
+        "Start the server, or set WAREHOUSE_HOST and WAREHOUSE_PORT to one that is running.",
     )

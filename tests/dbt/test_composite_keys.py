@@ -129,7 +129,7 @@ select
     lines.line_quantity
 from lines
 left join periods
-    on lines.sku = periods.sku and periods.stands_to = 'infinity'
+    on lines.sku = periods.sku and periods.period_end = 'infinity'
 """,
     "snapshots/shop/_shop__snapshots.yml": """
 snapshots:
@@ -342,4 +342,4 @@ def test_key_of_another_number_of_columns_is_refused(shop: Shop) -> None:
         "dwh_fact_order_lines: `changes` names 1 columns for mrr_fact_order_lines,"
         " whose key has 2" in said
     )
-    assert "HINT: Name the column that holds each part of its key" in said
+    assert "HINT: Name the column that contains each part of its key" in said

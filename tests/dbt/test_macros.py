@@ -186,12 +186,12 @@ def test_settings_of_a_session_are_those_that_its_text_sets(macros: Macros) -> N
 
 @pytest.mark.parametrize("name", ["PGHOSTADDR", "PGSERVICE"])
 def test_variable_that_leads_elsewhere_is_refused(macros: Macros, name: str) -> None:
-    with pytest.raises(CompilationError, match=f"{name}: set, and leads dbt elsewhere"):
+    with pytest.raises(CompilationError, match=f"{name}: set, and leads dbt to another server"):
         macros._check_session({"role": ""}, {name: "10.0.0.1"})
 
 
 def test_profile_without_settings_is_refused(macros: Macros) -> None:
-    with pytest.raises(CompilationError, match="profile mine: it leaves the settings"):
+    with pytest.raises(CompilationError, match="profile mine: it does not set the settings"):
         macros._check_session({"role": None, "profile_name": "mine"}, {"PGSERVICE": ""})
 
 

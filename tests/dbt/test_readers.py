@@ -75,10 +75,10 @@ def test_view_that_must_be_made_anew_is_left_under_what_others_built_on_it(
     output = project.refused("run", "--select", "stg_dim_products")
     assert state_of_readers(warehouse) == before
     assert (
-        "stg.stg_dim_products is left as it was: it is to be made anew: function"
+        "stg.stg_dim_products is left as it was: replacing it would drop: function"
         " reports.products(), materialized view reports.kept, view reports.stg_dim_products"
     ) in output
-    assert "HINT:  Drop them, build, and make them again" in output
+    assert "HINT:  Drop them, build, and create them again" in output
 
 
 def test_view_that_nothing_rests_on_is_made_anew_with_its_grants(
@@ -143,7 +143,7 @@ def test_what_would_go_with_a_view_without_a_word_is_named(
     project.free(REMOVED[0])
     project.edit(*REMOVED)
     output = project.refused("run", "--select", "stg_dim_products")
-    assert "stg.stg_dim_products is left as it was: it is to be made anew: " in output
+    assert "stg.stg_dim_products is left as it was: replacing it would drop: " in output
     assert ("rule no_delete" if "rule" in attach else "trigger kept") in output
 
 

@@ -58,7 +58,7 @@ def test_the_error_of_a_routine_of_ours_is_logged_without_its_statements(warehou
     warehouse.query("create view dwh.reader_of_dates as select a from dwh.dwh_dim_dates")
     warehouse.dbt("run", "--select", "dwh_dim_dates", succeeds=False)
     message = entry(warehouse, "dwh_dim_dates")[2]
-    assert "dwh.dwh_dim_dates is left as it was: it is to be made anew: view " in message
+    assert "dwh.dwh_dim_dates is left as it was: replacing it would drop: view " in message
     assert "CONTEXT" not in message and "SQL statement" not in message
 
 

@@ -1,4 +1,4 @@
-{#- The change is committed before the rows are compared, since readers wait until it is. -#}
+{#- The change is committed before the rows are compared, since it blocks readers until then. -#}
 {% macro follow_columns() %}
     {%- if execute and adapter.get_relation(this.database, this.schema, this.identifier) -%}
         {%- set current = node_of(model.depends_on.nodes | first) -%}

@@ -1,6 +1,6 @@
 {% macro postgres__snapshot_staging_table(strategy, source_sql, target_relation) -%}
     {%- set changes = changes_of(model) -%}
-    {%- if not changes or is_worked_whole(model, unread_changes(model)) -%}
+    {%- if not changes or is_read_whole(model, unread_changes(model)) -%}
         {{ return(default__snapshot_staging_table(strategy, source_sql, target_relation)) }}
     {%- endif -%}
     {%- set unread = logged_keys('(' ~ unread_changes(model) ~ ')', changes[0].table) -%}

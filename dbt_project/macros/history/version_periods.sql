@@ -7,8 +7,8 @@
         case
             when row_number() over member = 1 then '-infinity'
             else versions.valid_from
-        end as stands_from,
-        lead(versions.valid_from, 1, 'infinity') over member as stands_to
+        end as period_start,
+        lead(versions.valid_from, 1, 'infinity') over member as period_end
     from {{ dimension }} as versions
     where ({{ member }}) in (
         select {{ facts }}.{{ member_key | join(', ' ~ facts ~ '.') }} from {{ facts }}

@@ -8,14 +8,14 @@
 
 {% macro _check_session(target, environment) %}
     {%- for name, value in environment.items() if value -%}
-        {{ _refuse(name, 'set, and leads dbt elsewhere than WAREHOUSE_HOST', 'Unset it.') }}
+        {{ _refuse(name, 'set, and leads dbt to another server than WAREHOUSE_HOST', 'Unset it.') }}
     {%- endfor -%}
     {%- set settings = _session_settings(target.role or '') -%}
     {%- if not settings -%}
         {{ _refuse(
             'profile ' ~ target.profile_name,
-            'it leaves the settings of a session to the role and the database',
-            'Use profiles.yml of this project: eval "$(python run.py env)" names it.'
+            'it does not set the settings of a session',
+            'Use the profiles.yml of this project, as eval "$(python run.py env)" sets it.'
         ) }}
     {%- endif -%}
     {%- set first = _session_facts(settings) -%}
@@ -24,26 +24,26 @@
         {{ _refuse(
             'warehouse ' ~ target.host ~ ':' ~ target.port,
             'a pooler shares server sessions, or does not reset them',
-            'Set its pool_mode to session, with a server_reset_query, or do without it.'
+            'Set its pool_mode to session, with a server_reset_query, or connect directly.'
         ) }}
     {%- endfor -%}
     {%- for name, value, wanted in first.wrong -%}
         {{ _refuse(
             name ~ ' is ' ~ value,
             'dbt needs ' ~ wanted,
-            'Unset what changes it, or type eval "$(python run.py env)" again.'
+            'Unset what changes it, or repeat eval "$(python run.py env)".'
         ) }}
     {%- endfor -%}
 {% endmacro %}
 
-{#- What `set name = 'value'` in a text sets, and the encoding, which libpq negotiates. A socket
-    that is not TCP has no settings of TCP. -#}
+{#- The settings that statements `set name = 'value'` make, and the encoding, which libpq
+    negotiates. Settings of TCP are left out, since a Unix socket does not have them. -#}
 {% macro _session_settings(sql) %}
     {%- set settings = modules.re.findall("set (?!tcp_)([a-z_.]+) = '([^']*)'", sql) -%}
     {{ return(settings + [('client_encoding', 'UTF8')] if settings else []) }}
 {% endmacro %}
 
-{#- The settings that are other than they should be, and which server session it is. -#}
+{#- The settings that differ from the wanted ones, and the server session. -#}
 {% macro _session_facts(settings) %}
     {%- set rows = run_query(
         "select wanted.name, current_setting(wanted.name, true), wanted.value, pg_backend_pid(),"

@@ -1,4 +1,4 @@
-{#- The tag of the quotes is new in each invocation, so that no message can end them. -#}
+{#- The tag of the dollar quotes is new in each invocation, so that no message can end them. -#}
 {% macro insert_log_entries(entries, run_id) %}
     {%- set tag = invocation_id | replace('-', '') -%}
     do $do_{{ tag }}$

@@ -1,5 +1,5 @@
-{#- The locks are the transaction's, so that a pooler cannot leave one behind. They are not taken
-    before the transaction, for a hook there makes dbt-postgres run the whole model without one. -#}
+{#- The locks belong to the transaction, so that a pooler cannot leave one behind. They are not
+    taken before it, since with a hook there dbt-postgres runs the model without a transaction. -#}
 {% macro lock_model() -%}
     {%- set read = [] -%}
     {%- for parent_id in model.depends_on.nodes -%}

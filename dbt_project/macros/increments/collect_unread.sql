@@ -1,6 +1,6 @@
-{#- Rows that hold a changed key of another table than the first are found through the model itself;
-    where a table is to be read whole, so are all rows that the model has. The analyze tells the
-    planner that the table is small, or empty: without it, it reads the whole mirror. -#}
+{#- Rows that contain a changed key of a table other than the first are found in the model itself.
+    If a table must be read whole, all rows of the model are added. Without the ANALYZE, the planner
+    would not know that the temporary table is small or empty, and would read the whole mirror. -#}
 {% macro collect_unread(node, relation, unread) %}
     {%- set changes = changes_of(node) -%}
     {%- set existing_key = 'existing.' ~ changes[0].key | join(', existing.') -%}

@@ -24,7 +24,7 @@
         is distinct from (excluded.{{ columns | join(', excluded.') }})
 {% endmacro %}
 
-{#- The condition that two relations have the same key; `key` names its columns as SQL does. -#}
+{#- The condition that two relations have the same key; `key` lists its columns as in SQL. -#}
 {% macro _same_key(one, other, key) -%}
     {%- for column in key -%}
         {{ one }}.{{ column }} = {{ other }}.{{ column }}{{ ' and ' if not loop.last }}

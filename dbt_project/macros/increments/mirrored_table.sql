@@ -18,7 +18,7 @@
     ) }}
 {%- endmacro %}
 
-{#- What stands for a table until all declarations have been read. -#}
+{#- The placeholder for a table while dbt parses. -#}
 {% macro _no_table() -%}
     {{ return({'relation': '', 'key': []}) }}
 {%- endmacro %}

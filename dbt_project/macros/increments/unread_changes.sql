@@ -1,10 +1,10 @@
-{#- A change has its `table_name` and the `row_key` of the mirrored row; or `load` as its
-    `operation` and no key, where all rows of the table are to be read. That is so for a node that
-    was never built, and for a table that was made anew, since the log does not name those rows.
+{#- A change has the `table_name` and the `row_key` of the mirrored row. If all rows of the table
+    must be read, it has the `operation` `load` and no key. That is so if the node was never built,
+    and if the table was loaded as a whole, since the log does not list the rows of such a load.
 
-    With `before_build`, it is what stands in the log, which is cut at the end of a run: what this
-    run changed, and what a killed one left. A node that keeps no position, as a view, has read
-    nothing of it. -#}
+    With `before_build`, these are all changes in the log: those of this run, and those that a
+    killed run left. The end of a run deletes what every model has read. A node without a position,
+    such as a view, has read none of them. -#}
 {% macro unread_changes(node, before_build=false) -%}
     {%- if not execute -%}
         {{ return('') }}

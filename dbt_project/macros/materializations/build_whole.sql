@@ -1,5 +1,5 @@
-{#- New columns are committed before the rows follow, since readers wait from the change of a column
-    to the end of its transaction. -#}
+{#- New columns are committed before the rows are changed, since the change of a column blocks
+    readers until the end of its transaction. -#}
 {% macro build_whole(target, built, sql) -%}
     {%- if not run_query("select to_regclass('" ~ target ~ "') is not null").columns[0][0] -%}
         {%- call statement('main') -%}
@@ -13,14 +13,14 @@
     {%- call statement('main') -%}
         {{ get_create_table_as_sql(False, built, sql) }}
     {%- endcall -%}
-    {%- set changes = {'anew': [], 'before': [], 'after': []} -%}
+    {%- set changes = {'replace': [], 'before': [], 'after': []} -%}
     {%- for row in run_query(
         "select * from mrr_state.table_changes('" ~ target ~ "', '" ~ built ~ "')"
     ) -%}
         {%- do changes[row[0]].append(row[1]) -%}
     {%- endfor -%}
 
-    {%- if changes.anew -%}
+    {%- if changes['replace'] -%}
         {%- do create_indexes(built) -%}
         {%- do run_query("select mrr_state.copy_indexes('" ~ target ~ "', '" ~ built ~ "')") -%}
         {%- do put_in_place(target, built) -%}

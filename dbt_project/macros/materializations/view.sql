@@ -1,6 +1,6 @@
-{#- What a view is, only PostgreSQL can say: the model is made into a temporary view first, and the
-    two are compared. dbt's own materialization makes every view anew in every build, and what
-    rested on it goes without a word. -#}
+{#- Only PostgreSQL can tell whether a view equals its model, so the model is first created as a
+    temporary view, and the two are compared. The materialization of dbt creates every view again in
+    every build, and drops what depends on it without notice. -#}
 {%- materialization view, adapter='postgres' -%}
     {%- set target_relation = this.incorporate(type='view') -%}
     {%- set probe = adapter.quote(this.identifier ~ '__dbt_tmp') -%}

@@ -13,7 +13,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The comments of a relation by column, its own under an empty name. -#}
+{#- The comments of a relation by column; its own comment has the empty name. -#}
 {% macro _comments_of(model, for_relation, for_columns) -%}
     {%- set comments = {} -%}
     {%- if for_relation and model.description -%}

@@ -15,7 +15,7 @@ begin
     from pg_attribute
     where attrelid = p_built and attnum > 0 and not attisdropped;
 
-    -- of equal rows, each side numbers its copies
+    -- without a primary key, equal rows are told apart by a number
     if not exists (
         select from pg_index where indrelid = p_target and indisprimary
     ) then
@@ -53,6 +53,6 @@ end
 $body$;
 
 comment on function mrr_state.apply_differences is
-    'Makes the rows of a table those of another one: deletes and inserts what differs. Returns how'
-    ' many rows changed.';
+    'Makes the rows of a table equal to those of another one, by deleting and inserting rows that'
+    ' differ. Returns the number of rows that changed.';
 {% endmacro %}

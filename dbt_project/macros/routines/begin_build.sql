@@ -14,7 +14,7 @@ begin
     if current_setting('tidemark.connections', true) is distinct from '1' then
         raise exception using
             message = format('%s: a pooler shares server sessions, or does not reset them', v_name),
-            hint = 'Set its pool_mode to session, with a server_reset_query, or do without it.';
+            hint = 'Set its pool_mode to session, with a server_reset_query, or connect directly.';
     end if;
 
     begin
@@ -43,11 +43,11 @@ begin
                 hint = 'Build again when that session has ended.';
     end;
 
-    -- what is read and written, so that whoever keeps us from it is named here
+    -- lock what is read and written here, so that a session that blocks the build is named
     if (select relkind in ('r', 'p') from pg_class where oid = v_target) then
         perform mrr_state.lock_relation(v_target, 'row exclusive', v_name);
     end if;
-    -- the lock of a view takes those of all that it reads, and does not tell for which it waits
+    -- locking a view also locks all that it reads, without telling for which relation it waits
     for v_relation in
         with recursive read as (
             select to_regclass(names.relation_name)::oid as relation
@@ -78,5 +78,6 @@ end
 $body$;
 
 comment on function mrr_state.begin_build is
-    'Keeps two builds of a model apart, and locks what it reads and writes, each in bounded time.';
+    'Prevents two builds of a model at once, and locks what it reads and writes. Each lock has a'
+    ' time limit.';
 {% endmacro %}

@@ -25,5 +25,6 @@ end
 $body$;
 
 comment on function mrr_state.change_relation is
-    'Changes a table or view in place, or tells who uses it, or what rests on what would go.';
+    'Changes a table or view in place. Raises an error that names the sessions that use it, or the'
+    ' objects that depend on what would be dropped.';
 {% endmacro %}

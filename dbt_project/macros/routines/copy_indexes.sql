@@ -37,5 +37,5 @@ end
 $body$;
 
 comment on function mrr_state.copy_indexes is
-    'Makes the indexes that somebody gave a table on the one that takes its place.';
+    'Creates the indexes of a table on the one that takes its place, as far as it lacks them.';
 {% endmacro %}

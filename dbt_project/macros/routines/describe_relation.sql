@@ -11,11 +11,7 @@ begin
         select case
             when wanted.column_name = '' then format(
                 'comment on %s %s is %L',
-                case relation.relkind
-                    when 'v' then 'view'
-                    when 'm' then 'materialized view'
-                    else 'table'
-                end,
+                (pg_identify_object('pg_class'::regclass, p_relation, 0)).type,
                 p_relation,
                 wanted.description
             )
@@ -44,14 +40,13 @@ begin
         execute v_statement;
     end loop;
 exception
-    -- a comment waits for no reader, but for a vacuum, or for an index that is being made: the next
-    -- build has it
+    -- a comment waits for VACUUM and CREATE INDEX, not for readers; the next build writes it
     when lock_not_available then
-        raise warning '%: in use, its comments are as they were', p_relation;
+        raise warning '%: in use, its comments are left as they were', p_relation;
 end
 $body$;
 
 comment on function mrr_state.describe_relation is
-    'Writes those comments of a relation and its columns that differ; where others keep it from'
-    ' that, none.';
+    'Writes those comments of a relation and its columns that differ; none of them if the relation'
+    ' is locked.';
 {% endmacro %}

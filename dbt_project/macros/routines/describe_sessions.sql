@@ -6,7 +6,7 @@ create or replace function mrr_state.describe_sessions(p_pids integer[])
     set search_path = pg_catalog
     set timezone = 'UTC'
 as $body$
-    select coalesce(string_agg(described.session, '; ' order by described.session), 'gone by now')
+    select coalesce(string_agg(described.session, '; ' order by described.session), 'it has ended')
     from (
         select distinct
             coalesce(
@@ -28,11 +28,12 @@ as $body$
         from unnest(p_pids) as pids (pid)
         left join pg_stat_activity as sessions
             on pids.pid = sessions.pid
-        -- who came later waits behind us, or did
+        -- a session that began its transaction later waits behind this one
         where sessions.xact_start is null or sessions.xact_start < statement_timestamp()
     ) as described
 $body$;
 
 comment on function mrr_state.describe_sessions is
-    'Tells who some sessions are and since when they are at it, without what they ask for.';
+    'Describes sessions by user, application and the start of their transactions, without their'
+    ' queries.';
 {% endmacro %}

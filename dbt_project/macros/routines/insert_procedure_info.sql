@@ -87,5 +87,5 @@ end
 $body$;
 
 comment on procedure dwh.insert_procedure_info is
-    'Copies the routines of this database into stored_routines, and errors into procedure_errors.';
+    'Writes the routines of this database to stored_routines, and errors to procedure_errors.';
 {% endmacro %}

@@ -1,5 +1,5 @@
-{#- Bodies are not checked, since they name tables that the first build has yet to make. The lock
-    keeps two builds from replacing a routine at once, which PostgreSQL answers with an error. -#}
+{#- Bodies are not checked, since they refer to tables that the first build has yet to create. The
+    lock keeps two builds from replacing a routine at once, which would be an error. -#}
 {% macro install_routines() %}
     {%- if is_building() -%}
         {%- call statement('install_routines', auto_begin=true) -%}

@@ -15,7 +15,7 @@ as $body$
             on declared.column_name = found.attname
         where
             found.atttypid is distinct from to_regtype(declared.type_name)
-            -- a key of stg has the type of its mirror: a cast would keep its index from being used
+            -- a key in stg keeps the type of the mirror, whose index a cast would not use
             and (
                 found.atttypid in ('int2'::regtype, 'int4'::regtype)
                 and to_regtype(declared.type_name) = 'int8'::regtype
@@ -24,6 +24,5 @@ as $body$
 $body$;
 
 comment on function mrr_state.keeps_contract is
-    'True where a view has the columns and types that are declared, of which an integer may be'
-    ' narrower.';
+    'True if a view has the columns and types that are declared; an integer type may be narrower.';
 {% endmacro %}

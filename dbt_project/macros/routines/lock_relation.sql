@@ -12,7 +12,7 @@ declare
     v_conflicts text[];
 begin
     if p_mode = 'access exclusive' then
-        -- LOCK TABLE of a view locks what the view reads as well
+        -- ALTER, since LOCK TABLE of a view also locks what the view reads
         select pg_get_userbyid(relowner) into v_owner from pg_class where oid = p_relation;
         execute format('alter table %s owner to %I', p_relation, v_owner);
     else
@@ -20,7 +20,7 @@ begin
     end if;
 exception
     when insufficient_privilege then
-        -- what reads or writes it tells, if it needs it
+        -- the statement that uses the relation reports it, if it needs the privilege
         null;
     when lock_not_available then
         v_conflicts := case p_mode
@@ -42,7 +42,7 @@ exception
                         on locks.pid = sessions.pid
                     where
                         locks.relation = p_relation
-                        -- who came after us waited for us; of others' sessions it may be unknown
+                        -- later transactions waited for this one; a start may not be visible
                         and coalesce(sessions.xact_start < v_asked_at, true)
                         and locks.database = (
                             select oid from pg_database where datname = current_database()
@@ -56,5 +56,6 @@ end
 $body$;
 
 comment on function mrr_state.lock_relation is
-    'Locks a table or view, or tells who keeps us from it for longer than lock_timeout.';
+    'Locks a table or view. After lock_timeout, raises an error that names the sessions that use'
+    ' it.';
 {% endmacro %}

@@ -21,5 +21,5 @@ as $body$
 $body$;
 
 comment on function dwh.most_popular_product is
-    'Name of the product of which most pieces were sold; of two, the one with the lower id.';
+    'Name of the product of which most pieces were sold; among equals, the one with the lowest id.';
 {% endmacro %}

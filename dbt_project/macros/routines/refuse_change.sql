@@ -21,10 +21,11 @@ begin
                 ) as objects (object_name)
             )
         ),
-        hint = 'Drop them, build, and make them again; what is of this project, build with it.';
+        hint = 'Drop them, build, and create them again. Build views of this project together with'
+            ' it.';
 end
 $body$;
 
 comment on function mrr_state.refuse_change is
-    'Raises the error that names what rests on a relation and keeps it from being changed.';
+    'Raises the error that names the objects because of which a relation cannot be changed.';
 {% endmacro %}

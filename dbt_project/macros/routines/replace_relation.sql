@@ -14,7 +14,7 @@ declare
     v_kind text;
     v_detail text;
 begin
-    -- what PostgreSQL drops with a relation without asking
+    -- what PostgreSQL would drop with the relation, even without CASCADE
     select array_agg(attached.description)
     into v_attached
     from (
@@ -37,10 +37,10 @@ begin
         where prrelid = p_target
     ) as attached;
     if v_attached is not null then
-        perform mrr_state.refuse_change(v_target, 'it is to be made anew', v_attached);
+        perform mrr_state.refuse_change(v_target, 'replacing it would drop', v_attached);
     end if;
 
-    -- the views of this project above it are built again by the same build, the lowest last
+    -- drop it and the views above it that the same build creates again, the topmost first
     for v_relation, v_kind in
         with recursive above as (
             select
@@ -61,17 +61,11 @@ begin
         )
 
         select
-            relations.oid,
-            case relations.relkind
-                when 'v' then 'view'
-                when 'm' then 'materialized view'
-                else 'table'
-            end
+            relation,
+            (pg_identify_object('pg_class'::regclass, relation, 0)).type
         from above
-        inner join pg_class as relations
-            on above.relation = relations.oid
-        group by relations.oid, relations.relkind
-        order by max(above.height) desc
+        group by relation
+        order by max(height) desc
     loop
         perform mrr_state.lock_relation(v_relation, 'access exclusive');
         perform mrr_state.remember_properties(v_relation);
@@ -88,11 +82,11 @@ exception
             raise;
         end if;
         perform mrr_state.refuse_change(
-            v_target, 'it is to be made anew', regexp_split_to_array(v_detail, '\n')
+            v_target, 'replacing it would drop', regexp_split_to_array(v_detail, '\n')
         );
 end
 $body$;
 
 comment on function mrr_state.replace_relation is
-    'Puts a relation that was built beside another one in its place, with its grants.';
+    'Replaces a relation by the one that was built beside it, and keeps its grants.';
 {% endmacro %}

@@ -24,5 +24,5 @@ end
 $body$;
 
 comment on function mrr_state.restore_properties is
-    'Gives a relation that was made again its grants, options and comments back.';
+    'Restores the grants, options and comments of a relation that was created again.';
 {% endmacro %}

@@ -7,8 +7,8 @@ as $body$
 declare
     v_reading_to bigint;
 begin
-    -- change ids are taken before they are committed: wait for writers, so that none of them can
-    -- commit a change below the last one. Leaving the block by an error gives up the lock.
+    -- a change gets its id before it is committed, so wait for writers: then none of them can
+    -- commit a change below the last one. Leaving the block by an error releases the lock.
     begin
         perform set_config('lock_timeout', current_setting('tidemark.build_wait'), true);
         lock table mrr_state.change_log in share mode;
@@ -22,7 +22,7 @@ begin
             raise exception using
                 errcode = 'lock_not_available',
                 message = format(
-                    '%s is left as it was: what the mirror writes was not committed within %s: %s',
+                    '%s is left as it was: changes to the mirror were not committed within %s: %s',
                     p_model_name,
                     current_setting('tidemark.build_wait'),
                     (
@@ -39,7 +39,7 @@ begin
                 hint = 'Build again when that transaction has ended.';
     end;
 
-    -- what the models above have not built does not count as built here: it is read again
+    -- changes that the upstream models have not built do not count as built: they are read again
     select least(v_reading_to, min(coalesce(model_position.built_to, 0)))
     into v_reading_to
     from unnest(p_upstream) as upstream (model_name)
@@ -54,5 +54,5 @@ end
 $body$;
 
 comment on function mrr_state.start_reading is
-    'Fixes which changes count as built once a model is built: those that it is sure to see.';
+    'Sets the position that a model has once it is built: the last change that it is sure to see.';
 {% endmacro %}

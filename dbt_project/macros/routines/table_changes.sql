@@ -73,7 +73,7 @@ as $body$
     )
 
     select
-        'anew',
+        'replace',
         null
     where exists (select from differing)
     union all
@@ -106,6 +106,6 @@ as $body$
 $body$;
 
 comment on function mrr_state.table_changes is
-    'The statements that give a table the columns of another one, before and after the rows follow;'
-    ' `anew` where it must be replaced.';
+    'The statements that give a table the columns of another one: those to run before its rows are'
+    ' changed, and those to run after. Returns `replace` if the table must be replaced.';
 {% endmacro %}

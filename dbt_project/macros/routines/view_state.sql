@@ -51,5 +51,5 @@ as $body$
 $body$;
 
 comment on function mrr_state.view_state is
-    'What a view is beside the one that the model makes: missing, unchanged, replaceable, other.';
+    'How a view compares with the one of its model: missing, unchanged, replaceable or other.';
 {% endmacro %}

@@ -1,9 +1,9 @@
-{#- A run tests all rows below a small table and, below one of more than `whole_table_rows`, those
-    it has changed: its tests cost what changed, not what there is. dbt by hand tests every row,
-    and so does a run that has built the node anew. -#}
+{#- A run tests every row of a node if its mirrored table has at most `whole_table_rows` rows, or if
+    the run built the node in full. Otherwise it tests only the rows that it changed, so that its
+    tests do not take longer as the table grows. dbt that a user starts tests every row. -#}
 {% macro rows_to_test(node, columns=none) -%}
     {%- set changes = changes_of(node) if execute else [] -%}
-    {%- if not changes or is_worked_whole(node, unread_changes(node, before_build=true)) -%}
+    {%- if not changes or is_read_whole(node, unread_changes(node, before_build=true)) -%}
         {{ return('') }}
     {%- endif -%}
     {{ return(_rows_to_test(node, changes, columns or changes[0].key)) }}

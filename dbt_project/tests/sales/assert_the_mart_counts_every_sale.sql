@@ -1,4 +1,4 @@
--- Sums over all sales: where a run tests those that it has changed, dbt by hand tests this.
+-- Reads all sales. A run that tests only changed rows skips it; dbt that a user starts does not.
 {%- set facts = node_of('model.tidemark.dwh_fact_sales') %}
 with sales as (
 

@@ -71,13 +71,13 @@ def impatient(servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(session.pymysql, "connect", connect_briefly)
     monkeypatch.setattr(session, "RETRY_PAUSES", (0.1, 0.1))
-    silence = warehouse_connection.SILENCE
-    longest = silence["keepalives_idle"] + (
-        silence["keepalives_interval"] * silence["keepalives_count"]
+    keepalives = warehouse_connection.KEEPALIVES
+    longest = keepalives["keepalives_idle"] + (
+        keepalives["keepalives_interval"] * keepalives["keepalives_count"]
     )
-    assert max(longest * 1000, silence["tcp_user_timeout"]) <= 60_000
-    for name, brief in zip(silence, (1, 1, 1, 2_000), strict=True):
-        monkeypatch.setitem(silence, name, brief)
+    assert max(longest * 1000, keepalives["tcp_user_timeout"]) <= 60_000
+    for name, brief in zip(keepalives, (1, 1, 1, 2_000), strict=True):
+        monkeypatch.setitem(keepalives, name, brief)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -79,13 +79,13 @@ sales_with_keys as (
     left join customer_periods
         on
             dated_sales.customer_id = customer_periods.customer_id
-            and coalesce(dated_sales.created_at, '-infinity') >= customer_periods.stands_from
-            and coalesce(dated_sales.created_at, '-infinity') < customer_periods.stands_to
+            and coalesce(dated_sales.created_at, '-infinity') >= customer_periods.period_start
+            and coalesce(dated_sales.created_at, '-infinity') < customer_periods.period_end
     left join product_periods
         on
             dated_sales.product_id = product_periods.product_id
-            and coalesce(dated_sales.created_at, '-infinity') >= product_periods.stands_from
-            and coalesce(dated_sales.created_at, '-infinity') < product_periods.stands_to
+            and coalesce(dated_sales.created_at, '-infinity') >= product_periods.period_start
+            and coalesce(dated_sales.created_at, '-infinity') < product_periods.period_end
 
 )
 
