@@ -34,7 +34,7 @@ EVERY = [RUN, *COMMANDS]
         ("--table MRR_FACT_SALES", "table MRR_FACT_SALES: not declared", "mean mrr_fact_sales? "),
         ("restore --layer dhw", "--layer dhw: no such name", "Did you mean dwh? "),
         ("simulate --operations -5", "--operations -5: not a count", "Give 1 or more."),
-        ("simulate --size 5 --operations 5", "simulate --operations --size: each is another way", "one of"),
+        ("simulate --size 5 --operations 5", "simulate --operations --size: each is", "one of"),
         ("simulate --operations ²", "--operations ²: not a count", "Give 1 or more."),
         ("simulate --seed x", "--seed: invalid int value: 'x'", "`python run.py simulate --help`"),
         ("completion zhs", "shell zhs: no such name", "Did you mean zsh? "),
