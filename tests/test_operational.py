@@ -1,6 +1,9 @@
 """The application's databases on a real embedded server: sample data, and their workload."""
 
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,12 +11,13 @@ from pathlib import Path
 
 import pymysql
 import pytest
+import yaml
 
 import embedded
 from common.errors import ServerError, UsageError
-from common.settings import Address
+from common.settings import PROJECT, Address
 from embedded import Servers
-from operational.seed import seed
+from operational.seed import DOMAINS, sample_rows, seed
 from operational.simulate import add_history, simulate
 
 DEMO = ["sales"]
@@ -26,9 +30,13 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("operational") / "servers"
+
+
+@pytest.fixture(scope="module")
+def running(home: Path) -> Iterator[Servers]:
     """Servers of their own."""
-    home = tmp_path_factory.mktemp("operational") / "servers"
     yield embedded.start(home)
     embedded.stop(home)
 
@@ -256,3 +264,39 @@ def test_domain_folders_are_complete() -> None:
         filled = {path.stem for path in schema.parent.glob("*.csv")}
         is_generated = (schema.parent / "history.py").exists()
         assert filled == (set() if is_generated else declared), schema.parent.name
+
+
+def test_script_of_compose_makes_every_domain(running: Servers, home: Path) -> None:
+    """The script that the container of the operational server runs, on a real server."""
+    script = yaml.safe_load((PROJECT / "compose.yaml").read_text("utf-8"))["configs"]["sample"]
+    domains = sorted(path.parent.name for path in DOMAINS.glob("*/schema.sql"))
+    for domain in domains:
+        query(running.operational_root, f"drop database if exists {domain}")
+    sample, secret = home / "sample", home / "reader"
+    shutil.copytree(DOMAINS, sample)
+    secret.write_text("secret", "utf-8")
+    root = running.operational_root
+    # the embedded server forbids what one of the image's does not
+    query(root, "set global local_infile = 1")
+    client = (
+        f"mariadb --host={root.host} --port={root.port} --user={root.user}"
+        f" --password={root.password}"
+    )
+    text = f'set -eu\ndocker_process_sql() {{ {client} "$@"; }}\n' + script["content"]
+    text = text.replace("$$", "$").replace("/sample/", f"{sample}/")
+    done = subprocess.run(
+        ["bash", "-c", text.replace("/run/secrets/reader", str(secret))],
+        env={"PATH": os.pathsep.join([*map(str, running.programs), os.environ["PATH"]])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for domain in domains:
+        for table in (DOMAINS / domain).glob("*.csv"):
+            found = query(root, f"select count(*) from {domain}.{table.stem}")
+            assert found == [(len(sample_rows(domain, table.stem)),)]
+    query(root, "set global local_infile = 0")
+    query(root, "drop user tidemark_reader")
+    for domain in domains:
+        query(root, f"drop database {domain}")
