@@ -1,5 +1,6 @@
 """Histories of several seeds and sizes break no rule, can be repeated, and look like a shop's."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -59,7 +60,7 @@ def test_second_history_comes_beside_the_first(new_shop: NewShop) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(new_shop: NewShop):  # type: ignore[no-untyped-def]
+def large(new_shop: NewShop) -> Iterator[OperationalDatabase]:
     """A history that is large enough to see how it is distributed."""
     with new_shop(6_000, 11) as database:
         yield database
