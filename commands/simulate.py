@@ -99,7 +99,8 @@ def _add_history(servers: Servers, options: argparse.Namespace) -> int:
     done = add_history(servers, options.size, options.seed, options.domain)
     if not options.quiet:
         inserted = ", ".join(f"{count:,} {table}" for table, count in done.rows.items())
-        print(f"{inserted}  (--seed {done.seed})")
+        kept = done.rules - len(done.violations)
+        print(f"{inserted}; {kept} of {done.rules} rules hold  (--seed {done.seed})")
     for violation in done.violations:
         print(violation, file=sys.stderr)
     return ExitCode.FAILED if done.violations else ExitCode.DONE

@@ -28,9 +28,10 @@ class SimulationResult:
 
 @dataclass(frozen=True)
 class HistoryResult:
-    """How many rows were inserted into each table, and which rules the database violates now."""
+    """How many rows were inserted into each table, and which of the rules are violated now."""
 
     rows: dict[str, int]
+    rules: int
     violations: list[str]
     seed: int
 
@@ -65,8 +66,8 @@ def add_history(
     """Insert a generated history of this size, in one transaction, beside the rows that exist.
 
     The domain's tables are created if they are missing. A domain that has histories has a module
-    `history` with `write_history`, and a module `rules` whose `check` returns what the whole
-    database violates.
+    `history` with `write_history`, and a module `rules` whose `check` returns which of its `RULES`
+    the database violates.
     """
     module = _module(domain, "history", "generator of histories")
     rules = import_module(f"operational.{domain}.rules")
@@ -77,7 +78,7 @@ def add_history(
         rows = module.write_history(cursor, size, seed, sample.today())
         application.commit()
         violations = [str(violation) for violation in rules.check(cursor)]
-    return HistoryResult(dict(rows), violations, seed)
+    return HistoryResult(dict(rows), len(rules.RULES), violations, seed)
 
 
 def _module(domain: str, name: str, what: str) -> ModuleType:

@@ -57,7 +57,7 @@ def catalogue_size(orders: int) -> int:
 
 @dataclass(frozen=True)
 class Supplier:
-    """A company that delivers to the shop; `lead_time` in days."""
+    """A company that delivers to the shop, as a row without its id; `lead_time` in days."""
 
     company_name: str
     contact_name: str

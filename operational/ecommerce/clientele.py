@@ -32,7 +32,11 @@ class Clientele:
         latest = seasons.end - 2 * DAY
         self._registered = sorted(min(seasons.moment(chance), latest) for _ in range(count))
         self.people = [world.somewhere(chance) for _ in range(count)]
-        self.addresses = [""] * count
+        self._places = [people.place(chance) for people in self.people]
+        self.addresses = [
+            address_line(people.street(chance), place, people.country)
+            for people, place in zip(self.people, self._places, strict=True)
+        ]
         self.purchases = self._purchases(orders)
         """Each order's moment and customer, by time."""
         self.last_logins = self._last_logins()
@@ -41,11 +45,10 @@ class Clientele:
         return self.people[customer].country
 
     def rows(self, first_id: int) -> Iterator[tuple[object, ...]]:
-        """The customers as rows; sets their addresses."""
+        """The customers as rows."""
         chance, text = self._chance, self._seasons.text
         for number, people in enumerate(self.people):
-            person, place = people.person(chance), people.place(chance)
-            self.addresses[number] = address_line(people.street(chance), place, people.country)
+            person, place = people.person(chance), self._places[number]
             login = self.last_logins[number]
             yield (
                 first_id + number,

@@ -13,7 +13,7 @@ from operational.ecommerce.countries import COUNTRIES, Country
 
 NAMES, STREETS, TOWNS, COMPANIES = 250, 150, 120, 60
 WITHOUT_MARKS = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ø": "o", "æ": "ae", "œ": "oe"})
-DOMAINS = ("example.com", "example.net", "example.org")
+MAIL_DOMAINS = ("example.com", "example.net", "example.org")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Person:
     def email(self, number: int) -> str:
         """An address that is unique if the number is; its domain is reserved for examples."""
         name = f"{ascii_word(self.first_name)}.{ascii_word(self.last_name)}"
-        return f"{name}{number}@{DOMAINS[number % len(DOMAINS)]}"
+        return f"{name}{number}@{MAIL_DOMAINS[number % len(MAIL_DOMAINS)]}"
 
 
 class People:

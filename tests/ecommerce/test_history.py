@@ -1,5 +1,6 @@
 """Histories of several seeds and sizes break no rule, can be repeated, and look like a shop's."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from operational.connection import connection
 from operational.ecommerce.history import write_history
 from operational.ecommerce.rules import check
 from operational.ecommerce.tables import COLUMNS
-from operational.seed import SAMPLE_SIZE
+from operational.seed import SAMPLE_SIZE, seed
 from tests.ecommerce.conftest import END, NewShop
 from tests.support.servers import OperationalDatabase
 
@@ -29,12 +30,15 @@ def test_history_breaks_no_rule(new_shop: NewShop, size: int, seed: int) -> None
 
 
 def test_sample_of_the_shop_breaks_no_rule(servers: embedded.Servers) -> None:
+    with connection(servers.operational_root) as root, root.cursor() as cursor:
+        cursor.execute("drop database if exists ecommerce")
+    assert len(seed(servers, ["ecommerce"])) == len(COLUMNS)
     with connection(servers.operational_admin, "ecommerce") as sample, sample.cursor() as cursor:
         assert check(cursor) == []
         cursor.execute("select count(*), datediff(utc_date(), max(order_date)) from orders")
         count, days = cursor.fetchone() or (0, 0)
-    assert count >= SAMPLE_SIZE
-    assert days < 30
+    assert count == SAMPLE_SIZE
+    assert 1 <= days < 30
 
 
 def test_seed_size_and_day_decide_every_row(new_shop: NewShop) -> None:
@@ -56,7 +60,7 @@ def test_second_history_comes_beside_the_first(new_shop: NewShop) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(new_shop: NewShop):  # type: ignore[no-untyped-def]
+def large(new_shop: NewShop) -> Iterator[OperationalDatabase]:
     """A history that is large enough to see how it is distributed."""
     with new_shop(6_000, 11) as database:
         yield database
