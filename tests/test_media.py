@@ -12,6 +12,7 @@ from common.settings import Address, read_settings
 from operational.connection import connection as operational_connection
 from operational.media.hours import rows_at_each_hour
 from operational.seed import sample_rows, seed
+from operational.simulate import SimulationResult, simulate
 from tests.support.servers import new_warehouse, querying
 
 Query = Callable[..., list[tuple]]
@@ -90,3 +91,23 @@ def test_sample_is_the_first_hour() -> None:
     assert [
         tuple(row[column] for column in columns) for row in sample_rows("media", "media_files")
     ] == [tuple(map(str, row)) for row in rows_at_each_hour()[1]]
+
+
+def test_workload_writes_the_same_rows_again_for_the_same_seed(
+    servers: embedded.Servers, address: Address
+) -> None:
+    def written() -> tuple[SimulationResult, list[tuple]]:
+        with operational_connection(servers.operational_root) as connection:
+            connection.cursor().execute("drop database if exists media")
+        result = simulate(servers, 200, seed=3, domain="media")
+        with operational_connection(servers.operational_root, "media") as connection:
+            cursor = connection.cursor()
+            cursor.execute("select id, s3_path, format, type from media_files order by id")
+            return result, list(cursor.fetchall())
+
+    first = written()
+    assert first == written()
+    result, rows = first
+    assert result.inserts + result.updates + result.deletes == 200
+    assert min(result.inserts, result.updates, result.deletes) > 0
+    assert {kind for *_, kind in rows} == {1, 2, 3}
