@@ -34,7 +34,7 @@ class MediaWorkload(Workload):
 
     def _upload(self) -> Written:
         name = self.chance.choice(list(FORMATS))
-        kind = UNKNOWN_TYPE if self.chance.random() < 0.02 else FORMATS[name]
+        kind = UNKNOWN_TYPE if self.chance.random() < 0.05 else FORMATS[name]
         self.cursor.execute(
             "insert into media_files (s3_path, format, type) values (%s, %s, %s)",
             (self._path(name), name, kind),
