@@ -27,10 +27,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
 
 
 @pytest.fixture(scope="session")
-def variables(server: Address, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def own_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy that no test changes: the project without the domains of whoever runs the tests."""
+    return copy_of_project(tmp_path_factory.mktemp("own") / "project")
+
+
+@pytest.fixture(scope="session")
+def variables(
+    server: Address, own_project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """What dbt finds in its environment."""
     return {
         **dbt_environment(server, DEMO),
+        "DBT_PROJECT_DIR": str(own_project / "dbt_project"),
+        "DBT_PROFILES_DIR": str(own_project),
         "DBT_TARGET_PATH": str(tmp_path_factory.mktemp("target")),
         "DBT_LOG_PATH": str(tmp_path_factory.mktemp("logs")),
     }
@@ -93,14 +103,14 @@ def copied_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(copied_project: Path, warehouse: Warehouse) -> Project:
+def project(copied_project: Path, own_project: Path, warehouse: Warehouse) -> Project:
     """The copy as the project is, but with short waits."""
     kept = ("target", "logs")
     for path in copied_project.iterdir():
         if path.is_dir() and path.name not in kept:
             shutil.rmtree(path)
     shutil.copytree(
-        PROJECT / "dbt_project",
+        own_project / "dbt_project",
         copied_project,
         ignore=shutil.ignore_patterns(*kept),
         dirs_exist_ok=True,

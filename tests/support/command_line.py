@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.settings import PROJECT, Address
+from common.settings import DBT_PROJECT, PROJECT, Address
+from extract.declarations import declared_tables
 from warehouse.build import dbt_environment
 
+SHARED_FOLDERS = {"common", "control", "operations", "generic"}
+"""The folders of a layer that are no domain."""
 DEMO = "sales"
 """The domain that tests of the whole need; DEMO_DOMAINS leaves out the others."""
 
@@ -54,11 +57,34 @@ class CommandLine:
 
 
 def copy_of_project(folder: Path) -> Path:
-    """A copy of the project without its state, so that a test may break a model of it."""
+    """A copy of the project without its state, so that a test may break a model of it.
+
+    Without the domains of whoever runs the tests, too, whose databases no test has.
+    """
     left_out = (".git", ".local", ".venv", "target", "logs", ".env", "__pycache__", "*_cache")
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*left_out))
+    state = shutil.ignore_patterns(*left_out)
+    foreign = foreign_domains()
+
+    def ignored(path: str, names: list[str]) -> set[str]:
+        return state(path, names) | ({name for name in names if Path(path, name) in foreign})
+
+    shutil.copytree(PROJECT, folder, ignore=ignored)
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     return folder
+
+
+def foreign_domains() -> set[Path]:
+    """The folders of the dbt project that belong to a domain which is not of the demo."""
+    shipped = {table.domain for table in declared_tables() if table.demo} | SHARED_FOLDERS
+    layers = [DBT_PROJECT / name for name in ("snapshots", "seeds", "tests")]
+    layers += (DBT_PROJECT / "models").iterdir()
+    return {
+        folder
+        for layer in layers
+        if layer.is_dir()
+        for folder in layer.iterdir()
+        if folder.is_dir() and folder.name not in shipped
+    }
 
 
 def check_told(done: subprocess.CompletedProcess[str], exit_code: int, *parts: str) -> None:
