@@ -15,6 +15,7 @@ from extract.declarations import MirroredTable
 from extract.limits import LIMITS, Limits
 from extract.progress import Report, ignore
 from extract.ranges import Key, KeyRange
+from extract.schema import SchemaTable
 from extract.table import TableDescription
 
 
@@ -158,6 +159,12 @@ class Source(Protocol):
 
     def local_offset(self, since: datetime) -> int:
         """How many seconds the server's zone was ahead of UTC: then or now, the lesser of both."""
+
+    def databases(self) -> list[str]:
+        """The databases that the account may see, without the server's own."""
+
+    def tables_of(self, database: str) -> list[SchemaTable]:
+        """Every table and view of a database that the account may see, by name."""
 
     def describe(self, declaration: MirroredTable, limits: Limits = LIMITS) -> TableDescription:
         """The table as it is now. Raises TableError if it cannot be mirrored as declared."""

@@ -45,7 +45,8 @@ ROOMS = {
 }
 """The rooms of extract, and what each may import beside the modules that all of them share."""
 SHARED = {
-    *("column", "errors", "landed", "limits", "pieces", "progress", "ranges", "source", "table"),
+    *("column", "errors", "landed", "limits", "pieces", "progress", "ranges", "schema", "source"),
+    "table",
 }
 """The modules of extract that know neither MySQL nor PostgreSQL's side, but for `table`'s words."""
 SPEAK_TO_THE_SOURCE = {"embedded", "operational", "bench", "common"}

@@ -57,7 +57,7 @@ def clashes_of_models(project: Path) -> Iterator[SettingError]:
     """The errors in the names of the models, seeds and snapshots of a dbt project."""
     known: dict[tuple[str, str], str] = {}
     for schema, name in sorted(set(_models(project))):
-        made = [name, *(_made_by_dbt(name, suffix) for suffix in MODEL_SUFFIXES)]
+        made = relations_of(name)
         longest = max(made, key=lambda relation: len(relation.encode()))
         if len(longest.encode()) > NAME_BYTES:
             yield SettingError(
@@ -77,9 +77,10 @@ def clashes_of_models(project: Path) -> Iterator[SettingError]:
                 break
 
 
-def _made_by_dbt(name: str, suffix: str) -> str:
-    """The name with a suffix, truncated as dbt does it: by characters."""
-    return name[: NAME_BYTES - len(suffix)] + suffix
+def relations_of(name: str) -> list[str]:
+    """The relations that dbt makes for a model: its own, and those with a suffix for a time."""
+    # dbt truncates a name by characters
+    return [name, *(name[: NAME_BYTES - len(suffix)] + suffix for suffix in MODEL_SUFFIXES)]
 
 
 def _models(project: Path) -> Iterator[tuple[str, str]]:

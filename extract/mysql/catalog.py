@@ -1,5 +1,6 @@
 """What the source's catalog says about a table, checked against its declaration."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pymysql
@@ -20,6 +21,8 @@ BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
 ENGINES_WITH_SNAPSHOTS = {"InnoDB", "ROCKSDB", "TokuDB"}
 SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 """Names that PostgreSQL reserves in every table."""
+UNIQUE_INDEXES = ("index_name, seq_in_index, column_name, sub_part", "and non_unique = 0")
+"""What is asked about the unique indexes of a table, of the relation `statistics`."""
 
 
 def describe(
@@ -64,19 +67,24 @@ def describe(
     )
 
 
-def _catalog_rows(
-    session: Session, declaration: MirroredTable, relation: str, columns: str, more: str = ""
+def rows_of_database(
+    session: Session,
+    database: str,
+    relation: str,
+    columns: str,
+    more: str = "",
+    parameters: tuple[str, ...] = (),
 ) -> list[tuple[Any, ...]]:
-    """The rows of a catalog relation about the declared table, and about no other.
+    """The rows of a catalog relation about a database, each after the name of its table.
 
-    In the catalog's collation `items` may equal `Items`, which is another table.
+    In the catalog's collation `shop` may equal `Shop`, which is another database.
     """
     # a flat SELECT: a subquery on information_schema.statistics has crashed MariaDB 10.11
     try:
         rows = session.rows_of_now(
             f"select table_schema, table_name, {columns} from information_schema.{relation}"
-            f" where table_schema = %s and table_name = %s {more}",
-            (declaration.database, declaration.table),
+            f" where table_schema = %s {more}",
+            (database, *parameters),
         )
     except pymysql.err.Error as error:
         # the answer of MySQL 5.6 to a name that no table can have
@@ -84,16 +92,29 @@ def _catalog_rows(
             raise
         return []
     fold = str.lower if session.folds_names else str
-    declared = (fold(declaration.database), fold(declaration.table))
-    return [tuple(facts) for schema, name, *facts in rows if (fold(schema), fold(name)) == declared]
+    return [tuple(facts) for schema, *facts in rows if fold(schema) == fold(database)]
+
+
+def _catalog_rows(
+    session: Session, declaration: MirroredTable, relation: str, columns: str, more: str = ""
+) -> list[tuple[Any, ...]]:
+    """The rows of a catalog relation about the declared table, and about no other.
+
+    In the catalog's collation `items` may equal `Items`, which is another table.
+    """
+    name = declaration.table
+    of_table = f"and table_name = %s {more}"
+    rows = rows_of_database(session, declaration.database, relation, columns, of_table, (name,))
+    fold = str.lower if session.folds_names else str
+    return [tuple(facts) for found, *facts in rows if fold(found) == fold(name)]
 
 
 def _check_engine(declaration: MirroredTable, table_type: str, engine: str | None) -> None:
-    if table_type == "VIEW":
+    if table_type in ("VIEW", "SYSTEM VIEW", "SEQUENCE"):
         raise TableError(
             declaration.name,
-            f"{declaration.source_table} is a view",
-            "Declare the tables below it; join them in dbt.",
+            f"{declaration.source_table} is a {table_type.lower()}",
+            "Only tables are mirrored; join them in dbt to what a view would show.",
         )
     if engine in BLOCKING_ENGINES and declaration.allow_engine != engine:
         raise TableError(
@@ -199,6 +220,21 @@ def _check_declared(declaration: MirroredTable, columns: tuple[Column, ...]) -> 
         )
 
 
+def unique_keys_in(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
+    """The columns of each unique index, of what UNIQUE_INDEXES asks about one table.
+
+    An index over a part of a column, or over an expression, is left out.
+    """
+    indexes: dict[str, list[tuple[int, str, bool]]] = {}
+    for index, place, column, prefix in rows:
+        indexes.setdefault(index, []).append((place, column, prefix is None and column is not None))
+    return {
+        index: tuple(column for _, column, _ in sorted(columns))
+        for index, columns in indexes.items()
+        if all(is_whole for _, _, is_whole in columns)
+    }
+
+
 def _check_key(session: Session, declaration: MirroredTable, columns: tuple[Column, ...]) -> None:
     if not declaration.key:
         return
@@ -211,20 +247,9 @@ def _check_key(session: Session, declaration: MirroredTable, columns: tuple[Colu
                 " not allow; set `key` to another unique key.",
             )
     nullable = [c.name for c in columns if c.name in declaration.key and c.nullable]
-    indexes: dict[str, list[tuple[int, str, bool]]] = {}
-    for index, place, column, prefix in _catalog_rows(
-        session,
-        declaration,
-        "statistics",
-        "index_name, seq_in_index, column_name, sub_part",
-        "and non_unique = 0",
-    ):
-        indexes.setdefault(index, []).append((place, column, prefix is None and column is not None))
-    unique_keys = [
-        tuple(column for _, column, _ in sorted(columns))
-        for columns in indexes.values()
-        if all(is_whole for _, _, is_whole in columns)
-    ]
+    unique_keys = unique_keys_in(
+        _catalog_rows(session, declaration, "statistics", *UNIQUE_INDEXES)
+    ).values()
     # in another order than that of the index, each range would sort the whole table
     if nullable or declaration.key not in unique_keys:
         known = " or ".join(sorted(", ".join(columns) for columns in unique_keys))

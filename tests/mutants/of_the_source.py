@@ -6,7 +6,7 @@ MUTANTS = [
     Mutant(
         "catalog-namesake",
         "_catalog_rows",
-        "if (fold(schema), fold(name)) == declared]",
+        "if fold(found) == fold(name)]",
         "if True]",
         "the columns of a table whose name differs in its case alone are taken for the table's",
         equivalent="The catalogs of the servers that were tried find the declared name alone.",
@@ -41,7 +41,7 @@ MUTANTS = [
     ),
     Mutant(
         "catalog-prefix-key",
-        "_check_key",
+        "unique_keys_in",
         "if all(is_whole for _, _, is_whole in columns)",
         "if True",
         "a column whose first letters are unique is taken for a key",
