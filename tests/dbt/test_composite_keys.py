@@ -318,6 +318,21 @@ def test_random_changes_under_such_keys_end_where_a_full_refresh_ends(shop: Shop
     shop.assert_equal_to_a_full_refresh()
 
 
+def test_combination_of_columns_that_repeats_is_found(shop: Shop) -> None:
+    tested = """
+    data_tests:
+      - unique_combination_of_columns:
+          arguments: {columns: [order_id, %s]}
+"""
+    name = "models/stg/shop/_stg_shop__models.yml"
+    head = "  - name: stg_fact_order_lines"
+    shop.project.edit(name, head, head + tested.rstrip() % "line_number")
+    test = ("test", "--select", "stg_fact_order_lines,test_name:unique_combination_of_columns")
+    shop.project.dbt(*test)
+    shop.project.edit(name, "[order_id, line_number]", "[order_id, line_quantity]")
+    assert "Got 2 results" in shop.project.refused(*test)
+
+
 @pytest.mark.parametrize(
     "changes",
     ["{'sku': 'mrr_dim_articles'}", "['sku']", "[{'table': 'mrr_dim_articles', 'key': 'sku'}]"],

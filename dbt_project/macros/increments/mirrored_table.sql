@@ -6,7 +6,7 @@
     {%- for source in sources if (source.schema, source.name) == ('mrr', table) -%}
         {%- set key = [] -%}
         {%- for column in source.config.meta.get('key') or [] -%}
-            {%- do key.append(adapter.quote(column)) -%}
+            {%- do key.append(adapter.quote(column | replace('"', '""'))) -%}
         {%- endfor -%}
         {{ return({
             'relation': api.Relation.create(source.database, source.schema, source.identifier),
