@@ -93,7 +93,8 @@ def _fish() -> Iterator[str]:
     for name in (RUN, *COMMANDS):
         condition = f"not {seen} {' '.join(COMMANDS)}" if name == RUN else f"{seen} {name}"
         for argument in parser_of(name).arguments:
-            yield f"{begin} -n {_quoted(condition)} {_fish_argument(argument)}"
+            if argument.option or argument.choices:
+                yield f"{begin} -n {_quoted(condition)} {_fish_argument(argument)}"
 
 
 def _fish_argument(argument: Argument) -> str:

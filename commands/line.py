@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "check settings, servers, privileges, tables and disk",
     "plan": "show what a run would read and compare, without doing it",
     "verify": "compare every row of source and mirror, and test the history",
+    "scaffold": "write declarations and stg models of a database of your own, from its schema",
     "simulate": "write inserts, updates and deletes to the embedded operational database",
     "backup": "dump every layer under one snapshot, with a manifest",
     "restore": "restore a backup, all of it or some layers",

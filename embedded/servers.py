@@ -65,15 +65,19 @@ def known(home: Path = HOME, programs: Path = PROGRAMS) -> Servers | None:
     return _addresses(*servers) if all(server.data.exists() for server in servers) else None
 
 
-def create_database(servers: Servers, name: str) -> None:
-    """Create a database that the application owns and the reader may read, unless it exists."""
+def create_database(servers: Servers, name: str) -> bool:
+    """Create a database that the application owns and the reader may read, unless it exists.
+
+    Returns true if it did not exist.
+    """
     database = "`" + name.replace("`", "``") + "`"
     # in a grant, _ and % are wildcards
     pattern = database.replace("_", r"\_").replace("%", r"\%")
     with connection(servers.operational_root) as root, root.cursor() as cursor:
-        cursor.execute(f"create database if not exists {database} character set utf8mb4")
+        is_new = cursor.execute(f"create database if not exists {database} character set utf8mb4")
         cursor.execute(f"grant all on {pattern}.* to {APPLICATION}@127.0.0.1")
         cursor.execute(f"grant select on {pattern}.* to {READER}@127.0.0.1")
+    return is_new == 1
 
 
 @contextmanager

@@ -39,6 +39,14 @@ EVERY = [RUN, *COMMANDS]
         ("simulate --seed x", "--seed: invalid int value: 'x'", "`python run.py simulate --help`"),
         ("completion zhs", "shell zhs: no such name", "Did you mean zsh? "),
         ("completion", "completion: no shell is named", "Name one of bash, zsh, fish."),
+        ("scaffold", "scaffold: no database is named", "as in `python run.py scaffold shop`."),
+        ("scaffold s --source x", "--source x: has no settings", "Sources with a name: none."),
+        ("scaffold 7up", "database 7up: makes no name for a domain", "single _: --domain"),
+        ("scaffold s --domain common", '--domain common: the domain "common" is', "--domain NAME"),
+        (f"scaffold {'s' * 21}", f"database {'s' * 21}: the domain", "Name another domain: "),
+        ("scaffold {{s}}", "database {{s}}: cannot be declared", "templates are not rendered."),
+        ("up --database mysql", "--database mysql: cannot be a database", "the server's own"),
+        ("up --database a/b", "--database a/b: cannot be a database", "Give a name without /,"),
         ("doctor --quiet --verbose", "--quiet: contradicts --verbose", "Give one of the two."),
     ],
     ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "",
@@ -74,7 +82,8 @@ def test_help_explains_each_option_and_gives_examples(
     assert ended.value.code == 0
     told = capsys.readouterr().out
     for argument in parser.arguments:
-        assert argument.help and (argument.option or argument.choices[0]) in told
+        shown = argument.option or next(iter(argument.choices), "DATABASE")
+        assert argument.help and shown in told
     examples = told.partition("\nexamples:\n")[2].partition("\n\n")[0]
     assert f"run.py{'' if name == RUN else f' {name}'}" in examples
     assert "exit codes:" in told

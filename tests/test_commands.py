@@ -61,6 +61,32 @@ def test_servers_go_up_and_down(checkout: Checkout) -> None:
     assert checkout.run("down").stdout == "nothing was running\n"
 
 
+def test_database_is_created_for_a_dump_that_the_shell_loads(checkout: Checkout) -> None:
+    up = checkout.run("up", "--database", "my shop")
+    assert up.returncode == 0, up.stderr
+    before, _, commands = up.stdout.partition("Load a dump into it, as in\n")
+    assert "database my shop: created" in before
+    (checkout.folder / "dump.sql").write_text(
+        "create table orders (id int primary key, note text); insert into orders values (7, 'x');"
+    )
+    # as in the checkout's folder, where `python` is that of its .venv
+    python = f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
+    loaded = subprocess.run(
+        ["bash", "-ec", python + commands],
+        cwd=checkout.folder,
+        env=checkout.shell,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    assert "mrr_dim_my_shop_orders" in loaded.stdout
+    again = checkout.run("up", "--database", "my shop")
+    assert "database my shop: exists already; its tables were left as they are" in again.stdout
+    for layer in ("mrr", "stg"):
+        shutil.rmtree(checkout.folder / "dbt_project" / "models" / layer / "my_shop")
+
+
 def test_status_before_the_first_run_says_how_to_begin(command_line: CommandLine) -> None:
     done = command_line.run("status")
     assert (done.returncode, done.stdout) == (

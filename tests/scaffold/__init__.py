@@ -1,0 +1,1 @@
+"""What `scaffold` writes, of schemas as they come."""

@@ -1,0 +1,108 @@
+"""What `scaffold` writes passes lint, the rules of the project and a run, whatever the names."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from common.settings import PROJECT
+from tests.support.cells import CELLS
+from tests.support.command_line import CommandLine
+from tests.support.servers import OperationalDatabase
+
+NASTY = """The "name": of {{ env_var('HOME') }} {% if %} {# x #} {{{, it's - [a] #b,
+and äöü 漢字"""
+COLUMNS = [
+    *("userID", "user_id", "2fa", "???", "größe", "漢字", "½", "with space", 'quo"te', "tick`s"),
+    *(
+        "semi;colon",
+        "per%cent",
+        "a:b",
+        "it's",
+        "back\\slash",
+        "--",
+        "/*",
+        "}}",
+        "{{ x }}",
+        "{% raw",
+    ),
+    *("- a", "# b", "CTID", "Yes", "null", "~", "2024-01-01", "rejection_reason", "minus", "prior"),
+    *("order", "user", "table", "collation", "name", "type", "date", "values", "interval"),
+    *("a_column_whose_name_is_as_long_as_postgresql_allows_it_to_be_ab", "A" * 63),
+    *("x" * 45, '"' * 32),
+]
+TABLES = {
+    "Order": "id int primary key",
+    "a\"b'c": '`k"ey` varchar(20) primary key, v int',
+    "???": "id int primary key",
+    "lines": "`orderId` int, `Position` smallint, qty int, primary key (`orderId`, `Position`)",
+    "keyless": "a int, b text",
+    "blocking": "id int primary key) engine = MyISAM comment = ('x'",
+    "wide": "id int primary key, " + ", ".join(f"column_{number} int" for number in range(300)),
+    "generated": "id int primary key, twice int as (id * 2) virtual, thrice int as (id * 3) stored",
+    **{
+        name: ", ".join(f"column_{number} {kind}" for number, kind in enumerate(["int", *types]))
+        for name, types in CELLS.items()
+    },
+}
+OF_MODELS = "model or mirrored or folder or published or project_rules"
+"""The tests of the layout that look at models and their YAML, and all of the rules."""
+
+
+@pytest.fixture
+def shop(operational: OperationalDatabase) -> OperationalDatabase:
+    """A database of names and types of every kind."""
+    names = [name.replace("`", "``").replace("%", "%%") for name in COLUMNS]
+    columns = ", ".join(
+        f"`{name}` {'text' if number % 2 else 'int'} comment %s"
+        for number, name in enumerate(names)
+    )
+    operational.execute(
+        f"create table customers (id int primary key, {columns}) comment %s",
+        (NASTY,) * (len(COLUMNS) + 1),
+    )
+    operational.execute("insert into customers (id, user_id, `userID`) values (1, ' 2 ', 3)")
+    for name, definition in TABLES.items():
+        operational.execute(f"create table `{name}` ({definition})".replace(" = ('x')", " = 'x'"))
+    operational.execute("insert into `lines` values (7, 1, 5)")
+    operational.execute("insert into `a\"b'c` values ('it''s', 1)")
+    operational.execute("create view totals as select count(*) from customers")
+    return operational
+
+
+def ended_well(command: list[str], command_line: CommandLine) -> None:
+    done = subprocess.run(
+        command, cwd=command_line.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_written_passes_lint_rules_and_a_run(
+    shop: OperationalDatabase, command_line: CommandLine, query: Callable[..., list[tuple]]
+) -> None:
+    done = command_line.run("scaffold", shop.name, "--domain", "shop")
+    assert done.returncode == 0, done.stderr
+    assert "totals is not mirrored" in done.stdout
+    assert done.stdout.endswith("Next: python run.py doctor --domain shop\n")
+    tools = PROJECT / ".venv" / "bin"
+    ended_well([str(tools / "sqlfluff"), "lint", "dbt_project/models/stg/shop"], command_line)
+    rules = ["tests/test_layout.py", "tests/dbt/test_project_rules.py"]
+    ended_well([sys.executable, "-m", "pytest", "-q", "-k", OF_MODELS, *rules], command_line)
+
+    ran = command_line.run()
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert query("select customer_id, user_id, user_id_2 from stg.stg_dim_shop_customers") == [
+        (1, "2", 3)
+    ]
+    assert query("select order_id, line_position from stg.stg_dim_shop_lines") == [(7, 1)]
+    ((comment,),) = query("select obj_description('stg.stg_dim_shop_customers'::regclass)")
+    assert comment == f"One row per row of customers at the source. {' '.join(NASTY.split())}"
+    mirrored = query("select count(*) from pg_tables where tablename ~ '^mrr_(dim|fact)_shop_'")
+    # `customers` too, but not the one whose engine is to be allowed first
+    assert mirrored == [(len(TABLES),)]
+    assert "shop" in command_line.dbt("ls", "--select", "group:shop").stdout
+
+    again = command_line.run("scaffold", shop.name, "--domain", "shop")
+    assert again.returncode == 2
+    assert "exist already\nHINT: Nothing was written." in again.stderr
