@@ -7,12 +7,14 @@ from dataclasses import dataclass
 class SchemaColumn:
     """A column of a table that nobody has declared yet.
 
-    `is_maintained` is true if the server itself writes the time of each change into it. `refers_to`
-    is the table that a foreign key over this column refers to, None if there is none.
+    `is_time` is true of a date, with a time of day or without. `is_maintained` is true if the
+    server itself writes the time of each change into it. `refers_to` is the table that a foreign
+    key over this column refers to, None if there is none.
     """
 
     name: str
     comment: str
+    is_time: bool
     is_maintained: bool
     refers_to: str | None
 

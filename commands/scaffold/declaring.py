@@ -11,8 +11,9 @@ from extract.limits import LIMITS
 
 HEAD = """\
 Written by `python run.py scaffold` from the schema of the database {database}; from now on it is
-yours. Whether a table is a fact or a dimension is a guess: a table that refers to others, and that
-no other refers to, is taken for a fact. Where that is wrong, change the name here and in stg."""
+yours. Whether a table is a fact or a dimension is a guess: taken for a fact is a table that refers
+to others, and that no other refers to or that has a date of its own, as orders have. Where that is
+wrong, change the name here and in models/stg."""
 FRESHNESS = """\
       freshness:
         warn_after: {count: 1, period: day}
@@ -102,6 +103,8 @@ def _guess(proposal: Proposal) -> str:
     refers_to, referred_by = sorted(proposal.table.refers_to), list(proposal.referred_by)
     reasons = [f"it refers to {_some(refers_to)}"] if refers_to else []
     reasons += [f"it is referred to by {_some(referred_by)}"] if referred_by else []
+    if proposal.is_fact and referred_by:
+        reasons.append(f"and it has a date of its own, {_some(proposal.own_times)}")
     kind = "fact" if proposal.is_fact else "dimension"
     reason = ", ".join(reasons) or "no foreign key leads to it or from it"
     return f"Taken for a {kind}: {reason}."

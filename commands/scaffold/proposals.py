@@ -18,6 +18,10 @@ from extract.source import Source
 MODEL_NAME = 51
 """Characters of a model's name: dbt puts up to twelve more behind it."""
 LIKE_A_CURSOR = re.compile(r"upd|mod|chang|touch|last", re.IGNORECASE)
+OF_THE_ROW = re.compile(
+    rf"{LIKE_A_CURSOR.pattern}|creat|insert|birth|hire|regist|valid|start|end", re.IGNORECASE
+)
+"""Names of times that describe a row, and not an event."""
 ANY_ROWS = replace(LIMITS, keyless_rows=2**63)
 
 
@@ -61,6 +65,10 @@ class Proposal:
     @property
     def is_fact(self) -> bool:
         return _is_fact(self.table, self.referred_by)
+
+    @property
+    def own_times(self) -> list[str]:
+        return _own_times(self.table)
 
     @property
     def engine_to_allow(self) -> str | None:
@@ -121,8 +129,13 @@ def _by_name(numbered: tuple[int, SchemaTable]) -> tuple[bool, int]:
 
 
 def _is_fact(table: SchemaTable, referred_by: tuple[str, ...]) -> bool:
-    """Taken for a fact is a table that refers to others, and that no other refers to."""
-    return bool(table.refers_to) and not referred_by
+    """A guess: a fact refers to others, and is referred to by none or happened at some time."""
+    return bool(table.refers_to) and (not referred_by or bool(_own_times(table)))
+
+
+def _own_times(table: SchemaTable) -> list[str]:
+    """The columns that may say when a row happened."""
+    return [one.name for one in table.columns if one.is_time and not OF_THE_ROW.search(one.name)]
 
 
 def _declaration(

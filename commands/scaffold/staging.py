@@ -17,6 +17,8 @@ row: which rows are valid is yours to say. To set rows aside, turn stg_dim_x int
 a column rejection_reason, from which stg_dim_x and stg_rejected_x read, as in models/stg/sales."""
 INTEGERS = {"smallint", "integer", "bigint"}
 SHORTER = {"timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp"}
+LABELS = ("enum", "set", "inet")
+"""Types whose texts are those of the schema, or of the server."""
 FLAGS = ("tinyint(1)", "bit(1)")
 SECTIONS = ("keys", "attributes", "measures", "flags", "timestamps")
 
@@ -71,7 +73,8 @@ def _selected(staged: StagedColumn, end: str) -> list[str]:
     column, name = staged.column, quoted_if_needed(staged.column.name)
     renamed = f" as {staged.name}{end}"
     is_key = _section(staged) == "keys"
-    if column.mirror_type == "text" and not is_key:
+    is_free = column.mirror_type == "text" and not column.source_type.startswith(LABELS)
+    if is_free and not is_key:
         return _trimmed(name, renamed)
     if column.mirror_type in INTEGERS - {"bigint"} and not is_key:
         return [_checked(f"    {name}::bigint{renamed}")]
@@ -95,7 +98,7 @@ def _checked(line: str) -> str:
 def _model(domain: Domain, proposal: Proposal) -> Iterator[str]:
     table, key = proposal.declaration, proposal.staged_key
     yield from item({"name": proposal.model, "description": table_description(proposal)}, 2)
-    config = Flow(enabled=False) if proposal.refusal else Flow()
+    config: dict[str, Any] = {"enabled": False} if proposal.refusal else {}
     config["group"] = domain.name
     if key:
         config["meta"] = Flow(changes=[Flow(table=table.name, key=key)])

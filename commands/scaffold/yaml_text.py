@@ -8,6 +8,7 @@ import yaml
 
 WIDTH = 100
 LONG_WORD = 15
+NO_WIDTH = 10**9
 TEMPLATE = re.compile(r"\{(?=[{%#])")
 
 
@@ -40,17 +41,24 @@ _Dumper.add_representer(list, _Dumper.sequence)
 
 
 def lines_of(values: dict[str, Any], indent: int) -> list[str]:
-    """The lines of a mapping."""
+    """The lines of a mapping, broken only if they would be too wide."""
+    lines = _dumped(values, NO_WIDTH)
+    if max(map(len, lines)) > WIDTH - indent:
+        # a line is broken after the word that reaches the width
+        lines = _dumped(values, WIDTH - indent - LONG_WORD)
+    return [" " * indent + line for line in lines]
+
+
+def _dumped(values: dict[str, Any], width: int) -> list[str]:
     dumped = yaml.dump(
         values,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
-        # a line is broken after the word that reaches the width
-        width=WIDTH - indent - LONG_WORD,
+        width=width,
         default_flow_style=False,
     )
-    return [" " * indent + line for line in dumped.splitlines()]
+    return list(dumped.splitlines())
 
 
 def item(values: dict[str, Any], indent: int) -> list[str]:

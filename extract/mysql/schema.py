@@ -7,6 +7,7 @@ from extract.mysql.session import Session
 from extract.schema import SchemaColumn, SchemaTable
 
 PRIMARY = "PRIMARY"
+TIMES = {"date", "datetime", "timestamp"}
 MAINTAINED = "on update current_timestamp"
 OF_THE_SERVER = {"information_schema", "mysql", "performance_schema", "sys"}
 Facts = dict[str, list[tuple[Any, ...]]]
@@ -25,7 +26,7 @@ def tables_of_database(session: Session, database: str) -> list[SchemaTable]:
         session,
         database,
         "columns",
-        "column_name, column_comment, extra",
+        "column_name, column_comment, data_type, extra",
         "order by table_name, ordinal_position",
     )
     references = _by_table(
@@ -59,8 +60,14 @@ def _by_table(
 
 def _columns(rows: list[tuple[Any, ...]], references: dict[Any, Any]) -> list[SchemaColumn]:
     return [
-        SchemaColumn(name, comment, MAINTAINED in extra.lower(), references.get(name))
-        for name, comment, extra in rows
+        SchemaColumn(
+            name,
+            comment,
+            is_time=data_type.lower() in TIMES,
+            is_maintained=MAINTAINED in extra.lower(),
+            refers_to=references.get(name),
+        )
+        for name, comment, data_type, extra in rows
     ]
 
 

@@ -26,12 +26,12 @@ def test_tables_are_read_with_keys_references_and_comments(
     assert orders.unique_keys == (("id",), ("no",), ("no", "person"))
     assert orders.refers_to == {"people"}
     assert orders.columns == (
-        SchemaColumn("no", "", False, None),
-        SchemaColumn("id", "", False, None),
-        SchemaColumn("person", "Buyer.", False, "people"),
-        SchemaColumn("at", "", True, None),
-        SchemaColumn("seen", "", False, None),
-        SchemaColumn("note", "", False, None),
+        SchemaColumn("no", "", False, False, None),
+        SchemaColumn("id", "", False, False, None),
+        SchemaColumn("person", "Buyer.", False, False, "people"),
+        SchemaColumn("at", "", True, True, None),
+        SchemaColumn("seen", "", True, False, None),
+        SchemaColumn("note", "", False, False, None),
     )
     assert (those.name, those.engine) == ("those", None)
 

@@ -151,21 +151,27 @@ def test_cursor_is_a_column_that_the_server_maintains(
     assert ("No cursor: " in comments(project)) == (cursor is None)
 
 
-def test_table_that_refers_and_is_not_referred_to_is_a_fact(
+def test_fact_refers_to_others_and_is_the_last_or_has_a_date(
     scaffolded: Scaffolded, project: Path
 ) -> None:
     scaffolded(
-        "create table people (id int primary key, boss int,"
+        "create table people (id int primary key, boss int, hired_on date, seen_at datetime,"
         " foreign key (boss) references people (id))",
-        "create table orders (id int primary key, person int, foreign key (person)"
-        " references people (id))",
+        "create table goods (id int primary key, maker int, updated_at datetime,"
+        " foreign key (maker) references people (id))",
+        "create table orders (id int primary key, person int, ordered_at datetime,"
+        " foreign key (person) references people (id))",
+        "create table items (place int, goods int, orders int, primary key (orders, place),"
+        " foreign key (goods) references goods (id), foreign key (orders) references orders (id))",
     )
-    names = {table.name for table in declared(project).values()}
-    assert names == {"mrr_dim_shop_people", "mrr_fact_shop_orders"}
-    assert 'Taken for a fact: it refers to "people".' in comments(project)
-    assert 'Taken for a dimension: it is referred to by "orders".' in comments(project)
+    names = {table.name.removeprefix("mrr_") for table in declared(project).values()}
+    assert names == {"dim_shop_people", "dim_shop_goods", "fact_shop_orders", "fact_shop_items"}
+    assert 'Taken for a fact: it refers to "goods", "orders".' in comments(project)
+    told = 'Taken for a dimension: it refers to "people", it is referred to by "items".'
+    assert told in comments(project)
+    assert 'by "items", and it has a date of its own, "ordered_at".' in comments(project)
     columns = described(project)["stg_fact_shop_orders"]["columns"]
-    assert [column["data_type"] for column in columns] == ["bigint", "bigint"]
+    assert [column["data_type"] for column in columns] == ["bigint", "bigint", "timestamp"]
     assert "refers to people" in columns[1]["description"]
 
 
