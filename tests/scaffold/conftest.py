@@ -1,6 +1,5 @@
 """A dbt project for `scaffold` to write into, and a source for it to read."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,16 +8,15 @@ import pytest
 import embedded
 from commands.scaffold.proposals import Domain
 from commands.scaffold.work import Scaffold, scaffold
-from common.settings import DBT_PROJECT
 from extract.mysql.source import MySQLSource
+from tests.support.command_line import copy_of_project
 from tests.support.servers import OperationalDatabase
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the dbt project."""
-    ignored = shutil.ignore_patterns("target", "logs")
-    return shutil.copytree(DBT_PROJECT, tmp_path / "dbt_project", ignore=ignored)
+    """The dbt project of a copy, without the domains of whoever runs the tests."""
+    return copy_of_project(tmp_path / "project") / "dbt_project"
 
 
 @pytest.fixture
