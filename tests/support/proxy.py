@@ -138,7 +138,7 @@ class Proxy:
             for end in (client, server):
                 end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, FILTER)
         if fault in (Fault.STALL, Fault.UNPLUGGED):
-            timer = threading.Timer(LONGEST_SILENCE, self._give_up, (client, server))
+            timer = threading.Timer(LONGEST_SILENCE, self._give_up, (self.faults, client, server))
             timer.daemon = True
             timer.start()
             return
@@ -149,8 +149,12 @@ class Proxy:
             client.shutdown(socket.SHUT_RD if fault is Fault.RESET else socket.SHUT_RDWR)
         client.close()
 
-    def _give_up(self, *ends: socket.socket) -> None:
-        self.gave_up = any(end.fileno() >= 0 for end in ends)
+    def _give_up(self, fault: int, *ends: socket.socket) -> None:
+        """End a silent connection; if there was a later fault, nobody waits for it any more.
+
+        Of an unplugged connection this end does not hear that the other one is closed.
+        """
+        self.gave_up |= fault == self.faults and any(end.fileno() >= 0 for end in ends)
         self._end(*ends)
 
     def _end(self, *ends: socket.socket) -> None:
