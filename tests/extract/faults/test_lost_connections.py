@@ -59,7 +59,7 @@ def chance() -> random.Random:
 
 @pytest.fixture
 def impatient(servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both drivers wait some seconds for a silent server, and not the minute they are told."""
+    """Both ends wait some seconds for a silent peer, and not the minute they are told."""
     connect_to = pymysql.connect
 
     def connect_briefly(**options: object) -> pymysql.Connection:
@@ -78,6 +78,8 @@ def impatient(servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch) -> Non
     assert max(longest * 1000, keepalives["tcp_user_timeout"]) <= 60_000
     for name, brief in zip(keepalives, (1, 1, 1, 2_000), strict=True):
         monkeypatch.setitem(keepalives, name, brief)
+        server_name = f"tcp_{name.removeprefix('tcp_')}"
+        monkeypatch.setitem(warehouse_connection.SERVER_KEEPALIVES, server_name, brief)
 
 
 @pytest.mark.usefixtures("impatient")
