@@ -89,7 +89,7 @@ def _models(project: Path) -> Iterator[tuple[str, str]]:
         if path.suffix in (".sql", ".py"):
             yield path.relative_to(project / "models").parts[0], path.stem
     for path in (project / "seeds").rglob("*.csv"):
-        yield "dwh", path.stem
+        yield "stg", path.stem
     for path in (project / "snapshots").rglob("*.sql"):
         for name in SNAPSHOT.findall(path.read_text(encoding="utf-8", errors="replace")):
             yield "dwh", name

@@ -188,3 +188,15 @@ def test_snapshot_and_model_of_one_relation_are_refused(tmp_path: Path) -> None:
     (folder / "models" / "dwh" / "dwh_a_open.sql").touch()
     assert "dwh_a_open: " in (said := faults_of(folder))
     assert "dwh_b" not in said
+
+
+def test_seed_and_model_of_one_relation_are_refused(tmp_path: Path) -> None:
+    """A seed is in the schema of stg, not in that of dwh."""
+    folder = project(tmp_path, GOOD)
+    for name in ("seeds/shop/a.csv", "seeds/shop/b.csv", "models/stg/shop/a__dbt_tmp.sql"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "models/dwh/shop").mkdir(parents=True)
+    (folder / "models/dwh/shop/b__dbt_tmp.sql").touch()
+    assert "a__dbt_tmp: " in (said := faults_of(folder))
+    assert "b__dbt_tmp" not in said
