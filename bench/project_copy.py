@@ -25,7 +25,7 @@ class ProjectCopy:
         shutil.rmtree(folder, ignore_errors=True)
         copy_of_project(folder)
         # times in the logs are compared with our own clock
-        self._environment = {"TZ": "UTC"}
+        self._environment = {"TZ": "UTC", "DEMO_DOMAINS": "sales"}
         addresses = (("OPERATIONAL", lab.servers.operational), ("WAREHOUSE", lab.warehouse))
         for prefix, address in addresses:
             self._environment |= {
