@@ -1,0 +1,10 @@
+select
+    supplier_id,
+    supplier_name,
+    contact_name,
+    email,
+    phone_number,
+    country_code,
+    lead_time_days
+from {{ ref('stg_checked_ecommerce_suppliers') }}
+where rejection_reason is null

@@ -1,0 +1,14 @@
+select
+    order_id,
+    customer_id,
+    order_status,
+    order_outcome,
+    shipping_address,
+    payment_method,
+    currency,
+    order_amount,
+    rejection_reason,
+    ordered_at,
+    updated_at
+from {{ ref('stg_checked_ecommerce_orders') }}
+where rejection_reason is not null

@@ -1,0 +1,11 @@
+select
+    review_id,
+    product_id,
+    customer_id,
+    review_text,
+    rating,
+    rejection_reason,
+    reviewed_at,
+    updated_at
+from {{ ref('stg_checked_ecommerce_product_reviews') }}
+where rejection_reason is not null

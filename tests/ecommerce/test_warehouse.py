@@ -1,0 +1,194 @@
+"""The shop through all layers: a first run, life at the source, and a second run.
+
+What `dwh` has is compared with the source by queries of the test's own. The tests follow each other
+in one warehouse.
+"""
+
+from collections.abc import Callable, Iterator
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+
+import embedded
+from common.settings import Address
+from operational.connection import connection as operational_connection
+from operational.ecommerce.countries import RATES
+from operational.seed import seed
+from operational.simulate import simulate
+from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.servers import OperationalDatabase, new_warehouse, querying
+
+Query = Callable[..., list[tuple]]
+BUILT = ("dwh_dim_ecommerce_customers", "dwh_dim_ecommerce_products", "dwh_fact_ecommerce_orders")
+BUILT += ("dwh_fact_ecommerce_order_items", "dwh_fact_ecommerce_product_reviews")
+OUTCOMES = {"pending": "open", "paid": "sold", "shipped": "sold", "delivered": "sold"}
+BUILD = ("build", "--selector", "ecommerce")
+
+
+@pytest.fixture(scope="module")
+def source(servers: embedded.Servers) -> Iterator[OperationalDatabase]:
+    """The sample of the shop."""
+    seed(servers, ["ecommerce"])
+    with operational_connection(servers.operational_root, "ecommerce") as connection:
+        database = OperationalDatabase("ecommerce", connection)
+        yield database
+        database.execute("drop database ecommerce")
+
+
+@pytest.fixture(scope="module")
+def address(servers: embedded.Servers) -> Iterator[Address]:
+    with new_warehouse(servers) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def query(address: Address) -> Iterator[Query]:
+    with querying(address) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def shop_lived(
+    servers: embedded.Servers,
+    source: OperationalDatabase,
+    address: Address,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> CommandLine:
+    """The project after a run, life at the source with two invalid rows, and another run."""
+    folder = copy_of_project(tmp_path_factory.mktemp("shop") / "project")
+    tidemark = CommandLine(folder, servers.operational, address)
+    tidemark.environment["DEMO_DOMAINS"] = "ecommerce"
+    run(tidemark)
+    simulate(servers, 200, 11, "ecommerce")
+    source.execute("set check_constraint_checks = 0")
+    source.execute("update product_reviews set rating = 9 order by review_id limit 1")
+    source.execute("update customers set age = 17 order by customer_id limit 1")
+    run(tidemark)
+    return tidemark
+
+
+def run(tidemark: CommandLine) -> None:
+    done = tidemark.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def build(tidemark: CommandLine, *options: str) -> None:
+    done = tidemark.dbt(*BUILD, *options)
+    assert done.returncode == 0, done.stdout
+
+
+def test_orders_are_those_of_the_source_by_currency_and_status(
+    source: OperationalDatabase, query: Query, shop_lived: CommandLine
+) -> None:
+    columns = "currency, {status} as status, count(*), sum({amount})"
+    expected = source.execute(
+        f"select {columns.format(status='concat(status)', amount='total_amount')}"
+        " from orders group by 1, 2 order by 1, 2"
+    )
+    assert query(
+        f"select {columns.format(status='order_status', amount='order_amount')}"
+        " from dwh.dwh_fact_ecommerce_orders group by 1, 2"
+        ' order by currency collate "C", order_status collate "C"'
+    ) == sorted(expected)
+
+
+def test_items_are_those_of_the_source_with_amounts_in_eur(
+    source: OperationalDatabase, query: Query, shop_lived: CommandLine
+) -> None:
+    expected = {
+        (order, product): (
+            currency,
+            OUTCOMES.get(status, status),
+            quantity,
+            total,
+            (total / Decimal(str(RATES[currency]))).quantize(Decimal("0.01"), ROUND_HALF_UP),
+        )
+        for order, product, currency, status, quantity, total in source.execute(
+            "select order_id, product_id, currency, status, quantity, total_price"
+            " from order_items join orders using (order_id)"
+        )
+    }
+    found = query(
+        "select order_id, product_id, currency, order_outcome, item_quantity, item_amount,"
+        " item_amount_eur from dwh.dwh_fact_ecommerce_order_items"
+    )
+    assert {row[:2]: row[2:] for row in found} == expected
+
+
+def test_current_products_are_those_of_the_source_with_their_suppliers(
+    source: OperationalDatabase, query: Query, shop_lived: CommandLine
+) -> None:
+    columns = "product_id, price{eur}, cost{eur}, stock_quantity, supplier_id, lead_time{days}"
+    assert query(
+        f"select {columns.format(eur='_eur', days='_days')} from dwh.dwh_dim_ecommerce_products"
+        " where is_current and product_key <> -1 order by 1"
+    ) == source.execute(
+        f"select {columns.format(eur='', days='')}"
+        " from products join suppliers using (supplier_id) order by 1"
+    )
+
+
+def test_only_what_the_shop_changed_has_another_version(
+    query: Query, shop_lived: CommandLine
+) -> None:
+    """Not the stock, and not a login, which change with every order."""
+    for table, key in (("products", "product_id"), ("customers", "customer_id")):
+        [(versioned,)] = query(
+            f"select count(*) from (select {key} from dwh.dwh_history_ecommerce_{table}"
+            f" group by {key} having count(*) > 1) as versioned"
+        )
+        [(updated,)] = query(
+            "select updated from dwh.mirror_verification"
+            f" where table_name = 'mrr_dim_ecommerce_{table}' order by checked_to desc limit 1"
+        )
+        assert 0 < versioned < updated / 2
+
+
+def test_rows_that_are_not_valid_are_set_aside_with_the_reason(
+    source: OperationalDatabase, query: Query, shop_lived: CommandLine
+) -> None:
+    [(customer,)] = source.execute("select customer_id from customers where age = 17")
+    [(review,)] = source.execute("select review_id from product_reviews where rating = 9")
+    assert query(
+        "select customer_id, rejection_reason from stg.stg_rejected_ecommerce_customers"
+    ) == [(customer, "age is not 18 to 120")]
+    assert query(
+        "select review_id, rejection_reason from stg.stg_rejected_ecommerce_product_reviews"
+    ) == [(review, "rating is not 1 to 5")]
+    assert query(
+        "select rating, count(*) from dwh.dwh_fact_ecommerce_product_reviews group by 1 order by 1"
+    ) == source.execute(
+        "select rating, count(*) from product_reviews where rating <> 9 group by 1 order by 1"
+    )
+    assert query(
+        "select customer_id from dwh.dwh_dim_ecommerce_customers"
+        " where is_current and customer_key <> -1 order by 1"
+    ) == source.execute("select customer_id from customers where age <> 17 order by 1")
+
+
+def test_new_rate_holds_from_its_day_and_the_increments_equal_a_full_build(
+    query: Query, shop_lived: CommandLine
+) -> None:
+    orders = (
+        "select order_id, order_amount_eur from dwh.dwh_fact_ecommerce_orders"
+        " where currency = 'USD' and ordered_date {} '2026-06-01' order by 1"
+    )
+    before, after = query(orders.format("<")), query(orders.format(">="))
+    rates = shop_lived.folder / "dbt_project/seeds/ecommerce/stg_seed_ecommerce_currency_rates.csv"
+    with rates.open("a", encoding="utf-8") as file:
+        file.write("USD,2026-06-01,2.18\n")
+    build(shop_lived)
+    assert query(orders.format("<")) == before
+    halved = query(orders.format(">="))
+    assert after
+    for (_, once), (_, now) in zip(after, halved, strict=True):
+        assert abs(once / 2 - now) <= Decimal("0.01")
+
+    incremental = contents(query)
+    build(shop_lived, "--full-refresh")
+    assert contents(query) == incremental
+
+
+def contents(query: Query) -> dict[str, list[tuple]]:
+    """All rows of the tables that are built by increments."""
+    return {table: query(f"select t::text from dwh.{table} as t order by 1") for table in BUILT}
