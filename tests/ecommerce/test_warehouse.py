@@ -166,6 +166,24 @@ def test_rows_that_are_not_valid_are_set_aside_with_the_reason(
     ) == source.execute("select customer_id from customers where age <> 17 order by 1")
 
 
+def test_items_that_do_not_sum_to_their_order_are_told(
+    query: Query, shop_lived: CommandLine
+) -> None:
+    """As after a run that found no item changed, which has both tables of one moment."""
+    query(
+        "update dwh.mirror_verification set moment_id = 'one'"
+        " where table_name in ('mrr_fact_ecommerce_orders', 'mrr_fact_ecommerce_order_items')"
+    )
+    change = (
+        "update mrr.mrr_fact_ecommerce_orders set total_amount = total_amount {} 1"
+        " where order_id = (select min(order_id) from mrr.mrr_fact_ecommerce_orders)"
+    )
+    query(change.format("+"))
+    done = shop_lived.dbt("test", "--select", "assert_items_of_an_order_sum_to_it")
+    query(change.format("-"))
+    assert "Got 1 result, configured to fail if != 0" in done.stdout
+
+
 def test_new_rate_holds_from_its_day_and_the_increments_equal_a_full_build(
     query: Query, shop_lived: CommandLine
 ) -> None:

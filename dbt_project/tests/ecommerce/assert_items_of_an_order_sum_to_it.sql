@@ -1,6 +1,7 @@
--- Holds where both tables are of one moment of the shop; where a run could not read them in one
--- snapshot, an item may be there before its order. Reads all items: a run that tests only changed
--- rows skips it; dbt that a user starts does not.
+-- Holds where both tables are of one moment of the shop. Items have no cursor, so that a run that
+-- finds some changed fetches them a moment later, and says so; this then waits for a run that finds
+-- none. Reads all items: a run that tests only changed rows skips it; dbt that a user starts does
+-- not.
 {%- set facts = node_of('model.tidemark.dwh_fact_ecommerce_order_items') %}
 with last_verifications as (
 
