@@ -19,6 +19,8 @@ VIEWS_OF_CONTROL = "a view over the control tables, which are no rows of a sourc
 EXCEPTIONS = {
     ("has a tested key", "dwh_mart_daily_sales"): "three columns, which may be null; tested by"
     " assert_the_mart_has_one_row_for_each_key",
+    ("has a tested key", "dwh_mart_ewallet_daily_user_amounts"): "two columns; tested by"
+    " assert_the_daily_amounts_have_one_row_for_each_user_and_day",
     **{
         ("dwh reads no source", f"dwh_operations_{name}"): VIEWS_OF_CONTROL
         for name in ("runs", "slowest_nodes", "mirror_state")

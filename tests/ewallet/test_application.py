@@ -1,42 +1,22 @@
 """The e-wallet's own database: sample data, constraints, and its workload."""
 
 import csv
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pymysql
 import pytest
 
 import embedded
-from operational.connection import connection
 from operational.seed import seed
 from operational.simulate import simulate
+from tests.ewallet.conftest import Ask, remake
 
 CASE = Path(__file__).with_name("transactions_expected.csv")
-Ask = Callable[..., list[tuple]]
 VALUES = {
     "users": "user_id, name, city",
     "merchants": "merchant_id, name, category",
     "transactions": "transaction_id, user_id, merchant_id, amount, status",
 }
-
-
-@pytest.fixture
-def application(servers: embedded.Servers) -> Iterator[Ask]:
-    """SQL of the application on the database `ewallet`, which has just been made."""
-    with connection(servers.operational_root) as root:
-        root.cursor().execute("drop database if exists ewallet")
-        seed(servers, ["ewallet"])
-    with connection(servers.operational_admin, "ewallet") as admin:
-
-        def ask(statement: str, *values: object) -> list[tuple]:
-            with admin.cursor() as cursor:
-                cursor.execute(statement, values or None)
-                rows = list(cursor.fetchall())
-            admin.commit()
-            return rows
-
-        yield ask
 
 
 def rows_of(application: Ask) -> dict[str, list[tuple]]:
@@ -89,9 +69,7 @@ def test_missing_table_is_made_again_under_its_foreign_keys(
 def test_same_seed_gives_the_same_rows(servers: embedded.Servers, application: Ask) -> None:
     first = simulate(servers, 200, seed=4, domain="ewallet")
     lived = rows_of(application)
-    with connection(servers.operational_root) as root:
-        root.cursor().execute("drop database ewallet")
-    seed(servers, ["ewallet"])
+    remake(servers)
     assert simulate(servers, 200, seed=4, domain="ewallet") == first
     application("use ewallet")
     assert rows_of(application) == lived
