@@ -71,6 +71,9 @@ def _seed_domain(servers: Servers, schema: Path) -> list[str]:
         cursor.execute(f"drop database if exists `{aside}`")
         cursor.execute(f"create database `{aside}` character set utf8mb4")
         cursor.execute(f"use `{aside}`")
+        if not is_generated:
+            # tables that refer to each other are created and filled in the order of their names
+            cursor.execute("set foreign_key_checks = 0")
         create_tables(cursor, statements)
         if is_generated:
             write_history = import_module(f"operational.{domain}.history").write_history

@@ -1,6 +1,7 @@
 """The pure parts of the macros that read the graph, the flags or the environment."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,6 +58,7 @@ def macros() -> Macros:
         "increments/unread_changes",
         "increments/unread_keys",
         "materializations/declared_types",
+        "materializations/partitioning",
         "materializations/put_in_place",
         "materializations/text_array",
         "overrides/persist_docs",
@@ -293,3 +295,53 @@ def test_unread_keys_are_typed_and_all_of_a_table_that_was_made_anew(
     )
     assert log.query(f"{keys} order by 1, 2") == [(1, 1), (1, 2), (7, 7)]
     log.query('select pg_typeof("Position") from (' + keys + ") as keys")
+
+
+def partitioned_node(**changes: Any) -> dict[str, Any]:
+    config = {
+        "partition_by": {"column": "Sold_At", "granularity": "day"},
+        "contract": SimpleNamespace(enforced=True),
+    }
+    columns = {
+        "Sold_At": SimpleNamespace(name="Sold_At", data_type="date", quote=False),
+        "It's": SimpleNamespace(name="It's", data_type="date", quote=True),
+        "qty": SimpleNamespace(name="qty", data_type="bigint", quote=False),
+    }
+    return {"name": "dwh_fact_days", "columns": columns, "config": config | changes}
+
+
+def test_partitions_are_by_a_date_of_the_contract(macros: Macros) -> None:
+    assert macros.partitioning(partitioned_node(partition_by=None)) is None
+    assert macros.partitioning(partitioned_node())["arguments"] == "'sold_at', 'day'"
+    quoted = {"column": "It's", "granularity": "year"}
+    found = macros.partitioning(partitioned_node(partition_by=quoted))
+    assert found == {"column": "It's", "arguments": "'It''s', 'year'"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"partition_by": {"column": "Sold_At", "granularity": "week"}}, "no column or no granul"),
+        ({"partition_by": {"column": "Sold_At"}}, "names no column or no granularity"),
+        ({"partition_by": "Sold_At"}, "names no column or no granularity"),
+        ({"partition_by": {"column": "qty", "granularity": "day"}}, "no date of an enforced contr"),
+        (
+            {"partition_by": {"column": "no", "granularity": "day"}},
+            "no date of an enforced contract",
+        ),
+        ({"contract": SimpleNamespace(enforced=False)}, "no date of an enforced contract"),
+    ],
+    ids=["a week", "no granularity", "a name", "no date", "no column", "no contract"],
+)
+def test_wrong_partition_by_is_refused(macros: Macros, changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(CompilationError, match=rf"days: `partition_by` .*{told}.*\n *HINT: "):
+        macros.partitioning(partitioned_node(**changes))
+
+
+def test_name_without_room_for_partitions_is_refused(macros: Macros) -> None:
+    node = partitioned_node()
+    assert macros.partitioning(node | {"name": "x" * 44})
+    with pytest.raises(
+        CompilationError, match=r"its name has 45 characters, and .* for 44\n *HINT: "
+    ):
+        macros.partitioning(node | {"name": "x" * 45})

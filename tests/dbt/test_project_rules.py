@@ -20,6 +20,8 @@ VIEWS_OF_CONTROL = "a view over the control tables, which are no rows of a sourc
 EXCEPTIONS = {
     ("has a tested key", "dwh_mart_daily_sales"): "three columns, which may be null; tested by"
     " assert_the_mart_has_one_row_for_each_key",
+    ("has a tested key", "dwh_mart_ewallet_daily_user_amounts"): "two columns; tested by"
+    " assert_the_daily_amounts_have_one_row_for_each_user_and_day",
     **{
         ("has a tested key", f"dwh_mart_ecommerce_{name}"): "columns which may be null; tested by"
         " assert_the_marts_of_the_shop_have_one_row_for_each_key"

@@ -14,6 +14,7 @@
     {%- if existing_relation is none or existing_relation.is_view or should_full_refresh() -%}
         {%- do build_whole(target_relation, built, sql) -%}
     {%- else -%}
+        {%- do _check_partitioning(target_relation, partitioning(model)) -%}
         {%- do run_query(get_create_table_as_sql(True, new_rows, sql)) -%}
         {%- if not config.get('contract').enforced -%}
             {%- do adapter.expand_target_column_types(
@@ -21,6 +22,7 @@
             ) -%}
         {%- endif -%}
         {%- set columns = process_schema_changes(on_schema_change, new_rows, existing_relation) -%}
+        {%- do create_partitions_for(new_rows, target_relation, partitioning(model)) -%}
         {%- set strategy_sql = adapter.get_incremental_strategy_macro(
             context,
             config.get('incremental_strategy')
@@ -46,3 +48,12 @@
 
     {{ return({'relations': [target_relation]}) }}
 {%- endmaterialization -%}
+
+{% macro _check_partitioning(relation, wanted) -%}
+    {%- if not is_partitioned(relation, wanted) -%}
+        {{ exceptions.raise_compiler_error(
+            relation.schema ~ '.' ~ relation.identifier ~ ' is left as it was: it is not partitioned'
+            ~ ' as `partition_by` says\nHINT: Build it with --full-refresh.'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}

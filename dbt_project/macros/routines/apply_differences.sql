@@ -24,9 +24,10 @@ begin
 
     execute format(
         'create temporary table differing_rows on commit drop as
-        select known.place as known_place, built.place as built_place
+        select known.part, known.place as known_place, built.place as built_place
         from (
-            select ctid as place, row(%1$s)::text as content, %2$s as copy from %3$s
+            select tableoid as part, ctid as place, row(%1$s)::text as content, %2$s as copy
+            from %3$s
         ) as known
         full join (
             select ctid as place, row(%1$s)::text as content, %2$s as copy from %4$s
@@ -37,7 +38,7 @@ begin
     );
     execute format(
         'delete from %s as known using pg_temp.differing_rows as differing
-        where known.ctid = differing.known_place',
+        where known.tableoid = differing.part and known.ctid = differing.known_place',
         p_target
     );
     get diagnostics v_deleted = row_count;

@@ -16,6 +16,8 @@
             {{ table_changes() }}
             {{ apply_differences() }}
             {{ copy_indexes() }}
+            {{ is_partitioned_by() }}
+            {{ create_partitions() }}
             {{ restore_properties() }}
             {{ describe_relation() }}
             {{ replace_relation() }}

@@ -27,6 +27,9 @@ exception
             when 'access share' then '{AccessExclusiveLock}'
             when 'row exclusive'
                 then '{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'
+            when 'share update exclusive'
+                then '{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock'
+                    ',AccessExclusiveLock}'
         end;
         raise exception using
             errcode = 'lock_not_available',

@@ -8,7 +8,13 @@ create or replace function mrr_state.replace_relation(
 as $body$
 declare
     v_target text := p_target::text;
+    v_parts oid[] := array(
+        select p_target
+        union
+        select inhrelid from pg_inherits where inhparent = p_target
+    );
     v_name name;
+    v_part name;
     v_attached text[];
     v_relation regclass;
     v_kind text;
@@ -18,23 +24,23 @@ begin
     select array_agg(attached.description)
     into v_attached
     from (
-        select 'policy ' || polname as description from pg_policy where polrelid = p_target
+        select 'policy ' || polname as description from pg_policy where polrelid = any(v_parts)
         union all
-        select 'row security' from pg_class where oid = p_target and relrowsecurity
+        select 'row security' from pg_class where oid = any(v_parts) and relrowsecurity
         union all
-        select 'trigger ' || tgname from pg_trigger where tgrelid = p_target and not tgisinternal
+        select 'trigger ' || tgname from pg_trigger where tgrelid = any(v_parts) and not tgisinternal
         union all
         select 'rule ' || rulename
         from pg_rewrite
-        where ev_class = p_target and rulename <> '_RETURN'
+        where ev_class = any(v_parts) and rulename <> '_RETURN'
         union all
-        select 'statistics ' || stxname from pg_statistic_ext where stxrelid = p_target
+        select 'statistics ' || stxname from pg_statistic_ext where stxrelid = any(v_parts)
         union all
         select 'publication ' || pubname
         from pg_publication_rel
         inner join pg_publication
             on pg_publication_rel.prpubid = pg_publication.oid
-        where prrelid = p_target
+        where prrelid = any(v_parts)
     ) as attached;
     if v_attached is not null then
         perform mrr_state.refuse_change(v_target, 'replacing it would drop', v_attached);
@@ -73,6 +79,20 @@ begin
         execute format('drop %s %s', v_kind, v_relation);
     end loop;
 
+    -- its partitions have names that begin with its own
+    for v_relation, v_part in
+        select
+            partition.oid,
+            v_name || substr(partition.relname, length(built.relname) + 1)
+        from pg_inherits
+        inner join pg_class as partition
+            on pg_inherits.inhrelid = partition.oid
+        inner join pg_class as built
+            on pg_inherits.inhparent = built.oid
+        where built.oid = p_built
+    loop
+        execute format('alter table %s rename to %I', v_relation, v_part);
+    end loop;
     execute format('alter table %s rename to %I', p_built, v_name);
     perform mrr_state.restore_properties(p_built);
 exception

@@ -38,7 +38,8 @@ as $body$
             on p_built = built.oid
         where
             p_target = target.oid
-            and (target.relkind, target.relpersistence) <> (built.relkind, built.relpersistence)
+            -- whether it is partitioned is compared apart: what is built is not
+            and (target.relkind not in ('r', 'p') or target.relpersistence <> built.relpersistence)
         union all
         (
             select 1

@@ -1,0 +1,17 @@
+select
+    -- keys
+    user_id,
+
+    -- attributes
+    nullif(regexp_replace(name, '^\s+|\s+$', '', 'g'), '') as user_name,
+    nullif(regexp_replace(city, '^\s+|\s+$', '', 'g'), '') as city,
+
+    -- flags
+    case
+        when name is null or name !~ '\S' then 'name is missing'
+    end as rejection_reason,
+
+    -- timestamps
+    created_at,
+    updated_at
+from {{ source('ewallet', 'mrr_dim_ewallet_users') }}

@@ -1,0 +1,8 @@
+select
+    merchant_id,
+    merchant_name,
+    merchant_category,
+    created_at,
+    updated_at
+from {{ ref('stg_checked_ewallet_merchants') }}
+where rejection_reason is null

@@ -1,0 +1,1 @@
+"""The domain `ewallet`: users, merchants, and the transactions between them, with foreign keys."""

@@ -1,0 +1,1 @@
+"""Tests of the domain `ewallet`: its application, its models, and what they publish."""
