@@ -30,6 +30,15 @@ create table dwh.dwh_fact_sales (sale_id integer primary key, customer_id intege
 insert into dwh.dwh_fact_sales select sale_id, customer_id from stg.stg_fact_sales;
 create index on dwh.dwh_fact_sales (customer_id);
 comment on column dwh.dwh_fact_sales.sale_id is 'The natural key';
+create table dwh.dwh_fact_by_month (sale_id integer, sold_date date, primary key (sale_id, sold_date))
+    partition by range (sold_date);
+create table dwh.dwh_fact_by_month__2026_01 partition of dwh.dwh_fact_by_month
+    for values from ('2026-01-01') to ('2026-02-01');
+create table dwh.dwh_fact_by_month__2026_02 partition of dwh.dwh_fact_by_month
+    for values from ('2026-02-01') to ('2026-03-01');
+insert into dwh.dwh_fact_by_month
+select sale_id, date '2026-01-01' + sale_id % 59 from dwh.dwh_fact_sales;
+comment on table dwh.dwh_fact_by_month is 'Sales, a month in each partition';
 grant select on dwh.dwh_fact_sales to pg_monitor;
 alter default privileges in schema dwh grant select on tables to pg_monitor;
 create sequence dwh.batch;
@@ -79,7 +88,8 @@ def state_of(address: Address) -> object:
             contents,
             ask("select nspname from pg_namespace where nspname !~ '^pg_' order by 1"),
             ask(
-                "select oid::regclass::text, relacl::text, obj_description(oid, 'pg_class')"
+                "select oid::regclass::text, relkind, pg_get_expr(relpartbound, oid),"
+                " relacl::text, obj_description(oid, 'pg_class')"
                 " from pg_class where relnamespace::regnamespace::text = any(%s) order by 1",
                 schemas_of(LAYERS),
             ),
