@@ -30,8 +30,9 @@ create table dwh.dwh_fact_sales (sale_id integer primary key, customer_id intege
 insert into dwh.dwh_fact_sales select sale_id, customer_id from stg.stg_fact_sales;
 create index on dwh.dwh_fact_sales (customer_id);
 comment on column dwh.dwh_fact_sales.sale_id is 'The natural key';
-create table dwh.dwh_fact_by_month (sale_id integer, sold_date date, primary key (sale_id, sold_date))
-    partition by range (sold_date);
+create table dwh.dwh_fact_by_month (
+    sale_id integer, sold_date date, primary key (sale_id, sold_date)
+) partition by range (sold_date);
 create table dwh.dwh_fact_by_month__2026_01 partition of dwh.dwh_fact_by_month
     for values from ('2026-01-01') to ('2026-02-01');
 create table dwh.dwh_fact_by_month__2026_02 partition of dwh.dwh_fact_by_month
