@@ -22,8 +22,13 @@ def source_rows(connection: pymysql.Connection, table: str, key: tuple[str, ...]
     """What the source has committed, by key."""
     with connection.cursor() as cursor:
         cursor.execute(f"select * from `{table}`")
-        names = [column[0] for column in cursor.description]
-        return _by_key(names, cursor.fetchall(), key)
+        return rows_by_key(cursor, key)
+
+
+def rows_by_key(cursor: pymysql.cursors.Cursor, key: tuple[str, ...]) -> Rows:
+    """What the source has returned, by key."""
+    names = [column[0] for column in cursor.description]
+    return _by_key(names, cursor.fetchall(), key)
 
 
 def mirror_rows(query: Query, table: str, key: tuple[str, ...]) -> Rows:
