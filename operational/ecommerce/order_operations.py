@@ -22,7 +22,10 @@ def order(shop: Shop) -> None:
     customer, basket = _customer(shop), _basket(shop)
     if customer is None or not basket:
         return
-    country, address = _delivery(shop, customer)
+    delivery = _delivery(shop, customer)
+    if delivery is None:
+        return
+    country, address = delivery
     order_id = next_id(shop.cursor, "orders")
     items, total = [], 0
     for product, (stock, cents) in basket.items():
@@ -133,11 +136,17 @@ def _basket(shop: Shop) -> dict[int, tuple[int, int]]:
     return basket
 
 
-def _delivery(shop: Shop, customer: int) -> tuple[Country, str]:
-    """The country of a customer, and where to ship: as last time, if he still lives there."""
-    code, city, postal_code = shop.row(
+def _delivery(shop: Shop, customer: int) -> tuple[Country, str] | None:
+    """The country of a customer, and where to ship: as last time, if he still lives there.
+
+    None if there is no such customer, who may have been erased on another connection.
+    """
+    found = shop.row(
         "select country, city, postal_code from customers where customer_id = %s", customer
-    ) or ("", "", "")
+    )
+    if found is None:
+        return None
+    code, city, postal_code = found
     people = shop.world.of(code)
     address = address_line(people.street(shop.chance), Place(city, postal_code), people.country)
     last = shop.row(

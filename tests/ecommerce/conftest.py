@@ -3,17 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import date
 
 import pytest
 
 import embedded
 from operational.ecommerce.history import write_history
-from operational.seed import DOMAINS, create_tables
+from operational.seed import create_tables
 from tests.support.servers import OperationalDatabase, new_operational
+from tests.support.shop import END, SCHEMA
 
-END = date(2025, 3, 1)
-SCHEMA = (DOMAINS / "ecommerce" / "schema.sql").read_text(encoding="utf-8")
 CONSTRAINTS = re.compile(r",\n    (?:constraint|unique key) [^\n]*?(?=,?\n)")
 NewShop = Callable[..., AbstractContextManager[OperationalDatabase]]
 

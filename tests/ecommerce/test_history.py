@@ -11,8 +11,9 @@ from operational.ecommerce.history import write_history
 from operational.ecommerce.rules import check
 from operational.ecommerce.tables import COLUMNS
 from operational.seed import SAMPLE_SIZE, seed
-from tests.ecommerce.conftest import END, NewShop
+from tests.ecommerce.conftest import NewShop
 from tests.support.servers import OperationalDatabase
+from tests.support.shop import END
 
 
 def rows(database: OperationalDatabase) -> dict[str, list[tuple]]:

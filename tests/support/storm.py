@@ -26,10 +26,12 @@ from tests.support.life_checker import (
     Query,
     Rows,
     Version,
+    differences,
     mirror_rows,
     rows_by_key,
     source_rows,
 )
+from tests.support.mirror import Mirror
 
 WRITERS = 3
 OVERLAP_SECONDS = 2
@@ -62,6 +64,7 @@ class Storm:
             self.histories[name] = History()
             for key, row in source_rows(connection, name, table.key).items():
                 self.histories[name].add(key, Version(row, 0.0, 0.0))
+        connection.rollback()
 
 
 class Writer(ABC):
@@ -229,3 +232,20 @@ class Checker:
 
     def _told(self, wrong: list) -> str:
         return f"first {wrong[:3]}, whose history is {self.history.versions.get(wrong[0][0])}"
+
+
+def check_at_rest(
+    mirror: Mirror, query: Query, connection: pymysql.Connection, storm: Storm
+) -> None:
+    """Once the storm is over and every row was compared, the mirror is the source."""
+    tables = storm.tables.values()
+    query("update mrr_state.key_range set compared_at = now() - interval '2 days'")
+    mirror.extract(*tables)
+    outcomes = mirror.extract(*tables)
+    connection.rollback()
+    for (name, table), outcome in zip(storm.tables.items(), outcomes, strict=True):
+        assert outcome.error is None
+        assert outcome.verification.is_equal
+        assert outcome.applied.rows == 0
+        at_source = source_rows(connection, name, table.key)
+        assert differences(mirror_rows(query, table.name, table.key), at_source) == {}
