@@ -3,34 +3,21 @@
 TIDEMARK_LIFE_EXAMPLES asks for more lives, TIDEMARK_SEED repeats them.
 """
 
-import os
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 
-import pymysql
 import pytest
-from hypothesis import HealthCheck, Phase, event, seed, settings
+from hypothesis import event
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from commands.verify import verify_tables
-from common import pause
 from common.errors import DeletesRefused
 from embedded import Servers
 from extract.compare import reconcile
 from extract.compare.identity import SourceChanged
 from extract.extraction import TableOutcome
 from extract.mirror.table import Applied
-from extract.mysql import session
-from operational.connection import connection as operational_connection
 from tests.support.life_checker import ChangeLog, Rows, differences, mirror_rows
 from tests.support.life_source import (
     ALTERS,
@@ -39,18 +26,13 @@ from tests.support.life_source import (
     Change,
     SourceTable,
 )
-from tests.support.mirror import Mirror
-from tests.support.servers import OperationalDatabase
+from tests.support.lives import POINTS, UNDONE, Killed, World, live, new_world
+from tests.support.mirror import Mirror, Query
 
-EXAMPLES = int(os.environ.get("TIDEMARK_LIFE_EXAMPLES", "30"))
-STEPS = 8
+EXAMPLES = 30
 ALLOWED_DELETES = 60
 LONG_AGO = datetime(2020, 1, 1)
 """Rows stamped later are in every window of a life, which is shorter than the overlap."""
-UNDONE = ("read", "landed", "upserted", "reconciled")
-"""Where a run that dies has committed nothing."""
-POINTS = (*UNDONE, "applied", "batch compared")
-
 
 SOME_CHANGES = st.lists(ANY_CHANGE, max_size=4)
 ANY_BEGINNING = st.tuples(
@@ -58,37 +40,6 @@ ANY_BEGINNING = st.tuples(
 )
 LARGE_BEGINNING = st.tuples(st.sampled_from(["integer", "unsigned"]), st.just(450), st.just(True))
 """A table of which a run compares every key, but of the rows only the stamped ones and a share."""
-
-
-class Killed(BaseException):
-    """The end of a process, as far as one can have it inside a test."""
-
-
-@dataclass
-class World:
-    """What all lives of a test share."""
-
-    mirror: Mirror
-    query: Callable[..., list[tuple]]
-    writer: pymysql.Connection
-    """The application's connection, each statement of which is a transaction."""
-    other: pymysql.Connection
-    """Another one, whose transactions stay open."""
-    lives: int = 0
-    at_point: Callable[[str], None] = lambda point: None
-
-    def pause_point(self, point: str) -> None:
-        self.at_point(point)
-
-    def disconnect_reader(self) -> None:
-        """Kill the extract's connection to the source."""
-        with self.writer.cursor() as cursor:
-            reader = self.mirror.endpoints.operational.user
-            cursor.execute(
-                "select id from information_schema.processlist where user = %s", (reader,)
-            )
-            for (number,) in cursor.fetchall():
-                cursor.execute(f"kill connection {number}")
 
 
 class Life(RuleBasedStateMachine):
@@ -113,7 +64,7 @@ class Life(RuleBasedStateMachine):
         self.is_settled = False
 
     def teardown(self) -> None:
-        self.world.at_point = lambda point: None
+        self.world.forget_point()
         if hasattr(self, "source"):
             self.source.drop()
 
@@ -127,8 +78,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def a_day_passes(self) -> None:
-        """Every range's turn comes."""
-        self.world.query("update mrr_state.key_range set compared_at = now() - interval '2 days'")
+        self.world.let_a_day_pass()
         self.must_be_exact = True
 
     @rule(
@@ -154,7 +104,7 @@ class Life(RuleBasedStateMachine):
                 self.change([one])
                 held.append(self.source.rows())
 
-        with self._once_at(point, change_it):
+        with self.world.once_at(point, change_it):
             outcome = self._extract()
         self._judge(outcome, held, is_quiet=len(held) == 1)
 
@@ -162,15 +112,12 @@ class Life(RuleBasedStateMachine):
     def run_that_loses_its_connection(self, some: list[Change], point: str) -> None:
         self.change(some)
         held = self.source.rows()
-        with self._once_at(point, self.world.disconnect_reader):
+        with self.world.once_at(point, self.world.disconnect_reader):
             outcome = self._extract()
         self._judge(outcome, [held], is_quiet=True)
 
     @rule(some=SOME_CHANGES, point=st.sampled_from(POINTS))
     def run_that_dies(self, some: list[Change], point: str) -> None:
-        def die() -> None:
-            raise Killed
-
         self.change(some)
         held = self.source.rows()
         is_marked = bool(
@@ -178,7 +125,7 @@ class Life(RuleBasedStateMachine):
                 "select 1 from dwh.high_water_mark where table_name = %s", (self.table.name,)
             )
         )
-        with self._once_at(point, die):
+        with self.world.once_at(point, self.world.die):
             try:
                 outcome = self._extract()
             except Killed:
@@ -235,19 +182,6 @@ class Life(RuleBasedStateMachine):
     def _extract(self, **options: object) -> TableOutcome:
         (outcome,) = self.world.mirror.extract(self.table, **options)
         return outcome
-
-    @contextmanager
-    def _once_at(self, point: str, act: Callable[[], None]) -> Iterator[None]:
-        """Act when the run first comes to the point, where it comes there at all."""
-
-        def at_point(reached: str) -> None:
-            if reached == point:
-                self.world.at_point = lambda reached: None
-                act()
-
-        self.world.at_point = at_point
-        yield
-        self.world.at_point = lambda reached: None
 
     def _judge(
         self,
@@ -329,49 +263,15 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def world(
-    servers: Servers,
-    operational: OperationalDatabase,
-    mirror: Mirror,
-    query: Callable,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[World]:
-    """Small ranges, a small guard, and an application that never waits for a lock."""
-    mirror.limit(range_rows=100)
-    mirror.limit(ranges_compared_whole=2)
-    mirror.limit(ranges_per_scan=2)
-    mirror.limit(ranges_per_batch=2)
+def world(servers: Servers, mirror: Mirror, query: Query) -> Iterator[World]:
+    """Small ranges, a small guard, and an application that may write anything."""
     mirror.limit(deletes=ALLOWED_DELETES)
-    monkeypatch.setattr(session, "RETRY_PAUSES", (0.01, 0.05, 0.2))
-    with (
-        operational_connection(servers.operational_root, operational.name) as writer,
-        operational_connection(servers.operational_root, operational.name) as other,
-    ):
-        for connection in (writer, other):
+    with new_world(servers, mirror, query) as made:
+        for connection in (made.writer, made.other):
             with connection.cursor() as cursor:
                 cursor.execute("set sql_mode = ''")
-                cursor.execute("set session transaction isolation level read committed")
-                cursor.execute("set lock_wait_timeout = 0, innodb_lock_wait_timeout = 0")
-        writer.autocommit(True)
-        made = World(mirror, query, writer, other)
-        monkeypatch.setattr(pause, "hold", made.pause_point)
         yield made
-        other.rollback()
 
 
 def test_after_each_run_of_a_random_life_the_mirror_is_what_the_source_held(world: World) -> None:
-    chosen = int(os.environ.get("TIDEMARK_SEED") or secrets.randbits(32))
-    print(f"TIDEMARK_SEED={chosen}")
-    life = seed(chosen)(type("LifeOfThisWorld", (Life,), {"world": world}))
-    run_state_machine_as_test(
-        life,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            report_multiple_bugs=False,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    print(f"{world.lives} lives")
+    live(Life, world, EXAMPLES)
