@@ -61,7 +61,8 @@ test-long: .venv
 	TIDEMARK_FAULT_CASES=50 TIDEMARK_KILL_POINTS=all \
 		TIDEMARK_LIFE_EXAMPLES=1000 TIDEMARK_STORM_OPERATIONS=100000 \
 		.venv/bin/python -m pytest tests/extract/faults \
-		tests/extract/test_random_life.py tests/extract/test_storm.py
+		tests/extract/test_random_life.py tests/extract/test_storm.py \
+		tests/extract/test_shop_life.py tests/extract/test_shop_storm.py
 
 # fails where a run, status or help takes longer than is promised; minutes, on a quiet machine
 bench: .venv
