@@ -133,6 +133,14 @@ def test_environment_goes_before_dotenv(tmp_path: Path) -> None:
     settings = read_settings(FULL, dotenv)
     assert settings.operational.user == "reader"
     assert settings.demo_domains == frozenset()
+    assert read_settings(FULL | {"DEMO_DOMAINS": "media"}, dotenv).demo_domains == {"media"}
+
+
+def test_shell_with_the_whole_demo_does_not_hide_that_it_was_switched_off(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("DEMO_DOMAINS=off\n", "utf-8")
+    whole = read_settings({}, tmp_path / "none").demo_switch
+    assert read_settings({"DEMO_DOMAINS": whole}, dotenv).demo_domains == frozenset()
 
 
 def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The domain `media`: its three hours, replayed by real runs, and what dwh has of them."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from operational.simulate import SimulationResult, simulate
 from tests.support.servers import new_warehouse, querying
 
 Query = Callable[..., list[tuple]]
-MEDIA = {"DEMO_DOMAINS": "media"}
+NO_FILE = Path("no such file")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def address(servers: embedded.Servers) -> Iterator[Address]:
 
 @pytest.fixture(scope="module")
 def replay(servers: embedded.Servers, address: Address) -> Callable[[], Iterator[Hour]]:
-    settings = read_settings(MEDIA)
+    settings = read_settings({"DEMO_DOMAINS": "media"}, NO_FILE)
     endpoints = Endpoints(servers.operational, address, servers, demo_switch=settings.demo_switch)
     return lambda: replay_hours(settings, endpoints, servers.operational_admin)
 
@@ -81,7 +82,7 @@ def test_hours_of_a_domain_that_is_switched_off_are_refused(
     servers: embedded.Servers, address: Address
 ) -> None:
     endpoints = Endpoints(servers.operational, address, servers)
-    settings = read_settings({"DEMO_DOMAINS": "sales"})
+    settings = read_settings({"DEMO_DOMAINS": "sales"}, NO_FILE)
     with pytest.raises(UsageError, match="the domain media is switched off\nHINT: Add media"):
         next(replay_hours(settings, endpoints, servers.operational_admin))
 

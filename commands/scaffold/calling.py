@@ -63,8 +63,11 @@ def _open(proposal: Proposal) -> Iterator[str]:
 
 
 def _told(done: Scaffold) -> Iterator[str]:
-    for refused in done.refused:
-        yield f"{refused.name} is not mirrored: {refused.problem}\n  HINT: {refused.hint}"
+    for hint in dict.fromkeys(refused.hint for refused in done.refused):
+        for refused in done.refused:
+            if refused.hint == hint:
+                yield f"{refused.name} is not mirrored: {refused.problem}"
+        yield f"  HINT: {hint}"
     folders = dict.fromkeys(path.parent for path in done.files)
     for folder in folders:
         files = [path.name for path in done.files if path.parent == folder]

@@ -100,10 +100,12 @@ def named_domain(database: str, name: str | None) -> str:
 
 def _no_database(source: Source, database: str) -> UsageError:
     known = source.databases()
-    problem = "has no table that this account may see"
-    if database not in known:
+    if database in known:
+        problem = "has no table that this account may see"
+        hint = "Create its tables or load a dump into it, and grant SELECT on them."
+    else:
         problem = "the source has no such database that this account may see"
-    hint = f"{did_you_mean(database, known)}This account sees {_some(known)}."
+        hint = f"{did_you_mean(database, known)}This account sees {_some(known)}."
     return UsageError(f"database {database}", problem, hint)
 
 

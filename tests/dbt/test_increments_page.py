@@ -1,34 +1,21 @@
 """The worked example of docs/increments.md, built as it stands there."""
 
-import re
 from pathlib import Path
 
-from common.settings import PROJECT
 from tests.support.dbt_warehouse import Warehouse
+from tests.support.project_files import write_files_of
 from tests.support.projects import Project
 from tests.test_layout import check_name, described_in
 
-PAGE = PROJECT / "docs" / "increments.md"
-FILE = re.compile(
-    r"^`(models/[^`]+)` (?:(?!\n\n).)*\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
+PAGE = "increments.md"
 MODEL = "select * from dwh.dwh_fact_shop_lines order by 1, 2"
 LINES, ARTICLES = "mrr_fact_shop_lines", "mrr_dim_shop_articles"
-
-
-def write_example(project: Path) -> list[str]:
-    files = FILE.findall(PAGE.read_text(encoding="utf-8"))
-    for name, text in files:
-        file = project / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    return [name for name, _ in files]
 
 
 def test_worked_example_follows_lines_and_articles(
     warehouse: Warehouse, project: Project, copied_project: Path
 ) -> None:
-    assert len(write_example(copied_project)) == 6
+    assert len(write_files_of(PAGE, copied_project)) == 6
     warehouse.query(
         f"create table mrr.{LINES} (order_id bigint, line_number smallint, sku text, qty integer,"
         " primary key (order_id, line_number))"
@@ -55,7 +42,7 @@ def test_worked_example_follows_lines_and_articles(
 
 
 def test_worked_example_keeps_to_the_layout(tmp_path: Path) -> None:
-    for name in write_example(tmp_path):
+    for name in write_files_of(PAGE, tmp_path):
         if name.endswith(".sql"):
             _, layer, domain, file = Path(name).parts
             check_name(file.removesuffix(".sql"), layer, domain)

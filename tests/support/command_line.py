@@ -11,6 +11,8 @@ from common.settings import DBT_PROJECT, PROJECT, Address
 from extract.declarations import declared_tables
 from warehouse.build import dbt_environment
 
+OF_MODELS = "model or mirrored or folder or published or snapshot or project_rules"
+"""The tests of the layout that look at models and their YAML, and all of the rules."""
 SHARED_FOLDERS = {"common", "control", "operations", "generic"}
 """The folders of a layer that are no domain."""
 DEMO = "sales"
@@ -75,6 +77,15 @@ class CommandLine:
         )
 
 
+def check_models(project: Path, models: str) -> None:
+    """The models in a folder pass lint, and all of the copied project its layout and its rules."""
+    lint = [str(PROJECT / ".venv" / "bin" / "sqlfluff"), "lint", f"dbt_project/models/{models}"]
+    rules = ["tests/test_layout.py", "tests/dbt/test_project_rules.py"]
+    for command in (lint, [sys.executable, "-m", "pytest", "-q", "-k", OF_MODELS, *rules]):
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def copy_of_project(folder: Path) -> Path:
     """A copy of the project without its state, so that a test may break a model of it.
 
@@ -97,13 +108,14 @@ def foreign_domains() -> set[Path]:
     shipped = {table.domain for table in declared_tables() if table.demo} | SHARED_FOLDERS
     layers = [DBT_PROJECT / name for name in ("snapshots", "seeds", "tests")]
     layers += (DBT_PROJECT / "models").iterdir()
-    return {
+    folders = {
         folder
         for layer in layers
         if layer.is_dir()
         for folder in layer.iterdir()
         if folder.is_dir() and folder.name not in shipped
     }
+    return folders | {DBT_PROJECT / "macros" / folder.name for folder in folders}
 
 
 def check_told(done: subprocess.CompletedProcess[str], exit_code: int, *parts: str) -> None:

@@ -1,5 +1,6 @@
 """The files of the project, for tests that read them."""
 
+import re
 from pathlib import Path
 
 from common.settings import PROJECT
@@ -19,6 +20,21 @@ def project_files() -> list[Path]:
 
 
 FILES = project_files()
+OF_PAGE = re.compile(
+    r"^`((?:models|snapshots)/[^`]+)` (?:(?!\n\n).)*\n\n```\w+\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+"""A file that a page shows: a paragraph that begins with its path, and the file."""
+
+
+def write_files_of(page: str, project: Path) -> list[str]:
+    """Write the files that a page of `docs` shows into a dbt project; gives their paths there."""
+    files = OF_PAGE.findall((PROJECT / "docs" / page).read_text(encoding="utf-8"))
+    for name, text in files:
+        file = project / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return [name for name, _ in files]
 
 
 def relative(path: Path) -> str:
