@@ -1,11 +1,14 @@
 """A copy of the dbt project that a test may change, and people who read what it builds."""
 
+import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
 
 from common.settings import Address
 
@@ -13,6 +16,10 @@ HURRY = (("lock_timeout = '5s'", "lock_timeout = '1s'"), ("'5min'", "'2s'"))
 """In a test, what waits is given up sooner."""
 QUICKLY = ("--quiet", "--no-write-json")
 """Nobody reads what dbt would write of each invocation."""
+READ_BY_DBT = ("DBT_", "DEMO_", "PG", "TIDEMARK_", "WAREHOUSE_")
+"""How the names of the variables begin that dbt and the project read."""
+parsed: dict[str, Any] = {}
+"""What dbt has made of projects, by a digest of their files and of what it was told."""
 WITHOUT_CONTRACT = "{{ config(contract={'enforced': false}) }}\n"
 
 
@@ -55,10 +62,23 @@ class Project:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**self.environment, **environment}.items():
                 patch.setenv(name, value)
-            outcome = dbtRunner().invoke([*QUICKLY, *arguments])
+            outcome = dbtRunner(self._parsed(arguments)).invoke([*QUICKLY, *arguments])
         results = outcome.result.results if outcome.result else []
         messages = [f"{result.node.name}: {result.message}" for result in results]
         return "\n".join([*messages, str(outcome.exception or "")]), outcome.success
+
+    def _parsed(self, arguments: tuple[str, ...]) -> Manifest | None:
+        """The project as dbt parses it, once for equal files; None if that fails, as dbt tells."""
+        given = arguments[arguments.index("--vars") :][:2] if "--vars" in arguments else ()
+        read = {name: value for name, value in os.environ.items() if name.startswith(READ_BY_DBT)}
+        facts = sha256(repr((given, sorted(read.items()))).encode())
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file() and not {"target", "logs"} & set(path.relative_to(self.folder).parts):
+                facts.update(f"{path}\0".encode() + path.read_bytes() + b"\0")
+        key = facts.hexdigest()
+        if key not in parsed:
+            parsed[key] = dbtRunner().invoke([*QUICKLY, "parse", *given]).result
+        return parsed[key] if isinstance(parsed[key], Manifest) else None
 
     @property
     def environment(self) -> dict[str, str]:
