@@ -115,6 +115,8 @@ def names_of_tests() -> Iterator[str]:
             yield from re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)
         elif path.is_relative_to(DBT_PROJECT / "tests"):
             yield path.stem
+        elif path.is_relative_to(DBT_PROJECT) and path.suffix == ".yml":
+            yield from re.findall(r"- name: (assert_\w+)", path.read_text("utf-8"))
 
 
 def test_every_promise_is_found() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pymysql.cursors import Cursor
 
+from common.rows import one_value
 from operational.ecommerce.people import World
 from operational.ecommerce.tables import COLUMNS
 from operational.workload import Kind, Written
@@ -44,8 +45,7 @@ class Shop:
     def now(self) -> Any:
         """The server's time, in UTC."""
         self.cursor.execute("select utc_timestamp()")
-        (moment,) = self.cursor.fetchone() or ()
-        return moment
+        return one_value(self.cursor)
 
     def any_of(self, table: str) -> int | None:
         """The id of any row of a table; None if it is empty."""

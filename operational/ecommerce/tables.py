@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from pymysql.cursors import Cursor
 
+from common.rows import one_value
+
 COLUMNS = {
     "suppliers": "supplier_id, company_name, contact_name, email, phone, country, lead_time",
     "products": (
@@ -34,7 +36,7 @@ def insert_rows(cursor: Cursor, table: str, rows: Sequence[Iterable[object]]) ->
 def next_id(cursor: Cursor, table: str) -> int:
     """The id after the highest one of a table."""
     cursor.execute(f"select coalesce(max({COLUMNS[table].split(',')[0]}), 0) + 1 from {table}")
-    return int(cursor.fetchone()[0])  # type: ignore[index]
+    return int(one_value(cursor))
 
 
 def money(cents: int) -> str:

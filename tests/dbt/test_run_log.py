@@ -68,7 +68,7 @@ def test_a_failed_test_is_logged_as_a_number_of_rows(warehouse) -> None:
     assert entry(warehouse, "assert_every_sale_reaches_the_warehouse") == (
         "error",
         None,
-        "30 rows fail",
+        "60 rows fail",
     )
 
 

@@ -1,11 +1,13 @@
-{% test last_versions_equal_mirror(model, key, mirror, mirror_key, rejected) %}
-{%- set dimension = tested_node() %}
+{% test last_versions_equal_mirror(model, key, mirror, rejected) %}
+{%- if execute -%}
+{%- set dimension = tested_node() -%}
+{%- set mirror_key = mirrored_table(mirror.identifier).key %}
 
 with mirrored as (
 
-    select {{ mirror_key }} as {{ key }}
+    select {{ mirror_key[0] }} as {{ key }}
     from {{ mirror }}
-    where {{ (rows_to_test(dimension, [mirror_key]) if execute) or 'true' }}
+    where {{ rows_to_test(dimension, mirror_key) or 'true' }}
 
 ),
 
@@ -13,7 +15,7 @@ rejected as (
 
     select {{ key }}
     from {{ rejected }}
-    where {{ (rows_to_test(dimension) if execute) or 'true' }}
+    where {{ rows_to_test(dimension) or 'true' }}
 
 ),
 
@@ -53,4 +55,5 @@ where
     and {{ key }} not in (
         {{ unread_keys(dimension, mirror.identifier) | indent(8) }}
     )
+{%- endif -%}
 {% endtest %}
