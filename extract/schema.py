@@ -21,11 +21,15 @@ class SchemaColumn:
 
 @dataclass(frozen=True)
 class SchemaTable:
-    """A table or a view of a database. `unique_keys` begin with the primary key."""
+    """A table or a view of a database. `unique_keys` begin with the primary key.
+
+    `engine_to_allow` is the engine if a run refuses it unless the declaration names it.
+    """
 
     name: str
     comment: str
     engine: str | None
+    engine_to_allow: str | None
     columns: tuple[SchemaColumn, ...]
     unique_keys: tuple[tuple[str, ...], ...]
 

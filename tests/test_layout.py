@@ -259,6 +259,17 @@ def test_only_the_dialect_speaks_to_the_source() -> None:
     assert speaking == {"commands/doctor.py", "commands/failures.py", "extract/failures.py"}
 
 
+def test_commands_know_no_dialect_but_for_two() -> None:
+    """`doctor` checks privileges of MySQL, `up` creates a database on the embedded MariaDB."""
+    knowing = {
+        relative(path)
+        for path in MODULES
+        if path.is_relative_to(PROJECT / "commands")
+        and any(name.startswith("extract.mysql") for name in imported_modules(path))
+    }
+    assert knowing == {"commands/doctor.py", "commands/up.py"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_function_takes_few_parameters(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -85,8 +85,8 @@ def _table(proposal: Proposal) -> Iterator[str]:
         yield from lines_of({"cursor": declaration.cursor}, 12)
     elif declaration.key:
         yield from comment(_no_cursor(proposal.cursor_candidates), 12)
-    if proposal.engine_to_allow:
-        yield f"            # allow_engine: {proposal.engine_to_allow}"
+    if proposal.table.engine_to_allow:
+        yield f"            # allow_engine: {proposal.table.engine_to_allow}"
     yield "        columns:"
     for staged in proposal.columns:
         yield from _column(staged)

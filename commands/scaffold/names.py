@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
-from extract.mysql.catalog import SYSTEM_COLUMNS
+from extract.declarations.names import SYSTEM_COLUMNS
 
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
 SINGULAR = {"movies": "movie", "news": "news", "series": "series"}

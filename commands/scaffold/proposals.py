@@ -11,7 +11,6 @@ from extract.declarations import MirroredTable
 from extract.declarations.entries import a_mysql_name
 from extract.declarations.names import KEY_NAME, NAME_BYTES, relations_of
 from extract.limits import LIMITS
-from extract.mysql.catalog import BLOCKING_ENGINES
 from extract.schema import SchemaTable
 from extract.source import Source
 
@@ -69,11 +68,6 @@ class Proposal:
     @property
     def own_times(self) -> list[str]:
         return _own_times(self.table)
-
-    @property
-    def engine_to_allow(self) -> str | None:
-        """The engine, if a run refuses it unless the declaration names it."""
-        return self.table.engine if self.table.engine in BLOCKING_ENGINES else None
 
     @property
     def model(self) -> str:

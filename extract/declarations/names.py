@@ -15,6 +15,8 @@ from extract.declarations.yaml_lines import Mapping, read_yaml
 NAME_BYTES = 63
 MODEL_SUFFIXES = ("__dbt_tmp", "__dbt_backup", "__parts", "_open")
 """The suffixes that dbt and the project's macros append to a model's name for other relations."""
+SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
+"""Names that PostgreSQL reserves in every table."""
 KEY_NAME = re.compile(r"(.+)_pkey\d*", re.DOTALL)
 SNAPSHOT = re.compile(r"{%-?\s*snapshot\s+(\w+)")
 

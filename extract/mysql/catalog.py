@@ -9,6 +9,7 @@ from pymysql.constants import ER
 from common.errors import TableError
 from extract.column import Column
 from extract.declarations import MirroredTable
+from extract.declarations.names import SYSTEM_COLUMNS
 from extract.limits import LIMITS, Limits
 from extract.mysql.errors import error_number
 from extract.mysql.facts import ColumnFacts, Dialect, quoted_source
@@ -19,8 +20,6 @@ from extract.table import TableDescription
 BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
 """Engines that block writers while they are read, or that can lose their rows."""
 ENGINES_WITH_SNAPSHOTS = {"InnoDB", "ROCKSDB", "TokuDB"}
-SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
-"""Names that PostgreSQL reserves in every table."""
 UNIQUE_INDEXES = ("index_name, seq_in_index, column_name, sub_part", "and non_unique = 0")
 """What is asked about the unique indexes of a table, of the relation `statistics`."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from extract.mysql.catalog import UNIQUE_INDEXES, rows_of_database, unique_keys_in
+from extract.mysql.catalog import BLOCKING_ENGINES, UNIQUE_INDEXES, rows_of_database, unique_keys_in
 from extract.mysql.session import Session
 from extract.schema import SchemaColumn, SchemaTable
 
@@ -42,6 +42,7 @@ def tables_of_database(session: Session, database: str) -> list[SchemaTable]:
             name,
             comment,
             engine,
+            engine if engine in BLOCKING_ENGINES else None,
             tuple(_columns(columns.get(name, []), dict(references.get(name, [])))),
             _unique_keys(indexes.get(name, [])),
         )
