@@ -114,4 +114,5 @@ def _print_hours(hours: Iterator[Hour], is_quiet: bool) -> int:
             print(hour.line, flush=True)
         for failure in failures(hour.result):
             print(failure, file=sys.stderr)
-    return next((code for code in codes if code != ExitCode.DONE), ExitCode.DONE)
+    worst_first = (ExitCode.FAILED, ExitCode.REFUSED, ExitCode.TEST_FAILED)
+    return next((code for code in worst_first if code in codes), ExitCode.DONE)

@@ -35,6 +35,8 @@ EVERY = [RUN, *COMMANDS]
         ("restore --layer dhw", "--layer dhw: no such name", "Did you mean dwh? "),
         ("simulate --operations -5", "--operations -5: not a count", "Give 1 or more."),
         ("simulate --size 5 --operations 5", "simulate --operations --size: each is", "one of"),
+        ("simulate --hours", "simulate --domain sales --hours: only the domain media", "Give `"),
+        ("simulate --hours --size 2", "simulate --size --hours: each is", "one of"),
         ("simulate --operations ²", "--operations ²: not a count", "Give 1 or more."),
         ("simulate --seed x", "--seed: invalid int value: 'x'", "`python run.py simulate --help`"),
         ("completion zhs", "shell zhs: no such name", "Did you mean zsh? "),
