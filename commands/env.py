@@ -44,6 +44,9 @@ def export_lines(endpoints: Endpoints) -> list[str]:
         "PGPASSWORD": warehouse.password,
         "PGDATABASE": warehouse.database,
     }
+    if not endpoints.demo_switch:
+        # nothing is switched off, and an empty value would hide that `.env` does it later
+        del values["DEMO_DOMAINS"]
     folders = [PROJECT / ".venv" / "bin"]
     ours = (
         [endpoints.embedded.operational, endpoints.embedded.warehouse] if endpoints.embedded else []

@@ -117,14 +117,12 @@ def read_settings(
     Raises SettingError for an unknown name in `.env`, and for a value that is not valid.
     """
     values, places = read_dotenv(dotenv)
-    # in a shell with the demo whole, `env` has set this to nothing, which says nothing
-    given = {k: v for k, v in environment.items() if v or k != "DEMO_DOMAINS"}
-    for name in given:
+    for name in environment:
         # a password of the environment takes precedence in either form: itself, or as a file
         for other in (f"{name}_FILE", name.removesuffix("_FILE")):
             values.pop(other, None)
-    values |= given
-    places |= {name: name for name in given}
+    values |= environment
+    places |= {name: name for name in environment}
     for name in SETTINGS:
         _check_characters(name, values.get(name, ""))
     return Settings(

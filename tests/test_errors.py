@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.endpoints import Endpoints
+from commands.env import export_lines
 from common.errors import SettingError
 from common.settings import PROJECT, Address, read_settings
 from tests.support.command_line import CommandLine, check_told
@@ -139,8 +141,12 @@ def test_environment_goes_before_dotenv(tmp_path: Path) -> None:
 def test_shell_with_the_whole_demo_does_not_hide_that_it_was_switched_off(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("DEMO_DOMAINS=off\n", "utf-8")
-    whole = read_settings({}, tmp_path / "none").demo_switch
-    assert read_settings({"DEMO_DOMAINS": whole}, dotenv).demo_domains == frozenset()
+    address = Address("h", 1, "u", "p", "d")
+    whole = "\n".join(export_lines(Endpoints(None, address, None)))
+    without = "\n".join(export_lines(Endpoints(None, address, None, demo_switch="off")))
+    assert "DEMO_DOMAINS" not in whole
+    assert "export DEMO_DOMAINS=off" in without
+    assert read_settings({}, dotenv).demo_domains == frozenset()
 
 
 def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
