@@ -12,6 +12,7 @@ from commands.tables import PlainTable, show
 from common.errors import UsageError
 from common.settings import PROJECT, Settings, read_settings
 from common.suggestion import did_you_mean
+from extract.declarations.entries import printable
 from extract.extraction import open_source
 
 
@@ -66,7 +67,7 @@ def _told(done: Scaffold) -> Iterator[str]:
     for hint in dict.fromkeys(refused.hint for refused in done.refused):
         for refused in done.refused:
             if refused.hint == hint:
-                yield f"{refused.name} is not mirrored: {refused.problem}"
+                yield printable(f"{refused.name} is not mirrored: {refused.problem}")
         yield f"  HINT: {hint}"
     folders = dict.fromkeys(path.parent for path in done.files)
     for folder in folders:

@@ -36,20 +36,34 @@ def singular(entity: str) -> str:
 
 def quoted_if_needed(name: str) -> str:
     """A column of the mirror as SQL names it."""
-    letters = name.replace("_", "a")
-    is_word = letters[0].isalpha() and all(c.isalpha() or c in "0123456789" for c in letters)
-    if is_word and name == name.lower() and name not in RESERVED_TOO | _keywords()[0]:
+    is_free = name == name.lower() and name not in RESERVED_TOO | _keywords()[0]
+    if is_free and _is_word(name) and not is_misread(name):
         return name
     doubled = name.replace('"', '""')
     return f'"{doubled}"'
 
 
+def is_misread(name: str) -> bool:
+    """Whether sqlfluff cannot parse a word without quotes, and yet finds them needless.
+
+    It looks for the word in capitals, and those of ΐ, for example, are a letter and two accents.
+    """
+    return _is_word(name) and not _is_word(name.upper())
+
+
+def _is_word(name: str) -> bool:
+    others = (unicodedata.category(character)[0] for character in name if character not in "_$")
+    return (name[0] == "_" or name[0].isalpha()) and all(kind in "LN" for kind in others)
+
+
 def column_names(names: Iterable[str], entity: str, most: int) -> dict[str, str]:
     """The names in the warehouse of a table's columns, in the order of the table.
 
-    `id`, and what cannot stand alone, gets the name of a row before it. A column that has the name
-    already keeps it; of others that would have the same name, the later ones are numbered.
+    `id`, and what cannot stand alone, gets the name of a row before it: the singular of `entity`,
+    or `row` if that cannot begin a name. A column that has the name already keeps it; of others
+    that would have the same name, the later ones are numbered.
     """
+    entity = entity if entity[:1].isalpha() else "row"
     wanted = {name: _column_name(name, entity, place) for place, name in enumerate(names, start=1)}
     if list(wanted.values()).count(wanted.get("id", "")) > 1:
         wanted["id"] = "id"

@@ -170,7 +170,7 @@ def _proposal(
     usable = {c.name: c for c in described.columns if _can_be_named(c.name) and c.name in facts}
     key, cursor = _key(table, usable), _cursor(table, usable)
     declaration = replace(named, key=key, cursor=cursor, allow_engine=None)
-    names = column_names(usable, snake_case(table.name) or "row", NAME_BYTES)
+    names = column_names(usable, snake_case(table.name), NAME_BYTES)
     staged = (
         StagedColumn(column, names[name], facts[name].comment, facts[name].refers_to, name in key)
         for name, column in usable.items()

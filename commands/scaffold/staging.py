@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from commands.scaffold.declaring import column_description, table_description
-from commands.scaffold.names import quoted_if_needed
+from commands.scaffold.names import is_misread, quoted_if_needed
 from commands.scaffold.proposals import Domain, Proposal, StagedColumn
 from commands.scaffold.yaml_text import WIDTH, Flow, comment, item, lines_of
 from extract.declarations.entries import shown
@@ -72,27 +72,33 @@ def _selected(staged: StagedColumn, end: str) -> list[str]:
     """The lines of a column. A key stays as it is, so that the index of the mirror serves it."""
     column, name = staged.column, quoted_if_needed(staged.column.name)
     renamed = f" as {staged.name}{end}"
+    leave = ["RF06"] if is_misread(column.name) else []
     is_key = _section(staged) == "keys"
     is_free = column.mirror_type == "text" and not column.source_type.startswith(LABELS)
     if is_free and not is_key:
-        return _trimmed(name, renamed)
+        return _trimmed(name, renamed, leave)
     if column.mirror_type in INTEGERS - {"bigint"} and not is_key:
-        return [_checked(f"    {name}::bigint{renamed}")]
-    return [_checked(f"    {name}{end if name == staged.name else renamed}")]
+        return [_checked(f"    {name}::bigint{renamed}", leave)]
+    if name == staged.name:
+        return [_checked(f"    {name}{end}", leave)]
+    # for sqlfluff, straße is strasse in other letters
+    leave += ["AL09"] if name.upper() == staged.name.upper() else []
+    return [_checked(f"    {name}{renamed}", leave)]
 
 
-def _trimmed(name: str, renamed: str) -> list[str]:
+def _trimmed(name: str, renamed: str, leave: list[str]) -> list[str]:
     pattern = r"'^\s+|\s+$', '', 'g'"
     line = f"    nullif(regexp_replace({name}, {pattern}), ''){renamed}"
     if len(line) <= WIDTH:
-        return [line]
+        return [_checked(line, leave)]
     call = f"        regexp_replace({name}, {pattern}), ''"
-    return ["    nullif(", _checked(call), f"    ){renamed}"]
+    return ["    nullif(", _checked(call, leave), f"    ){renamed}"]
 
 
-def _checked(line: str) -> str:
-    """The line; if a long name makes it wider than the linter allows, with leave to be so."""
-    return line if len(line) <= WIDTH else f"{line}  -- noqa: LT05"
+def _checked(line: str, leave: list[str]) -> str:
+    """The line, with leave from these rules of sqlfluff; from its width too, if a name is long."""
+    left = f"{line}  -- noqa: {', '.join(leave)}" if leave else line
+    return _checked(line, [*leave, "LT05"]) if len(left) > WIDTH and "LT05" not in leave else left
 
 
 def _model(domain: Domain, proposal: Proposal) -> Iterator[str]:

@@ -14,7 +14,7 @@ from common.errors import UsageError
 from common.settings import DBT_PROJECT
 from common.suggestion import did_you_mean
 from extract.declarations import declared_tables
-from extract.declarations.entries import a_mysql_name
+from extract.declarations.entries import a_mysql_name, printable
 from extract.declarations.project_file import read_project_file
 from extract.source import Source
 
@@ -65,7 +65,9 @@ def scaffold(
     proposals = [one for one in found if isinstance(one, Proposal)]
     if not proposals:
         told = "; ".join(f"{one.name} {one.problem}" for one in found if isinstance(one, Refused))
-        raise UsageError(f"database {domain.database}", f"nothing can be mirrored: {told}", HINT)
+        raise UsageError(
+            f"database {domain.database}", printable(f"nothing can be mirrored: {told}"), HINT
+        )
     texts = _files(domain, found, proposals)
     files = {project / "models" / path: text for path, text in texts.items()}
     existing = [str(path.relative_to(project.parent)) for path in files if path.exists()]

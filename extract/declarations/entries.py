@@ -158,6 +158,11 @@ def list_of(key: str) -> str:
     return f"Give `{key}` as a list; each of its items begins with `- name:`."
 
 
+def printable(text: str) -> str:
+    """The text for a terminal, which obeys some characters instead of showing them."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def shown(value: Any) -> str:
     """A value of the file as a message shows it."""
     if isinstance(value, Mapping):
@@ -167,6 +172,6 @@ def shown(value: Any) -> str:
     if value is None or value == "":
         return "empty"
     if isinstance(value, str):
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+        text = printable(value)
         return f'"{text[:100]}{"…" if len(text) > 100 else ""}"'
     return str(value).lower() if isinstance(value, bool) else str(value)[:100]

@@ -59,6 +59,12 @@ def test_id_and_what_cannot_stand_alone_gets_the_name_of_a_row() -> None:
     ]
 
 
+@pytest.mark.parametrize("entity", ["2024", "1e3", ""])
+def test_row_is_called_row_where_the_name_of_its_table_begins_no_other(entity: str) -> None:
+    names = ["id", "order", "2fa"]
+    assert list(column_names(names, entity, 63).values()) == ["row_id", "row_order", "row_2fa"]
+
+
 def test_id_stays_where_its_name_is_that_of_another_column() -> None:
     assert column_names(["id", "customer_id"], "customers", 63) == {
         "id": "id",
@@ -98,6 +104,11 @@ def test_long_names_stay_apart_when_they_are_cut() -> None:
         ("order", '"order"'),
         ("user", '"user"'),
         ("½", '"½"'),
+        ("m²", "m²"),
+        ("a$b", "a$b"),
+        ("$a", '"$a"'),
+        ("straße", "straße"),
+        ("ταΐζω", '"ταΐζω"'),
     ],
 )
 def test_column_is_quoted_where_sql_needs_it(name: str, quoted: str) -> None:

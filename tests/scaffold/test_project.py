@@ -33,6 +33,7 @@ TABLES = {
     "Order": "id int primary key",
     "a\"b'c": '`k"ey` varchar(20) primary key, v int',
     "???": "id int primary key",
+    "2024": "id int primary key, `straße` date, `m²` date, a$b date, `ταΐζω` date, `ταΐ` text",
     "lines": "`orderId` int, `Position` smallint, qty int, primary key (`orderId`, `Position`)",
     "keyless": "a int, b text",
     "blocking": "id int primary key) engine = MyISAM comment = ('x'",

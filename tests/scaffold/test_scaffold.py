@@ -218,6 +218,15 @@ def test_what_cannot_be_mirrored_is_a_comment_with_the_reason(
     assert told.replace("\x01", " ") in comments(project)
 
 
+def test_name_that_a_terminal_would_obey_is_shown_in_letters(
+    source: MySQLSource, operational: OperationalDatabase, project: Path
+) -> None:
+    operational.execute("create table `\x1b[2J` (id int primary key)")
+    with pytest.raises(UsageError) as raised:
+        scaffold(source, Domain("shop", operational.name, ""), (), project)
+    assert "\\x1b[2J has a name that cannot be declared" in str(raised.value)
+
+
 def test_column_that_dbt_cannot_name_is_left_out_and_told(
     scaffolded: Scaffolded, project: Path
 ) -> None:
