@@ -10,8 +10,9 @@ import pytest
 import run
 from commands.completion import SHELLS, script
 from commands.line import COMMANDS, RUN, parser_of
-from common.settings import PROJECT
+from common.settings import PROJECT, read_settings
 from common.version import own_version
+from tests.support.command_line import DEMO
 
 EVERY = [RUN, *COMMANDS]
 
@@ -54,8 +55,15 @@ EVERY = [RUN, *COMMANDS]
     ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "",
 )  # fmt: skip
 def test_mistake_is_told_with_what_was_meant(
-    capsys: pytest.CaptureFixture[str], arguments: str, problem: str, hint: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: str,
+    problem: str,
+    hint: str,
 ) -> None:
+    # not the settings of whoever runs the tests
+    monkeypatch.setattr(read_settings, "__defaults__", ({"DEMO_DOMAINS": DEMO}, tmp_path / ".env"))
     assert run.main(arguments.split()) == 2
     said = capsys.readouterr()
     assert said.out == ""

@@ -72,7 +72,8 @@ def _told(done: Scaffold) -> Iterator[str]:
     folders = dict.fromkeys(path.parent for path in done.files)
     for folder in folders:
         files = [path.name for path in done.files if path.parent == folder]
-        named = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} models"
-        yield f"written: {folder.relative_to(PROJECT)}/: {named}"
+        others = len(files) - 1
+        models = f" and {others} model{'s' if others > 1 else ''}" if others else ""
+        yield f"written: {folder.relative_to(PROJECT)}/: {files[0]}{models}"
     yield "Facts and dimensions were guessed; the comments in the files say how."
     yield f"Next: python run.py doctor --domain {done.domain.name}"

@@ -21,8 +21,11 @@ from extract.source import Source
 DOMAIN = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 DOMAIN_LENGTH = 20
 NAMES_TOLD = 10
-KEPT = {"common", "control", "mrr", "operations"}
-"""Folders of Tidemark's own."""
+KEPT = {
+    *("common", "control", "mrr", "operations", "generic", "context", "history", "hooks"),
+    *("increments", "materializations", "overrides", "routines", "tests"),
+}
+"""Folders of Tidemark's own in `models/`, `tests/` and `macros/`, where domains have theirs too."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,10 @@ def named_domain(database: str, name: str | None) -> str:
     subject = f"database {database}" if name is None else f"--domain {name}"
     instead = "Name another domain: --domain NAME."
     if not DOMAIN.fullmatch(domain):
-        hint = "Name one of small letters, digits and single _: --domain NAME."
+        hint = (
+            "Name one that begins with a small letter, and has only small letters, digits and"
+            " single _: --domain NAME."
+        )
         raise UsageError(subject, "makes no name for a domain", hint)
     if len(domain) > DOMAIN_LENGTH:
         problem = f'the domain "{domain}" is longer than {DOMAIN_LENGTH} characters'

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from commands.scaffold.proposals import Domain
-from commands.scaffold.work import Scaffold, scaffold
+from commands.scaffold.work import Scaffold, named_domain, scaffold
 from common.errors import ServerError, SettingError, UsageError
 from extract.declarations import MirroredTable, declared_tables
 from extract.limits import Limits
@@ -299,6 +299,18 @@ def test_what_the_check_of_a_run_refuses_is_removed_again(
         scaffolded("create table a (id int primary key)")
     assert files_of(project) == before
     assert not (project / "models/stg/shop").exists()
+
+
+def test_no_domain_is_called_like_a_folder_that_is_shipped(project: Path) -> None:
+    demo = {table.domain for table in declared_tables(project)}
+    folders = list(project.glob("models/*/*/"))
+    for kind in ("macros", "seeds", "snapshots", "tests"):
+        folders += project.glob(f"{kind}/*/")
+    shared = {folder.name for folder in folders} - demo
+    assert {"common", "generic", "history"} <= shared
+    for name in shared:
+        with pytest.raises(UsageError, match=f'"{name}" is one of Tidemark\'s own'):
+            named_domain(name, None)
 
 
 def test_source_that_goes_away_meanwhile_is_no_reason_to_leave_a_table_out(

@@ -7,14 +7,13 @@ import sys
 from dataclasses import astuple
 from pathlib import Path
 
+from commands.scaffold.work import KEPT
 from common.settings import DBT_PROJECT, PROJECT, Address
 from extract.declarations import declared_tables
 from warehouse.build import dbt_environment
 
 OF_MODELS = "model or mirrored or folder or published or snapshot or project_rules"
 """The tests of the layout that look at models and their YAML, and all of the rules."""
-SHARED_FOLDERS = {"common", "control", "operations", "generic"}
-"""The folders of a layer that are no domain."""
 DEMO = "sales"
 """The domain that tests of the whole need; DEMO_DOMAINS leaves out the others."""
 
@@ -105,7 +104,7 @@ def copy_of_project(folder: Path) -> Path:
 
 def foreign_domains() -> set[Path]:
     """The folders of the dbt project that belong to a domain which is not of the demo."""
-    shipped = {table.domain for table in declared_tables() if table.demo} | SHARED_FOLDERS
+    shipped = {table.domain for table in declared_tables() if table.demo} | KEPT
     layers = [DBT_PROJECT / name for name in ("snapshots", "seeds", "tests")]
     layers += (DBT_PROJECT / "models").iterdir()
     folders = {
