@@ -24,8 +24,10 @@ NAMES_TOLD = 10
 KEPT = {
     *("common", "control", "mrr", "operations", "generic", "context", "history", "hooks"),
     *("increments", "materializations", "overrides", "routines", "tests"),
+    *("logs", "target"),
 }
-"""Folders of Tidemark's own in `models/`, `tests/` and `macros/`, where domains have theirs too."""
+"""Folders of Tidemark's own in `models/`, `tests/` and `macros/`, where domains have theirs too;
+and folders that dbt writes, which git ignores."""
 
 
 @dataclass(frozen=True)
