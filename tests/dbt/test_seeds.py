@@ -1,5 +1,7 @@
 """Seeds: what a change of the file changes, and what it leaves alone."""
 
+import csv
+
 import pytest
 
 from tests.support.dbt_warehouse import Warehouse
@@ -72,6 +74,29 @@ def test_seed_holds_what_its_file_says(warehouse: Warehouse, sized: Project) -> 
     sized.edit(SIZES, "1,5,small,it's\n", "")
     sized.dbt("seed", "--select", "stg_seed_test_sizes")
     assert warehouse.query(rows) == []
+
+
+TEXTS = ["two\n  lines\nand a third", "  007 ", "a,\"b\"", "\\n $$ %s {{ x }} --", "Ä 😀\t'", None]
+
+
+def test_text_in_a_seed_is_kept_to_the_character(warehouse: Warehouse, sized: Project) -> None:
+    with (sized.folder / SIZES).open("w", encoding="utf-8", newline="") as file:
+        lines = [[number, number, "size", text] for number, text in enumerate(TEXTS)]
+        csv.writer(file).writerows([["least", "most", "size_name", "note"], *lines])
+    sized.dbt("seed", "--select", "stg_seed_test_sizes")
+    assert [text for (text,) in warehouse.query(f"select note from {SEED} order by least")] == TEXTS
+
+
+@pytest.mark.parametrize(("config", "name"), [("", "Rank"), ("quote_columns: false, ", "rank")])
+def test_names_of_columns_are_quoted_unless_the_seed_says_otherwise(
+    warehouse: Warehouse, sized: Project, config: str, name: str
+) -> None:
+    sized.edit("seeds/test/_test__seeds.yml", "{column_types", f"{{{config}column_types")
+    sized.edit(SIZES, "note\n", "note,Rank\n")
+    sized.edit(SIZES, "it's\n", "it's,1\n")
+    sized.edit(SIZES, "large,\n", "large,,2\n")
+    sized.dbt("seed", "--select", "stg_seed_test_sizes")
+    assert warehouse.query(f'select "{name}" from {SEED} order by 1') == [(1,), (2,)]
 
 
 def test_seed_with_other_columns_keeps_its_place_under_its_readers(

@@ -12,7 +12,9 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {%- do build_whole(
-        target_relation, built, select_of_rows(rows, config.get('column_types', default={}))
+        target_relation,
+        built,
+        select_of_rows(rows, config.get('column_types', default={}), config.get('quote_columns'))
     ) -%}
     {%- set response = load_result('main').response -%}
     {%- if response.code != 'CHANGED' or response.rows_affected > 0 -%}

@@ -1,11 +1,15 @@
-{#- A value is text that PostgreSQL casts, as it does with a CSV file; an empty field is NULL. -#}
-{% macro select_of_rows(rows, column_types) -%}
+{#- A value is text that PostgreSQL casts, as it does with a CSV file. dbt reads an empty field, and
+    the word null, as NULL. -#}
+{% macro select_of_rows(rows, column_types, quote_columns=none) -%}
+    {%- set names = [] -%}
     {%- set columns = [] -%}
     {%- for name in rows.column_names -%}
+        {%- set quoted = adapter.quote_seed_column(name, quote_columns) -%}
+        {%- do names.append(quoted) -%}
         {%- do columns.append(
-            'row_values.' ~ adapter.quote(name) ~ '::'
+            'row_values.' ~ quoted ~ '::'
             ~ (column_types.get(name) or adapter.convert_type(rows, loop.index0))
-            ~ ' as ' ~ adapter.quote(name)
+            ~ ' as ' ~ quoted
         ) -%}
     {%- endfor -%}
     {%- set lines = [] -%}
@@ -26,8 +30,8 @@
         {{ columns | join(',\n') | indent(8) }}
     from (
         values
-        {{ lines | join(',\n') | indent(8) }}
-    ) as row_values ({% for name in rows.column_names %}{{ adapter.quote(name) }}
-        {{- ', ' if not loop.last }}{% endfor %})
+        {# a line break in a value is part of it, so that nothing is indented -#}
+        {{ lines | join(',\n') }}
+    ) as row_values ({{ names | join(', ') }})
     {{- '\n    limit 0' if not rows.rows }}
 {%- endmacro %}
