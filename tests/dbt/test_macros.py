@@ -304,10 +304,11 @@ def partitioned_node(**changes: Any) -> dict[str, Any]:
     }
     columns = {
         "Sold_At": SimpleNamespace(name="Sold_At", data_type="date", quote=False),
-        "It's": SimpleNamespace(name="It's", data_type="date", quote=True),
+        "It's": SimpleNamespace(name="It's", data_type="DATE", quote=True),
         "qty": SimpleNamespace(name="qty", data_type="bigint", quote=False),
     }
-    return {"name": "dwh_fact_days", "columns": columns, "config": config | changes}
+    names = {"name": "dwh_fact_days", "alias": "dwh_fact_days"}
+    return {**names, "columns": columns, "config": config | changes}
 
 
 def test_partitions_are_by_a_date_of_the_contract(macros: Macros) -> None:
@@ -340,8 +341,8 @@ def test_wrong_partition_by_is_refused(macros: Macros, changes: dict[str, Any], 
 
 def test_name_without_room_for_partitions_is_refused(macros: Macros) -> None:
     node = partitioned_node()
-    assert macros.partitioning(node | {"name": "x" * 44})
+    assert macros.partitioning(node | {"alias": "x" * 44})
     with pytest.raises(
         CompilationError, match=r"its name has 45 characters, and .* for 44\n *HINT: "
     ):
-        macros.partitioning(node | {"name": "x" * 45})
+        macros.partitioning(node | {"alias": "x" * 45})

@@ -1,6 +1,7 @@
 """Models with `partition_by`: what their builds create, change and leave alone."""
 
 import pytest
+from psycopg2.errors import QueryCanceled
 
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project, Reader
@@ -11,6 +12,7 @@ SQL = f"models/dwh/test/{MODEL}.sql"
 YAML = "models/dwh/test/_dwh_test__models.yml"
 PARTITION = " partition_by={'column': 'sold_date', 'granularity': 'month'},"
 BUILD = ("run", "--select", MODEL)
+FULL = (*BUILD, "--full-refresh")
 PARTITIONS = (
     "select partition.relname::text from pg_inherits"
     " inner join pg_class as partition on inhrelid = partition.oid"
@@ -60,6 +62,20 @@ def names(warehouse: Warehouse) -> list[str]:
 
 def move(warehouse: Warehouse, sale: int, day: str) -> None:
     warehouse.update("mrr_fact_sales", sale, created_at=f"{day} 12:00Z")
+
+
+def change_type(project: Project) -> None:
+    """Of a column, so that a full refresh replaces the table."""
+    project.edit(SQL, "sale_quantity from", "sale_quantity::integer as sale_quantity from")
+    project.edit(YAML, "sale_quantity, data_type: bigint", "sale_quantity, data_type: integer")
+
+
+def refused(project: Project, detached: str, *builds: tuple[str, ...]) -> None:
+    """Each of the builds is, since there are rows for the partition."""
+    for build in builds:
+        said = project.refused(*build)
+        assert f"{TABLE} is left as it was: {detached} is detached, and there are rows" in said
+        assert "HINT:  Leave these rows out of the model, or attach the partition again." in said
 
 
 def test_rows_are_in_the_partitions_of_their_months(
@@ -134,7 +150,7 @@ def test_full_refresh_writes_only_rows_that_differ_and_keeps_what_others_made(
     assert len({place for _, _, place, _ in places}) < len(places)
     warehouse.query(f"delete from {TABLE} where sale_id = 7")
     warehouse.query(f"update {TABLE} set sale_quantity = 0 where sale_id = 8")
-    partitioned.dbt(*BUILD, "--full-refresh")
+    partitioned.dbt(*FULL)
     assert warehouse.query(facts) == before
     after = warehouse.query(PLACES)
     changed = {old[0] for old, new in zip(places, after, strict=True) if old != new}
@@ -150,7 +166,7 @@ def test_increment_equals_a_full_refresh(warehouse: Warehouse, partitioned: Proj
     warehouse.update("mrr_fact_sales", 6, qty=11)
     partitioned.dbt(*BUILD)
     found = warehouse.query(rows)
-    partitioned.dbt(*BUILD, "--full-refresh")
+    partitioned.dbt(*FULL)
     assert warehouse.query(rows) == found
     partitioned.edit(SQL, " materialized='incremental', ".strip(), "materialized='table',")
     partitioned.dbt(*BUILD)
@@ -166,7 +182,7 @@ def test_increment_reads_its_rows_by_index_in_each_partition(
         " from generate_series(1000, 40000) as id"
     )
     warehouse.query("vacuum analyze mrr.mrr_fact_sales")
-    partitioned.dbt(*BUILD, "--full-refresh")
+    partitioned.dbt(*FULL)
     counted = (
         "select sum(seq_tup_read), sum(n_tup_ins + n_tup_upd + n_tup_del) from pg_stat_user_tables"
         f" where relname like '{MODEL}%'"
@@ -193,7 +209,7 @@ def test_other_granularity_is_refused_until_a_full_refresh(
     assert f"{TABLE} is left as it was: it is not partitioned as `partition_by` says" in said
     assert "HINT: Build it with --full-refresh." in said
     assert names(warehouse) == SAMPLE
-    partitioned.dbt(*BUILD, "--full-refresh")
+    partitioned.dbt(*FULL)
     wanted = {"day": [f"{name}_15" for name in SAMPLE], "year": [f"{MODEL}__2026"]}
     assert names(warehouse) == wanted[granularity]
     assert warehouse.query(f"select * from {TABLE} order by 1") == before
@@ -213,21 +229,82 @@ def test_model_is_switched_to_partitions_and_back_by_a_full_refresh(
         partitioned.edit(SQL, old, new)
         said = partitioned.refused(*BUILD)
         assert "it is not partitioned as `partition_by` says" in said
-        partitioned.dbt(*BUILD, "--full-refresh")
+        partitioned.dbt(*FULL)
         assert warehouse.query(kind) == [(state, True, 3)]
         assert warehouse.value(f"select count(*) from {TABLE}") == 30
         partitioned.dbt(*BUILD)
     assert names(warehouse) == SAMPLE
 
 
+def test_plain_model_is_partitioned_with_another_key(
+    warehouse: Warehouse, partitioned: Project
+) -> None:
+    partitioned.edit(SQL, PARTITION, "")
+    partitioned.edit(SQL, "['sale_id', 'sold_date']", "'sale_id'")
+    partitioned.edit(YAML, "[sale_id, sold_date]", "[sale_id]")
+    partitioned.dbt(*FULL)
+    unique = (
+        "select pg_get_indexdef(indexrelid) from pg_index"
+        f" where indrelid = '{TABLE}'::regclass and indisunique"
+    )
+    ((definition,),) = warehouse.query(unique)
+    assert definition.endswith("(sale_id)")
+    warehouse.query(f"create unique index of_others on {TABLE} (sale_id, sale_quantity)")
+    new = f"unique_key=['sale_id', 'sold_date'],{PARTITION}"
+    partitioned.edit(SQL, "unique_key='sale_id',", new)
+    partitioned.edit(YAML, "[sale_id]", "[sale_id, sold_date]")
+    said = partitioned.refused(*FULL)
+    assert f"{TABLE} is left as it was: its index dwh.of_others cannot be created again: " in said
+    assert "HINT:  Drop this index, and build again." in said
+    warehouse.query("drop index dwh.of_others")
+    partitioned.dbt(*FULL)
+    ((definition,),) = warehouse.query(unique)
+    assert definition.endswith("(sale_id, sold_date)")
+    assert names(warehouse) == SAMPLE
+
+
+def test_full_refresh_partitions_by_another_column(
+    warehouse: Warehouse, partitioned: Project
+) -> None:
+    partitioned.edit(SQL, "sale_quantity from", "sale_quantity, date '2025-05-05' as day from")
+    partitioned.edit(SQL, "'column': 'sold_date'", "'column': 'day'")
+    partitioned.edit(SQL, "'sale_id', 'sold_date'", "'sale_id', 'day'")
+    partitioned.edit(YAML, "[sale_id, sold_date]", "[sale_id, day]")
+    file = partitioned.folder / YAML
+    file.write_text(file.read_text() + "      - {name: day, data_type: date}\n")
+    partitioned.dbt(*FULL)
+    assert names(warehouse) == [f"{MODEL}__2025_05"]
+
+
+def test_replaced_table_keeps_what_others_gave_to_its_partitions(
+    warehouse: Warehouse, partitioned: Project, analyst: str
+) -> None:
+    warehouse.query(f"alter table dwh.{SAMPLE[0]} set (autovacuum_vacuum_scale_factor = 0.01)")
+    warehouse.query(f"comment on table dwh.{SAMPLE[1]} is 'kept'")
+    warehouse.query(f"revoke select on dwh.{SAMPLE[2]} from {analyst}")
+    kept = (
+        "select relname::text, relacl::text, reloptions, obj_description(oid) from pg_class"
+        f" where relname = any(array{SAMPLE}) order by 1"
+    )
+    before = warehouse.query(kept)
+    assert [f"{analyst}=r" in grants for _, grants, _, _ in before] == [True, True, False]
+    change_type(partitioned)
+    partitioned.dbt(*FULL)
+    after = warehouse.query(kept)
+    assert after[:2] == before[:2]
+    assert f"{analyst}=r" not in (after[2][1] or "")
+
+
 def test_partition_of_others_is_used_as_it_is(warehouse: Warehouse, partitioned: Project) -> None:
     warehouse.query(
-        f"create table dwh.old partition of {TABLE} for values from (minvalue) to ('2026-01-01')"
+        f"create table dwh.old__2025 partition of {TABLE}"
+        " for values from (minvalue) to ('2026-01-01')"
     )
     move(warehouse, 3, "1999-01-01")
-    partitioned.dbt(*BUILD)
-    assert names(warehouse) == [*SAMPLE, "old"]
-    assert warehouse.query("select sale_id from dwh.old") == [(3,)]
+    for build in (BUILD, FULL):
+        partitioned.dbt(*build)
+        assert names(warehouse) == [*SAMPLE, "old__2025"]
+    assert warehouse.query("select sale_id from dwh.old__2025") == [(3,)]
 
 
 def test_rows_of_a_detached_partition_do_not_come_back_by_themselves(
@@ -238,20 +315,51 @@ def test_rows_of_a_detached_partition_do_not_come_back_by_themselves(
     warehouse.update("mrr_fact_sales", 1, qty=7)
     partitioned.dbt(*BUILD)
     move(warehouse, 1, "2026-01-20")
-    for build in (BUILD, (*BUILD, "--full-refresh")):
-        said = partitioned.refused(*build)
-        assert f"{TABLE} is left as it was: {detached} is detached, and there are rows" in said
-        assert "HINT:  Leave these rows out of the model, or attach the partition again." in said
+    refused(partitioned, detached, BUILD, FULL)
     partitioned.edit(SQL, "{{ is_unread() }}", "{{ is_unread() }} and created_at >= '2026-02-01'")
-    for build in (BUILD, (*BUILD, "--full-refresh")):
+    for build in (BUILD, FULL):
         partitioned.dbt(*build)
         assert names(warehouse) == SAMPLE[1:]
     assert warehouse.value(f"select count(*) from {TABLE}") == 19
     assert warehouse.value(f"select count(*) from {detached}") == 10
 
 
+def test_table_is_not_replaced_while_there_are_rows_for_a_detached_partition(
+    warehouse: Warehouse, partitioned: Project
+) -> None:
+    detached = f"dwh.{SAMPLE[0]}"
+    warehouse.query(f"alter table {TABLE} detach partition {detached}")
+    change_type(partitioned)
+    refused(partitioned, detached, FULL)
+    assert names(warehouse) == SAMPLE[1:]
+
+
+def test_partition_whose_detaching_was_interrupted_counts_as_detached(
+    warehouse: Warehouse, partitioned: Project
+) -> None:
+    detached = f"dwh.{SAMPLE[0]}"
+    with Reader(warehouse.address, f"select * from {TABLE}"):
+        warehouse.query("set statement_timeout = '300ms'")
+        with pytest.raises(QueryCanceled):
+            warehouse.query(f"alter table {TABLE} detach partition {detached} concurrently")
+        warehouse.query("reset statement_timeout")
+    move(warehouse, 4, "2026-01-20")
+    refused(partitioned, detached, BUILD, FULL)
+
+
+def test_row_without_a_day_of_the_calendar_has_no_partition(
+    warehouse: Warehouse, partitioned: Project
+) -> None:
+    for day in (None, "infinity"):
+        warehouse.update("mrr_fact_sales", 3, created_at=day)
+        said = partitioned.refused(*BUILD)
+        assert f'no partition of relation "{MODEL}" found for row' in said
+        assert f"(sold_date) = ({day or 'null'})" in said
+    assert names(warehouse) == SAMPLE
+
+
 def test_key_without_the_date_is_refused(warehouse: Warehouse, partitioned: Project) -> None:
     partitioned.edit(YAML, "[sale_id, sold_date]", "[sale_id]")
-    said = partitioned.refused(*BUILD, "--full-refresh")
+    said = partitioned.refused(*FULL)
     assert "unique constraint on partitioned table must include all partitioning columns" in said
     assert names(warehouse) == SAMPLE

@@ -76,7 +76,7 @@ def test_seed_holds_what_its_file_says(warehouse: Warehouse, sized: Project) -> 
     assert warehouse.query(rows) == []
 
 
-TEXTS = ["two\n  lines\nand a third", "  007 ", "a,\"b\"", "\\n $$ %s {{ x }} --", "Ä 😀\t'", None]
+TEXTS = ["two\n  lines\nand a third", "  007 ", 'a,"b"', "\\n $$ %s {{ x }} --", "Ä 😀\t'", None]
 
 
 def test_text_in_a_seed_is_kept_to_the_character(warehouse: Warehouse, sized: Project) -> None:

@@ -17,7 +17,7 @@
         ) }}
     {%- endif -%}
     {%- set column = node.columns.get(wanted.column) -%}
-    {%- if not column or column.data_type != 'date' or not node.config.contract.enforced -%}
+    {%- if not column or (column.data_type or '') | lower != 'date' or not node.config.contract.enforced -%}
         {{ exceptions.raise_compiler_error(
             node.name ~ ": `partition_by` names " ~ wanted.column
             ~ ", which is no date of an enforced contract"
@@ -25,9 +25,9 @@
         ) }}
     {%- endif -%}
     {%- set most = 63 - ('__parts' ~ digits[wanted.granularity]) | length -%}
-    {%- if node.name | length > most -%}
+    {%- if node.alias | length > most -%}
         {{ exceptions.raise_compiler_error(
-            node.name ~ ": its name has " ~ node.name | length ~ " characters, and partitions by "
+            node.alias ~ ": its name has " ~ node.alias | length ~ " characters, and partitions by "
             ~ wanted.granularity ~ " leave room for " ~ most
             ~ "\nHINT: Give the model a shorter name; PostgreSQL truncates names to 63 bytes."
         ) }}

@@ -9,10 +9,14 @@ declare
 begin
     for v_index in
         select
+            known.indexrelid::regclass as name,
             known.indisunique as is_unique,
             substring(pg_get_indexdef(known.indexrelid) from ' USING .*') as definition
         from pg_index as known
-        where known.indrelid = p_from
+        where
+            known.indrelid = p_from
+            -- constraints are those of the contract
+            and not exists (select from pg_constraint where conindid = known.indexrelid)
     loop
         continue when exists (
             select
@@ -31,6 +35,14 @@ begin
         exception
             when undefined_column then
                 null;
+            when feature_not_supported then
+                raise exception using
+                    errcode = 'feature_not_supported',
+                    message = format(
+                        '%s is left as it was: its index %s cannot be created again: %s',
+                        p_from, v_index.name, sqlerrm
+                    ),
+                    hint = 'Drop this index, and build again.';
         end;
     end loop;
 end

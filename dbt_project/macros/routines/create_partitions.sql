@@ -24,12 +24,12 @@ begin
     select string_agg(pg_get_partition_constraintdef(inhrelid), ' or ')
     into v_known
     from pg_inherits
-    where inhparent = p_table;
+    where inhparent = p_table and not inhdetachpending;
 
     for v_start in execute format(
         'select distinct date_trunc(%1$L, %2$I)::date
         from (select distinct %2$I from %3$s) as found
-        where %2$I is not null and (%4$s) is not true
+        where isfinite(%2$I) and (%4$s) is not true
         order by 1',
         p_granularity, p_column, p_rows, coalesce(v_known, 'false')
     ) loop
@@ -41,15 +41,7 @@ begin
                 else '"__"YYYY_MM_DD'
             end
         );
-        if to_regclass(format('%I.%I', v_schema, v_partition)) is not null then
-            raise exception using
-                errcode = 'duplicate_table',
-                message = format(
-                    '%s is left as it was: %I.%I is detached, and there are rows for it',
-                    p_table, v_schema, v_partition
-                ),
-                hint = 'Leave these rows out of the model, or attach the partition again.';
-        end if;
+        perform mrr_state.refuse_detached(p_table::text, format('%I.%I', v_schema, v_partition));
         -- PARTITION OF would keep readers waiting; ATTACH keeps from others what changes the table
         perform mrr_state.lock_relation(p_table, 'share update exclusive');
         execute format(

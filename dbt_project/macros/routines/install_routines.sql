@@ -17,6 +17,7 @@
             {{ apply_differences() }}
             {{ copy_indexes() }}
             {{ is_partitioned_by() }}
+            {{ refuse_detached() }}
             {{ create_partitions() }}
             {{ restore_properties() }}
             {{ describe_relation() }}

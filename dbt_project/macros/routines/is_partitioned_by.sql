@@ -14,11 +14,16 @@ as $body$
             select from pg_inherits
             inner join pg_class as partition
                 on pg_inherits.inhrelid = partition.oid
-            -- only those that were created for a period are named for one
-            cross join lateral substring(partition.relname from '__(\d{4}(_\d\d){0,2})$')
-                as named (period)
+            inner join pg_class as relation
+                on pg_inherits.inhparent = relation.oid
+            -- those that a build created have the name of the table and of their period
+            cross join lateral substring(
+                substr(partition.relname, length(relation.relname) + 1)
+                from '^__(\d{4}(_\d\d){0,2})$'
+            ) as named (period)
             where
                 pg_inherits.inhparent = p_relation
+                and starts_with(partition.relname, relation.relname)
                 and length(named.period) <> length(
                     case p_granularity
                         when 'year' then 'YYYY'

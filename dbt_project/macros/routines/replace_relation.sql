@@ -13,6 +13,7 @@ declare
         union
         select inhrelid from pg_inherits where inhparent = p_target
     );
+    v_schema text;
     v_name name;
     v_part name;
     v_attached text[];
@@ -75,7 +76,15 @@ begin
     loop
         perform mrr_state.lock_relation(v_relation, 'access exclusive');
         perform mrr_state.remember_properties(v_relation);
-        select relname into v_name from pg_class where oid = v_relation;
+        perform mrr_state.remember_properties(inhrelid)
+        from pg_inherits
+        where inhparent = v_relation;
+        select
+            relnamespace::regnamespace,
+            relname
+        into v_schema, v_name
+        from pg_class
+        where oid = v_relation;
         execute format('drop %s %s', v_kind, v_relation);
     end loop;
 
@@ -91,7 +100,9 @@ begin
             on pg_inherits.inhparent = built.oid
         where built.oid = p_built
     loop
+        perform mrr_state.refuse_detached(v_target, format('%s.%I', v_schema, v_part));
         execute format('alter table %s rename to %I', v_relation, v_part);
+        perform mrr_state.restore_properties(v_relation);
     end loop;
     execute format('alter table %s rename to %I', p_built, v_name);
     perform mrr_state.restore_properties(p_built);
