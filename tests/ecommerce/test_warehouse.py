@@ -207,6 +207,20 @@ def test_new_rate_holds_from_its_day_and_the_increments_equal_a_full_build(
     assert contents(query) == incremental
 
 
+def test_order_without_a_rate_is_told_and_holds_up_nothing(
+    source: OperationalDatabase, query: Query, shop_lived: CommandLine
+) -> None:
+    ((order,),) = query("select min(order_id) from dwh.dwh_fact_ecommerce_order_items")
+    source.execute("update orders set currency = 'JPY' where order_id = %s", (order,))
+    done = shop_lived.run()
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "assert_every_order_has_a_rate: fail: Got 1 result" in done.stdout + done.stderr
+    assert query(
+        "select distinct currency, item_amount_eur from dwh.dwh_fact_ecommerce_order_items"
+        f" where order_id = {order}"
+    ) == [("JPY", None)]
+
+
 def contents(query: Query) -> dict[str, list[tuple]]:
     """All rows of the tables that are built by increments."""
     return {table: query(f"select t::text from dwh.{table} as t order by 1") for table in BUILT}
