@@ -31,8 +31,9 @@ differences as (
 )
 
 select * from differences
-where ({{ change.key | join(', ') }}) not in (
+-- also a row without a key, for which NOT IN is not true
+where (({{ change.key | join(', ') }}) in (
     {{ unread_keys(history, change.table) | indent(4) }}
-)
+)) is not true
 {%- endif -%}
 {% endtest %}

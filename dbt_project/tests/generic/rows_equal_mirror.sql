@@ -42,8 +42,9 @@ differences as (
 )
 
 select * from differences
-where ({{ key | join(', ') }}) not in (
+-- also a row without a key, for which NOT IN is not true
+where (({{ key | join(', ') }}) in (
     {{ unread_keys(node, mirror.identifier) | indent(4) }}
-)
+)) is not true
 {%- endif -%}
 {% endtest %}
