@@ -106,6 +106,13 @@ def test_snapshot_is_named_for_its_domain() -> None:
             check_name(snapshot["name"], "snapshots", folder.name)
 
 
+def test_snapshot_is_a_block_in_sql() -> None:
+    """One in YAML alone makes dbt fail when it parses only what has changed."""
+    for folder in sorted((DBT_PROJECT / "snapshots").iterdir()):
+        described = {snapshot["name"] for snapshot in described_in(folder, "snapshots")}
+        assert described == {path.stem for path in folder.glob("*.sql")}, relative(folder)
+
+
 def test_seed_is_named_for_its_domain() -> None:
     for path in sorted((DBT_PROJECT / "seeds").rglob("*.csv")):
         check_name(path.stem, "seeds", path.parent.name)

@@ -207,7 +207,8 @@ def _serve(pipe: Connection) -> None:
         pipe.send(f"cannot be loaded ({error}); `make .venv` installs it")
         return
 
-    parsed = dbtRunner().invoke([*QUIETLY, "parse"])
+    # the build writes the manifest
+    parsed = dbtRunner().invoke([*QUIETLY, "--no-write-json", "parse"])
     manifest, arguments = parsed.result, order.get()
     if not isinstance(manifest, Manifest):
         pipe.send(_first_lines(parsed.exception))

@@ -131,10 +131,19 @@ from lines
 left join periods
     on lines.sku = periods.sku and periods.period_end = 'infinity'
 """,
+    "snapshots/shop/dwh_history_articles.sql": """
+{% snapshot dwh_history_articles %}
+select * from {{ source('shop', 'mrr_dim_articles') }}
+{% endsnapshot %}
+""",
+    "snapshots/shop/dwh_history_order_lines.sql": """
+{% snapshot dwh_history_order_lines %}
+select * from {{ source('shop', 'mrr_fact_order_lines') }}
+{% endsnapshot %}
+""",
     "snapshots/shop/_shop__snapshots.yml": """
 snapshots:
   - name: dwh_history_articles
-    relation: source('shop', 'mrr_dim_articles')
     config:
       unique_key: sku
       meta: {changes: [{table: mrr_dim_articles, key: [sku]}]}
@@ -144,7 +153,6 @@ snapshots:
       - periods_do_not_overlap:
           arguments: {key: sku, valid_from: dbt_valid_from, valid_to: dbt_valid_to}
   - name: dwh_history_order_lines
-    relation: source('shop', 'mrr_fact_order_lines')
     config:
       unique_key: ['"orderId"', '"Position"']
       meta: {changes: [{table: mrr_fact_order_lines, key: ['"orderId"', '"Position"']}]}

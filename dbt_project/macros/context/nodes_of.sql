@@ -4,8 +4,9 @@
 
 {% macro _nodes_of(relation, collections) -%}
     {%- set found = [] -%}
+    {%- set name = relation | string -%}
     {%- for nodes in collections -%}
-        {%- for node in nodes.values() if node.relation_name == relation | string -%}
+        {%- for node in nodes.values() if node.relation_name == name -%}
             {%- do found.append(node) -%}
         {%- endfor -%}
     {%- endfor -%}

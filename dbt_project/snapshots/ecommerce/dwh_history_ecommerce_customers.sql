@@ -1,0 +1,5 @@
+{% snapshot dwh_history_ecommerce_customers %}
+
+select * from {{ ref('stg_dim_ecommerce_customers') }}
+
+{% endsnapshot %}

@@ -1,0 +1,5 @@
+{% snapshot dwh_history_customers %}
+
+select * from {{ ref('stg_dim_customers') }}
+
+{% endsnapshot %}

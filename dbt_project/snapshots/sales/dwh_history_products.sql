@@ -1,0 +1,5 @@
+{% snapshot dwh_history_products %}
+
+select * from {{ ref('stg_dim_products') }}
+
+{% endsnapshot %}
