@@ -9,9 +9,10 @@ PYTHON ?= python3
 run: .venv
 	.venv/bin/python run.py
 
-# two processes, each with servers of its own; a file's tests stay together
+# two processes, each with servers of its own; a file's tests stay together, in the order of
+# tests/conftest.py
 test: lint
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	.venv/bin/python run.py
 	eval "$$(.venv/bin/python run.py env)" \
 		&& dbt build && dbt test && dbt docs generate

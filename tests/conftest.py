@@ -22,6 +22,11 @@ from tests.support.servers import (
 from warehouse.connection import connect
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those of extract last: their files are short, so that no process waits long for the other."""
+    items.sort(key=lambda item: "extract" in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[embedded.Servers]:
     """A PostgreSQL and the server to mirror, with the sample databases."""
