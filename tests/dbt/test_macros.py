@@ -59,7 +59,7 @@ def macros() -> Macros:
         "increments/unread_keys",
         "materializations/declared_types",
         "materializations/partitioning",
-        "materializations/put_in_place",
+        "materializations/views_of_build",
         "materializations/text_array",
         "overrides/persist_docs",
         "tests/get_where_subquery",
@@ -161,7 +161,7 @@ def test_view_among_what_is_built_is_told_by_its_relation() -> None:
         "a": {"relation_name": "stg.a", "config": {"materialized": "view"}},
         "b": {"relation_name": "dwh.b", "config": {"materialized": "table"}},
     }
-    made = Macros(["materializations/put_in_place"], node_of=nodes.get)
+    made = Macros(["materializations/views_of_build"], node_of=nodes.get)
     assert made._views_among(["a", "b", "gone"]) == ["stg.a"]
 
 

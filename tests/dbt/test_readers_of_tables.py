@@ -105,6 +105,29 @@ def test_column_that_goes_from_a_table_is_dropped_where_no_view_uses_it(
     assert warehouse.value(f"select count(*) from {table} where twice is null") == 0
 
 
+def test_column_that_goes_from_a_table_goes_from_the_view_that_is_built_with_it(
+    project: Project, warehouse: Warehouse, table: str
+) -> None:
+    def write(column: str) -> None:
+        write_table(project, f"country as {column}")
+        view = f"select id, {column} from {{{{ ref('stg_test_table') }}}}"
+        project.write("stg", "stg_test_view", view)
+
+    write("land")
+    build(project, "--select", "stg_test_table+")
+    warehouse.query("grant select on stg.stg_test_view to analyst")
+    write("nation")
+    build(project, "--select", "stg_test_table+")
+    assert warehouse.query("select nation from stg.stg_test_view where id = 1") == [("USA",)]
+    assert ("analyst", "SELECT", False) in grants_on(warehouse, "stg.stg_test_view")
+    warehouse.query("create view reports.nations as select nation from stg.stg_test_view")
+    write("region")
+    said = project.refused("run", "--select", "stg_test_table+")
+    assert "stg.stg_test_table is left as it was: cannot drop view stg.stg_test_view" in said
+    assert "because other objects depend on it: view reports.nations" in said
+    assert warehouse.value("select count(nation) from stg.stg_test_view") > 0
+
+
 def test_table_whose_types_change_is_replaced_where_nothing_rests_on_it(
     project: Project, warehouse: Warehouse, table: str
 ) -> None:

@@ -1,17 +1,6 @@
 {% macro put_in_place(relation, built) -%}
-    {%- set own = text_array(_views_among(selected_resources)) -%}
     {%- do run_query(
-        "select mrr_state.replace_relation('" ~ relation ~ "', '" ~ built ~ "', " ~ own ~ ')'
+        "select mrr_state.replace_relation('" ~ relation ~ "', '" ~ built ~ "', "
+        ~ views_of_build() ~ ')'
     ) -%}
-{%- endmacro %}
-
-{% macro _views_among(unique_ids) -%}
-    {%- set views = [] -%}
-    {%- for unique_id in unique_ids -%}
-        {%- set node = node_of(unique_id) -%}
-        {%- if node and node.config.materialized == 'view' -%}
-            {%- do views.append(node.relation_name) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(views) }}
 {%- endmacro %}

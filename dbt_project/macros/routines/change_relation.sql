@@ -1,5 +1,7 @@
 {% macro change_relation() %}
-create or replace function mrr_state.change_relation(p_relation regclass, p_statements text[])
+create or replace function mrr_state.change_relation(
+    p_relation regclass, p_statements text[], p_own text[]
+)
     returns void
     language plpgsql
     set search_path = pg_catalog
@@ -10,7 +12,13 @@ declare
 begin
     perform mrr_state.lock_relation(p_relation, 'access exclusive');
     foreach v_statement in array p_statements loop
-        execute v_statement;
+        begin
+            execute v_statement;
+        exception
+            when dependent_objects_still_exist or feature_not_supported then
+                perform mrr_state.drop_views(p_relation, p_own);
+                execute v_statement;
+        end;
     end loop;
 exception
     when dependent_objects_still_exist or feature_not_supported then
@@ -25,6 +33,7 @@ end
 $body$;
 
 comment on function mrr_state.change_relation is
-    'Changes a table or view in place. Raises an error that names the sessions that use it, or the'
-    ' objects that depend on what would be dropped.';
+    'Changes a table or view in place. Views above it that the same build creates again are dropped'
+    ' if they keep it from being changed. Raises an error that names the sessions that use it, or'
+    ' the other objects that depend on what would be dropped.';
 {% endmacro %}

@@ -10,6 +10,7 @@
             {{ begin_build() }}
             {{ start_reading() }}
             {{ refuse_change() }}
+            {{ drop_views() }}
             {{ change_relation() }}
             {{ view_state() }}
             {{ keeps_contract() }}

@@ -47,46 +47,17 @@ begin
         perform mrr_state.refuse_change(v_target, 'replacing it would drop', v_attached);
     end if;
 
-    -- drop it and the views above it that the same build creates again, the topmost first
-    for v_relation, v_kind in
-        with recursive above as (
-            select
-                p_target::oid as relation,
-                0 as height
-            union
-            select
-                pg_rewrite.ev_class,
-                above.height + 1
-            from above
-            inner join pg_depend
-                on above.relation = pg_depend.refobjid
-                and pg_depend.refclassid = 'pg_class'::regclass
-                and pg_depend.classid = 'pg_rewrite'::regclass
-            inner join pg_rewrite
-                on pg_depend.objid = pg_rewrite.oid and above.relation <> pg_rewrite.ev_class
-            where pg_rewrite.ev_class in (select to_regclass(own) from unnest(p_own) as own)
-        )
-
-        select
-            relation,
-            (pg_identify_object('pg_class'::regclass, relation, 0)).type
-        from above
-        group by relation
-        order by max(height) desc
-    loop
-        perform mrr_state.lock_relation(v_relation, 'access exclusive');
-        perform mrr_state.remember_properties(v_relation);
-        perform mrr_state.remember_properties(inhrelid)
-        from pg_inherits
-        where inhparent = v_relation;
-        select
-            relnamespace::regnamespace,
-            relname
-        into v_schema, v_name
-        from pg_class
-        where oid = v_relation;
-        execute format('drop %s %s', v_kind, v_relation);
-    end loop;
+    perform mrr_state.drop_views(p_target, p_own);
+    perform mrr_state.lock_relation(p_target, 'access exclusive');
+    perform mrr_state.remember_properties(relation) from unnest(v_parts) as relation;
+    select
+        relnamespace::regnamespace,
+        relname,
+        (pg_identify_object('pg_class'::regclass, oid, 0)).type
+    into v_schema, v_name, v_kind
+    from pg_class
+    where oid = p_target;
+    execute format('drop %s %s', v_kind, p_target);
 
     -- its partitions have names that begin with its own
     for v_relation, v_part in
