@@ -1,4 +1,7 @@
 {% macro change_relation() %}
+-- as earlier versions created it
+drop function if exists mrr_state.change_relation(regclass, text[]);
+
 create or replace function mrr_state.change_relation(
     p_relation regclass, p_statements text[], p_own text[]
 )
