@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from common.settings import LOCAL, SETTINGS
-from tests.support.command_line import CommandLine, check_told, copy_of_project
+from tests.support.command_line import DEMO, CommandLine, check_told, copy_of_project
 
 
 class Checkout:
-    """A checkout of its own, with servers of its own, in a shell without settings."""
+    """A checkout of its own, with its own servers and one domain, in a shell without settings."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = copy_of_project(folder)
@@ -25,7 +25,7 @@ class Checkout:
             (self.local / "programs").symlink_to(LOCAL / "programs")
         taken = {*SETTINGS, "TIDEMARK_EMBEDDED"}
         self.shell = {name: value for name, value in os.environ.items() if name not in taken}
-
+        self.shell["DEMO_DOMAINS"] = DEMO
         self.program = [sys.executable, str(self.folder / "run.py")]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -139,7 +139,10 @@ def test_simulate_writes_what_a_seed_says(checkout: Checkout) -> None:
     assert "Did you mean sales?" in wrong.stderr
 
 
-def test_simulate_adds_a_history_and_lets_the_shop_live_on(checkout: Checkout) -> None:
+def test_simulate_adds_a_history_and_lets_the_shop_live_on(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(checkout.shell, "DEMO_DOMAINS", "ecommerce")
     done = checkout.run("simulate", "--domain", "ecommerce", "--size", "40", "--seed", "3")
     assert done.returncode == 0, done.stderr
     assert "40 orders, " in done.stdout

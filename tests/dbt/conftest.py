@@ -13,7 +13,7 @@ import embedded
 from common.settings import PROJECT, Address
 from tests.support.command_line import DEMO, copy_of_project
 from tests.support.dbt_warehouse import Warehouse
-from tests.support.projects import HURRY, Project
+from tests.support.projects import HURRY, QUICKLY, Project
 from tests.support.servers import drop_database
 from warehouse.build import dbt_environment
 from warehouse.connection import connect
@@ -102,9 +102,39 @@ def copied_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_of_project(tmp_path_factory.mktemp("copied") / "project") / "dbt_project"
 
 
+@pytest.fixture(scope="session")
+def unedited(copied_project: Path, own_project: Path, variables: dict[str, str]) -> bytes:
+    """What dbt keeps of its parse of the copy, before any test edits it."""
+    restore(copied_project, own_project)
+    environment = Project(copied_project).environment
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in {**variables, **environment}.items():
+            patched.setenv(name, value)
+        parsed = dbtRunner().invoke([*QUICKLY, "parse"])
+    assert parsed.exception is None, parsed.exception
+    return kept_parse(copied_project).read_bytes()
+
+
 @pytest.fixture
-def project(copied_project: Path, own_project: Path, warehouse: Warehouse) -> Project:
-    """The copy as the project is, but with short waits."""
+def project(
+    copied_project: Path, own_project: Path, unedited: bytes, warehouse: Warehouse
+) -> Project:
+    """The copy as the project is, but with short waits.
+
+    What dbt keeps of its last parse is that of the project too. Otherwise it would compare what a
+    test edits with what the test before it has left, and could keep something of that.
+    """
+    restore(copied_project, own_project)
+    kept_parse(copied_project).write_bytes(unedited)
+    return Project(copied_project)
+
+
+def kept_parse(project: Path) -> Path:
+    return project / "target" / "partial_parse.msgpack"
+
+
+def restore(copied_project: Path, own_project: Path) -> None:
+    """Undo in the copy what a test has edited there."""
     kept = ("target", "logs")
     for path in copied_project.iterdir():
         if path.is_dir() and path.name not in kept:
@@ -120,7 +150,6 @@ def project(copied_project: Path, own_project: Path, warehouse: Warehouse) -> Pr
         assert old in profiles
         profiles = profiles.replace(old, new)
     (copied_project.parent / "profiles.yml").write_text(profiles, encoding="utf-8")
-    return Project(copied_project)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def test_models_of_the_page_keep_history_and_follow_changes(
         operational.execute(statement)
     done = command_line.run("scaffold", operational.name, "--domain", "sakila")
     assert done.returncode == 0, done.stderr
-    assert len(write_files_of(PAGE, command_line.folder / "dbt_project")) == 4
+    assert len(write_files_of(PAGE, command_line.folder / "dbt_project")) == 5
     first = command_line.run("--domain", "sakila")
     assert first.returncode == 0, first.stdout + first.stderr
     assert query(RENTALS) == [
