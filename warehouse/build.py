@@ -1,5 +1,6 @@
 """dbt in a process beside the run: it parses early, builds once, and reports each node."""
 
+import logging
 import os
 import re
 import signal
@@ -283,3 +284,6 @@ if __name__ == "__main__":
     from warehouse import build as imported
 
     imported._serve(Connection(int(sys.argv[1])))
+    # the run waits for the end of this process, and to free all objects would take half a second
+    logging.shutdown()
+    os._exit(0)
