@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import Any
@@ -19,6 +20,7 @@ from common.errors import TidemarkError
 from common.log import LOG_FILE
 from common.settings import DBT_PROJECT, PROJECT, Address
 from warehouse.connection import NO_CLEAR_PASSWORD
+from warehouse.parsing import KeptParse
 
 FAILED_NODE = {"error", "runtime error", "partial success"}
 NOT_BUILT = FAILED_NODE | {"skipped"}
@@ -208,12 +210,16 @@ def _serve(pipe: Connection) -> None:
         pipe.send(f"cannot be loaded ({error}); `make .venv` installs it")
         return
 
+    kept = KeptParse(Path(os.environ["DBT_PROJECT_DIR"]))
+    flags = [] if kept.is_whole() else ["--no-partial-parse"]
     # the build writes the manifest
-    parsed = dbtRunner().invoke([*QUIETLY, "--no-write-json", "parse"])
+    parsed = dbtRunner().invoke([*QUIETLY, "--no-write-json", *flags, "parse"])
     manifest, arguments = parsed.result, order.get()
     if not isinstance(manifest, Manifest):
         pipe.send(_first_lines(parsed.exception))
         return
+    if flags:
+        kept.remember()
 
     def report(event: Any) -> None:
         if event.info.name == "NodeFinished":

@@ -4,7 +4,6 @@ Each statement deletes a limited number of rows; after a long pause the next run
 If something cannot be deleted, the run prints a warning and does not fail.
 """
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -16,6 +15,7 @@ from psycopg2.extensions import connection as Connection
 
 from common.log import get_logger
 from common.settings import DBT_PROJECT
+from warehouse.parsing import target_folder
 
 log = get_logger(__name__)
 
@@ -104,7 +104,7 @@ def forget_compiled(project: Path = DBT_PROJECT) -> int:
 
     dbt writes a file for each node, and removes none.
     """
-    target = Path(os.environ.get("DBT_TARGET_PATH") or project / "target")
+    target = target_folder(project)
     oldest = time.time() - STEPS_KEPT.total_seconds()
     removed = 0
     for folder in (target / "compiled", target / "run"):

@@ -17,6 +17,7 @@ from tests.support.projects import HURRY, QUICKLY, Project
 from tests.support.servers import drop_database
 from warehouse.build import dbt_environment
 from warehouse.connection import connect
+from warehouse.parsing import PARSE_FILE
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +131,7 @@ def project(
 
 
 def kept_parse(project: Path) -> Path:
-    return project / "target" / "partial_parse.msgpack"
+    return project / "target" / PARSE_FILE
 
 
 def restore(copied_project: Path, own_project: Path) -> None:

@@ -11,6 +11,7 @@ from commands.scaffold.work import KEPT
 from common.settings import DBT_PROJECT, PROJECT, Address
 from extract.declarations import declared_tables
 from warehouse.build import dbt_environment
+from warehouse.parsing import PARSE_FILE, RECORD_FILE
 
 OF_MODELS = "model or mirrored or folder or published or snapshot or project_rules"
 """The tests of the layout that look at models and their YAML, and all of the rules."""
@@ -18,8 +19,8 @@ DEMO = "sales"
 """The domain that tests of the whole need; DEMO_DOMAINS leaves out the others."""
 
 
-parsed: dict[tuple[str, ...], bytes] = {}
-"""What dbt has parsed of the project, for copies that are parsed in the same environment."""
+parsed: dict[tuple[str, ...], dict[str, bytes]] = {}
+"""The files in which dbt keeps its parse, for copies that are parsed in the same environment."""
 
 
 class CommandLine:
@@ -40,14 +41,18 @@ class CommandLine:
         }
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        parsed_here = self.folder / "dbt_project" / "target" / "partial_parse.msgpack"
+        target = self.folder / "dbt_project" / "target"
         known = parsed.get(self._read_by_dbt)
-        if known and not parsed_here.exists():
-            parsed_here.parent.mkdir(exist_ok=True)
-            parsed_here.write_bytes(known)
+        if known and not (target / PARSE_FILE).exists():
+            target.mkdir(exist_ok=True)
+            for name, content in known.items():
+                (target / name).write_bytes(content)
         done = self._call([sys.executable, str(self.folder / "run.py"), *arguments], environment)
-        if not known and not environment and done.returncode == 0 and parsed_here.exists():
-            parsed[self._read_by_dbt] = parsed_here.read_bytes()
+        if not known and not environment and done.returncode == 0:
+            kept = [target / name for name in (PARSE_FILE, RECORD_FILE)]
+            parsed[self._read_by_dbt] = {
+                path.name: path.read_bytes() for path in kept if path.exists()
+            }
         return done
 
     @property
