@@ -1,7 +1,7 @@
 """What dbt keeps of its parse of the project, and whether that is still to be trusted.
 
-dbt parses again only the files that have changed. It does not see every change, such as a file that
-is restored with its former modification time, and builds what the file said before without a word
+dbt parses again only the files that have changed. It misses some changes, such as a file that is
+restored with its former modification time, and silently builds what the file said before
 (decision 30). So a run lets it parse every file if any has changed since a run did so, or if
 somebody's dbt has parsed a part.
 """
@@ -29,14 +29,7 @@ class KeptParse:
 
     def __init__(self, project: Path) -> None:
         self._target = target_folder(project)
-        self._files = _digest(
-            project,
-            (
-                path
-                for path in sorted(project.rglob("*"))
-                if path.is_file() and path.relative_to(project).parts[0] not in WRITTEN_BY_DBT
-            ),
-        )
+        self._files = digest_of_files(project)
 
     def is_whole(self) -> bool:
         """Whether it is a parse of all files, as they are now."""
@@ -53,6 +46,18 @@ class KeptParse:
         kept = self._target / PARSE_FILE
         found = [kept] if kept.is_file() else []
         return f"{self._files} {_digest(self._target, found)}\n".encode()
+
+
+def digest_of_files(project: Path) -> str:
+    """A digest of the names and contents of all files that dbt reads in the project."""
+    return _digest(
+        project,
+        (
+            path
+            for path in sorted(project.rglob("*"))
+            if path.is_file() and path.relative_to(project).parts[0] not in WRITTEN_BY_DBT
+        ),
+    )
 
 
 def _digest(folder: Path, paths: Iterable[Path]) -> str:

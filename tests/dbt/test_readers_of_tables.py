@@ -128,6 +128,16 @@ def test_column_that_goes_from_a_table_goes_from_the_view_that_is_built_with_it(
     assert warehouse.value("select count(nation) from stg.stg_test_view") > 0
 
 
+def test_routine_of_an_earlier_version_is_replaced(project: Project, warehouse: Warehouse) -> None:
+    warehouse.query(
+        "create function mrr_state.change_relation(regclass, text[]) returns void"
+        " language sql return null"
+    )
+    build(project, "--select", "dwh_dim_dates")
+    known = "select count(*) from pg_proc where proname = 'change_relation'"
+    assert warehouse.value(known) == 1
+
+
 def test_table_whose_types_change_is_replaced_where_nothing_rests_on_it(
     project: Project, warehouse: Warehouse, table: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The test that holds a fact against its mirror: what makes it fail, and what does not."""
+"""The tests that hold a fact against its mirror, and a history against `stg`: what they find."""
 
 import pytest
 
@@ -32,3 +32,18 @@ def test_fact_that_differs_from_its_mirror_fails_beside_changes_that_are_not_bui
     warehouse.dbt(*TEST)
     warehouse.query(DAMAGES[damage])
     warehouse.dbt(*TEST, succeeds=False)
+
+
+def test_open_row_without_a_key_fails_beside_changes_that_are_not_built(
+    warehouse: Warehouse,
+) -> None:
+    test = ("test", "--select", "test_name:open_rows_equal_relation")
+    warehouse.insert("mrr_dim_customers", id=900, name="Later", country="Spain")
+    warehouse.dbt(*test)
+    warehouse.query(
+        "create temporary table extra as select * from dwh.dwh_history_customers"
+        " where customer_id = 3;"
+        " update extra set customer_id = null;"
+        " insert into dwh.dwh_history_customers select * from extra"
+    )
+    warehouse.dbt(*test, succeeds=False)

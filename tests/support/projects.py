@@ -1,7 +1,6 @@
 """A copy of the dbt project that a test may change, and people who read what it builds."""
 
 import os
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
 from common.settings import Address
+from warehouse.parsing import digest_of_files
 
 HURRY = (("lock_timeout = '5s'", "lock_timeout = '1s'"), ("'5min'", "'2s'"))
 """In a test, what waits is given up sooner."""
@@ -19,7 +19,7 @@ QUICKLY = ("--quiet", "--no-write-json")
 READ_BY_DBT = ("DBT_", "DEMO_", "PG", "TIDEMARK_", "WAREHOUSE_")
 """How the names of the variables begin that dbt and the project read."""
 parsed: dict[str, Any] = {}
-"""What dbt has made of projects, by a digest of their files and of what it was told."""
+"""What dbt has made of projects, by their files and by what it was told."""
 WITHOUT_CONTRACT = "{{ config(contract={'enforced': false}) }}\n"
 
 
@@ -71,11 +71,7 @@ class Project:
         """The project as dbt parses it, once for equal files; None if that fails, as dbt tells."""
         given = arguments[arguments.index("--vars") :][:2] if "--vars" in arguments else ()
         read = {name: value for name, value in os.environ.items() if name.startswith(READ_BY_DBT)}
-        facts = sha256(repr((given, sorted(read.items()))).encode())
-        for path in sorted(self.folder.rglob("*")):
-            if path.is_file() and not {"target", "logs"} & set(path.relative_to(self.folder).parts):
-                facts.update(f"{path}\0".encode() + path.read_bytes() + b"\0")
-        key = facts.hexdigest()
+        key = repr((self.folder, given, sorted(read.items()), digest_of_files(self.folder)))
         if key not in parsed:
             parsed[key] = dbtRunner().invoke([*QUICKLY, "parse", *given]).result
         return parsed[key] if isinstance(parsed[key], Manifest) else None

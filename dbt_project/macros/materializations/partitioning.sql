@@ -17,7 +17,8 @@
         ) }}
     {%- endif -%}
     {%- set column = node.columns.get(wanted.column) -%}
-    {%- if not column or (column.data_type or '') | lower != 'date' or not node.config.contract.enforced -%}
+    {%- set type = (column.data_type or '') | lower if column -%}
+    {%- if type != 'date' or not node.config.contract.enforced -%}
         {{ exceptions.raise_compiler_error(
             node.name ~ ": `partition_by` names " ~ wanted.column
             ~ ", which is no date of an enforced contract"
