@@ -24,6 +24,7 @@ BULK = "tests/extract/bulk"
 MOMENT = "tests/extract/test_moment.py"
 UNICODE = "tests/extract/test_unicode.py"
 HOSTILE = "tests/extract/test_hostile_server.py"
+SEVERAL = "tests/extract/test_several_sources.py"
 FAST_SUITE = (
     READING,
     STORING,
@@ -44,11 +45,12 @@ FAST_SUITE = (
     UNICODE,
     "tests/extract/test_numeric_cursors.py",
     "tests/extract/test_warehouse_sessions.py",
+    SEVERAL,
 )
 FIRST = {
     "session": (READING, "tests/extract/test_session.py", HOSTILE),
     "pace": ("tests/extract/test_pace.py",),
-    "identity": ("tests/extract/test_identity.py",),
+    "identity": ("tests/extract/test_identity.py", SEVERAL),
     "catalog": (READING, MOMENT, "tests/extract/test_extraction.py"),
     "types": (MEMBERS, "tests/extract/test_round_trip.py"),
     "doubles": ("tests/extract/test_round_trip.py",),
@@ -56,8 +58,8 @@ FIRST = {
     "reader": (READING, UNICODE, "tests/extract/test_round_trip.py"),
     "texts": (UNICODE, "tests/extract/test_round_trip.py"),
     "mirror": (STORING, "tests/extract/test_extraction.py", BULK),
-    "landing": (STORING, BULK),
-    "bulk": (BULK,),
+    "landing": (STORING, SEVERAL, BULK),
+    "bulk": (SEVERAL, BULK),
     "anomalies": (STORING, MEMBERS, "tests/extract/test_round_trip.py"),
     "guard": (DECIDING, "tests/extract/test_extraction.py"),
     "verification": (STORING, COMPARING),
@@ -79,7 +81,9 @@ FIRST = {
     "reconcile": (COMPARING, "tests/extract/test_reconcile.py", MOMENT),
     "bag": ("tests/extract/test_keyless.py", COMPARING),
     "connection": (DECIDING, READING),
-    **dict.fromkeys(("lock", "transaction", "marks", "positions", "advance", "build"), (DECIDING,)),
+    "lock": (DECIDING, SEVERAL),
+    "sources": (SEVERAL,),
+    **dict.fromkeys(("transaction", "marks", "positions", "advance", "build"), (DECIDING,)),
 }
 """The files that most likely kill a mutant of a group."""
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.*?)(?: - .*)?$", re.MULTILINE)
