@@ -4,7 +4,7 @@ Both sides have the same ranges if both servers order the key alike: numbers, da
 Text is ordered by the source's collation, which PostgreSQL does not have.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,8 +13,6 @@ from extract.column import Column, KeyKind
 
 ORDERED_ALIKE = {KeyKind.NUMBER, KeyKind.TIME, KeyKind.BINARY}
 Key = tuple[Any, ...]
-Literal = Callable[[Any], str]
-"""Writes a part of a key into a statement."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +34,6 @@ def can_be_ranged(key: Sequence[Column]) -> bool:
 def is_integer(key: Sequence[Column]) -> bool:
     """True for a key of one integer column."""
     return len(key) == 1 and key[0].is_integer
-
-
-def condition(names: Sequence[str], literals: Sequence[Literal], key_range: KeyRange) -> str:
-    """The range as a WHERE condition, with the names of the key's columns on one side."""
-    conditions = []
-    if key_range.above is not None:
-        conditions.append(_beyond(names, literals, key_range.above, ">", ">"))
-    if key_range.up_to is not None:
-        conditions.append(_beyond(names, literals, key_range.up_to, "<", "<="))
-    return " and ".join(conditions) or "true"
 
 
 def key_texts(key: Key | None) -> list[str] | None:
@@ -70,16 +58,3 @@ def _value_from_text(text: str, kind: KeyKind | None) -> Any:
     if kind is KeyKind.NUMBER:
         return int(text) if "." not in text else Decimal(text)
     return text
-
-
-def _beyond(
-    names: Sequence[str], literals: Sequence[Literal], key: Key, strict: str, last: str
-) -> str:
-    """Keys on one side of a key, column by column, so that MySQL's optimizer uses the index."""
-    values = [literal(part) for literal, part in zip(literals, key, strict=True)]
-    steps = []
-    for position, name in enumerate(names):
-        equal = [f"{names[i]} = {values[i]}" for i in range(position)]
-        operator = last if position == len(key) - 1 else strict
-        steps.append(" and ".join([*equal, f"{name} {operator} {values[position]}"]))
-    return steps[0] if len(steps) == 1 else "(" + " or ".join(f"({s})" for s in steps) + ")"

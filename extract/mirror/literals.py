@@ -4,15 +4,42 @@ from collections.abc import Sequence
 from typing import Any
 
 from extract.column import Column, KeyKind
-from extract.ranges import Key, KeyRange, condition
+from extract.ranges import Key, KeyRange
 
 
 def mirror_condition(key: Sequence[Column], key_range: KeyRange) -> str:
-    """The range as a WHERE condition of the mirror."""
+    """The range as a WHERE condition of the mirror.
+
+    Several columns are compared as a row, for which PostgreSQL searches in the index. The columns
+    in which both ends are equal are compared alone, since PostgreSQL would expect too many rows.
+    """
+    above, up_to = key_range.above, key_range.up_to
+    shared = _shared_columns(above, up_to)
+    conditions = [_compared(key[:shared], "=", above[:shared])] if above and shared else []
+    if above is not None:
+        conditions.append(_compared(key[shared:], ">", above[shared:]))
+    if up_to is not None:
+        conditions.append(_compared(key[shared:], "<=", up_to[shared:]))
+    return " and ".join(conditions) or "true"
+
+
+def _shared_columns(above: Key | None, up_to: Key | None) -> int:
+    """How many columns, of those before the last, have one value at both ends of a range."""
+    if above is None or up_to is None:
+        return 0
+    shared = 0
+    while shared < len(above) - 1 and above[shared] == up_to[shared]:
+        shared += 1
+    return shared
+
+
+def _compared(columns: Sequence[Column], operator: str, values: Key) -> str:
+    names = ", ".join(column.quoted for column in columns)
     literals = [
-        lambda value, kind=column.mirror_type: mirror_literal(value, kind) for column in key
+        mirror_literal(value, column.mirror_type)
+        for column, value in zip(columns, values, strict=True)
     ]
-    return condition([column.quoted for column in key], literals, key_range)
+    return f"({names}) {operator} ({', '.join(literals)})"
 
 
 def mirror_literal(value: Any, kind: str) -> str:

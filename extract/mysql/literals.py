@@ -5,13 +5,29 @@ from decimal import Decimal
 from typing import Any
 
 from extract.column import Column
-from extract.ranges import Key, KeyRange, condition
+from extract.ranges import Key, KeyRange
 
 
 def source_condition(key: Sequence[Column], key_range: KeyRange) -> str:
     """The range as a WHERE condition of the source."""
     names = [column.source.name for column in key]
-    return condition(names, [source_literal] * len(key), key_range)
+    conditions = []
+    if key_range.above is not None:
+        conditions.append(_beyond(names, key_range.above, ">", ">"))
+    if key_range.up_to is not None:
+        conditions.append(_beyond(names, key_range.up_to, "<", "<="))
+    return " and ".join(conditions) or "true"
+
+
+def _beyond(names: Sequence[str], key: Key, strict: str, last: str) -> str:
+    """Keys on one side of a key, column by column: MySQL searches for no row in an index."""
+    values = [source_literal(part) for part in key]
+    steps = []
+    for position, name in enumerate(names):
+        equal = [f"{names[i]} = {values[i]}" for i in range(position)]
+        operator = last if position == len(key) - 1 else strict
+        steps.append(" and ".join([*equal, f"{name} {operator} {values[position]}"]))
+    return steps[0] if len(steps) == 1 else "(" + " or ".join(f"({s})" for s in steps) + ")"
 
 
 def source_equality(key: Sequence[Column], value: Key) -> str:

@@ -146,14 +146,14 @@ MUTANTS = [
     ),
     Mutant(
         "ranges-lower-end-closed",
-        "condition",
+        "source_condition",
         'key_range.above, ">", ">")',
         'key_range.above, ">", ">=")',
         "the row between two ranges is read twice",
     ),
     Mutant(
         "ranges-upper-end-open",
-        "condition",
+        "source_condition",
         'key_range.up_to, "<", "<=")',
         'key_range.up_to, "<", "<")',
         "the row between two ranges is never read",

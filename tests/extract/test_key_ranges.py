@@ -1,0 +1,99 @@
+"""A range of a key holds the same rows on both sides, and each side finds them in its index."""
+
+import random
+
+import pytest
+
+from extract.mirror.literals import mirror_condition
+from extract.mysql.literals import source_condition
+from extract.mysql.source import MySQLSource
+from extract.ranges import WHOLE, Key, KeyRange
+from tests.support.mirror import Mirror, Query
+from tests.support.servers import OperationalDatabase
+
+Conditions = tuple[str, str]
+ROWS = 2_000
+
+
+@pytest.fixture
+def pairs(operational: OperationalDatabase, mirror: Mirror, query: Query) -> Mirror:
+    """A mirrored table whose key has three columns, of which the first has few values."""
+    operational.execute(
+        "create table pairs (a int, b binary(2), c datetime(3), primary key (a, b, c))"
+    )
+    operational.execute(
+        "insert into pairs select cast(seq % 3 as signed) - 1, unhex(lpad(hex(seq % 40), 4, '0')),"
+        f" '2024-01-01' + interval seq * 7 second from seq_1_to_{ROWS}"
+    )
+    mirror.extract_one(mirror.table("pairs", key=("a", "b", "c"), cursor=None))
+    query("analyze mrr.pairs")
+    return mirror
+
+
+def conditions(pairs: Mirror, session: MySQLSource, key_range: KeyRange) -> Conditions:
+    """A range as a condition of the source, and of the mirror."""
+    table = pairs.table("pairs", key=("a", "b", "c"), cursor=None)
+    key = session.describe(table).key_columns
+    return source_condition(key, key_range), mirror_condition(key, key_range)
+
+
+def keys_in_order(operational: OperationalDatabase) -> list[Key]:
+    return [
+        tuple(key)
+        for key in operational.execute("select a, b, cast(c as char) from pairs order by a, b, c")
+    ]
+
+
+def test_range_of_several_columns_holds_the_same_rows_on_both_sides(
+    pairs: Mirror, operational: OperationalDatabase, session: MySQLSource, query: Query
+) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    keys = keys_in_order(operational)
+    # keys that are there, and keys that share none, one or two columns with one that is
+    mixed = [tuple(chance.choice(keys)[column] for column in range(3)) for _ in range(60)]
+    for _ in range(40):
+        above, up_to = (chance.choice([None, *keys, *mixed]) for _ in range(2))
+        at_source, in_mirror = conditions(pairs, session, KeyRange(above, up_to))
+        within = [
+            key for key in keys if (above is None or key > above) and (not up_to or key <= up_to)
+        ]
+        found = operational.execute(f"select a, b, cast(c as char) from pairs where {at_source}")
+        assert sorted(found) == within
+        stored = query(f"select a, b, c::text from mrr.pairs where {in_mirror}")
+        assert len(stored) == len(within)
+        assert {(a, bytes(b)) for a, b, _ in stored} == {key[:2] for key in within}
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(300, 500), (660, 670), (ROWS - 100, None), (None, 100)]
+)
+def test_range_of_several_columns_is_found_in_the_index(
+    pairs: Mirror,
+    operational: OperationalDatabase,
+    session: MySQLSource,
+    query: Query,
+    first: int | None,
+    last: int | None,
+) -> None:
+    keys = keys_in_order(operational)
+    above, up_to = (None if place is None else keys[place] for place in (first, last))
+    at_source, in_mirror = conditions(pairs, session, KeyRange(above, up_to))
+    ((plan,),) = query(f"explain (analyze, format json) select a from mrr.pairs where {in_mirror}")
+    scan = plan[0]["Plan"]
+    assert scan["Node Type"] != "Seq Scan"
+    assert scan.get("Rows Removed by Filter", 0) == 0
+    before = rows_followed(operational)
+    ((rows,),) = operational.execute(f"select count(*) from pairs where {at_source}")
+    assert rows_followed(operational) - before <= rows
+
+
+def rows_followed(operational: OperationalDatabase) -> int:
+    """How many entries of an index the session has read after the first of each range."""
+    ((_, count),) = operational.execute("show session status like 'Handler_read_next'")
+    return int(count)
+
+
+def test_whole_table_has_no_condition(pairs: Mirror, session: MySQLSource) -> None:
+    assert conditions(pairs, session, WHOLE) == ("true", "true")
