@@ -1,6 +1,7 @@
 """Writes `docs/types.md` from the one table of types: `python -m docs.generate_types`."""
 
 from common.settings import PROJECT
+from extract.column import KeyKind
 from extract.mysql.facts import ColumnFacts
 from extract.mysql.texts import MARK_DIGITS, SHORT_TEXT
 from extract.mysql.types import RULES, TypeRule, resolve
@@ -123,6 +124,10 @@ def _as_key(rule: TypeRule) -> str:
         return "refused, since it cannot be compared digit by digit"
     if rule.key_kind in ORDERED_ALIKE:
         return "compared by key ranges"
+    if rule.key_kind is KeyKind.TEXT:
+        return (
+            "compared by key ranges if both servers have their ends in one order, else row by row"
+        )
     return "compared row by row, since the two servers order it differently"
 
 

@@ -12,8 +12,8 @@ VALUE = "\0"
 class KeyKind(Enum):
     """How a key's value is written into a WHERE clause and ordered.
 
-    Both servers order the first three kinds alike. TEXT is ordered by the source's collation,
-    MEMBER by the position of the label in its list.
+    Both servers order the first three kinds alike. TEXT is ordered by a collation of each side. An
+    ENUM (MEMBER) and a SET (MEMBERS) are ordered by the positions of their labels in a list.
     """
 
     NUMBER = "number"
@@ -21,6 +21,7 @@ class KeyKind(Enum):
     BINARY = "binary"
     TEXT = "text"
     MEMBER = "member"
+    MEMBERS = "members"
 
 
 class CursorKind(Enum):

@@ -1,7 +1,8 @@
-"""Key ranges: the parts in which a table is read and compared, the same on both sides.
+"""Key ranges: the parts in which a table is read and compared.
 
-Both sides have the same ranges if both servers order the key alike: numbers, dates and bytes.
-Text is ordered by the source's collation, which PostgreSQL does not have.
+A range has the same rows on both sides if both servers order the key alike. They do for numbers,
+times and bytes. Texts are ordered by a collation that PostgreSQL does not have, but most keys, such
+as UUIDs, consist of characters that every collation orders alike (`compare/divided.py`).
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from extract.column import Column, KeyKind
 
 ORDERED_ALIKE = {KeyKind.NUMBER, KeyKind.TIME, KeyKind.BINARY}
+ORDERED_BY_VALUE = ORDERED_ALIKE | {KeyKind.TEXT}
 Key = tuple[Any, ...]
 
 
@@ -27,7 +29,12 @@ WHOLE = KeyRange()
 
 
 def can_be_ranged(key: Sequence[Column]) -> bool:
-    """True if a range contains the same rows on both sides."""
+    """True if each side can find the rows of a range by the values of their keys."""
+    return bool(key) and all(column.key_kind in ORDERED_BY_VALUE for column in key)
+
+
+def is_ordered_alike(key: Sequence[Column]) -> bool:
+    """True if both servers order the key alike, whatever its values."""
     return bool(key) and all(column.key_kind in ORDERED_ALIKE for column in key)
 
 

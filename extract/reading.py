@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from extract.compare.reconcile import is_large
+from extract.compare.divided import is_large, known_ranges
 from extract.landing.bulk import is_bulky
-from extract.mirror.ranges import StoredRanges
 from extract.mirror.table import MirrorTable
+from extract.pair import TablePair
 from extract.source import Source
 from extract.windows import Window, window_of
 from warehouse.marks import Mark
@@ -68,7 +68,8 @@ def decide(source: Source, mirror: MirrorTable, mark: Mark | None, full_refresh:
     # if the key has changed, the table is divided into ranges again
     if way is not Way.WINDOW or not mirror.shape.has_its_key():
         return Reading(way, window)
-    return Reading(way, window, is_large(StoredRanges(mirror).read(), mirror))
+    ranges = known_ranges(TablePair(source.table(mirror.table), mirror))
+    return Reading(way, window, is_large(ranges, mirror))
 
 
 def _way(mirror: MirrorTable, has_bound: bool, is_compared: bool) -> Way:

@@ -113,6 +113,12 @@ class SourceTable(Protocol):
     def key_bitmaps(self, key_range: KeyRange) -> str:
         """The key bitmaps of a range: `base:bits` for 64 consecutive keys, sorted, with commas."""
 
+    def key_digest(self, key_range: KeyRange) -> Digest:
+        """The digest of the keys of a range, as for a table that has only these columns."""
+
+    def is_divided_by(self, ends: Sequence[Key]) -> bool:
+        """True if no row lies both below one of the keys and above the next one."""
+
     def pieces_of(self, keys: Iterable[list[Key]] | None = None) -> Pieces:
         """The pieces in which the widest of some rows, or of all rows, can be compared."""
 

@@ -11,7 +11,7 @@ from extract.landing.files import FileWriter, LandingTable, landing_schema
 from extract.mirror.ranges import StoredRanges
 from extract.mirror.table import MirrorTable
 from extract.pair import TablePair
-from extract.ranges import KeyRange, is_integer
+from extract.ranges import KeyRange, is_ordered_alike
 from extract.reading import Reading, Way
 from extract.source import Fields
 from extract.windows import Window
@@ -82,7 +82,7 @@ def _read_into_files(
 
 def _known_ranges(mirror: MirrorTable) -> list[KeyRange]:
     """The stored ranges of a large table; an empty list if the source has to divide it."""
-    if not (is_integer(mirror.table.key_columns) and mirror.shape.has_its_key()):
+    if not (is_ordered_alike(mirror.table.key_columns) and mirror.shape.has_its_key()):
         return []
     stored = StoredRanges(mirror)
     ranges = stored.read()

@@ -22,7 +22,7 @@ from extract.mirror.digests import DIGEST, mirror_row_digest
 from extract.mirror.literals import driver_key, key_value, mirror_condition
 from extract.mirror.table import Applied
 from extract.pair import TablePair
-from extract.ranges import WHOLE, Key, KeyRange
+from extract.ranges import WHOLE, Key, KeyRange, is_ordered_alike
 from extract.source import Chunk, Fields, Pieces
 
 BULK_SHARE = 0.05
@@ -76,21 +76,51 @@ class Findings:
             return self._source.reporting("compared", chunks, self._table.estimated_rows)
 
         copied, pieces = self._copy_with_digests("reconcile_source", self._keys, read)
-        # a key altered on the way would not be found again, and be taken for deleted
-        self._source.check_keys(flagged_conditions(copied))
-        rows = sum(chunk.rows for chunk in copied)
-        self._check_keys("reconcile_source", rows)
-        within = mirror_condition(self._table.key_columns, key_range)
-        mirrored = f"(select * from {self._mirror.qualified} where {within})"
-        self._cursor.execute(
-            f"insert into reconcile_gone select {self._names} from {mirrored} as mirror"
-            f" except select {self._names} from reconcile_source"
-        )
+        mirrored = self._mirrored(key_range)
+        rows = self._add_gone(copied, mirrored)
         self._cursor.execute(
             f"insert into reconcile_differing select {_all_of('source', self._mirror.keys)}"
             f" from reconcile_source as source {self._differs('source', mirrored, pieces)}"
         )
         return rows
+
+    def compare_keys(self, key_range: KeyRange) -> int:
+        """Compare the keys of a range one by one; returns the number of rows at the source."""
+        self._ranges.append(key_range)
+        self._temporary_table("reconcile_source", self._table.key_columns)
+        chunks = self._source.read_range(self._keys, key_range)
+        copied = copy_chunks(self._cursor, "reconcile_source", chunks, self._mirror.name)
+        mirrored = self._mirrored(key_range)
+        rows = self._add_gone(copied, mirrored)
+        self._cursor.execute(
+            f"insert into reconcile_differing select {self._names} from reconcile_source"
+            f" except select {self._names} from {mirrored} as mirror"
+        )
+        return rows
+
+    def _mirrored(self, key_range: KeyRange) -> str:
+        within = mirror_condition(self._table.key_columns, key_range)
+        return f"(select * from {self._mirror.qualified} where {within})"
+
+    def _add_gone(self, copied: list[Copied], mirrored: str) -> int:
+        """Find the mirrored rows whose keys were not listed; returns how many keys were."""
+        # a key altered on the way would not be found again, and be taken for deleted
+        self._source.check_keys(flagged_conditions(copied))
+        rows = sum(chunk.rows for chunk in copied)
+        self._check_keys("reconcile_source", rows)
+        self._cursor.execute(
+            f"insert into reconcile_gone select {self._names} from {mirrored} as mirror"
+            f" except select {self._names} from reconcile_source"
+        )
+        return rows
+
+    def confirm_gone(self) -> None:
+        """Ask the source for the keys that it did not list in the ranges that were compared.
+
+        If it orders keys differently than the mirror, it may have them in a range that was not.
+        """
+        if not is_ordered_alike(self._table.key_columns):
+            self._delete_found("reconcile_gone")
 
     def name_differences(self, source_rows: int) -> tuple[int, list[str]]:
         """Read the differing rows again; returns how many still differ, and their first keys."""
@@ -201,18 +231,22 @@ class Findings:
             f"delete from reconcile_listed where ({self._names}) not in"
             f" (select {self._names} from {self._not_found()})"
         )
-        for some in self._keys_in("reconcile_listed"):
-            self._temporary_table("reconcile_found", self._table.key_columns)
-            self._copy("reconcile_found", self._source.read_keys(self._keys, some))
-            self._cursor.execute(
-                f"delete from reconcile_listed where ({self._names}) in"
-                f" (select {self._names} from reconcile_found)"
-            )
+        self._delete_found("reconcile_listed")
         self._cursor.execute(
             f"select {self._mirror.row_key('listed')}::text from reconcile_listed as listed"
         )
         found = self._cursor.fetchone()
         return str(found[0]) if found else None
+
+    def _delete_found(self, relation: str) -> None:
+        """Delete the keys of a temporary table by which the source finds a row."""
+        for some in self._keys_in(relation):
+            self._temporary_table("reconcile_found", self._table.key_columns)
+            self._copy("reconcile_found", self._source.read_keys(self._keys, some))
+            self._cursor.execute(
+                f"delete from {relation} where ({self._names}) in"
+                f" (select {self._names} from reconcile_found)"
+            )
 
     def _not_found(self) -> str:
         """The keys that the source listed, but whose rows it did not send."""

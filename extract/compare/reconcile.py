@@ -6,8 +6,8 @@ stored, the others are deleted. So each row of the mirror equals what the source
 moment of the comparison.
 
 Every run compares all rows of a small table, and of a table whose key the two servers order
-differently. Of a large table it compares all keys exactly, and the rows of the ranges that are
-due, so that each range is compared within `verify_within_seconds`.
+differently. Of a large table it compares all keys, and the rows of the ranges that are due, so that
+each range is compared within `verify_within_seconds`.
 """
 
 from collections import deque
@@ -23,15 +23,16 @@ from common.pause import pause_point
 from common.rows import one_row
 from extract.compare.anomalies import record_anomalies
 from extract.compare.bitmaps import difference
+from extract.compare.divided import divided, is_large
 from extract.compare.findings import Findings
 from extract.compare.keyless import apply_rows, read_rows, verify_rows
 from extract.mirror.bitmaps import mirror_bitmaps
-from extract.mirror.digests import mirror_digest
+from extract.mirror.digests import mirror_digest, mirror_key_digest
 from extract.mirror.ranges import StoredRange, StoredRanges
 from extract.mirror.table import Applied, MirrorTable
 from extract.mirror.verification import Verification, write_verification
 from extract.pair import TablePair
-from extract.ranges import WHOLE, KeyRange, can_be_ranged, is_integer
+from extract.ranges import WHOLE, KeyRange, is_integer
 from warehouse.connection import transaction
 
 EVERY_ROW = "every row"
@@ -47,7 +48,7 @@ def reconcile(
 ) -> Verification:
     """Make the mirror equal to the source, within the delete guard, in the caller's transaction.
 
-    Of a large table with an integer key, this compares the keys; compare_due compares the rows.
+    Of a large table, this compares the keys; compare_due compares the rows.
     `applied` is what was applied before, from the window. Rows stamped before `late_before`, the
     window's lower bound, count as late. Raises DeletesRefused.
     """
@@ -55,9 +56,10 @@ def reconcile(
     if not mirror.keys:
         return _reconcile_multiset(pair, applied, checked_from, accepted_deletes)
     findings = Findings(pair)
-    ranges = _ranges(mirror)
+    ranges = divided(pair)
     if is_large(ranges, mirror):
-        method, counted = EVERY_KEY, _compare_keys(pair, ranges, findings)
+        compare_keys = _compare_bitmaps if is_integer(mirror.table.key_columns) else _compare_keys
+        method, counted = EVERY_KEY, compare_keys(pair, ranges, findings)
     else:
         method, counted = EVERY_ROW, _compare_rows(pair, ranges, findings)
     settled = findings.settle(counted.source, late_before, accepted_deletes)
@@ -101,7 +103,7 @@ def verify(pair: TablePair) -> Verification:
             "Start a run, which gives it that key, then verify.",
         )
     findings = Findings(pair)
-    counted = _compare_rows(pair, _ranges(mirror), findings)
+    counted = _compare_rows(pair, divided(pair), findings)
     different_rows, differences = findings.name_differences(counted.source)
     return Verification(
         table_name=mirror.name,
@@ -135,22 +137,21 @@ def compare_due(
     the run's verification with these ranges included, and returns it. Raises DeletesRefused.
     """
     mirror, source = pair.mirror, pair.source
-    if not mirror.keys:
+    if verification.method != EVERY_KEY:
         return verification
-    ranges = _ranges(mirror)
-    if not is_large(ranges, mirror):
-        return verification
+    ranges = divided(pair)
     due = ranges if everything else _due(mirror, ranges, source.clock())
     size = mirror.limits.ranges_per_batch
-    for start in range(0, len(due), size):
-        batch = due[start : start + size]
+    batches = [due[start : start + size] for start in range(0, len(due), size)]
+    # if a row lies in two ranges by now, the table is compared as a whole
+    for number, batch in enumerate(batches if ranges else [[]]):
         with transaction(mirror.connection):
-            turn = (start, len(due))
+            turn = (number * size, len(due))
             verification = _compare_batch(pair, batch, verification, late_before, turn)
             write_verification(mirror, verification)
             check_lock()
         pause_point("batch compared")
-    ranges = _ranges(mirror)
+    ranges = StoredRanges(mirror).read()
     verification = replace(
         verification,
         checked_to=source.clock(),
@@ -169,26 +170,8 @@ class Counted:
     mirror: int
 
 
-def is_large(ranges: list[StoredRange], mirror: MirrorTable) -> bool:
-    """True if a run compares every key and a share of the rows."""
-    is_compared_whole = len(ranges) <= mirror.limits.ranges_compared_whole
-    return not is_compared_whole and is_integer(mirror.table.key_columns)
-
-
-def _ranges(mirror: MirrorTable) -> list[StoredRange]:
-    """The table's ranges; the table is divided the first time that it is large enough."""
-    if not can_be_ranged(mirror.table.key_columns):
-        return [StoredRange(0, WHOLE, None)]
-    stored = StoredRanges(mirror)
-    ranges = stored.read()
-    if len(ranges) > 1:
-        return ranges
-    stored.cut(ranges)
-    return stored.read()
-
-
-def _compare_keys(pair: TablePair, ranges: list[StoredRange], findings: Findings) -> Counted:
-    """Compare the keys of all ranges, some neighbouring ranges at a time."""
+def _compare_bitmaps(pair: TablePair, ranges: list[StoredRange], findings: Findings) -> Counted:
+    """Compare the keys of all ranges by bitmaps, some neighbouring ranges at a time."""
     stored = StoredRanges(pair.mirror)
     source_rows = mirror_rows = 0
     groups = list(stored.scans(ranges))
@@ -210,6 +193,29 @@ def _compare_keys(pair: TablePair, ranges: list[StoredRange], findings: Findings
     return Counted(source_rows, mirror_rows)
 
 
+def _compare_keys(pair: TablePair, ranges: list[StoredRange], findings: Findings) -> Counted:
+    """Compare the keys of all ranges: by a digest of the range, and one by one if that differs."""
+    stored = StoredRanges(pair.mirror)
+    source_rows = mirror_rows = 0
+    sides = _side_by_side(
+        [one.keys for one in ranges],
+        pair.source.key_digest,
+        lambda key_range: mirror_key_digest(pair.mirror, key_range),
+        lambda done: pair.source.report("of keys compared", done, len(ranges), "ranges"),
+    )
+    grown = []
+    for one, (source, mirrored) in zip(ranges, sides, strict=True):
+        mirror_rows += mirrored.rows
+        if source.sha256 is None or source != mirrored:
+            source_rows += findings.compare_keys(one.keys)
+        else:
+            source_rows += source.rows
+        if stored.has_grown([one], mirrored.rows):
+            grown.append(one)
+    stored.cut(grown)
+    return Counted(source_rows, mirror_rows)
+
+
 def _compare_rows(
     pair: TablePair,
     ranges: list[StoredRange],
@@ -218,10 +224,11 @@ def _compare_rows(
 ) -> Counted:
     """Compare the rows of some ranges: by a digest of the range, and row by row if that differs.
 
-    `turn` is how many ranges were compared before these, and how many there are in all.
+    Without ranges, the table is compared as a whole. `turn` is how many ranges were compared before
+    these, and how many there are in all.
     """
     mirror, stored = pair.mirror, StoredRanges(pair.mirror)
-    if not can_be_ranged(mirror.table.key_columns):
+    if not ranges:
         return Counted(findings.compare_rows(WHOLE), mirror.count())
     source_rows = mirror_rows = 0
     before, expected = turn or (0, len(ranges))
@@ -257,6 +264,7 @@ def _compare_batch(
     mirror, compared_at = pair.mirror, pair.source.as_of()
     findings = Findings(pair)
     counted = _compare_rows(pair, batch, findings, turn)
+    findings.confirm_gone()
     settled = findings.settle(counted.source, late_before)
     StoredRanges(mirror).mark_compared(batch, compared_at)
     mirror_rows = verification.mirror_rows + settled.applied.inserted - settled.applied.deleted

@@ -32,10 +32,19 @@ def mirror_digest(mirror: MirrorTable, key_range: KeyRange, vanished: list[str])
 
     A value in one of the `vanished` columns, which the source has dropped, changes the digest.
     """
-    table, cursor = mirror.table, mirror.cursor
-    text = _row_text(table.columns)
+    text = _row_text(mirror.table.columns)
     for name in vanished:
         text += f" || case when {name} is not null then 'vanished' else '' end"
+    return _joined_digest(mirror, text, key_range)
+
+
+def mirror_key_digest(mirror: MirrorTable, key_range: KeyRange) -> Digest:
+    """The digest of the keys of a range of the mirror."""
+    return _joined_digest(mirror, _row_text(mirror.table.key_columns), key_range)
+
+
+def _joined_digest(mirror: MirrorTable, text: str, key_range: KeyRange) -> Digest:
+    table, cursor = mirror.table, mirror.cursor
     keys = ", ".join(column.quoted for column in table.key_columns)
     rows = f"from {mirror.qualified} where {mirror_condition(table.key_columns, key_range)}"
     joined = f"coalesce(string_agg({text}, '' order by {keys}), '')"

@@ -35,11 +35,16 @@ def _shared_columns(above: Key | None, up_to: Key | None) -> int:
 
 def _compared(columns: Sequence[Column], operator: str, values: Key) -> str:
     names = ", ".join(column.quoted for column in columns)
+    return f"({names}) {operator} {mirror_row(columns, values)}"
+
+
+def mirror_row(columns: Sequence[Column], values: Key) -> str:
+    """Values of a key's columns as a row of PostgreSQL."""
     literals = [
         mirror_literal(value, column.mirror_type)
         for column, value in zip(columns, values, strict=True)
     ]
-    return f"({names}) {operator} ({', '.join(literals)})"
+    return f"({', '.join(literals)})"
 
 
 def mirror_literal(value: Any, kind: str) -> str:

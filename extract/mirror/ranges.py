@@ -1,18 +1,20 @@
 """The ranges of a large table, in `mrr_state.key_range`, and when each was last compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from psycopg2.extras import execute_values
 
-from common.rows import one_row
-from extract.mirror.literals import driver_key, key_value, mirror_condition
+from common.rows import one_row, one_value
+from extract.mirror.literals import driver_key, key_value, mirror_condition, mirror_row
 from extract.mirror.table import MirrorTable
 from extract.ranges import WHOLE, Key, KeyRange, key_from_texts, key_texts
 
 GROWN = 2
 """A range that has grown to this many times its size is divided again."""
+ENDS_PER_STATEMENT = 500
 
 # a name of the source never ends with a space, so this differs from every key column
 ROW = '"row "'
@@ -50,7 +52,18 @@ class StoredRanges:
             StoredRange(number, KeyRange(self._key_of(above), self._key_of(up_to)), at)
             for number, above, up_to, at in self._cursor.fetchall()
         ]
-        return sorted(ranges, key=_position) or [StoredRange(0, WHOLE, None)]
+        return _in_order(ranges) or [StoredRange(0, WHOLE, None)]
+
+    def are_in_order(self, ends: Sequence[Key]) -> bool:
+        """True if the mirror orders the ends of ranges as they follow one another."""
+        rows = [mirror_row(self._key, end) for end in ends]
+        for start in range(0, len(rows), ENDS_PER_STATEMENT):
+            some = rows[start : start + ENDS_PER_STATEMENT + 1]
+            compared = [f"{earlier} < {later}" for earlier, later in pairwise(some)]
+            self._cursor.execute(f"select {' and '.join(compared) or 'true'}")
+            if not one_value(self._cursor):
+                return False
+        return True
 
     def cut(self, ranges: list[StoredRange]) -> None:
         """Divide those of the ranges that have grown, or the whole table if it has none yet."""
@@ -115,5 +128,10 @@ class StoredRanges:
         return key_from_texts(texts, self._key)
 
 
-def _position(stored: StoredRange) -> tuple[bool, Key]:
-    return (stored.keys.above is not None, stored.keys.above or ())
+def _in_order(ranges: list[StoredRange]) -> list[StoredRange]:
+    """The ranges as they follow one another: each begins where the one before it ends."""
+    by_start = {stored.keys.above: stored for stored in ranges}
+    following = [by_start.pop(None)] if ranges else []
+    while (end := following[-1].keys.up_to if following else None) is not None:
+        following.append(by_start.pop(end))
+    return following

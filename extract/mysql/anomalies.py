@@ -108,7 +108,7 @@ def _in_a_piece(predicate: str, column: Column, pieces: Pieces) -> str:
 
 def _check_key(session: Session, table: TableDescription, kind: AnomalyKind, where: str) -> None:
     shown = kind.value
-    if kind.column.key_kind is KeyKind.TEXT:
+    if kind.column.key_kind in (KeyKind.TEXT, KeyKind.MEMBERS):
         shown = f"concat('x\\'', hex(cast({kind.column.source.name} as binary)), '\\'')"
     found = session.row(
         f"select {shown} from {table.qualified} where {where} and {kind.condition} limit 1"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import md5
+from itertools import pairwise
 
 import pymysql
 from pymysql.constants import ER
@@ -15,7 +16,12 @@ from extract.mysql.anomalies import anomaly_kinds
 from extract.mysql.bitmaps import source_bitmaps
 from extract.mysql.catalog import describe
 from extract.mysql.chunker import Chunker
-from extract.mysql.digests import pieces_of_widest, source_digest, source_row_digest
+from extract.mysql.digests import (
+    pieces_of_widest,
+    source_digest,
+    source_key_digest,
+    source_row_digest,
+)
 from extract.mysql.errors import error_number
 from extract.mysql.facts import quoted_source
 from extract.mysql.fields import Field, column_field, computed_field
@@ -97,8 +103,10 @@ class MySQLTable:
         yield from self._read_by_range(self._columns(fields), "true", above)
 
     def read_range(self, fields: Fields, key_range: KeyRange) -> Iterator[Chunk]:
-        where = source_condition(self._key, key_range)
-        yield from self._read_where(self._columns(fields), where)
+        columns, rows = self._columns(fields), self._limits.rows_per_value
+        is_long = key_range == WHOLE and self.description.estimated_rows > rows
+        for part in self._chunker.split(key_range, rows) if is_long else [key_range]:
+            yield from self._reader.read(columns, "true", part, rows)
 
     def read_keys(self, fields: Fields, keys: list[Key]) -> Iterator[Chunk]:
         where, rows = self._has_one_of(keys), self._limits.smallest_range
@@ -117,6 +125,24 @@ class MySQLTable:
         fields = Fields(self._key)
         return source_bitmaps(
             self._session, self.description, key_range, lambda: self.read_range(fields, key_range)
+        )
+
+    def key_digest(self, key_range: KeyRange) -> Digest:
+        return source_key_digest(self._aggregates, self.description, key_range)
+
+    def is_divided_by(self, ends: Sequence[Key]) -> bool:
+        # of keys that are in order, the optimizer sees that no row can satisfy the condition
+        overlaps = [
+            f"({source_condition(self._key, KeyRange(above=later, up_to=earlier))})"
+            for earlier, later in pairwise(ends)
+        ]
+        size = self._limits.keys_per_statement
+        return not any(
+            self._session.row(
+                f"select 1 from {self.description.qualified}"
+                f" where {' or '.join(overlaps[start : start + size])} limit 1"
+            )
+            for start in range(0, len(overlaps), size)
         )
 
     def pieces_of(self, keys: Iterable[list[Key]] | None = None) -> Pieces:

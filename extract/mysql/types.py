@@ -191,6 +191,7 @@ RULES = (
         source_text="{text}",
         fast_text="{fast_text}",
         mirror_text="{c}",
+        key_kind=KeyKind.MEMBERS,
         quoted=True,
     ),
     TypeRule(

@@ -7,6 +7,7 @@ from tests.mutants import (
     of_the_comparison,
     of_the_digests,
     of_the_extraction,
+    of_the_keys,
     of_the_mirror,
     of_the_session,
     of_the_source,
@@ -22,6 +23,7 @@ LISTS = (
     of_the_extraction,
     of_the_digests,
     of_the_comparison,
+    of_the_keys,
     of_the_warehouse,
 )
 MUTANTS = [mutant for module in LISTS for mutant in module.MUTANTS]

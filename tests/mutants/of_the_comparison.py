@@ -159,8 +159,8 @@ MUTANTS = [
     Mutant(
         "reconcile-all-rows",
         "is_large",
-        "return not is_compared_whole and",
-        "return False and",
+        "return len(ranges) > mirror.limits.ranges_compared_whole",
+        "return False",
         "every run reads every row of a large table",
     ),
     Mutant(

@@ -65,7 +65,7 @@ MUTANTS = [
     ),
     Mutant(
         "digest-unordered",
-        "mirror_digest",
+        "_joined_digest",
         "'' order by {keys})",
         "'')",
         "equal ranges are read row by row, once a row of them has moved in the mirror's file",

@@ -25,6 +25,8 @@ MOMENT = "tests/extract/test_moment.py"
 UNICODE = "tests/extract/test_unicode.py"
 HOSTILE = "tests/extract/test_hostile_server.py"
 SEVERAL = "tests/extract/test_several_sources.py"
+KEY_DIGESTS = "tests/extract/test_key_digests.py"
+KEY_RANGES = "tests/extract/test_key_ranges.py"
 FAST_SUITE = (
     READING,
     STORING,
@@ -37,6 +39,8 @@ FAST_SUITE = (
     "tests/extract/test_extraction.py",
     "tests/extract/test_changes_of_the_source.py",
     "tests/extract/test_keys.py",
+    KEY_DIGESTS,
+    KEY_RANGES,
     "tests/extract/test_round_trip.py",
     MEMBERS,
     BULK,
@@ -54,10 +58,12 @@ FIRST = {
     "catalog": (READING, MOMENT, "tests/extract/test_extraction.py"),
     "types": (MEMBERS, "tests/extract/test_round_trip.py"),
     "doubles": ("tests/extract/test_round_trip.py",),
-    "ranges": ("tests/extract/test_reconcile.py", BULK),
+    "ranges": (KEY_RANGES, KEY_DIGESTS, "tests/extract/test_reconcile.py", BULK),
+    "listing": (KEY_DIGESTS,),
+    "divided": (KEY_DIGESTS,),
     "reader": (READING, UNICODE, "tests/extract/test_round_trip.py"),
     "texts": (UNICODE, "tests/extract/test_round_trip.py"),
-    "mirror": (STORING, "tests/extract/test_extraction.py", BULK),
+    "mirror": (KEY_RANGES, KEY_DIGESTS, STORING, "tests/extract/test_extraction.py", BULK),
     "landing": (STORING, SEVERAL, BULK),
     "bulk": (SEVERAL, BULK),
     "anomalies": (STORING, MEMBERS, "tests/extract/test_round_trip.py"),

@@ -79,6 +79,34 @@ KEY_KINDS = {
         ("0, ''", "0, x'00'", "1, ''", "1, x'ff'", "1, '1'", "1, x'5c27'", "-1, '2'", "2, '2'"),
         "seq % 7, seq",
     ),
+    "hexadecimal": KeyKind(
+        "id char(36) collate utf8mb4_general_ci",
+        ("id",),
+        (
+            "''",
+            "'0'",
+            "'0a'",
+            "'4000'",
+            "'9fff'",
+            "'A0'",
+            "'a0'",
+            "'a00 '",
+            "'ffff'",
+            "'FFFF'",
+            "'FF'",
+            "'zz'",
+            "'😀'",
+            "'5\\\\'",
+            "'á'",
+        ),
+        "lower(lpad(hex(seq * 2654435761 % 4294967296), 8, '0'))",
+    ),
+    "number and text": KeyKind(
+        "a int, b varchar(20) collate utf8mb4_bin",
+        ("a", "b"),
+        ("0, ''", "0, 'x'", "1, ''", "1, 'item-1'", "1, 'Item-1'", "3, 'a\\t'", "3, 'a '", "9, ''"),
+        "seq % 7, concat('item-', seq)",
+    ),
 }
 
 

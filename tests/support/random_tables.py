@@ -42,6 +42,11 @@ KEYS = {
         lambda number: f"'2024-02-29' + interval {number} microsecond",
         lambda number: f"timestamp '2024-02-29' + interval '{number} microsecond'",
     ),
+    "hexadecimal": KeyKind(
+        "char(36)",
+        lambda number: f"left(sha2({number}, 256), 36)",
+        lambda number: f"left(encode(sha256('{number}'), 'hex'), 36)",
+    ),
     "words": KeyKind(
         "varchar(20)",
         lambda number: f"concat('{chr(65 + number % 26)}', '\\\\', {number})",

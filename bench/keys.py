@@ -1,0 +1,154 @@
+"""The cost of a run in which nothing changed, by the kind of the table's key.
+
+python -m bench.keys --rows 1000000 --repeat 3
+
+The tables have small rows and differ in nothing but the key. Each is loaded once. Then each run
+reads the window and compares every key, and the rows of no range but one. The tables take turns,
+and there are no pauses (duty cycle 100 %).
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from bench.increment import DUTY, RESULTS, set_due
+from bench.laboratory import DATABASE, Laboratory, laboratory
+from bench.machine import machine
+from bench.processes import cpu_seconds
+from common.settings import LOCAL
+from extract.declarations import MirroredTable
+from extract.extraction import open_extraction
+from warehouse.connection import connect
+from warehouse.marks import advance_marks
+from warehouse.run_log import RunLog, new_run_id
+from warehouse.upgrade import upgrade
+
+
+@dataclass(frozen=True)
+class Key:
+    """A kind of key: its columns, and the key of row `seq`."""
+
+    columns: str
+    value: str
+    names: tuple[str, ...] = ("id",)
+
+
+KEYS = {
+    "bigint": Key("id bigint", "seq"),
+    "char(36), a UUID": Key("id char(36)", "insert(left(sha2(seq, 256), 35), 9, 0, '-')"),
+    "int, varchar(20)": Key("a int, b varchar(20)", "seq % 1000, concat('item-', seq)", ("a", "b")),
+    "int, int": Key("a int, b int", "seq div 100, seq % 100", ("a", "b")),
+    "binary(16)": Key("id binary(16)", "unhex(left(sha2(seq, 256), 32))"),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run over a table cost."""
+
+    key: str
+    rows: int
+    seconds: float
+    source_cpu: float
+    warehouse_cpu: float
+    own_cpu: float
+
+
+def make_table(lab: Laboratory, number: int, key: Key, rows: int) -> MirroredTable:
+    """A table of so many rows with a key of a kind, stamped long ago."""
+    name = f"keys{number}"
+    lab.execute(f"drop table if exists {name}")
+    lab.execute(
+        f"create table {name} ({key.columns}, v varchar(20) not null, n int not null,"
+        f" updated_at datetime not null, primary key ({', '.join(key.names)}))"
+    )
+    for start in range(1, rows + 1, 500_000):
+        lab.execute(
+            f"insert into {name} select {key.value}, concat('value ', seq), seq,"
+            f" '2021-01-01' + interval seq second"
+            f" from seq_{start}_to_{min(start + 499_999, rows)} order by 1"
+        )
+    lab.execute(f"analyze table {name}")
+    return MirroredTable("bench", f"mrr_{name}", DATABASE, name, key.names, "updated_at")
+
+
+def run(lab: Laboratory, table: MirroredTable) -> None:
+    """Bring the mirror of a table up to date, as a run does."""
+    with closing(connect(lab.warehouse)) as connection:
+        upgrade(connection)
+        run_log, folder = RunLog(connection, new_run_id()), LOCAL / "bench-landing"
+        with open_extraction(
+            lab.servers.operational, lab.warehouse, run_log, DUTY, folder=folder
+        ) as extraction:
+            (outcome,) = extraction.run([table])
+        if outcome.error:
+            raise outcome.error
+        assert outcome.verification and outcome.verification.is_equal
+        advance_marks(connection, [outcome.mark] if outcome.mark else [], run_log.run_id)
+
+
+def measure(lab: Laboratory, kind: str, table: MirroredTable, rows: int) -> Run:
+    """A run in which nothing changed."""
+    set_due(lab, is_due=False)
+    pids = lab.process_ids()
+    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+    own, started = time.process_time(), time.monotonic()
+    run(lab, table)
+    cpu = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+    seconds, own = time.monotonic() - started, time.process_time() - own
+    return Run(kind, rows, seconds, cpu["MariaDB"], cpu["PostgreSQL"], own)
+
+
+def measure_size(lab: Laboratory, rows: int, repeat: int) -> Iterator[Run]:
+    """Runs over tables of one size, which take turns."""
+    tables = {kind: make_table(lab, n, key, rows) for n, (kind, key) in enumerate(KEYS.items())}
+    for table in tables.values():
+        run(lab, table)
+        with closing(connect(lab.warehouse)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"vacuum analyze mrr.{table.name}")
+    for _ in range(repeat):
+        for kind, table in tables.items():
+            yield measure(lab, kind, table, rows)
+
+
+def table_of(runs: list[Run]) -> Iterator[str]:
+    """The medians of each kind of key, and their ratio to those of the first."""
+    yield "| key | rows | seconds | CPU s: MariaDB | PostgreSQL | tool | seconds, MariaDB: ratio |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    first: dict[int, tuple[float, float]] = {}
+    for kind, rows in dict.fromkeys((one.key, one.rows) for one in runs):
+        some = [one for one in runs if (one.key, one.rows) == (kind, rows)]
+        seconds, source = (median(one.seconds for one in some), median(o.source_cpu for o in some))
+        warehouse, own = (median(o.warehouse_cpu for o in some), median(o.own_cpu for o in some))
+        base = first.setdefault(rows, (seconds, source))
+        yield (
+            f"| {kind} | {rows:,} | {seconds:.2f} | {source:.2f} | {warehouse:.2f} | {own:.2f} |"
+            f" {seconds / base[0]:.1f}, {source / base[1]:.1f} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, action="append")
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    where = machine()
+    runs: list[Run] = []
+    print(where)
+    with laboratory(LOCAL / "bench-keys") as lab:
+        for rows in options.rows or [1_000_000]:
+            runs += measure_size(lab, rows, options.repeat)
+    print("\n".join(table_of(runs)))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    facts = {"machine": where, "results": [asdict(one) for one in runs]}
+    (RESULTS / "keys.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
