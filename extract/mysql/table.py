@@ -22,7 +22,7 @@ from extract.mysql.digests import (
     source_key_digest,
     source_row_digest,
 )
-from extract.mysql.errors import error_number
+from extract.mysql.errors import STATEMENT_CUT, error_number
 from extract.mysql.facts import quoted_source
 from extract.mysql.fields import Field, column_field, computed_field
 from extract.mysql.literals import source_condition, source_equality, source_literal
@@ -131,19 +131,24 @@ class MySQLTable:
         return source_key_digest(self._aggregates, self.description, key_range)
 
     def is_divided_by(self, ends: Sequence[Key]) -> bool:
-        # of keys that are in order, the optimizer sees that no row can satisfy the condition
+        # if the keys are in order, the optimizer sees that no row can satisfy the condition
         overlaps = [
             f"({source_condition(self._key, KeyRange(above=later, up_to=earlier))})"
             for earlier, later in pairwise(ends)
         ]
         size = self._limits.keys_per_statement
-        return not any(
-            self._session.row(
-                f"select 1 from {self.description.qualified}"
-                f" where {' or '.join(overlaps[start : start + size])} limit 1"
+        try:
+            return not any(
+                self._session.row(
+                    f"select 1 from {self.description.qualified}"
+                    f" where {' or '.join(overlaps[start : start + size])} limit 1"
+                )
+                for start in range(0, len(overlaps), size)
             )
-            for start in range(0, len(overlaps), size)
-        )
+        except pymysql.err.Error as error:
+            if error_number(error) not in STATEMENT_CUT:
+                raise
+            return False
 
     def pieces_of(self, keys: Iterable[list[Key]] | None = None) -> Pieces:
         conditions = ["true"] if keys is None else map(self._has_one_of, keys)

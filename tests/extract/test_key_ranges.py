@@ -2,10 +2,12 @@
 
 import random
 
+import pymysql
 import pytest
 
 from extract.mirror.literals import mirror_condition
 from extract.mysql.literals import source_condition
+from extract.mysql.session import Session
 from extract.mysql.source import MySQLSource
 from extract.ranges import WHOLE, Key, KeyRange
 from tests.support.mirror import Mirror, Query
@@ -93,6 +95,30 @@ def rows_followed(operational: OperationalDatabase) -> int:
     """How many entries of an index the session has read after the first of each range."""
     ((_, count),) = operational.execute("show session status like 'Handler_read_next'")
     return int(count)
+
+
+def test_source_sees_without_reading_that_ends_of_ranges_are_in_order(
+    pairs: Mirror, session: MySQLSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = session.describe(pairs.table("pairs", key=("a", "b", "c"), cursor=None))
+    asked: list[str] = []
+    monkeypatch.setattr(Session, "row", lambda _, sql: asked.append(sql))
+    ends = [(number % 3 - 1, b"\0\1", f"2024-01-01 00:{number:02}:00.000") for number in range(60)]
+    assert session.table(table).is_divided_by(sorted(ends))
+    ((*_, said),) = session.rows(f"explain {asked[0]}")
+    assert "Impossible WHERE" in said or "no matching row" in said
+
+
+@pytest.mark.parametrize("number", [1969, 3024])
+def test_ends_that_the_source_takes_too_long_to_examine_divide_no_table(
+    pairs: Mirror, session: MySQLSource, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def cut(_: Session, sql: str) -> None:
+        raise pymysql.err.OperationalError(number, "execution was interrupted")
+
+    table = session.describe(pairs.table("pairs", key=("a", "b", "c"), cursor=None))
+    monkeypatch.setattr(Session, "row", cut)
+    assert not session.table(table).is_divided_by([(1, b"", "2024-01-01"), (2, b"", "2024-01-01")])
 
 
 def test_whole_table_has_no_condition(pairs: Mirror, session: MySQLSource) -> None:
