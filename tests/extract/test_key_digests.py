@@ -149,22 +149,23 @@ def test_changed_row_is_found_when_its_range_is_due(items: Items, listed: list[K
 
 
 def test_key_that_changes_without_a_stamp_is_found(items: Items) -> None:
+    """It stays within its range, which has as many rows as before."""
     column = items.key[-1]
     ((kind,),) = items.source.execute(
         "select data_type from information_schema.columns where table_schema = database()"
         f" and table_name = 'items' and column_name = '{column}'"
     )
     new = {
-        "char": "concat('ffff', substring(a, 5))",
+        "char": "concat(left(a, 35), 'z')",
         "varchar": f"concat({column}, '!')",
-        "binary": "unhex(left(sha2(a, 256), 32))",
-        "varbinary": "concat('x', substring(a, 2))",
+        "binary": "concat(left(a, 15), 'z')",
+        "varbinary": "concat(left(a, 5), 'z')",
         "datetime": f"{column} + interval 1 microsecond",
-        "int": f"{column} + 100000",
+        "int": f"{column} + 1",
         "decimal": f"{column} + 0.01",
     }[kind]
     items.source.execute(
-        f"update items set {column} = {new}, updated_at = updated_at where n = 400"
+        f"update items set {column} = {new}, updated_at = updated_at where n = 451"
     )
     outcome = items.extract()
     assert (outcome.applied.inserted, outcome.applied.deleted) == (1, 1)
