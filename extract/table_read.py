@@ -5,13 +5,13 @@ from datetime import datetime
 from pathlib import Path
 
 from common.settings import Address
+from extract.compare.divided import known_ranges
 from extract.landed import NOTHING, Landed
 from extract.landing.bulk import BulkLoad
 from extract.landing.files import FileWriter, LandingTable, landing_schema
 from extract.mirror.ranges import StoredRanges
-from extract.mirror.table import MirrorTable
 from extract.pair import TablePair
-from extract.ranges import KeyRange, is_ordered_alike
+from extract.ranges import KeyRange
 from extract.reading import Reading, Way
 from extract.source import Fields
 from extract.windows import Window
@@ -63,7 +63,7 @@ def _read_into_files(
     pair: TablePair, window: Window, folder: Path, landed_name: str
 ) -> tuple[LandingTable, tuple[str, ...]]:
     table, source = pair.mirror.table, pair.source
-    ranges = _known_ranges(pair.mirror) if window.bound is not None else []
+    ranges = _known_ranges(pair) if window.bound is not None else []
     chunks = source.read(Fields(table.columns), window.bound, ranges)
     writer = FileWriter(folder, landed_name)
     files, flagged = [], []
@@ -80,10 +80,10 @@ def _read_into_files(
     return landing, tuple(dict.fromkeys(flagged))
 
 
-def _known_ranges(mirror: MirrorTable) -> list[KeyRange]:
+def _known_ranges(pair: TablePair) -> list[KeyRange]:
     """The stored ranges of a large table; an empty list if the source has to divide it."""
-    if not (is_ordered_alike(mirror.table.key_columns) and mirror.shape.has_its_key()):
+    if not pair.mirror.shape.has_its_key():
         return []
-    stored = StoredRanges(mirror)
-    ranges = stored.read()
-    return [keys for _, keys in stored.scans(ranges)] if len(ranges) > 1 else []
+    ranges = known_ranges(pair)
+    scans = StoredRanges(pair.mirror).scans(ranges)
+    return [keys for _, keys in scans] if len(ranges) > 1 else []

@@ -6,6 +6,7 @@ import pymysql
 import pytest
 
 from extract.mirror.literals import mirror_condition
+from extract.mysql.chunker import Chunker
 from extract.mysql.literals import source_condition
 from extract.mysql.session import Session
 from extract.mysql.source import MySQLSource
@@ -119,6 +120,45 @@ def test_ends_that_the_source_takes_too_long_to_examine_divide_no_table(
     table = session.describe(pairs.table("pairs", key=("a", "b", "c"), cursor=None))
     monkeypatch.setattr(Session, "row", cut)
     assert not session.table(table).is_divided_by([(1, b"", "2024-01-01"), (2, b"", "2024-01-01")])
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "is_known"),
+    [
+        ("char(36)", "insert(left(sha2(seq, 256), 35), 9, 0, '-')", True),
+        ("binary(16)", "unhex(left(sha2(seq, 256), 32))", True),
+        (
+            "varchar(20) collate utf8mb4_general_ci",
+            "concat(elt(1 + seq % 2, 'a', 'B'), seq)",
+            False,
+        ),
+    ],
+    ids=["uuid", "octets", "both cases"],
+)
+def test_window_of_any_key_is_read_in_ranges_that_are_in_order(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    key: str,
+    is_known: bool,
+) -> None:
+    mirror.limit(range_rows=100, ranges_per_scan=3, rows_per_scan=300)
+    operational.execute(f"create table items (id {kind} primary key, n int, updated_at timestamp)")
+    operational.execute(f"insert into items select {key}, seq, '2020-01-01' from seq_1_to_{ROWS}")
+    operational.execute("analyze table items")
+    mirror.extract_one(mirror.table("items"))
+    counted: list[KeyRange] = []
+    boundary = Chunker._boundary
+    monkeypatch.setattr(
+        Chunker, "_boundary", lambda self, *of: counted.append(of[0]) or boundary(self, *of)
+    )
+    operational.execute("update items set n = -n, updated_at = now() where n % 7 = 0")
+    assert mirror.extract_one(mirror.table("items")).rows_read == ROWS // 7
+    assert (len(counted) == 1) == is_known
+    stored = query("select n from mrr.items order by n")
+    assert stored == list(operational.execute("select n from items order by n"))
 
 
 def test_whole_table_has_no_condition(pairs: Mirror, session: MySQLSource) -> None:
