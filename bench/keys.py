@@ -119,18 +119,18 @@ def measure_size(lab: Laboratory, rows: int, repeat: int) -> Iterator[Run]:
 
 
 def table_of(runs: list[Run]) -> Iterator[str]:
-    """The medians of each kind of key, and their ratio to those of the first."""
+    """The medians of each kind of key, and their ratio to those of the first; of one size."""
     yield "| key | rows | seconds | CPU s: MariaDB | PostgreSQL | tool | seconds, MariaDB: ratio |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
-    first: dict[int, tuple[float, float]] = {}
-    for kind, rows in dict.fromkeys((one.key, one.rows) for one in runs):
-        some = [one for one in runs if (one.key, one.rows) == (kind, rows)]
+    first = None
+    for kind in dict.fromkeys(one.key for one in runs):
+        some = [one for one in runs if one.key == kind]
         seconds, source = (median(one.seconds for one in some), median(o.source_cpu for o in some))
         warehouse, own = (median(o.warehouse_cpu for o in some), median(o.own_cpu for o in some))
-        base = first.setdefault(rows, (seconds, source))
+        first = first or (seconds, source)
         yield (
-            f"| {kind} | {rows:,} | {seconds:.2f} | {source:.2f} | {warehouse:.2f} | {own:.2f} |"
-            f" {seconds / base[0]:.1f}, {source / base[1]:.1f} |"
+            f"| {kind} | {some[0].rows:,} | {seconds:.2f} | {source:.2f} | {warehouse:.2f} |"
+            f" {own:.2f} | {seconds / first[0]:.1f}, {source / first[1]:.1f} |"
         )
 
 
@@ -146,8 +146,9 @@ def main() -> None:
     print(where)
     with laboratory(LOCAL / "bench-keys") as lab:
         for rows in options.rows or [1_000_000]:
-            runs += measure_size(lab, rows, options.repeat)
-    print("\n".join(table_of(runs)))
+            of_this_size = list(measure_size(lab, rows, options.repeat))
+            print("\n".join(table_of(of_this_size)), flush=True)
+            runs += of_this_size
     RESULTS.mkdir(parents=True, exist_ok=True)
     facts = {"machine": where, "results": [asdict(one) for one in runs]}
     (RESULTS / "keys.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
