@@ -44,8 +44,17 @@ def carry_on(
 
     Returns whether the incremental models read everything in the next build.
     """
+    is_recorded = relation_exists(cursor, "mrr_state.built_node")
     if ("mrr" in layers) == ("dwh" in layers):
+        if is_recorded and "mrr" in layers:
+            # the relations are new ones, with the rows that were recorded
+            cursor.execute(
+                "update mrr_state.built_node"
+                " set relation_state = null, partitions = null, rows_written = null"
+            )
         return False
+    if is_recorded:
+        cursor.execute("delete from mrr_state.built_node")
     lower_marks(cursor, restored if "mrr" in layers else replaced)
     # A position is valid only for the change log and the model with which it was written.
     cursor.execute("delete from mrr_state.model_position")

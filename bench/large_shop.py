@@ -112,7 +112,7 @@ def main() -> None:
     print(machine())
     with laboratory(LOCAL / "bench-shop") as lab:
         make_shop(lab, options.rows)
-        copied = ProjectCopy(lab, LOCAL / "bench-project")
+        copied = ProjectCopy(lab, LOCAL / "bench-project", "sales")
         report("first run", copied.run(), lab, options.least)
         change_shop(lab, options.changes)
         report(f"{options.changes} changes", copied.run(), lab, options.least)

@@ -17,15 +17,15 @@ MORE = "more"
 
 
 class ProjectCopy:
-    """The copy, and its command line."""
+    """The copy, and its command line; `domains` is the setting DEMO_DOMAINS."""
 
-    def __init__(self, lab: Laboratory, folder: Path) -> None:
+    def __init__(self, lab: Laboratory, folder: Path, domains: str = "") -> None:
         self._lab = lab
         self._folder = folder
         shutil.rmtree(folder, ignore_errors=True)
         copy_of_project(folder)
         # times in the logs are compared with our own clock
-        self._environment = {"TZ": "UTC", "DEMO_DOMAINS": "sales"}
+        self._environment = {"TZ": "UTC", "DEMO_DOMAINS": domains}
         addresses = (("OPERATIONAL", lab.servers.operational), ("WAREHOUSE", lab.warehouse))
         for prefix, address in addresses:
             self._environment |= {
@@ -36,10 +36,16 @@ class ProjectCopy:
 
     def run(self, *arguments: str) -> Run:
         """Run `run.py` once. Raises CommandFailed with the end of its output."""
+        return self._call([sys.executable, str(self._folder / "run.py"), *arguments])
+
+    def dbt(self, *arguments: str) -> Run:
+        """Run dbt once. Raises CommandFailed with the end of its output."""
+        return self._call([str(Path(sys.executable).with_name("dbt")), *arguments])
+
+    def _call(self, words: list[str]) -> Run:
         logs = self._logs()
         sizes = [path.stat().st_size if path.exists() else 0 for path in logs]
         started = now()
-        words = [sys.executable, str(self._folder / "run.py"), *arguments]
         cost, _ = measure(Command(words, self._environment), self._lab.process_ids())
         ended = now()
         lines = [_from(path, size) for path, size in zip(logs, sizes, strict=True)]

@@ -17,8 +17,8 @@ MARKS = (
     ("Python, settings, lock, control tables", "run", "run run: started"),
     ("dbt loading itself, in a process of its own, the extract beside it", "dbt", "Running with"),
     ("dbt parsing the project", "dbt", "Performance info"),
-    ("dbt beginning: graph, catalog, hooks", "dbt", " of 1 OK hook: tidemark.on-run-start"),
-    (NODES, "dbt", " of 1 START hook: tidemark.on-run-end"),
+    ("dbt beginning: graph, catalog, hooks", "dbt", "2 of 2 OK hook: tidemark.on-run-start"),
+    (NODES, "dbt", "1 of 2 START hook: tidemark.on-run-end"),
     ("dbt ending: hooks, files", "dbt", "Done. PASS"),
     ("marks, the change log cut", "run", "run run: success"),
 )

@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "show marks, lag, the last runs and the last backup",
     "doctor": "check settings, servers, privileges, tables and disk",
     "plan": "show what a run would read and compare, without doing it",
+    "changed": "print the dbt nodes that a run would build and test now",
     "verify": "compare every row of source and mirror, and test the history",
     "scaffold": "write declarations and stg models of a database of your own, from its schema",
     "simulate": "write inserts, updates and deletes to the embedded operational database",

@@ -34,6 +34,8 @@ def call(options: argparse.Namespace) -> int:
             show(table)
         for message in messages(found):
             print(message)
+        if found.build:
+            print(f"last build  {found.build}")
         backup = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
         print(f"last backup  {backup}")
     else:
@@ -80,12 +82,16 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """What `status` shows. The lists are empty before the first run."""
+    """What `status` shows. The lists are empty before the first run.
+
+    `build` says which nodes the last build left alone; None if that is not known.
+    """
 
     tables: list[TableStatus]
     runs: list[RunStatus]
     backup_at: datetime | None
     sources: list[SourceStatus] = field(default_factory=list)
+    build: str | None = None
 
 
 RUNS_SHOWN = 5
@@ -96,7 +102,9 @@ def status(warehouse: Address) -> Status:
     with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
         if not relation_exists(cursor, "dwh.run_log"):
             return Status([], [], None)
-        return Status(_tables(cursor), _runs(cursor), _backup_at(cursor), _sources(cursor))
+        return Status(
+            _tables(cursor), _runs(cursor), _backup_at(cursor), _sources(cursor), _build(cursor)
+        )
 
 
 def _tables(cursor: Cursor) -> list[TableStatus]:
@@ -136,6 +144,15 @@ def _backup_at(cursor: Cursor) -> datetime | None:
     )
     backup_at: datetime | None = one_value(cursor)
     return backup_at
+
+
+def _build(cursor: Cursor) -> str | None:
+    cursor.execute(
+        "select finished_at, concat_ws(': ', step, error_message) from dwh.run_log"
+        " where process = 'build' order by started_at desc limit 1"
+    )
+    found = cursor.fetchone()
+    return f"{found[0]:%Y-%m-%d %H:%M:%S} UTC  {found[1]}" if found else None
 
 
 def _sources(cursor: Cursor) -> list[SourceStatus]:

@@ -36,6 +36,8 @@ SETTINGS = {
     "WAREHOUSE_PASSWORD": "its password (or WAREHOUSE_PASSWORD_FILE: a file that contains it)",
     "WAREHOUSE_DATABASE": "the database, which must exist",
     "DEMO_DOMAINS": "the domains of the demo to keep, separated by commas; off keeps none",
+    "BUILD_ALL": "daily: the first run of each day, in UTC, builds and tests everything; default:"
+    " only what can differ from the last time",
     "BACKUP_DIRECTORY": "where backups are written; default .local/backups",
 }
 """Every setting and its meaning. A test compares the names with the table in the README."""
@@ -99,6 +101,7 @@ class Settings:
     snapshot_seconds: float
     demo_domains: frozenset[str] | None
     backup_directory: Path
+    builds_all_daily: bool = False
     sources: dict[str, SourceSettings] = field(default_factory=dict)
 
     @property
@@ -132,6 +135,7 @@ def read_settings(
         snapshot_seconds=_snapshot_seconds(values),
         demo_domains=_demo_domains(values.get("DEMO_DOMAINS", "")),
         backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
+        builds_all_daily=_is_daily(values, "BUILD_ALL"),
         sources=dict(_sources(values, places)),
     )
 
@@ -276,6 +280,13 @@ def _demo_domains(text: str) -> frozenset[str] | None:
             "DEMO_DOMAINS", f'"{text}" contains off and a name', "Set off, or the names to keep."
         )
     return names - {"off"} if names else None
+
+
+def _is_daily(values: Mapping[str, str], name: str) -> bool:
+    text = values.get(name, "")
+    if text not in ("", "daily"):
+        raise SettingError(name, f'"{text}" is not daily', "Set daily, or remove it.")
+    return text == "daily"
 
 
 def _password(values: Mapping[str, str], name: str) -> str:

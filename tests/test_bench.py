@@ -36,10 +36,10 @@ DBT_LOG = [
     "23:59:59.500000 [info ] [MainThread]: Running with dbt=1",
     "00:00:00.500000 [info ] [MainThread]: Performance info: perf_info.json",
     "00:00:00.600000 [info ] [MainThread]: Running with dbt=1",
-    "00:00:01.000000 [info ] [MainThread]: 1 of 1 OK hook: tidemark.on-run-start.0 [OK in 0.04s]",
+    "00:00:01.000000 [info ] [MainThread]: 2 of 2 OK hook: tidemark.on-run-start.1 [OK in 0.04s]",
     "00:00:02.000000 [info ] [Thread-1 (]: 1 of 2 OK created view a [OK in 1.00s]",
     "00:00:03.900000 [info ] [Thread-2 (]: 2 of 2 PASS unique_a_id [PASS in 3.00s]",
-    "00:00:04.000000 [info ] [MainThread]: 1 of 1 START hook: tidemark.on-run-end.0 [RUN]",
+    "00:00:04.000000 [info ] [MainThread]: 1 of 2 START hook: tidemark.on-run-end.0 [RUN]",
     "00:00:04.250000 [info ] [MainThread]: Done. PASS=2 WARN=0",
 ]
 

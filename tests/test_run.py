@@ -1,5 +1,6 @@
 """The main job from end to end, as a user starts it: `python run.py` and what it leaves behind."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -252,10 +253,62 @@ def test_failed_data_test_is_exit_code_3(
 ) -> None:
     path = tidemark.folder / "dbt_project/tests/assert_it_fails.sql"
     path.write_text("select 1 as row from {{ source('sales', 'mrr_fact_sales') }}", "utf-8")
-    failed = tidemark.run("--table", "mrr_fact_sales")
+    for _ in range(2):
+        failed = tidemark.run("--table", "mrr_fact_sales")
+        assert failed.returncode == 3, failed.stdout + failed.stderr
+        assert "assert_it_fails: fail:" in failed.stderr
     path.unlink()
-    assert failed.returncode == 3, failed.stdout + failed.stderr
-    assert "assert_it_fails: fail:" in failed.stderr
+    assert tidemark.run().returncode == 0
+
+
+BUILDS = "select step, error_message from dwh.run_log where process = 'build' order by log_id"
+
+
+def test_run_without_changes_starts_no_dbt(tidemark: CommandLine, query: Query) -> None:
+    tidemark.run()
+    quiet = tidemark.run()
+    assert quiet.returncode == 0, quiet.stderr
+    assert re.search(r"dbt: unchanged: \d+ nodes, last built at .* UTC  ", quiet.stdout)
+    run_id = re.search(r"^run (\S+)", quiet.stdout, re.MULTILINE)[1]
+    assert query("select process from dwh.run_log where run_id = %s order by 1", (run_id,)) == [
+        ("build",),
+        *[("extract",)] * 3,
+        ("run",),
+    ]
+    step, message = query(BUILDS)[-1]
+    assert (step, f"unchanged: {message}" in quiet.stdout) == ("unchanged", True)
+    assert f"unchanged: {message}" in tidemark.run("status").stdout
+
+
+def test_changed_names_what_the_next_run_builds(tidemark: CommandLine, query: Query) -> None:
+    assert tidemark.run("changed").stdout == ""
+    query("drop view dwh.dwh_mart_daily_sales")
+    named = tidemark.run("changed").stdout.split()
+    assert "dwh_mart_daily_sales" in named
+    assert "dwh_fact_sales" not in named
+    assert tidemark.dbt("build", "--select", *named).returncode == 0
+    assert tidemark.run("changed").stdout == ""
+    assert " unchanged: " in tidemark.run().stdout
+
+
+def test_everything_is_built_where_that_is_asked_for(tidemark: CommandLine, query: Query) -> None:
+    built = tidemark.run("--build", "all")
+    assert built.returncode == 0, built.stderr
+    assert " unchanged: " not in built.stdout
+    assert query(BUILDS)[-1] == ("all", None)
+    assert " unchanged: " in tidemark.run(BUILD_ALL="daily").stdout
+    query("update dwh.run_log set started_at = started_at - interval '1 day' where step = 'all'")
+    assert " unchanged: " not in tidemark.run(BUILD_ALL="daily").stdout
+    assert query(BUILDS)[-1] == ("all", None)
+
+
+def test_dbt_by_hand_counts(tidemark: CommandLine, query: Query) -> None:
+    query("update dwh.dwh_fact_sales set sale_quantity = 0")
+    query("select pg_stat_force_next_flush()")
+    by_hand = tidemark.dbt("build")
+    assert by_hand.returncode == 0, by_hand.stdout
+    assert query("select count(*) from dwh.dwh_fact_sales where sale_quantity = 0") == [(0,)]
+    assert " dbt: unchanged: " in tidemark.run().stdout
 
 
 def test_full_refresh_reads_every_row_and_changes_nothing(tidemark: CommandLine) -> None:

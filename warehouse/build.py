@@ -1,29 +1,28 @@
-"""dbt in a process beside the run: it parses early, builds once, and reports each node."""
+"""dbt beside the run: what the project is, what is built of it, and the result of each node.
 
-import logging
+dbt runs in a process of its own (`warehouse.dbt_process`), which is started only if it is needed.
+"""
+
 import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
-from queue import Queue
-from threading import Thread
-from typing import Any
+from multiprocessing.connection import Pipe
+from typing import TypeVar
 
 from common import libpq
 from common.errors import TidemarkError
 from common.log import LOG_FILE
 from common.settings import DBT_PROJECT, PROJECT, Address
 from warehouse.connection import NO_CLEAR_PASSWORD
-from warehouse.parsing import KeptParse
+from warehouse.graph import Graph, KeptGraph
 
 FAILED_NODE = {"error", "runtime error", "partial success"}
 NOT_BUILT = FAILED_NODE | {"skipped"}
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,9 @@ class Node:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A dbt build: the nodes that ran or were skipped, and each node's direct dependants.
+    """A dbt build: the nodes that ran or were skipped."""
 
-    `models` are the names of all models and snapshots of the project, built or not.
-    """
-
-    nodes: tuple[Node, ...]
-    children: dict[str, tuple[str, ...]]
-    models: set[str]
+    nodes: tuple[Node, ...] = ()
 
     @property
     def failed(self) -> list[Node]:
@@ -69,17 +63,6 @@ class BuildResult:
     def unbuilt(self) -> set[str]:
         """The nodes that errored or were skipped."""
         return {node.unique_id for node in self.nodes if node.status in NOT_BUILT}
-
-    def descendants(self, unique_ids: Iterable[str]) -> set[str]:
-        """Everything that depends on some nodes, directly or indirectly."""
-        found: set[str] = set()
-        waiting = list(unique_ids)
-        while waiting:
-            for child in self.children.get(waiting.pop(), ()):
-                if child not in found:
-                    found.add(child)
-                    waiting.append(child)
-        return found
 
 
 class DbtError(TidemarkError):
@@ -108,24 +91,33 @@ class DbtEnded(DbtError):
 
 
 class Builder:
-    """dbt in a process of its own, which loads and parses during the extract, then builds once.
+    """dbt in a process of its own, which loads and parses while the run goes on.
 
     Without a run's id it works as if started by hand: on every row, even of large tables.
     """
 
     def __init__(self, warehouse: Address, run_id: str = "", demo_switch: str = "") -> None:
+        self._environment = dbt_environment(warehouse, demo_switch)
+        if run_id:
+            self._environment |= {"TIDEMARK_RUN_ID": run_id, "TIDEMARK_CHANGES_ONLY": "1"}
+        # of the files as they are before dbt reads them
+        self._kept = self._keep()
+        self._graph = self._kept.read()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, unless it runs; there is no need to, but it saves time later."""
+        if self._process:
+            return
         self._pipe, other_end = Pipe()
         libpq.forget_variables()
-        environment = dbt_environment(warehouse, demo_switch)
-        if run_id:
-            environment |= {"TIDEMARK_RUN_ID": run_id, "TIDEMARK_CHANGES_ONLY": "1"}
-        command = [sys.executable, "-m", "warehouse.build", str(other_end.fileno())]
+        command = [sys.executable, "-m", "warehouse.dbt_process", str(other_end.fileno())]
         LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
         with LOG_FILE.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env={**os.environ, **environment},
+                env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -133,33 +125,54 @@ class Builder:
             )
         other_end.close()
 
+    def _keep(self) -> KeptGraph:
+        return KeptGraph(DBT_PROJECT, PROJECT / "profiles.yml", self._environment)
+
+    @property
+    def known_graph(self) -> Graph | None:
+        """The graph of the project, if it is known without dbt."""
+        return self._graph
+
+    def graph(self) -> Graph:
+        """The graph of the project. Raises DbtError."""
+        if not self._graph:
+            self._graph = self._ask(["describe"], Graph)
+            # unless a file has changed since dbt began to read them
+            if self._kept == self._keep():
+                self._kept.write(self._graph)
+        return self._graph
+
     def build(
-        self,
-        select: list[str],
-        exclude: list[str],
-        report: Callable[[Node], None] = lambda node: None,
+        self, select: list[str], report: Callable[[Node], None] = lambda node: None
     ) -> BuildResult:
-        """Build the selected nodes, or all if none is selected. Raises DbtError."""
+        """Build the selected nodes and no others, or all if none is selected. Raises DbtError."""
         # the result of a unit test does not depend on the rows
         arguments = ["build", "--exclude-resource-type", "unit_test"]
-        arguments += ["--select", *select] if select else []
-        arguments += ["--exclude", *exclude] if exclude else []
-        return self._invoke(arguments, report)
+        if select:
+            arguments += ["--indirect-selection", "empty", "--select", *select]
+        return self._ask(arguments, BuildResult, report)
 
     def test(self, select: list[str]) -> BuildResult:
         """Run the selected tests. Raises DbtError."""
-        return self._invoke(["test", "--select", *select], lambda node: None)
+        return self._ask(["test", "--select", *select], BuildResult)
 
-    def _invoke(self, arguments: list[str], report: Callable[[Node], None]) -> BuildResult:
+    def _ask(
+        self,
+        order: list[str],
+        kind: type[Answer],
+        report: Callable[[Node], None] = lambda node: None,
+    ) -> Answer:
+        self.start()
+        assert self._process
         # if the process has ended, it may have sent the reason before
         with suppress(OSError):
-            self._pipe.send(arguments)
+            self._pipe.send(order)
         while True:
             try:
                 answer = self._pipe.recv()
             except (EOFError, OSError):
                 raise DbtEnded(self._process.wait()) from None
-            if isinstance(answer, BuildResult):
+            if isinstance(answer, kind):
                 return answer
             if isinstance(answer, str):
                 raise DbtError(answer)
@@ -167,8 +180,19 @@ class Builder:
 
     def close(self) -> None:
         """End the process, even during a parse if no build was requested."""
-        self._pipe.close()
-        self._process.wait()
+        if self._process:
+            self._pipe.close()
+            self._process.wait()
+
+
+def check_all_built(graph: Graph, chosen: Collection[str], build: BuildResult) -> None:
+    """Raise DbtError if dbt has not selected one of the nodes by its name."""
+    missing = set(chosen) - {node.unique_id for node in build.nodes}
+    for unique_id in sorted(missing):
+        raise DbtError(
+            f"it does not select {graph.nodes[unique_id].name} by its name",
+            "Give it a name of letters, digits and underscores.",
+        )
 
 
 def source_id(domain: str, table: str) -> str:
@@ -192,104 +216,3 @@ def dbt_environment(warehouse: Address, demo_switch: str = "") -> dict[str, str]
         "PGCLIENTENCODING": "UTF8",
         "PGHOSTADDR": "",
     }
-
-
-QUIETLY = ("--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors")
-
-
-def _serve(pipe: Connection) -> None:
-    """The other process: parse, wait for the order, report each node, then the result."""
-    order: Queue[list[str]] = Queue()
-    Thread(target=_listen, args=(pipe, order), daemon=True).start()
-
-    try:
-        from dbt.artifacts.schemas.run import RunExecutionResult
-        from dbt.cli.main import dbtRunner
-        from dbt.contracts.graph.manifest import Manifest
-    except ImportError as error:
-        pipe.send(f"cannot be loaded ({error}); `make .venv` installs it")
-        return
-
-    kept = KeptParse(Path(os.environ["DBT_PROJECT_DIR"]))
-    flags = [] if kept.is_whole() else ["--no-partial-parse"]
-    # the build writes the manifest
-    parsed = dbtRunner().invoke([*QUIETLY, "--no-write-json", *flags, "parse"])
-    manifest, arguments = parsed.result, order.get()
-    if not isinstance(manifest, Manifest):
-        pipe.send(_first_lines(parsed.exception))
-        return
-    if flags:
-        kept.remember()
-
-    def report(event: Any) -> None:
-        if event.info.name == "NodeFinished":
-            pipe.send(_node_of_event(event))
-
-    built = dbtRunner(manifest=manifest, callbacks=[report]).invoke([*QUIETLY, *arguments])
-    if isinstance(built.result, RunExecutionResult):
-        pipe.send(_build_result(built.result.results, manifest))
-    else:
-        pipe.send(_first_lines(built.exception))
-
-
-def _listen(pipe: Connection, order: "Queue[list[str]]") -> None:
-    """Pass on the order; end at once if the run is gone, since its lock is gone too."""
-    try:
-        while True:
-            order.put(pipe.recv())
-    except (EOFError, OSError):
-        os._exit(1)
-
-
-def _build_result(results: Any, manifest: Any) -> BuildResult:
-    nodes = tuple(
-        Node(
-            result.node.unique_id,
-            str(result.status),
-            _without_context(result.message or ""),
-            result.execution_time,
-        )
-        for result in results
-    )
-    models = {
-        node.name for node in manifest.nodes.values() if node.resource_type in ("model", "snapshot")
-    }
-    return BuildResult(nodes, _children(manifest), models)
-
-
-def _children(manifest: Any) -> dict[str, tuple[str, ...]]:
-    children: dict[str, list[str]] = {}
-    nodes = {**manifest.nodes, **manifest.unit_tests}
-    for unique_id, node in nodes.items():
-        for parent in node.depends_on_nodes:
-            children.setdefault(parent, []).append(unique_id)
-    return {parent: tuple(names) for parent, names in children.items()}
-
-
-def _node_of_event(event: Any) -> Node:
-    info = event.data.node_info
-    result = event.data.run_result
-    message = _without_context(result.message)
-    return Node(info.unique_id, info.node_status, message, result.execution_time)
-
-
-def _without_context(message: str) -> str:
-    """The message without the lines that say where in our routines the error was raised."""
-    return re.sub(r"\n +CONTEXT:.*?(?=\n +compiled code at|\Z)", "", message, flags=re.DOTALL)
-
-
-def _first_lines(error: BaseException | None) -> str:
-    lines = [
-        line.strip() for line in str(error or "it returned no result").splitlines() if line.strip()
-    ]
-    return " ".join(lines[:2]) if lines else type(error).__name__
-
-
-if __name__ == "__main__":
-    # classes of this module are sent through the pipe under the name by which it is imported
-    from warehouse import build as imported
-
-    imported._serve(Connection(int(sys.argv[1])))
-    # the run waits for the end of this process, and to free all objects would take half a second
-    logging.shutdown()
-    os._exit(0)

@@ -7,7 +7,7 @@ somebody's dbt has parsed a part.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -29,12 +29,16 @@ class KeptParse:
 
     def __init__(self, project: Path) -> None:
         self._target = target_folder(project)
-        self._files = digest_of_files(project)
+        self._files = digest_of_files(files_of(project))
 
     def is_whole(self) -> bool:
         """Whether it is a parse of all files, as they are now."""
         record = self._target / RECORD_FILE
         return record.is_file() and record.read_bytes() == self._record()
+
+    def has_manifest(self) -> bool:
+        """Whether dbt has written its manifest of the project."""
+        return (self._target / "manifest.json").is_file()
 
     def remember(self) -> None:
         """Record that dbt has parsed all files."""
@@ -44,28 +48,26 @@ class KeptParse:
 
     def _record(self) -> bytes:
         kept = self._target / PARSE_FILE
-        found = [kept] if kept.is_file() else []
-        return f"{self._files} {_digest(self._target, found)}\n".encode()
+        found = {PARSE_FILE: kept.read_bytes()} if kept.is_file() else {}
+        return f"{self._files} {digest_of_files(found)}\n".encode()
 
 
-def digest_of_files(project: Path) -> str:
-    """A digest of the names and contents of all files that dbt reads in the project."""
-    return _digest(
-        project,
-        (
-            path
-            for path in sorted(project.rglob("*"))
-            if path.is_file() and path.relative_to(project).parts[0] not in WRITTEN_BY_DBT
-        ),
-    )
+def files_of(project: Path) -> dict[str, bytes]:
+    """The contents of all files that dbt reads in the project, by their names in it."""
+    found = {}
+    for path in sorted(project.rglob("*")):
+        name = path.relative_to(project)
+        if name.parts[0] not in WRITTEN_BY_DBT and path.is_file():
+            found[str(name)] = b""
+            # dbt says so, if it needs the file
+            with suppress(OSError):
+                found[str(name)] = path.read_bytes()
+    return found
 
 
-def _digest(folder: Path, paths: Iterable[Path]) -> str:
+def digest_of_files(files: Mapping[str, bytes]) -> str:
+    """A digest of the names and contents of files."""
     digest = sha256()
-    for path in paths:
-        text = b""
-        # dbt says so, if it needs the file
-        with suppress(OSError):
-            text = path.read_bytes()
-        digest.update(f"{path.relative_to(folder)}\0{len(text)}\0".encode() + text)
+    for name, text in files.items():
+        digest.update(f"{name}\0{len(text)}\0".encode() + text)
     return digest.hexdigest()

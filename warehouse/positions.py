@@ -1,10 +1,16 @@
 """The positions of models in the change log, and what is done before and after they read it."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from common.rows import one_value
+from warehouse.connection import transaction
+
 WAITED_FOR = timedelta(days=30)
+WRITERS_WAITED_FOR = "1s"
 CHANGES_KEPT = 1_000_000
 """For a model that is not built, the change log is kept no longer and no larger than this."""
 
@@ -16,6 +22,36 @@ def analyze_changes(connection: Connection) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("analyze mrr_state.change_log")
+
+
+def last_change(connection: Connection) -> int | None:
+    """The last change of which none before it is yet to be committed; None if that is not known."""
+    try:
+        with transaction(connection), connection.cursor() as cursor:
+            cursor.execute("set local lock_timeout = %s", (WRITERS_WAITED_FOR,))
+            # a change gets its number before it is committed
+            cursor.execute("lock table mrr_state.change_log in share mode")
+            cursor.execute("select coalesce(max(change_id), 0) from mrr_state.change_log")
+            return int(one_value(cursor))
+    except psycopg2.errors.LockNotAvailable:
+        return None
+
+
+def advance_positions(connection: Connection, models: Collection[str], to: int) -> None:
+    """Let the positions of models that have read everything advance to a change.
+
+    Otherwise the changes of other tables would be kept for them, and a model whose position was
+    deleted, as while it was switched off, would read everything again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into mrr_state.model_position as known (model_name, built_to, reading_to)"
+            " select model_name, %s, %s from unnest(%s::text[]) as models (model_name)"
+            " on conflict (model_name) do update set"
+            " built_to = excluded.built_to, updated_at = clock_timestamp()"
+            " where known.built_to < excluded.built_to",
+            (to, to, sorted(models)),
+        )
 
 
 def forget_read_changes(connection: Connection, models: set[str] | None) -> int:

@@ -47,7 +47,12 @@ OF_UNDECLARED = (
     "mrr_state.guard_candidate",
 )
 """What is kept about a mirrored table besides its rows and its comparisons."""
-OF_DROPPED = (*OF_UNDECLARED, "dwh.mirror_anomaly", "dwh.mirror_verification")
+OF_DROPPED = (
+    *OF_UNDECLARED,
+    "dwh.mirror_anomaly",
+    "dwh.mirror_verification",
+    "mrr_state.mirror_version",
+)
 """What is no longer needed once the mirror of the table was dropped too."""
 
 

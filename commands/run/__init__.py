@@ -6,19 +6,30 @@ equal to it, builds the warehouse with dbt, and logs each step.
 
 import argparse
 
-from commands.options import add_accept_deletes, add_choice, add_full_refresh, add_quiet
+from commands.options import add_accept_deletes, add_choice, add_full_refresh, add_quiet, one_of
 from common.errors import ExitCode
 
+BUILD = ("changed", "all")
 EXAMPLES = """\
 python run.py
 python run.py --domain sales --quiet
 python run.py --table mrr_fact_sales --full-refresh
+python run.py --build all
 python run.py --accept-deletes mrr_fact_sales=1200"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_choice(parser)
     add_full_refresh(parser, "read every row, not only what changed")
+    parser.add_argument(
+        "--build",
+        choices=BUILD,
+        type=one_of("--build", BUILD),
+        default=BUILD[0],
+        metavar="WHAT",
+        help="what dbt builds and tests: changed (the default), what can differ from the last time;"
+        " or all",
+    )
     add_accept_deletes(parser)
     parser.add_argument(
         "--accept-source",

@@ -12,6 +12,7 @@ from commands.sources import read_declarations, sources_of
 from commands.tables import show
 from common.settings import Settings, read_settings
 from warehouse.build import Node
+from warehouse.selection import BuildAll
 
 
 def call_run(options: argparse.Namespace) -> int:
@@ -45,10 +46,17 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         tables,
         others=[one for one in active_tables(declared, settings) if one not in tables],
         full_refresh=options.full_refresh,
+        build_all=_build_all(settings, options),
         accepted_deletes=accepted_deletes(options.accept_deletes, tables),
         accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
     )
+
+
+def _build_all(settings: Settings, options: argparse.Namespace) -> BuildAll:
+    if options.build == "all":
+        return BuildAll.NOW
+    return BuildAll.DAILY if settings.builds_all_daily else BuildAll.NEVER
 
 
 def _show(result: RunResult) -> None:

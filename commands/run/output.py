@@ -99,7 +99,10 @@ def last_line(result: RunResult) -> str:
     built = "nothing built"
     if result.build:
         counts = Counter(node.status for node in result.build.nodes)
-        built = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or built
+        parts = [f"{count} {status}" for status, count in sorted(counts.items())]
+        if result.left_alone and result.left_alone.nodes:
+            parts.append(f"unchanged: {result.left_alone}")
+        built = ", ".join(parts) or built
     return (
         f"run {result.run_id}  {result.rows_applied} rows applied{_moments(result)}  dbt: {built}"
         f"  {result.seconds:.1f} s"

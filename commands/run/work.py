@@ -14,10 +14,27 @@ from common.errors import DeletesRefused, ExitCode, TidemarkError
 from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
 from extract.progress import Progress, ignore
-from warehouse.build import Builder, BuildResult, Node, source_id
+from warehouse.build import Builder, BuildResult, Node, check_all_built, source_id
+from warehouse.graph import Graph
 from warehouse.marks import Mark, advance_marks, mirrored_tables
-from warehouse.positions import analyze_changes, forget_read_changes
+from warehouse.positions import (
+    advance_positions,
+    analyze_changes,
+    forget_read_changes,
+    last_change,
+)
 from warehouse.retention import forget_compiled, forget_old
+from warehouse.selection import (
+    BuildAll,
+    LeftAlone,
+    builds_all_now,
+    forget_gone_nodes,
+    has_work,
+    last_built_at,
+    nodes_to_build,
+    read_state,
+    record_build,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,7 @@ class RunOptions:
     tables: list[MirroredTable]
     others: list[MirroredTable] = field(default_factory=list)
     full_refresh: bool = False
+    build_all: BuildAll = BuildAll.NEVER
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     accepted_sources: dict[str, str] = field(default_factory=dict)
     declared: list[str] | None = None
@@ -37,9 +55,10 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of a run. `build` is None if dbt did not run, or could not.
+    """The result of a run. `build` is None if nothing could be built.
 
-    `warnings` are about failures that do not affect the result.
+    `left_alone` are the nodes that were not worked on. `warnings` are about failures that do not
+    affect the result.
     """
 
     run_id: str
@@ -48,6 +67,7 @@ class RunResult:
     build: BuildResult | None
     build_error: TidemarkError | None
     advanced: list[str]
+    left_alone: LeftAlone | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -83,11 +103,24 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
         work_on_warehouse(endpoints, "run", sources_of(options.tables)) as work,
         closing(Builder(endpoints.warehouse, work.run_id, endpoints.demo_switch)) as builder,
     ):
-        tables = _extract(endpoints, work, options, report)
+        build_all = builds_all_now(work.connection, options.build_all)
+        if build_all or has_work(work.connection, builder.known_graph):
+            builder.start()
+
+        def report_table(outcome: TableOutcome) -> None:
+            if outcome.applied.rows:
+                builder.start()
+            report.table(outcome)
+
+        tables = _extract(endpoints, work, options, replace(report, table=report_table))
         with work.lock.building():
-            result = _build(builder, work, options, tables, report, started)
+            result = _build(builder, work, options, tables, report, build_all)
             work.lock.check()
-            result = replace(result, warnings=_forget(work.connection, options, result.build))
+            result = replace(
+                result,
+                warnings=_forget(work.connection, options, builder.known_graph),
+                seconds=time.monotonic() - started,
+            )
         work.step.rows = result.rows_applied
         work.step.status = _status(result.exit_code)
         work.step.message = _failures(result)
@@ -127,38 +160,47 @@ def _build(
     options: RunOptions,
     outcomes: list[TableOutcome],
     report: Report,
-    started: float,
+    build_all: bool,
 ) -> RunResult:
     """Build what depends on good tables alone, and advance the marks of what was built."""
     good = [outcome for outcome in outcomes if outcome.error is None]
+    result = RunResult(work.run_id, 0.0, outcomes, None, None, [])
+    if not good:
+        return result
     bad = _bad_tables(work.connection, options, outcomes)
-    select = _selected(options, bad) if good else []
-    exclude = [_with_dependants(table) for table in bad]
-    build, error = None, None
-    if good:
-        analyze_changes(work.connection)
-        try:
-            build = builder.build(select, exclude, report.node)
-        except TidemarkError as caught:
-            error = caught
-    advanced = []
-    if build is not None:
-        work.lock.check()
-        advanced = _marks_to_advance(build, options.tables, good, bad)
-        advance_marks(work.connection, advanced, work.run_id)
-    return RunResult(
-        work.run_id,
-        time.monotonic() - started,
-        outcomes,
-        build,
-        error,
-        [mark.table_name for mark in advanced],
-    )
+    analyze_changes(work.connection)
+    try:
+        graph = builder.graph()
+        # what a node has read by now includes all changes up to this one
+        last = last_change(work.connection)
+        state = read_state(work.connection, graph)
+        stale = nodes_to_build(graph, state)
+        possible = _possible(graph, options, bad)
+        chosen = possible & (graph.built if build_all else stale)
+        if last is not None:
+            advance_positions(
+                work.connection, graph.with_position(graph.built - stale - chosen), last
+            )
+        build = BuildResult()
+        if chosen:
+            build = builder.build(graph.selectors(chosen), report.node)
+            check_all_built(graph, chosen, build)
+    except TidemarkError as caught:
+        return replace(result, build_error=caught)
+    work.lock.check()
+    left_alone = LeftAlone(len(possible - chosen), last_built_at(state))
+    record_build(work.run_log, left_alone, build_all and chosen == graph.built)
+    advanced = _marks_to_advance(build, graph, options.tables, good, bad)
+    advance_marks(work.connection, advanced, work.run_id)
+    names = [mark.table_name for mark in advanced]
+    return replace(result, build=build, advanced=names, left_alone=left_alone)
 
 
-def _forget(connection: Connection, options: RunOptions, build: BuildResult | None) -> list[str]:
+def _forget(connection: Connection, options: RunOptions, graph: Graph | None) -> list[str]:
     """Delete what is no longer needed. Returns what could not be deleted, as warnings."""
-    forget_read_changes(connection, build.models if build else None)
+    forget_read_changes(connection, graph.models if graph else None)
+    if graph:
+        forget_gone_nodes(connection, graph)
     forget_compiled()
     return forget_old(connection, options.declared)
 
@@ -174,33 +216,28 @@ def _bad_tables(
     return bad
 
 
-def _selected(options: RunOptions, bad: list[MirroredTable]) -> list[str]:
-    """What dbt is to build; empty for everything."""
-    if not options.others:
-        return []
-    # models and seeds that belong to no table, which the models of a domain read
-    shared = ["path:models/dwh/common", "resource_type:seed"]
-    return [_with_dependants(table) for table in options.tables if table not in bad] + shared
-
-
-def _with_dependants(table: MirroredTable) -> str:
-    """The table and everything that reads it, as dbt selects it."""
-    return f"source:{table.domain}.{table.name}+"
+def _possible(graph: Graph, options: RunOptions, bad: list[MirroredTable]) -> set[str]:
+    """The nodes that a run may build: those that read its tables, or none, and no bad table."""
+    left_out = [*bad, *options.others]
+    possible = graph.built - graph.descendants(map(_source_id, left_out))
+    possible |= graph.built & graph.descendants(map(_source_id, options.tables))
+    return possible - graph.descendants(map(_source_id, bad))
 
 
 def _marks_to_advance(
     build: BuildResult,
+    graph: Graph,
     tables: list[MirroredTable],
     good: list[TableOutcome],
     bad: list[MirroredTable],
 ) -> list[Mark]:
     """The marks of the tables below which nothing failed, was skipped or was left out."""
-    unbuilt = build.unbuilt() | build.descendants(map(_source_id, bad))
+    unbuilt = build.unbuilt() | graph.descendants(map(_source_id, bad))
     source_of = {table.name: _source_id(table) for table in tables}
     return [
         outcome.mark
         for outcome in good
-        if outcome.mark and not unbuilt & build.descendants([source_of[outcome.name]])
+        if outcome.mark and not unbuilt & graph.descendants([source_of[outcome.name]])
     ]
 
 

@@ -57,8 +57,11 @@ def apply_rows(mirror: MirrorTable, rows: Multiset, accepted_deletes: int | None
         " where rows_stored.place is null)"
     )
     applied = Applied(inserted=cursor.rowcount - changed, updated=changed, deleted=deleted)
+    emptied = 0
     for name in mirror.shape.vanished_columns():
         cursor.execute(f"update {mirror.qualified} set {name} = null where {name} is not null")
+        emptied += cursor.rowcount
+    mirror.count_version(applied.rows + emptied)
     return verify_rows(mirror, rows, applied)
 
 

@@ -179,6 +179,7 @@ class MirrorTable:
             """
         )
         inserted, updated = one_row(self.cursor)
+        self.count_version(inserted + updated)
         return Applied(inserted=inserted, updated=updated)
 
     def delete(self, gone: str) -> Applied:
@@ -204,7 +205,22 @@ class MirrorTable:
             select count(*) from logged
             """
         )
-        return Applied(deleted=one_value(self.cursor))
+        deleted = one_value(self.cursor)
+        self.count_version(deleted)
+        return Applied(deleted=deleted)
+
+    def count_version(self, changed_rows: int) -> None:
+        """Give the mirrored table a new version if any row has changed.
+
+        By the version, dbt's nodes tell whether they have read the table as it is now.
+        """
+        if changed_rows:
+            self.cursor.execute(
+                "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
+                " values (%s, 1) on conflict (table_name)"
+                " do update set mirror_version = known.mirror_version + 1",
+                (self.name,),
+            )
 
     def check_landed(self, landed: Landed) -> None:
         """Raise TableError unless as many rows landed as were read, each with a key of its own."""

@@ -134,3 +134,27 @@ def test_models_read_everything_where_mrr_and_dwh_no_longer_fit(
     save()
     assert bring_back(*layers).rebuild == (positions == 0)
     assert ask("select count(*) from mrr_state.model_position") == [(positions,)]
+
+
+@pytest.mark.parametrize(
+    ("layers", "recorded"),
+    [
+        pytest.param(["mrr"], [], id="mrr"),
+        pytest.param(["dwh"], [], id="dwh"),
+        pytest.param(["stg"], [("code", "as it was", 7)], id="stg"),
+        pytest.param(["mrr", "dwh"], [("code", None, None)], id="mrr and dwh"),
+    ],
+)
+def test_what_is_restored_is_built_again(layers, recorded, ask, save, bring_back):
+    """After mrr and dwh together, incremental models still read from their positions."""
+    ask(
+        "insert into mrr_state.built_node"
+        " (unique_id, fingerprint, code_digest, relation_state, rows_written, inputs, built_on)"
+        " values ('model', 'print', 'code', 'as it was', 7, '{}', now())"
+    )
+    save()
+    bring_back(*layers)
+    assert (
+        ask("select code_digest, relation_state, rows_written from mrr_state.built_node")
+        == recorded
+    )

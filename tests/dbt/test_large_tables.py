@@ -37,9 +37,25 @@ def test_run_tests_the_rows_that_it_changed_and_dbt_by_hand_all(warehouse, run) 
     run("build", "--exclude-resource-types", "unit_test")
     damage(warehouse, 6)
     run("test", "--select", f"assert_{TOTALS}")
-    warehouse.dbt("test", "--select", f"assert_{TOTALS}", succeeds=False)
     damage(warehouse, 5)
     run("test", "--select", f"assert_{TOTALS}", succeeds=False)
+    warehouse.query("update dwh.dwh_fact_sales set sale_quantity = 9 where sale_id = 5")
+    warehouse.dbt("test", "--select", f"assert_{TOTALS}", succeeds=False)
+
+
+def test_row_that_fails_is_told_by_each_run_until_it_is_mended(warehouse, run) -> None:
+    test = ("test", "--select", f"assert_{TOTALS}")
+    warehouse.update("mrr_fact_sales", 5, qty=9)
+    run("build", "--exclude-resource-types", "unit_test")
+    damage(warehouse, 5)
+    run(*test, succeeds=False)
+    # as the end of the run does
+    warehouse.query("delete from mrr_state.change_log")
+    run(*test, succeeds=False)
+    warehouse.query("update dwh.dwh_fact_sales set sale_quantity = 9 where sale_id = 5")
+    run(*test)
+    damage(warehouse, 6)
+    run(*test)
 
 
 def test_run_tests_the_rows_whose_customer_changed(warehouse, run) -> None:

@@ -65,7 +65,7 @@ def test_run_sees_a_file_that_is_restored_with_its_former_time(
 ) -> None:
     def comment_of_a_run() -> str:
         with closing(Builder(warehouse.address, demo_switch=DEMO)) as builder:
-            builder.build(["dwh_dim_products"], [])
+            builder.build(["dwh_dim_products"])
         return warehouse.value("select obj_description('dwh.dwh_dim_products'::regclass)")
 
     for name, value in project.environment.items():

@@ -1,6 +1,5 @@
 """What decides: the lock, the guard, the mark, the throttle, what is built."""
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,11 +14,10 @@ from extract.extraction import TableOutcome
 from extract.mysql.source import MySQLSource
 from tests.support.mirror import OLD, Mirror, Query
 from tests.support.servers import OperationalDatabase
-from warehouse import positions
 from warehouse.build import Builder, BuildResult, Node
-from warehouse.connection import RUN_LOCK, connect, run_lock, transaction
+from warehouse.connection import RUN_LOCK, run_lock
+from warehouse.graph import Graph, GraphNode
 from warehouse.marks import Mark, advance_marks, read_marks
-from warehouse.positions import forget_read_changes
 from warehouse.run_log import RunLog, Step
 
 
@@ -169,112 +167,36 @@ def test_mark_follows_a_clock_that_was_set_back(mirror: Mirror) -> None:
         assert read_marks(mirror.connection)["items"].read_at == read_at
 
 
-@pytest.mark.parametrize(
-    ("positions", "left"),
-    [
-        ({"fast": 4, "slow": 2}, [3, 4, 5]),
-        ({"fast": 4, "slow": 2, "removed": 1}, [3, 4, 5]),
-        ({"fast": 4, "unbuilt": -1}, [5]),
-        ({}, []),
-    ],
-    ids=["slowest model", "model that is gone", "model never built", "no model"],
-)
-def test_changes_stay_until_every_model_has_read_them(
-    mirror: Mirror, query: Query, positions: dict[str, int], left: list[int]
-) -> None:
-    for number in range(1, 6):
-        query(
-            "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
-            f" values ('items', '{{\"id\": {number}}}', 'insert', 'test')"
-        )
-    for name, built_to in positions.items():
-        query(
-            "insert into mrr_state.model_position (model_name, built_to, reading_to)"
-            f" values ('{name}', {built_to}, {built_to})"
-        )
-    forget_read_changes(mirror.connection, {"fast", "slow", "unbuilt"})
-    assert query("select change_id from mrr_state.change_log order by 1") == [(n,) for n in left]
-
-
-@pytest.mark.parametrize(
-    ("slow", "built_to"),
-    [
-        ("now()", 2),
-        ("now() - interval '29 days'", 2),
-        ("now() - interval '31 days'", -1),
-    ],
-    ids=["just built", "not built for weeks", "not built for a month"],
-)
-def test_changes_are_not_kept_for_a_model_that_is_not_built(
-    mirror: Mirror, query: Query, slow: str, built_to: int
-) -> None:
-    query(
-        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
-        " select 'items', '{\"id\": 1}', 'insert', 'test' from generate_series(1, 5)"
-    )
-    query(
-        "insert into mrr_state.model_position (model_name, built_to, reading_to, updated_at)"
-        f" values ('fast', 4, 4, now()), ('slow', 2, 2, {slow})"
-    )
-    forget_read_changes(mirror.connection, {"fast", "slow"})
-    assert query("select built_to from mrr_state.model_position where model_name = 'slow'") == [
-        (built_to,)
-    ]
-    assert query("select min(change_id) from mrr_state.change_log") == [(5 if built_to < 0 else 3,)]
-
-
-def test_changes_are_not_kept_for_a_model_that_is_far_behind(
-    mirror: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(positions, "CHANGES_KEPT", 3)
-    query(
-        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
-        " select 'items', '{\"id\": 1}', 'insert', 'test' from generate_series(1, 9)"
-    )
-    query(
-        "insert into mrr_state.model_position (model_name, built_to, reading_to)"
-        " values ('slow', 5, 5), ('near', 6, 6), ('fast', 9, 9)"
-    )
-    forget_read_changes(mirror.connection, None)
-    assert query("select model_name, built_to from mrr_state.model_position order by 1") == [
-        ("fast", 9),
-        ("near", 6),
-        ("slow", -1),
-    ]
-    assert query("select min(change_id) from mrr_state.change_log") == [(7,)]
-
-
-def test_model_that_is_being_built_is_not_waited_for(
-    mirror: Mirror, query: Query, warehouse: Address
-) -> None:
-    query(
-        "insert into mrr_state.model_position (model_name, built_to, reading_to, updated_at)"
-        " values ('slow', 2, 2, now() - interval '1 year')"
-    )
-    with mirror.connection.cursor() as cursor:
-        cursor.execute("set lock_timeout = '2s'")
-    builder = connect(warehouse)
-    with transaction(builder), builder.cursor() as cursor:
-        cursor.execute("update mrr_state.model_position set reading_to = 3")
-        forget_read_changes(mirror.connection, {"slow"})
-    builder.close()
-    assert query("select built_to from mrr_state.model_position") == [(2,)]
-
-
 def outcome(name: str, error: TableError | None = None) -> TableOutcome:
     mark = None if error else Mark(name, None, None, datetime(2024, 1, 1, tzinfo=UTC))
     return TableOutcome(name, 0.0, mark=mark, error=error)
 
 
 REFUSED = TableError("b", "refused", "Look at it.")
-CHILDREN = {
-    "source.tidemark.shop.a": ("stg_a",),
-    "source.tidemark.shop.b": ("stg_b",),
-    "source.tidemark.shop.c": ("stg_c",),
-    "stg_a": ("fact",),
-    "stg_b": ("fact",),
-    "fact": ("mart",),
+PARENTS = {
+    "source.tidemark.shop.a": (),
+    "source.tidemark.shop.b": (),
+    "source.tidemark.shop.c": (),
+    "stg_a": ("source.tidemark.shop.a",),
+    "stg_b": ("source.tidemark.shop.b",),
+    "stg_c": ("source.tidemark.shop.c",),
+    "fact": ("stg_a", "stg_b"),
+    "mart": ("fact",),
+    "dates": (),
 }
+GRAPH = Graph(
+    {
+        name: GraphNode(
+            name,
+            name,
+            "source" if name.startswith("source.") else "model",
+            name,
+            f'"mrr".{name}',
+            parents,
+        )
+        for name, parents in PARENTS.items()
+    }
+)
 
 
 def of_shop(names: str) -> list[MirroredTable]:
@@ -298,9 +220,7 @@ def test_mark_moves_only_where_all_below_it_is_built(
 ) -> None:
     nodes = tuple(Node(name, status, "", 0.0) for name, status in statuses.items())
     good = [outcome(name) for name in "abc" if name not in bad]
-    marks = _marks_to_advance(
-        BuildResult(nodes, CHILDREN, set()), of_shop("abc"), good, of_shop(bad)
-    )
+    marks = _marks_to_advance(BuildResult(nodes), GRAPH, of_shop("abc"), good, of_shop(bad))
     assert [mark.table_name for mark in marks] == advanced
 
 
@@ -308,42 +228,57 @@ class AskedBuilder(Builder):
     """Keeps what it was asked to build, and builds nothing."""
 
     def __init__(self) -> None:
-        self.asked: tuple[list[str], list[str]] | None = None
+        self._graph = GRAPH
+        self.asked: list[str] | None = None
 
-    def build(self, select: list[str], exclude: list[str], report: object = None) -> BuildResult:
-        self.asked = select, exclude
-        return BuildResult((), {}, set())
+    def build(self, select: list[str], report: object = None) -> BuildResult:
+        self.asked = select
+        names = [name.removeprefix("fqn:") for name in select] or GRAPH.built
+        return BuildResult(tuple(Node(name, "success", "", 0.0) for name in names))
 
 
 def built(
     mirror: Mirror, warehouse: Address, options: RunOptions, outcomes: list[TableOutcome]
-) -> tuple[RunResult, tuple[list[str], list[str]] | None]:
+) -> tuple[RunResult, list[str] | None]:
     """The result of a build, and what it asked dbt for."""
     builder = AskedBuilder()
     with run_lock(warehouse) as lock:
         work = Work(mirror.connection, lock, RunLog(mirror.connection, "test"), Step())
-        result = _build(builder, work, options, outcomes, Report(), time.monotonic())
+        result = _build(builder, work, options, outcomes, Report(), build_all=False)
     return result, builder.asked
+
+
+def test_everything_is_built_where_nothing_ever_was(mirror: Mirror, warehouse: Address) -> None:
+    outcomes = [outcome(name) for name in "abc"]
+    result, asked = built(mirror, warehouse, RunOptions(of_shop("abc")), outcomes)
+    assert (asked, result.advanced) == ([], ["a", "b", "c"])
 
 
 def test_nothing_is_built_on_a_refused_table(mirror: Mirror, warehouse: Address) -> None:
     result, asked = built(
         mirror, warehouse, RunOptions(of_shop("ab")), [outcome("a"), outcome("b", REFUSED)]
     )
-    assert asked == ([], ["source:shop.b+"])
-    assert result.advanced == ["a"]
+    assert asked == ["dates", "stg_a", "stg_c"]
+    assert result.advanced == []
+
+
+def test_run_of_one_table_builds_what_reads_it_or_no_table(
+    mirror: Mirror, warehouse: Address, query: Query
+) -> None:
+    query("create table mrr.b (id int)")
+    query("create table mrr.c (id int)")
+    others = of_shop("bc")
+    _, asked = built(mirror, warehouse, RunOptions(of_shop("a"), others=others), [outcome("a")])
+    assert asked == ["dates", "fact", "mart", "stg_a"]
 
 
 def test_run_of_one_table_builds_nothing_on_tables_that_were_never_mirrored(
     mirror: Mirror, warehouse: Address, query: Query
 ) -> None:
-    query("create table mrr.b (id int)")
+    query("create table mrr.c (id int)")
     others = of_shop("bc")
     _, asked = built(mirror, warehouse, RunOptions(of_shop("a"), others=others), [outcome("a")])
-    assert asked == (
-        ["source:shop.a+", "path:models/dwh/common", "resource_type:seed"],
-        ["source:shop.c+"],
-    )
+    assert asked == ["dates", "stg_a"]
 
 
 def test_nothing_is_built_where_the_only_table_failed(mirror: Mirror, warehouse: Address) -> None:

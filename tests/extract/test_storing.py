@@ -20,8 +20,8 @@ from tests.support.servers import OperationalDatabase
 
 def test_landing_of_a_dead_run_is_cleared_before(items: Mirror, query: Query) -> None:
     query("create schema mrr_landing")
-    query("create table mrr_landing.t0 (c1 text, c2 integer, left_over text not null)")
-    query("insert into mrr_landing.t0 values ('9', 9, 'dead')")
+    query("create table mrr_landing.t1 (c1 text, c2 integer, left_over text not null)")
+    query("insert into mrr_landing.t1 values ('9', 9, 'dead')")
     outcome = items.extract_one(items.table("items"), full_refresh=True)
     assert outcome.verification.source_rows == outcome.verification.mirror_rows == 3
 

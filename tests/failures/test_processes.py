@@ -124,7 +124,7 @@ def test_dbt_that_is_killed_in_the_midst_of_a_build_is_told(
     builder = Builder(warehouse)
     try:
         with pytest.raises(DbtEnded, match=f"was killed by {number.name} before") as told:
-            builder.build([], [], lambda node: builder._process.send_signal(number))
+            builder.build([], lambda node: builder._process.send_signal(number))
         assert "\nHINT: Its last messages are in " in str(told.value)
     finally:
         builder.close()
@@ -143,7 +143,8 @@ def test_dbt_that_fails_before_it_listens_is_told(
 ) -> None:
     monkeypatch.setattr(build.sys, "executable", "/bin/false")
     builder = Builder(warehouse)
+    builder.start()
     builder._process.wait()
     with pytest.raises(DbtEnded, match="its process ended with 1 before the build was done"):
-        builder.build([], [])
+        builder.build([])
     builder.close()

@@ -9,6 +9,7 @@ from tests.mutants import (
     of_the_extraction,
     of_the_keys,
     of_the_mirror,
+    of_the_selection,
     of_the_session,
     of_the_source,
     of_the_warehouse,
@@ -25,6 +26,7 @@ LISTS = (
     of_the_comparison,
     of_the_keys,
     of_the_warehouse,
+    of_the_selection,
 )
 MUTANTS = [mutant for module in LISTS for mutant in module.MUTANTS]
 

@@ -196,14 +196,14 @@ MUTANTS = [
     Mutant(
         "advance-below-a-bad-table",
         "_marks_to_advance",
-        "unbuilt = build.unbuilt() | build.descendants(map(_source_id, bad))",
+        "unbuilt = build.unbuilt() | graph.descendants(map(_source_id, bad))",
         "unbuilt = build.unbuilt()",
         "a mark moves although a model below it was left out",
     ),
     Mutant(
         "advance-always",
         "_marks_to_advance",
-        "if outcome.mark and not unbuilt & build.descendants([source_of[outcome.name]])",
+        "if outcome.mark and not unbuilt & graph.descendants([source_of[outcome.name]])",
         "if outcome.mark",
         "a mark moves although a model below it failed",
     ),
@@ -216,7 +216,7 @@ MUTANTS = [
     ),
     Mutant(
         "advance-children-alone",
-        "BuildResult.descendants",
+        "Graph.descendants",
         "                    waiting.append(child)\n",
         "",
         "only the models right above a table hold its mark",
@@ -227,12 +227,5 @@ MUTANTS = [
         "bad += [table for table in options.others if table.name not in mirrored]",
         "pass",
         "a run of one table fails on models that read tables that were never mirrored",
-    ),
-    Mutant(
-        "build-on-a-refused-table",
-        "_build",
-        "exclude = [_with_dependants(table) for table in bad]",
-        "exclude: list[str] = []",
-        "history is built on a table that was refused or failed",
     ),
 ]

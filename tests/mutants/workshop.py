@@ -19,11 +19,13 @@ PATIENCE = 3
 READING, STORING, COMPARING, DECIDING = (
     f"tests/extract/test_{name}.py" for name in ("reading", "storing", "comparing", "deciding")
 )
+POSITIONS = "tests/extract/test_positions.py"
 MEMBERS = "tests/extract/test_members.py"
 BULK = "tests/extract/bulk"
 MOMENT = "tests/extract/test_moment.py"
 UNICODE = "tests/extract/test_unicode.py"
 HOSTILE = "tests/extract/test_hostile_server.py"
+SELECTION = "tests/test_selection.py"
 SEVERAL = "tests/extract/test_several_sources.py"
 KEY_DIGESTS = "tests/extract/test_key_digests.py"
 KEY_RANGES = "tests/extract/test_key_ranges.py"
@@ -32,6 +34,7 @@ FAST_SUITE = (
     STORING,
     COMPARING,
     DECIDING,
+    POSITIONS,
     "tests/extract/test_pace.py",
     "tests/extract/test_session.py",
     "tests/extract/test_reconcile.py",
@@ -50,6 +53,7 @@ FAST_SUITE = (
     "tests/extract/test_numeric_cursors.py",
     "tests/extract/test_warehouse_sessions.py",
     SEVERAL,
+    SELECTION,
 )
 FIRST = {
     "session": (READING, "tests/extract/test_session.py", HOSTILE),
@@ -89,7 +93,9 @@ FIRST = {
     "connection": (DECIDING, READING),
     "lock": (DECIDING, SEVERAL),
     "sources": (SEVERAL,),
-    **dict.fromkeys(("transaction", "marks", "positions", "advance", "build"), (DECIDING,)),
+    "positions": (POSITIONS,),
+    "selection": (SELECTION, STORING, "tests/extract/test_keyless.py", DECIDING),
+    **dict.fromkeys(("transaction", "marks", "advance", "build"), (DECIDING,)),
 }
 """The files that most likely kill a mutant of a group."""
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.*?)(?: - .*)?$", re.MULTILINE)

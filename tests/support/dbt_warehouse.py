@@ -104,6 +104,12 @@ class Warehouse:
                 " values (%s, %s, %s, 'test')",
                 (table, json.dumps(key), operation),
             )
+            cursor.execute(
+                "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
+                " values (%s, 1) on conflict (table_name)"
+                " do update set mirror_version = known.mirror_version + 1",
+                (table,),
+            )
 
     def start_dbt(self, *arguments: str, folder: Path = PROJECT) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -49,6 +49,6 @@ class HeldCommand:
                 parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
             except OSError:
                 continue
-            if b"warehouse.build" in words and int(parent) == self.process.pid:
+            if b"warehouse.dbt_process" in words and int(parent) == self.process.pid:
                 return int(path.name)
         raise AssertionError("dbt was not begun")

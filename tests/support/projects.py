@@ -1,16 +1,20 @@
 """A copy of the dbt project that a test may change, and people who read what it builds."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 
 from common.settings import Address
-from warehouse.parsing import digest_of_files
+from warehouse.dbt_process import described_by
+from warehouse.graph import Graph
+from warehouse.parsing import digest_of_files, files_of
 
 HURRY = (("lock_timeout = '5s'", "lock_timeout = '1s'"), ("'5min'", "'2s'"))
 """In a test, what waits is given up sooner."""
@@ -59,19 +63,37 @@ class Project:
         return said
 
     def _dbt(self, *arguments: str, **environment: str) -> tuple[str, bool]:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in {**self.environment, **environment}.items():
-                patch.setenv(name, value)
-            outcome = dbtRunner(self._parsed(arguments)).invoke([*QUICKLY, *arguments])
+        outcome = self.invoke(*arguments, **environment)
         results = outcome.result.results if outcome.result else []
         messages = [f"{result.node.name}: {result.message}" for result in results]
         return "\n".join([*messages, str(outcome.exception or "")]), outcome.success
+
+    def invoke(self, *arguments: str, **environment: str) -> dbtRunnerResult:
+        """What dbt returns."""
+        with self.patched(**environment):
+            return dbtRunner(self._parsed(arguments)).invoke([*QUICKLY, *arguments])
+
+    def graph(self, *arguments: str) -> Graph:
+        """The graph of the project, as a run gets it from dbt."""
+        with self.patched():
+            described = described_by(self._parsed(arguments), arguments)
+        assert isinstance(described, Graph), described
+        return described
+
+    @contextmanager
+    def patched(self, **environment: str) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**self.environment, **environment}.items():
+                patch.setenv(name, value)
+            yield
 
     def _parsed(self, arguments: tuple[str, ...]) -> Manifest | None:
         """The project as dbt parses it, once for equal files; None if that fails, as dbt tells."""
         given = arguments[arguments.index("--vars") :][:2] if "--vars" in arguments else ()
         read = {name: value for name, value in os.environ.items() if name.startswith(READ_BY_DBT)}
-        key = repr((self.folder, given, sorted(read.items()), digest_of_files(self.folder)))
+        key = repr(
+            (self.folder, given, sorted(read.items()), digest_of_files(files_of(self.folder)))
+        )
         if key not in parsed:
             parsed[key] = dbtRunner().invoke([*QUICKLY, "parse", *given]).result
         return parsed[key] if isinstance(parsed[key], Manifest) else None

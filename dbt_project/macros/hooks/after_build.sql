@@ -2,15 +2,25 @@
     {%- if model.resource_type == 'snapshot' -%}
         {{ index_open_rows() }};
     {%- endif -%}
+    {%- set record = record_of(model.unique_id) -%}
     {%- if has_position(model) %}
     update mrr_state.model_position
     set
         built_from = built_to,
-        built_to = greatest(built_to, reading_to),
+        built_to = {{ 'greatest(built_to, reading_to)' if builds_all_rows() else '-1' }},
         updated_at = clock_timestamp()
-    where model_name = '{{ model.name }}'
-    {%- if model.config.materialized == 'incremental' and not reads_increment() %};
+    where model_name = '{{ model.name }}';
+    {%- endif %}
+    select mrr_state.record_build(
+        '{{ model.unique_id }}',
+        '{{ record.fingerprint if builds_all_rows() }}',
+        '{{ record.code_digest }}',
+        '{{ this }}',
+        {{ stored_versions() }},
+        '{{ var("business_time_zone") }}'
+    )
+    {%- if has_position(model) and model.config.materialized == 'incremental'
+        and not reads_increment() %};
     analyze {{ this }}
-    {%- endif -%}
     {%- endif -%}
 {% endmacro %}

@@ -2,8 +2,13 @@
     {%- if model.resource_type == 'snapshot' -%}
         {{ follow_columns() }}
     {%- endif -%}
+    {%- set record = record_of(model.unique_id) -%}
     {{ lock_model() }};
+    {{ store_versions(record) }};
     {%- if has_position(model) %}
+    select mrr_state.reread_changed(
+        '{{ model.name }}', '{{ model.unique_id }}', '{{ record.code_digest }}', '{{ this }}'
+    );
     select mrr_state.start_reading(
         '{{ model.name }}', {{ text_array(positions_above(model)) }}
     );

@@ -9,6 +9,9 @@
             {{ lock_relation() }}
             {{ begin_build() }}
             {{ start_reading() }}
+            {{ reread_changed() }}
+            {{ record_build() }}
+            {{ forget_builds() }}
             {{ refuse_change() }}
             {{ drop_views() }}
             {{ change_relation() }}

@@ -1,9 +1,11 @@
-{#- A run tests every row of a node if its mirrored table has at most `whole_table_rows` rows, or if
-    the run built the node in full. Otherwise it tests only the rows that it changed, so that its
-    tests do not take longer as the table grows. dbt that a user starts tests every row. -#}
+{#- A run tests every row of a node if its mirrored table has at most `whole_table_rows` rows, if it
+    built the node in full, or if the test did not pass the last time. Otherwise it tests only the
+    rows that it changed, so that its tests do not take longer as the table grows. dbt that a user
+    starts tests every row. -#}
 {% macro rows_to_test(node, columns=none) -%}
     {%- set changes = changes_of(node) if execute else [] -%}
-    {%- if not changes or is_read_whole(node, unread_changes(node, before_build=true)) -%}
+    {%- if not changes or is_read_whole(node, unread_changes(node, before_build=true))
+        or not has_passed(model.unique_id, node) -%}
         {{ return('') }}
     {%- endif -%}
     {{ return(_rows_to_test(node, changes, columns or changes[0].key)) }}

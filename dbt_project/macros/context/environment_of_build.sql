@@ -1,0 +1,3 @@
+{% macro environment_of_build() -%}
+    {{ return(target.name) }}
+{%- endmacro %}

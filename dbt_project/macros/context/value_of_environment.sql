@@ -1,0 +1,3 @@
+{% macro value_of_environment(name) -%}
+    {{ return(env_var(name, 'not set')) }}
+{%- endmacro %}

@@ -1,0 +1,131 @@
+"""The process of dbt, which a Builder starts: it parses early, and then does what it is told."""
+
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+from warehouse.build import BuildResult, Node
+from warehouse.graph import Graph, graph_of
+from warehouse.parsing import KeptParse
+
+QUIETLY = ("--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors")
+
+
+def serve(pipe: Connection) -> None:
+    """Parse, then do what is ordered: describe the project, or run a command of dbt."""
+    orders: Queue[list[str]] = Queue()
+    Thread(target=_listen, args=(pipe, orders), daemon=True).start()
+
+    try:
+        from dbt.artifacts.schemas.run import RunExecutionResult
+        from dbt.cli.main import dbtRunner
+        from dbt.contracts.graph.manifest import Manifest
+    except ImportError as error:
+        pipe.send(f"cannot be loaded ({error}); `make .venv` installs it")
+        return
+
+    kept = KeptParse(Path(os.environ["DBT_PROJECT_DIR"]))
+    was_whole = kept.is_whole()
+    how_to_parse = [] if was_whole else ["--no-partial-parse"]
+    parsed = dbtRunner().invoke([*QUIETLY, "--no-write-json", *how_to_parse, "parse"])
+    manifest, order = parsed.result, orders.get()
+    if not isinstance(manifest, Manifest):
+        pipe.send(_first_lines(parsed.exception))
+        return
+    # to write the manifest again takes half a second
+    written = ["--no-write-json"] if was_whole and kept.is_whole() and kept.has_manifest() else []
+    if not was_whole:
+        kept.remember()
+
+    if order == ["describe"]:
+        pipe.send(described_by(manifest))
+        order = orders.get()
+
+    def report(event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            pipe.send(_node_of_event(event))
+
+    built = dbtRunner(manifest=manifest, callbacks=[report]).invoke([*QUIETLY, *written, *order])
+    if isinstance(built.result, RunExecutionResult):
+        pipe.send(_build_result(built.result.results))
+    else:
+        pipe.send(_first_lines(built.exception))
+
+
+def described_by(manifest: Any, options: Sequence[str] = ()) -> Graph | str:
+    """The graph of a manifest; or why a macro could not tell the fingerprints of its nodes."""
+    from dbt.cli.main import dbtRunner
+
+    printed: list[str] = []
+
+    def keep(event: Any) -> None:
+        if event.info.name == "JinjaLogDebug":
+            printed.append(event.data.msg)
+
+    asked = dbtRunner(manifest=manifest, callbacks=[keep]).invoke(
+        [*QUIETLY, "--no-write-json", "run-operation", "print_records", *options]
+    )
+    if not asked.success:
+        return _first_lines(asked.exception)
+    answer = json.loads(printed[-1])
+    return graph_of(
+        manifest,
+        {key: one["fingerprint"] for key, one in answer["records"].items()},
+        answer["time_zone"],
+    )
+
+
+def _listen(pipe: Connection, order: "Queue[list[str]]") -> None:
+    """Pass on the order; end at once if the run is gone, since its lock is gone too."""
+    try:
+        while True:
+            order.put(pipe.recv())
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _build_result(results: Any) -> BuildResult:
+    nodes = tuple(
+        Node(
+            result.node.unique_id,
+            str(result.status),
+            _without_context(result.message or ""),
+            result.execution_time,
+        )
+        for result in results
+    )
+    return BuildResult(nodes)
+
+
+def _node_of_event(event: Any) -> Node:
+    info = event.data.node_info
+    result = event.data.run_result
+    message = _without_context(result.message)
+    return Node(info.unique_id, info.node_status, message, result.execution_time)
+
+
+def _without_context(message: str) -> str:
+    """The message without the lines that say where in our routines the error was raised."""
+    return re.sub(r"\n +CONTEXT:.*?(?=\n +compiled code at|\Z)", "", message, flags=re.DOTALL)
+
+
+def _first_lines(error: BaseException | None) -> str:
+    lines = [
+        line.strip() for line in str(error or "it returned no result").splitlines() if line.strip()
+    ]
+    return " ".join(lines[:2]) if lines else type(error).__name__
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))
+    # the run waits for the end of this process, and to free all objects would take half a second
+    logging.shutdown()
+    os._exit(0)
