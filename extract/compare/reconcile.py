@@ -33,6 +33,7 @@ from extract.mirror.table import Applied, MirrorTable
 from extract.mirror.verification import Verification, write_verification
 from extract.pair import TablePair
 from extract.ranges import WHOLE, KeyRange, is_integer
+from extract.source import Digest
 from warehouse.connection import transaction
 
 EVERY_ROW = "every row"
@@ -195,25 +196,13 @@ def _compare_bitmaps(pair: TablePair, ranges: list[StoredRange], findings: Findi
 
 def _compare_keys(pair: TablePair, ranges: list[StoredRange], findings: Findings) -> Counted:
     """Compare the keys of all ranges: by a digest of the range, and one by one if that differs."""
-    stored = StoredRanges(pair.mirror)
-    source_rows = mirror_rows = 0
     sides = _side_by_side(
         [one.keys for one in ranges],
         pair.source.key_digest,
         lambda key_range: mirror_key_digest(pair.mirror, key_range),
         lambda done: pair.source.report("of keys compared", done, len(ranges), "ranges"),
     )
-    grown = []
-    for one, (source, mirrored) in zip(ranges, sides, strict=True):
-        mirror_rows += mirrored.rows
-        if source.sha256 is None or source != mirrored:
-            source_rows += findings.compare_keys(one.keys)
-        else:
-            source_rows += source.rows
-        if stored.has_grown([one], mirrored.rows):
-            grown.append(one)
-    stored.cut(grown)
-    return Counted(source_rows, mirror_rows)
+    return _compare_digests(pair, ranges, sides, findings.compare_keys)
 
 
 def _compare_rows(
@@ -227,10 +216,9 @@ def _compare_rows(
     Without ranges, the table is compared as a whole. `turn` is how many ranges were compared before
     these, and how many there are in all.
     """
-    mirror, stored = pair.mirror, StoredRanges(pair.mirror)
+    mirror = pair.mirror
     if not ranges:
         return Counted(findings.compare_rows(WHOLE), mirror.count())
-    source_rows = mirror_rows = 0
     before, expected = turn or (0, len(ranges))
     vanished = mirror.shape.vanished_columns()
     sides = _side_by_side(
@@ -239,13 +227,28 @@ def _compare_rows(
         lambda key_range: mirror_digest(mirror, key_range, vanished),
         lambda done: pair.source.report("compared", before + done, expected, "ranges"),
     )
+    return _compare_digests(pair, ranges, sides, findings.compare_rows)
+
+
+def _compare_digests(
+    pair: TablePair,
+    ranges: list[StoredRange],
+    sides: Iterator[tuple[Digest, Digest]],
+    compare: Callable[[KeyRange], int],
+) -> Counted:
+    """Compare the ranges of which the digests of both sides differ, and divide those that grew.
+
+    `compare` returns the number of rows of a range at the source.
+    """
+    stored = StoredRanges(pair.mirror)
+    source_rows = mirror_rows = 0
     grown = []
     for one, (source, mirrored) in zip(ranges, sides, strict=True):
         mirror_rows += mirrored.rows
         if source.is_fast and source.sha256 and source != mirrored:
             source = pair.source.exact_digest(one.keys, mirrored)
         if source.sha256 is None or source != mirrored:
-            source_rows += findings.compare_rows(one.keys)
+            source_rows += compare(one.keys)
         else:
             source_rows += source.rows
         if stored.has_grown([one], mirrored.rows):

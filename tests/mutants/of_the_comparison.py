@@ -137,14 +137,14 @@ MUTANTS = [
     ),
     Mutant(
         "reconcile-counts-only",
-        "_compare_rows",
+        "_compare_digests",
         "if source.sha256 is None or source != mirrored:",
         "if source.rows != mirrored.rows:",
         "a changed row is not seen",
     ),
     Mutant(
         "reconcile-cut-digest",
-        "_compare_rows",
+        "_compare_digests",
         "if source.sha256 is None or source != mirrored:",
         "if source.sha256 is not None and source != mirrored:",
         "rows too wide for one text are never compared",

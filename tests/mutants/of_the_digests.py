@@ -28,7 +28,7 @@ MUTANTS = [
     ),
     Mutant(
         "digest-plain-alone",
-        "_compare_rows",
+        "_compare_digests",
         "if source.is_fast and source.sha256 and source != mirrored:",
         "if False:",
         "a range with a value that the mirror cannot hold is compared by row in every run",
