@@ -1,5 +1,6 @@
 """Which nodes a run builds, from what the warehouse says of them."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from warehouse.graph import GRAPH_FILE, Graph, GraphNode, KeptGraph
+from common.settings import DBT_PROJECT
+from warehouse.build import BuildResult, DbtError, Node, check_all_built
+from warehouse.graph import GRAPH_FILE, OF_A_SESSION, Graph, GraphNode, KeptGraph
 from warehouse.selection import (
     BuiltNode,
     LeftAlone,
@@ -186,6 +189,19 @@ def test_last_build_is_told() -> None:
     assert last_built_at(with_built("fact", built_at=later)) == later
     assert last_built_at(replace(as_built(), built={})) is None
     assert str(LeftAlone(81, later)) == "81 nodes, last built at 2026-01-31 12:30:00 UTC"
+
+
+def test_node_that_dbt_does_not_select_is_told() -> None:
+    built = BuildResult((Node("fact", "success", "", 0.0),))
+    check_all_built(GRAPH, {"fact"}, built)
+    with pytest.raises(DbtError, match=r"^dbt: it does not select mart by its name\nHINT: "):
+        check_all_built(GRAPH, {"fact", "mart"}, built)
+
+
+def test_macro_and_kept_graph_leave_out_the_same_variables() -> None:
+    macro = (DBT_PROJECT / "macros/selection/values_named_in.sql").read_text("utf-8")
+    (names,) = re.findall(r"name not in \[(.*?)\]", macro, re.DOTALL)
+    assert {name.encode() for name in re.findall(r"'(\w+)'", names)} == OF_A_SESSION
 
 
 # the file with the graph

@@ -23,7 +23,7 @@ GRAPH_FILE = "project_graph.json"
 PACKAGES = ("dbt-core", "dbt-adapters", "dbt-postgres")
 WITHOUT_ROWS = {"view", "ephemeral"}
 WITH_POSITION = {"incremental", "snapshot"}
-ENV_VAR = re.compile(rb"\benv_var\(\s*['\"]([^'\"]+)")
+ENV_VAR = re.compile(rb"\benv_var\s*\(\s*['\"]([^'\"]+)")
 OF_A_SESSION = {
     b"WAREHOUSE_HOST",
     b"WAREHOUSE_PORT",
@@ -34,7 +34,8 @@ OF_A_SESSION = {
     b"PGHOSTADDR",
     b"PGSERVICE",
 }
-"""Variables that say where and for which run dbt builds, and not what."""
+"""Variables that say where and for which run dbt builds, and not what; the macro `values_named_in`
+leaves out the same."""
 
 
 @dataclass(frozen=True)

@@ -54,19 +54,18 @@ def advance_positions(connection: Connection, models: Collection[str], to: int) 
         )
 
 
-def forget_read_changes(connection: Connection, models: set[str] | None) -> int:
+def forget_read_changes(connection: Connection, models: set[str]) -> int:
     """Delete the changes that every model has built; returns how many they were.
 
-    `models` are the models of the project, None if they are not known. Changes are not kept for a
-    model that was removed or switched off, or that was not built for long. Such a model reads
-    everything when it is built again, as does a model that was never built.
+    `models` are the models of the project. Changes are not kept for a model that was removed or
+    switched off, or that was not built for long. Such a model reads everything when it is built
+    again, as does a model that was never built.
     """
     with connection.cursor() as cursor:
-        if models is not None:
-            cursor.execute(
-                "delete from mrr_state.model_position where not model_name = any(%s)",
-                (list(models),),
-            )
+        cursor.execute(
+            "delete from mrr_state.model_position where not model_name = any(%s)",
+            (list(models),),
+        )
         # a model that is being built now locks its row, and is skipped
         cursor.execute(
             "update mrr_state.model_position set built_to = -1 where model_name = any(array("

@@ -156,6 +156,23 @@ def record_build(run_log: RunLog, left_alone: LeftAlone, build_all: bool) -> Non
     run_log.record("build", step, "success", 0, 0, message)
 
 
+def forget_untested(connection: Connection, graph: Graph) -> None:
+    """Let the tests that have yet to run read every row, before their changes are deleted.
+
+    They did not run if dbt was killed, or if they are below tables that the run left out.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select exists (select from mrr_state.change_log)")
+        if not one_value(cursor):
+            return
+        stale = nodes_to_build(graph, read_state(connection, graph))
+        tests = [unique_id for unique_id in stale if graph.nodes[unique_id].kind == "test"]
+        cursor.execute(
+            "update mrr_state.built_node set fingerprint = null where unique_id = any(%s)",
+            (tests,),
+        )
+
+
 def forget_gone_nodes(connection: Connection, graph: Graph) -> None:
     """Delete what is recorded of nodes that the project has not had for 90 days."""
     with connection.cursor() as cursor:

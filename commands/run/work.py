@@ -29,6 +29,7 @@ from warehouse.selection import (
     LeftAlone,
     builds_all_now,
     forget_gone_nodes,
+    forget_untested,
     has_work,
     last_built_at,
     nodes_to_build,
@@ -198,8 +199,10 @@ def _build(
 
 def _forget(connection: Connection, options: RunOptions, graph: Graph | None) -> list[str]:
     """Delete what is no longer needed. Returns what could not be deleted, as warnings."""
-    forget_read_changes(connection, graph.models if graph else None)
+    # without the graph, nobody knows which model or test has yet to read a change
     if graph:
+        forget_untested(connection, graph)
+        forget_read_changes(connection, graph.models)
         forget_gone_nodes(connection, graph)
     forget_compiled()
     return forget_old(connection, options.declared)

@@ -61,7 +61,7 @@ def apply_rows(mirror: MirrorTable, rows: Multiset, accepted_deletes: int | None
     for name in mirror.shape.vanished_columns():
         cursor.execute(f"update {mirror.qualified} set {name} = null where {name} is not null")
         emptied += cursor.rowcount
-    mirror.count_version(applied.rows + emptied)
+    mirror.renew_version(applied.rows + emptied)
     return verify_rows(mirror, rows, applied)
 
 

@@ -179,7 +179,7 @@ class MirrorTable:
             """
         )
         inserted, updated = one_row(self.cursor)
-        self.count_version(inserted + updated)
+        self.renew_version(inserted + updated)
         return Applied(inserted=inserted, updated=updated)
 
     def delete(self, gone: str) -> Applied:
@@ -206,10 +206,10 @@ class MirrorTable:
             """
         )
         deleted = one_value(self.cursor)
-        self.count_version(deleted)
+        self.renew_version(deleted)
         return Applied(deleted=deleted)
 
-    def count_version(self, changed_rows: int) -> None:
+    def renew_version(self, changed_rows: int) -> None:
         """Give the mirrored table a new version if any row has changed.
 
         By the version, dbt's nodes tell whether they have read the table as it is now.

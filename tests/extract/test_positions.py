@@ -2,10 +2,12 @@
 
 import pytest
 
+from commands.run.work import RunOptions, _forget
 from common.settings import Address
 from tests.support.mirror import Mirror, Query
 from warehouse import positions
 from warehouse.connection import connect, transaction
+from warehouse.graph import Graph, GraphNode
 from warehouse.positions import advance_positions, forget_read_changes, last_change
 
 
@@ -75,7 +77,7 @@ def test_changes_are_not_kept_for_a_model_that_is_far_behind(
         "insert into mrr_state.model_position (model_name, built_to, reading_to)"
         " values ('slow', 5, 5), ('near', 6, 6), ('fast', 9, 9)"
     )
-    forget_read_changes(mirror.connection, None)
+    forget_read_changes(mirror.connection, {"fast", "near", "slow"})
     assert query("select model_name, built_to from mrr_state.model_position order by 1") == [
         ("fast", 9),
         ("near", 6),
@@ -136,3 +138,31 @@ def test_change_that_is_not_committed_is_not_passed_over(
         assert last_change(mirror.connection) is None
     assert last_change(mirror.connection) == 1
     writer.close()
+
+
+def test_tests_that_did_not_run_read_every_row_once_the_changes_are_gone(
+    mirror: Mirror, query: Query
+) -> None:
+    nodes = [
+        GraphNode("items", "items", "source", relation='"mrr"."items"'),
+        GraphNode("due", "due", "test", parents=("items",), fingerprint="code"),
+        GraphNode("other", "other", "test", fingerprint="code"),
+    ]
+    graph = Graph({node.unique_id: node for node in nodes})
+    query(
+        "insert into mrr_state.built_node (unique_id, fingerprint, inputs, built_on)"
+        " values ('due', 'code', '{\"mrr.items\": \"1\"}', now()), ('other', 'code', '{}', now())"
+    )
+    passed = "select unique_id from mrr_state.built_node where fingerprint is not null order by 1"
+    _forget(mirror.connection, RunOptions([]), graph)
+    assert query(passed) == [("due",), ("other",)]
+    query(
+        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+        " values ('items', '{}', 'update', 'r')"
+    )
+    # nobody knows what is due, so that nothing is deleted
+    _forget(mirror.connection, RunOptions([]), None)
+    assert query("select count(*) from mrr_state.change_log") == [(1,)]
+    _forget(mirror.connection, RunOptions([]), graph)
+    assert query("select count(*) from mrr_state.change_log") == [(0,)]
+    assert query(passed) == [("other",)]

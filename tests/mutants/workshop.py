@@ -54,6 +54,7 @@ FAST_SUITE = (
     "tests/extract/test_warehouse_sessions.py",
     SEVERAL,
     SELECTION,
+    "tests/extract/test_versions.py",
 )
 FIRST = {
     "session": (READING, "tests/extract/test_session.py", HOSTILE),
@@ -94,7 +95,7 @@ FIRST = {
     "lock": (DECIDING, SEVERAL),
     "sources": (SEVERAL,),
     "positions": (POSITIONS,),
-    "selection": (SELECTION, STORING, "tests/extract/test_keyless.py", DECIDING),
+    "selection": (SELECTION, "tests/extract/test_versions.py", POSITIONS, DECIDING),
     **dict.fromkeys(("transaction", "marks", "advance", "build"), (DECIDING,)),
 }
 """The files that most likely kill a mutant of a group."""

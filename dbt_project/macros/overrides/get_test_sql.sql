@@ -1,5 +1,5 @@
-{#- The statement that tests also records whether the test has passed, and so of which versions of what
-    it reads. If failures are stored, these were read by an earlier statement. -#}
+{#- The statement that tests also records whether the test has passed, and on which versions of what
+    it reads. If failures are stored, an earlier statement has read these. -#}
 {% macro postgres__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) -%}
     {%- set record = record_of(model.unique_id) -%}
     {%- set tested = default__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) -%}

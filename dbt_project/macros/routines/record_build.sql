@@ -8,7 +8,8 @@ create or replace function mrr_state.record_build(
     set search_path = pg_catalog
 as $body$
     insert into mrr_state.built_node (
-        unique_id, fingerprint, code_digest, relation_state, partitions, rows_written, inputs, built_on
+        unique_id, fingerprint, code_digest, relation_state, partitions, rows_written, inputs,
+        built_on
     )
     select
         p_unique_id,

@@ -6,7 +6,8 @@
     {%- if node.checksum.name == 'path' -%}
         {{ return('') }}
     {%- endif -%}
-    {%- set parts = [dbt_version, environment_of_build(), node.checksum, (node.depends_on.nodes or []) | sort] -%}
+    {%- set parents = (node.depends_on.nodes or []) | sort -%}
+    {%- set parts = [dbt_version, environment_of_build(), node.checksum, parents] -%}
     {%- for name in ['config', 'columns', 'constraints', 'description', 'relation_name'] -%}
         {%- do parts.append(node.get(name)) -%}
     {%- endfor -%}

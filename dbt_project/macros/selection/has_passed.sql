@@ -1,5 +1,5 @@
-{#- Of rows that an earlier build than the last one wrote, or the one before it, the change log does not
-    tell any more. -#}
+{#- The change log tells which rows the last build of a node wrote, and no earlier one. So the test
+    must have passed on what that build or the one before it left. -#}
 {% macro has_passed(unique_id, node) -%}
     {{ return(run_query(
         "select exists (select from mrr_state.built_node as test"
