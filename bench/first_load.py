@@ -1,10 +1,10 @@
-"""The first load of a `media` table: the raw pipe, Tidemark and every available peer, in turn.
+"""The first load of a table: the raw pipe, Tidemark and every available peer, in turn.
 
-python -m bench.first_load --rows 5000000 --repeat 3
+python -m bench.first_load --shape media --shape wide --repeat 3
 
 Each load begins with an empty warehouse, and ends with a table that has its key and, which is
-checked each time, every value of the source. The figures are printed as a Markdown table, and
-written to .local/bench as JSON and as a picture.
+checked each time, every value of the source. The figures of each shape of table are printed as a
+Markdown table, and written to .local/bench as JSON and as a picture.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from bench.laboratory import Laboratory, laboratory, new_warehouse
 from bench.machine import machine, unchanged_code
 from bench.picture import Bar, bars
 from bench.processes import CommandFailed, Cost, measure
+from bench.shapes import MEDIA, SHAPES, Shape
 from bench.tools import LOADED, RAW_PIPE, TOOLS, NotInstalled, Tool
 from common.rows import one_row
 from common.settings import LOCAL
@@ -28,14 +29,6 @@ from warehouse.connection import connect
 
 RESULTS = LOCAL / "bench"
 MEGABYTE = 1024 * 1024
-SOURCE_SUM = """
-    select count(*), sum(crc32(concat_ws('|', id, s3_path, format, type, updated_at))) from media
-"""
-WAREHOUSE_SUM = """
-    select count(*), sum(crc32(convert_to(concat_ws(
-        '|', id, s3_path, format, type, to_char(updated_at, 'YYYY-MM-DD HH24:MI:SS')
-    ), 'UTF8'))) from {relation}
-"""
 HEAD = (
     "| | rows/s | of the raw pipe | seconds | of these for the key | proof, s | peak MB |"
     " CPU s: tool | MariaDB | PostgreSQL | others |\n|" + " --- |" + " ---: |" * 10
@@ -95,19 +88,20 @@ class WrongCopy(Exception):
     """A table that differs from the source."""
 
 
-def load(lab: Laboratory, tool: Tool, expected: tuple[Any, ...]) -> Load:
+def load(lab: Laboratory, tool: Tool, shape: Shape, expected: tuple[Any, ...]) -> Load:
     """Load once into a new warehouse. Raises CommandFailed and WrongCopy."""
     with new_warehouse(lab.servers) as address:
         connection = connect(address)
         with connection.cursor() as cursor:
-            if tool.prepare:
-                cursor.execute(tool.prepare)
+            if tool.needs_table:
+                cursor.execute(shape.raw_table)
         cost, proof_seconds = measure(
-            tool.command(lab.servers, address), lab.process_ids(), end=LOADED
+            tool.command(lab.servers, address, shape), lab.process_ids(), end=LOADED
         )
         with connection.cursor() as cursor:
-            key_seconds = add_key(cursor, tool.relation)
-            cursor.execute(WAREHOUSE_SUM.format(relation=tool.relation))
+            relation = f"{tool.target}{shape.name}"
+            key_seconds = add_key(cursor, relation, shape.key)
+            cursor.execute(shape.warehouse_sum(relation))
             found = one_row(cursor)
         connection.close()
     if found != expected:
@@ -115,7 +109,7 @@ def load(lab: Laboratory, tool: Tool, expected: tuple[Any, ...]) -> Load:
     return Load(cost, key_seconds, proof_seconds)
 
 
-def add_key(cursor: Cursor, relation: str) -> float:
+def add_key(cursor: Cursor, relation: str, key: tuple[str, ...]) -> float:
     """Add a primary key to a table without one; returns the seconds that this took."""
     cursor.execute(
         "select 1 from pg_index where indrelid = %s::regclass and indisprimary", (relation,)
@@ -123,13 +117,16 @@ def add_key(cursor: Cursor, relation: str) -> float:
     if cursor.fetchone():
         return 0.0
     started = time.monotonic()
-    cursor.execute(f"alter table {relation} add primary key (id)")
+    cursor.execute(f"alter table {relation} add primary key ({', '.join(key)})")
     return time.monotonic() - started
 
 
-def measure_all(lab: Laboratory, tools: list[Tool], rows: int, repeat: int) -> list[Result]:
+def measure_all(
+    lab: Laboratory, tools: list[Tool], shape: Shape, rows: int, repeat: int
+) -> list[Result]:
     """Every tool in turn, `repeat` times; a tool that fails is not tried again."""
-    (expected,) = lab.execute(SOURCE_SUM)
+    lab.make(shape, rows)
+    (expected,) = lab.execute(shape.source_sum)
     loads: dict[str, list[Load]] = {tool.name: [] for tool in tools}
     failures: dict[str, str] = {}
     for tool in tools:
@@ -142,7 +139,7 @@ def measure_all(lab: Laboratory, tools: list[Tool], rows: int, repeat: int) -> l
             if tool.name in failures:
                 continue
             try:
-                one = load(lab, tool, expected)
+                one = load(lab, tool, shape, expected)
             except (CommandFailed, WrongCopy) as reason:
                 failures[tool.name] = " ".join(str(reason).split())
                 loads[tool.name] = []
@@ -155,12 +152,12 @@ def measure_all(lab: Laboratory, tools: list[Tool], rows: int, repeat: int) -> l
     ]
 
 
-def picture(results: list[Result], below: str) -> str:
+def picture(shape: Shape, results: list[Result], below: str) -> str:
     """A picture of the rows per second of each measured tool."""
     measured = sorted(
         (result for result in results if result.loads), key=lambda result: -result.rows_per_second
     )
-    title = f"First load of {results[0].rows:,} rows: rows a second"
+    title = f"First load of {results[0].rows:,} rows, {shape.title}: rows a second"
     return bars(
         title,
         below,
@@ -180,7 +177,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--shape", action="append", choices=SHAPES, help="repeatable")
+    parser.add_argument("--rows", type=int, help="otherwise as many as the shape has")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument(
         "--only", action="append", metavar="WORD", help="tools whose name has the word; repeatable"
@@ -193,25 +191,26 @@ def main() -> None:
     ]
     where = machine()
     with unchanged_code() as code, laboratory() as lab:
-        servers = lab.versions()
-        lab.make_media(options.rows)
-        results = measure_all(lab, tools, options.rows, options.repeat)
+        facts = {"code": code, "machine": where, "servers": lab.versions()}
+        print(f"Medians of {options.repeat}; code {code}; {where}; {facts['servers']}")
+        for shape in [SHAPES[name] for name in options.shape or [MEDIA.name]]:
+            rows = options.rows or shape.rows
+            write(shape, measure_all(lab, tools, shape, rows, options.repeat), facts)
+
+
+def write(shape: Shape, results: list[Result], facts: dict[str, str]) -> None:
+    """Print the results of a shape, and write them to their files."""
     limit = next((r.rows_per_second for r in results if r.name == RAW_PIPE and r.loads), None)
-    print(f"{options.rows:,} rows, median of {options.repeat}; code {code}; {where}; {servers}")
-    print(f"\n{HEAD}")
+    print(f"\n{shape.title}, {results[0].rows:,} rows\n\n{HEAD}")
     for result in results:
-        print(result.line(limit))
+        print(result.line(limit), flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    file = RESULTS / f"first_load-{options.rows}"
-    facts = {
-        "code": code,
-        "machine": where,
-        "servers": servers,
-        "results": [asdict(r) for r in results],
-    }
-    file.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    file = RESULTS / f"first_load-{shape.name}-{results[0].rows}"
+    found = {**facts, "results": [asdict(result) for result in results]}
+    file.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if any(result.loads for result in results):
-        file.with_suffix(".svg").write_text(picture(results, where), encoding="utf-8")
+        drawn = picture(shape, results, facts["machine"])
+        file.with_suffix(".svg").write_text(drawn, encoding="utf-8")
 
 
 if __name__ == "__main__":

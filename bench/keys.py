@@ -16,16 +16,12 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from bench.increment import DUTY, RESULTS, set_due
-from bench.laboratory import DATABASE, Laboratory, laboratory
+from bench.laboratory import DATABASE, Laboratory, extract, laboratory
 from bench.machine import machine
 from bench.processes import cpu_seconds
 from common.settings import LOCAL
 from extract.declarations import MirroredTable
-from extract.extraction import open_extraction
 from warehouse.connection import connect
-from warehouse.marks import advance_marks
-from warehouse.run_log import RunLog, new_run_id
-from warehouse.upgrade import upgrade
 
 
 @dataclass(frozen=True)
@@ -81,17 +77,8 @@ def make_table(lab: Laboratory, number: int, key: Key, rows: int) -> MirroredTab
 
 def run(lab: Laboratory, table: MirroredTable) -> None:
     """Bring the mirror of a table up to date, as a run does."""
-    with closing(connect(lab.warehouse)) as connection:
-        upgrade(connection)
-        run_log, folder = RunLog(connection, new_run_id()), LOCAL / "bench-landing"
-        with open_extraction(
-            lab.servers.operational, lab.warehouse, run_log, DUTY, folder=folder
-        ) as extraction:
-            (outcome,) = extraction.run([table])
-        if outcome.error:
-            raise outcome.error
-        assert outcome.verification and outcome.verification.is_equal
-        advance_marks(connection, [outcome.mark] if outcome.mark else [], run_log.run_id)
+    outcome = extract(lab.servers.operational, lab.warehouse, DUTY, table)
+    assert outcome.verification and outcome.verification.is_equal
 
 
 def measure(lab: Laboratory, kind: str, table: MirroredTable, rows: int) -> Run:

@@ -11,8 +11,9 @@ import time
 from contextlib import closing
 from typing import Any
 
-from bench.laboratory import MIRROR, Laboratory, laboratory, new_warehouse
+from bench.laboratory import Laboratory, laboratory, new_warehouse
 from bench.machine import machine
+from bench.shapes import MEDIA
 from bench.tools import LOADED, TOOLS
 from common.rows import one_value
 from common.settings import Address
@@ -26,7 +27,7 @@ HEAD = (
 
 
 def start(lab: Laboratory, warehouse: Address) -> subprocess.Popen[str]:
-    command = TIDEMARK.command(lab.servers, warehouse)
+    command = TIDEMARK.command(lab.servers, warehouse, MEDIA)
     environment = {**os.environ, **command.environment}
     return subprocess.Popen(command.words, env=environment, stdout=subprocess.PIPE, text=True)
 
@@ -67,7 +68,7 @@ def measure(lab: Laboratory, seconds: float) -> str:
             took = time.monotonic() - begun
             after.communicate()
         is_equal = value(warehouse, "select bool_and(is_equal) from dwh.mirror_verification")
-        rows = value(warehouse, f"select count(*) from mrr.{MIRROR}")
+        rows = value(warehouse, "select count(*) from mrr.mrr_media")
     is_equal = is_equal and (rows,) == lab.execute("select count(*) from media")[0]
     when = f"{seconds:g} s" if seconds else "never"
     return f"| {when} | {landed:,} | {read:,} | {took:.1f} | {'yes' if is_equal else 'NO'} |"

@@ -11,6 +11,7 @@ from typing import Any
 import pymysql
 
 import embedded
+from bench.shapes import MEDIA, STAMP, Shape
 from common.rows import one_row
 from common.settings import LOCAL, Address
 from extract.declarations import MirroredTable
@@ -23,17 +24,6 @@ from warehouse.upgrade import upgrade
 
 HOME = LOCAL / "bench-servers"
 DATABASE = "bench"
-MIRROR = "mrr_fact_media"
-MEDIA = """
-    create table media (
-        id bigint not null auto_increment primary key,
-        s3_path varchar(200) not null,
-        format varchar(10) not null,
-        type tinyint not null,
-        updated_at datetime not null
-    )
-"""
-ROWS_PER_INSERT = 500_000
 
 
 @dataclass
@@ -53,18 +43,19 @@ class Laboratory:
         self.operational.commit()
         return rows
 
+    def make(self, shape: Shape, rows: int) -> None:
+        """Create a table of so many rows of a shape, stamped long ago."""
+        self.execute(f"drop table if exists {shape.name}")
+        self.execute(shape.definition)
+        for statement in shape.inserts(rows):
+            self.execute(statement)
+        # rows that came in another order than that of the key fill more pages
+        self.execute(f"alter table {shape.name} force")
+        self.execute(f"analyze table {shape.name}")
+
     def make_media(self, rows: int) -> None:
         """Create a `media` table of so many rows, stamped long ago."""
-        self.execute("drop table if exists media")
-        self.execute(MEDIA)
-        for start in range(1, rows + 1, ROWS_PER_INSERT):
-            end = min(start + ROWS_PER_INSERT - 1, rows)
-            self.execute(
-                "insert into media select seq, concat('/bucket/', md5(seq), '/', seq, '.jpg'),"
-                " elt(1 + seq % 3, 'jpg', 'mp4', 'gif'), seq % 3,"
-                f" '2021-01-01' + interval seq second from seq_{start}_to_{end}"
-            )
-        self.execute("analyze table media")
+        self.make(MEDIA, rows)
 
     def change_media(self, changes: int, seed: int) -> None:
         """Insert, update and delete rows, a third each, spread evenly over the table."""
@@ -100,7 +91,8 @@ class Laboratory:
 
     def extract(self, duty: float, full_refresh: bool = False, **facts: Any) -> TableOutcome:
         """Bring the mirror of `media` up to date, as a run does."""
-        return extract_media(self.servers.operational, self.warehouse, duty, full_refresh, **facts)
+        table = mirrored(MEDIA, **facts)
+        return extract(self.servers.operational, self.warehouse, duty, table, full_refresh)
 
     def process_ids(self) -> dict[str, int]:
         """The process of each server."""
@@ -111,15 +103,20 @@ class Laboratory:
         }
 
 
-def extract_media(
+def mirrored(shape: Shape, **facts: Any) -> MirroredTable:
+    """The declaration of the table of a shape."""
+    key, cursor = shape.key, STAMP.name
+    return MirroredTable("bench", f"mrr_{shape.name}", DATABASE, shape.name, key, cursor, **facts)
+
+
+def extract(
     operational: Address,
     warehouse: Address,
     duty: float,
+    table: MirroredTable,
     full_refresh: bool = False,
-    **facts: Any,
 ) -> TableOutcome:
-    """Bring the mirror of `media` in a warehouse up to date, and advance its mark."""
-    table = MirroredTable("bench", MIRROR, DATABASE, "media", ("id",), "updated_at", **facts)
+    """Bring the mirror of a table in a warehouse up to date, and advance its mark."""
     with closing(connect(warehouse)) as connection:
         upgrade(connection)
         run_log, folder = RunLog(connection, new_run_id()), LOCAL / "bench-landing"

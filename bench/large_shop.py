@@ -8,9 +8,10 @@ The shop has `--rows` sales, one customer for each hundred of them, and a thousa
 import argparse
 from pathlib import Path
 
-from bench.laboratory import ROWS_PER_INSERT, Laboratory, laboratory
+from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine
 from bench.project_copy import ProjectCopy
+from bench.shapes import ROWS_PER_INSERT
 from bench.timeline import Run
 from common.settings import LOCAL
 from embedded import create_database

@@ -1,12 +1,14 @@
-"""A first load of `media` by Tidemark, in a process of its own, so that only it is measured.
+"""A first load of a table by Tidemark, in a process of its own, so that only it is measured.
 
-The settings name both servers: OPERATIONAL_HOST=… WAREHOUSE_HOST=… python -m bench.tidemark_load
+OPERATIONAL_HOST=… WAREHOUSE_HOST=… python -m bench.tidemark_load TABLE
 """
 
+import sys
 from typing import Any
 from unittest.mock import patch
 
-from bench.laboratory import extract_media
+from bench.laboratory import extract, mirrored
+from bench.shapes import SHAPES
 from bench.tools import LOADED
 from common.errors import UsageError
 from common.settings import read_settings
@@ -25,7 +27,8 @@ def main() -> None:
         return reconcile(*arguments)
 
     with patch.object(applying, "reconcile", announced):
-        extract_media(settings.operational, settings.warehouse, settings.duty)
+        table = mirrored(SHAPES[sys.argv[1]])
+        extract(settings.operational, settings.warehouse, settings.duty, table)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""The tools that load `media` into a warehouse: the raw pipe, Tidemark, and its peers.
+"""The tools that load a table into a warehouse: the raw pipe, Tidemark, and its peers.
 
 A peer is installed into a folder of its own below .local/bench-tools when it is first used. None of
 them is a requirement of the project.
 """
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import embedded
 from bench.laboratory import DATABASE
 from bench.processes import Command
+from bench.shapes import Shape
 from common.settings import LOCAL, PROJECT, Address
 
 FOLDER = LOCAL / "bench-tools"
@@ -31,16 +33,6 @@ DLT = (
     "adbc-driver-postgresql==1.13.0",
     "sqlalchemy<2.1",
 )
-COLUMNS = "id, s3_path, format, type, updated_at"
-RAW_TABLE = """
-    create table public.media (
-        id bigint primary key,
-        s3_path text not null,
-        format text not null,
-        type smallint not null,
-        updated_at timestamp not null
-    )
-"""
 
 
 class NotInstalled(Exception):
@@ -49,19 +41,19 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool that loads `media`: its command, the table that it creates, and its preparation.
+    """A tool that loads a table: its command, and the schema and prefix of the table it creates.
 
-    `install` raises NotInstalled. `prepare` is SQL for the empty warehouse.
+    `install` raises NotInstalled. `needs_table` is true if the table has to exist.
     """
 
     name: str
-    relation: str
-    command: Callable[[embedded.Servers, Address], Command]
+    target: str
+    command: Callable[[embedded.Servers, Address, Shape], Command]
     install: Callable[[], None] = lambda: None
-    prepare: str = ""
+    needs_table: bool = False
 
 
-def _raw_pipe(servers: embedded.Servers, warehouse: Address) -> Command:
+def _raw_pipe(servers: embedded.Servers, warehouse: Address, shape: Shape) -> Command:
     source = servers.operational
     postgresql, mariadb = servers.programs
     read = [
@@ -74,10 +66,10 @@ def _raw_pipe(servers: embedded.Servers, warehouse: Address) -> Command:
         "--quick",
         "--batch",
         "--skip-column-names",
-        f"--execute=select {COLUMNS} from media",
+        f"--execute=select {', '.join(column.piped for column in shape.columns)} from {shape.name}",
         DATABASE,
     ]
-    write = [str(postgresql / "psql"), "-X", "-q", "-c", r"\copy public.media from stdin"]
+    write = [str(postgresql / "psql"), "-X", "-q", "-c", rf"\copy public.{shape.name} from stdin"]
     return Command(
         ["sh", "-c", f"{shlex.join(read)} | {shlex.join(write)}"],
         {
@@ -91,19 +83,19 @@ def _raw_pipe(servers: embedded.Servers, warehouse: Address) -> Command:
     )
 
 
-def _tidemark(duty: int) -> Callable[[embedded.Servers, Address], Command]:
-    def command(servers: embedded.Servers, warehouse: Address) -> Command:
+def _tidemark(duty: int) -> Callable[[embedded.Servers, Address, Shape], Command]:
+    def command(servers: embedded.Servers, warehouse: Address, shape: Shape) -> Command:
         environment = {"OPERATIONAL_DUTY": str(duty)}
         for prefix, address in (("OPERATIONAL", servers.operational), ("WAREHOUSE", warehouse)):
             environment |= {
                 f"{prefix}_{name.upper()}": str(value) for name, value in vars(address).items()
             }
-        return Command([sys.executable, "-m", "bench.tidemark_load"], environment)
+        return Command([sys.executable, "-m", "bench.tidemark_load", shape.name], environment)
 
     return command
 
 
-def _pgloader(servers: embedded.Servers, warehouse: Address) -> Command:
+def _pgloader(servers: embedded.Servers, warehouse: Address, shape: Shape) -> Command:
     FOLDER.mkdir(parents=True, exist_ok=True)
     script = FOLDER / "pgloader.load"
     script.touch(mode=0o600)
@@ -112,7 +104,7 @@ def _pgloader(servers: embedded.Servers, warehouse: Address) -> Command:
         f"into {_url('postgresql', warehouse)}\n"
         "with include drop, create tables, create indexes, reset no sequences,"
         " workers = 2, concurrency = 1\n"
-        "including only table names matching 'media';\n",
+        f"including only table names matching '{shape.name}';\n",
         encoding="utf-8",
     )
     words = [_pgloader_program(), "--quiet", "--root-dir", str(FOLDER), "--on-error-stop"]
@@ -136,19 +128,19 @@ def _install_pgloader() -> None:
     _run(["dpkg-deb", "-x", str(package), str(FOLDER / "pgloader")], downloads)
 
 
-def _sling(servers: embedded.Servers, warehouse: Address) -> Command:
+def _sling(servers: embedded.Servers, warehouse: Address, shape: Shape) -> Command:
     program = FOLDER / "sling" / "sling_linux_amd64" / "bin" / "sling-linux-amd64"
     target = _url("postgresql", warehouse) + "?sslmode=disable"
     return Command(
         [
-            *[str(program), "run", "--src-conn", "MEDIA_SOURCE", "--tgt-conn", "MEDIA_TARGET"],
-            *["--src-stream", f"{DATABASE}.media", "--tgt-object", "public.media"],
-            *["--mode", "full-refresh", "--primary-key", "id"],
-            *["--tgt-options", '{"table_keys": {"primary": ["id"]}}'],
+            *[str(program), "run", "--src-conn", "BENCH_SOURCE", "--tgt-conn", "BENCH_TARGET"],
+            *["--src-stream", f"{DATABASE}.{shape.name}", "--tgt-object", f"public.{shape.name}"],
+            *["--mode", "full-refresh", "--primary-key", ",".join(shape.key)],
+            *["--tgt-options", json.dumps({"table_keys": {"primary": shape.key}})],
         ],
         {
-            "MEDIA_SOURCE": _url("mysql", servers.operational, DATABASE),
-            "MEDIA_TARGET": target,
+            "BENCH_SOURCE": _url("mysql", servers.operational, DATABASE),
+            "BENCH_TARGET": target,
             "SLING_DISABLE_TELEMETRY": "true",
             "SLING_HOME_DIR": str(FOLDER / "sling.home"),
         },
@@ -165,18 +157,19 @@ def _install_sling() -> None:
         program.chmod(0o755)
 
 
-def _dlt(backend: str) -> Callable[[embedded.Servers, Address], Command]:
-    def command(servers: embedded.Servers, warehouse: Address) -> Command:
+def _dlt(backend: str) -> Callable[[embedded.Servers, Address, Shape], Command]:
+    def command(servers: embedded.Servers, warehouse: Address, shape: Shape) -> Command:
         return Command(
             [
                 str(FOLDER / "dlt" / "bin" / "python"),
                 str(PROJECT / "bench" / "dlt_load.py"),
+                shape.name,
                 backend,
                 str(FOLDER / "dlt.state"),
             ],
             {
-                "MEDIA_SOURCE": _url("mysql+pymysql", servers.operational, DATABASE),
-                "MEDIA_TARGET": _url("postgresql", warehouse),
+                "BENCH_SOURCE": _url("mysql+pymysql", servers.operational, DATABASE),
+                "BENCH_TARGET": _url("postgresql", warehouse),
                 "RUNTIME__DLTHUB_TELEMETRY": "false",
             },
         )
@@ -207,11 +200,11 @@ def _url(scheme: str, address: Address, database: str = "") -> str:
 
 RAW_PIPE = "raw pipe"
 TOOLS = [
-    Tool(RAW_PIPE, "public.media", _raw_pipe, prepare=RAW_TABLE),
-    Tool("Tidemark, duty 100 %", "mrr.mrr_fact_media", _tidemark(100)),
-    Tool("Tidemark, duty 50 %", "mrr.mrr_fact_media", _tidemark(50)),
-    Tool("dlt, connectorx + parquet", "landed.media", _dlt("connectorx"), _install_dlt),
-    Tool("pgloader 3.6", f"{DATABASE}.media", _pgloader, _install_pgloader),
-    Tool(f"sling {SLING}", "public.media", _sling, _install_sling),
-    Tool("dlt, pyarrow + parquet", "landed.media", _dlt("pyarrow"), _install_dlt),
+    Tool(RAW_PIPE, "public.", _raw_pipe, needs_table=True),
+    Tool("Tidemark, duty 100 %", "mrr.mrr_", _tidemark(100)),
+    Tool("Tidemark, duty 50 %", "mrr.mrr_", _tidemark(50)),
+    Tool("dlt, connectorx + parquet", "landed.", _dlt("connectorx"), _install_dlt),
+    Tool("pgloader 3.6", f"{DATABASE}.", _pgloader, _install_pgloader),
+    Tool(f"sling {SLING}", "public.", _sling, _install_sling),
+    Tool("dlt, pyarrow + parquet", "landed.", _dlt("pyarrow"), _install_dlt),
 ]

@@ -21,7 +21,11 @@ class Limits:
     bulk_rows: int = 200_000
     """A whole table of about this many rows or more is read in bulk."""
     bulk_bytes: int = 64 * 1024 * 1024
-    """Bytes of a bulk load that land at a time."""
+    """A whole table of about this many bytes or more is read in bulk too."""
+    checkpoint_bytes: int = 64 * 1024 * 1024
+    """Bytes of a bulk load that are copied in one transaction."""
+    ahead_bytes: int = 16 * 1024 * 1024
+    """Bytes that are read ahead of the COPY of a bulk load."""
     keyless_rows: int = 100_000
     """A table without a key may have up to about this many rows."""
 

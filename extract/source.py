@@ -96,7 +96,13 @@ class SourceTable(Protocol):
     def read_by_range(
         self, fields: Fields, above: Key | None
     ) -> Iterator[tuple[KeyRange, Iterator[Chunk]]]:
-        """Every row above a key, range by range; the last range has an open end."""
+        """Every row above a key, range by range; the last range has an open end.
+
+        If COPY refuses one of their values, they are to be read again, exactly.
+        """
+
+    def read_exactly(self) -> None:
+        """From now on, look for every value that is not representable; it costs more."""
 
     def read_range(self, fields: Fields, key_range: KeyRange) -> Iterator[Chunk]:
         """The rows of a range."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from common.settings import Address
 from extract.compare.divided import known_ranges
 from extract.landed import NOTHING, Landed
 from extract.landing.bulk import BulkLoad
@@ -41,9 +40,7 @@ class TableRead:
         return self.pair.name
 
 
-def read_table(
-    pair: TablePair, reading: Reading, warehouse: Address, folder: Path, landed_name: str
-) -> TableRead:
+def read_table(pair: TablePair, reading: Reading, folder: Path, landed_name: str) -> TableRead:
     """Read a table as decided: into files, or in bulk into its landing table."""
     window = reading.window
     assert window is not None, "a refused table is not read"
@@ -52,7 +49,7 @@ def read_table(
         return TableRead(pair, reading, window)
     if reading.way is Way.BULK:
         bulk = BulkLoad(pair.mirror.connection, pair.source, pair.mirror.limits)
-        read = bulk.run(warehouse, folder)
+        read = bulk.run()
         window = Window(read.read_at)
         return TableRead(pair, reading, window, read.landed, tuple(read.flagged), bulk=bulk)
     landing, flagged = _read_into_files(pair, window, folder, landed_name)

@@ -1,35 +1,35 @@
-"""Bulk loads: a whole large table, range by range; the next range is read while one lands.
+"""Bulk loads: a whole large table, range by range; the next range is read while one is copied.
 
-Each range is a checkpoint: the transaction of its COPY also records that it has landed. So a run
-that follows a killed one reads no range twice and leaves none out. A load is started again from
-the beginning if the table was altered since, or if it was begun on another server.
+Some ranges together are a checkpoint: the transaction that copies them also records that they have
+landed. So a run that follows a killed one reads no range twice and leaves none out. A load is
+started again from the beginning if the table was altered since, or if it was begun on another
+server.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from common.log import get_logger
 from common.pause import pause_point
 from common.rows import one_row
-from common.settings import Address
 from extract.landed import Landed
-from extract.landing.files import (
-    FileWriter,
-    LandedFile,
-    LandingTable,
-    bulk_landed_name,
-    landing_schema,
-)
+from extract.landing.ahead import read_ahead
+from extract.landing.files import LandingTable, bulk_landed_name, landing_schema
 from extract.limits import LIMITS, Limits
+from extract.mirror.copying import Copied, copy_chunks, flagged_conditions
 from extract.mirror.shape import MIRROR_SCHEMA
-from extract.ranges import Key, key_from_texts, key_texts
-from extract.source import Fields, SourceTable
+from extract.ranges import Key, KeyRange, key_from_texts, key_texts
+from extract.source import Chunk, Fields, SourceTable
 from extract.table import TableDescription
+from warehouse.connection import transaction
+
+log = get_logger(__name__)
 
 RESUMED_WITHIN = timedelta(days=1)
 """A load that was begun longer ago is started again from the beginning."""
@@ -47,10 +47,15 @@ class BulkRead:
 
 
 @dataclass(frozen=True)
-class _ReadRange:
-    file: LandedFile | None
-    up_to: Key | None
-    flagged: list[str]
+class _Read:
+    """A chunk of a range, or None where the range ends."""
+
+    key_range: KeyRange
+    chunk: Chunk | None
+
+    @property
+    def octets(self) -> int:
+        return len(self.chunk.data) if self.chunk else 0
 
 
 class BulkLoad:
@@ -63,7 +68,7 @@ class BulkLoad:
         self._source = source
         self._table = source.description
         self._name = self._table.name
-        self._file_bytes = limits.bulk_bytes
+        self._limits = limits
         identity, now = source.load_identity(), source.clock()
         with connection.cursor() as cursor:
             cursor.execute(
@@ -81,31 +86,19 @@ class BulkLoad:
                 (self._name,),
             )
             self._number, self._read_at = one_row(cursor)
-            cursor.execute(
-                "delete from mrr_state.bulk_range where bulk_load_id = %s and landed_at is null",
-                (self._number,),
-            )
 
-    def run(self, warehouse: Address, folder: Path) -> BulkRead:
+    def run(self) -> BulkRead:
         """Land what has not landed yet. Raises TableError."""
-        # importing dlt takes a second, in which the source already reads
         table = self._landing_table()
-        ranges = self._unread_ranges(folder)
+        self._create(table)
         self._report_landed()
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            ahead = thread.submit(next, ranges, None)
-            from extract.landing.pipeline import BulkPipeline
-
-            pipeline = BulkPipeline(warehouse, table, self._number, folder / table.landed_name)
-            while (read := ahead.result()) is not None:
-                ahead = thread.submit(next, ranges, None)
-                self._expect(read)
-                if read.file is None:
-                    continue
-                pipeline.land(read.file)
-                read.file.path.unlink()
-                pause_point("range landed")
-                self._report_landed()
+        try:
+            self._land_rest(table)
+        except psycopg2.DataError as error:
+            # to look for such values in every row would cost the source a fifth more
+            log.info("%s: reading exactly: %s", self._name, error.diag.message_primary)
+            self._source.read_exactly()
+            self._land_rest(table)
         return self._result(table)
 
     def forget(self, cursor: Cursor) -> None:
@@ -117,22 +110,55 @@ class BulkLoad:
         schema = landing_schema(self._table.declaration.source)
         return LandingTable(self._name, bulk_landed_name(self._number), types, schema=schema)
 
-    def _unread_ranges(self, folder: Path) -> Iterator[_ReadRange]:
-        """The rest of the table, in files of about the same size."""
+    def _create(self, table: LandingTable) -> None:
+        """Create the table in which the rows land, unless an earlier run has."""
+        columns = ", ".join(map(" ".join, zip(table.columns, table.types, strict=True)))
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"create schema if not exists {table.schema}")
+            # promoting it would otherwise wait a second for a running autovacuum to yield
+            cursor.execute(
+                f"create table if not exists {table.relation} ({columns})"
+                " with (autovacuum_enabled = false)"
+            )
+
+    def _land_rest(self, table: LandingTable) -> None:
+        ahead = self._limits.ahead_bytes
+        with closing(read_ahead(self._unread(), lambda read: read.octets, ahead)) as reads:
+            while self._land_next(reads, table):
+                pause_point("range landed")
+                self._report_landed()
+
+    def _unread(self) -> Iterator[_Read]:
+        """The rest of the table."""
         above, is_complete = self._last_landed()
         if is_complete:
             return
         fields = Fields(self._table.columns)
-        writer = FileWriter(folder, bulk_landed_name(self._number), self._file_bytes)
-        flagged: list[str] = []
         for key_range, chunks in self._source.read_by_range(fields, above):
             for chunk in chunks:
-                writer.write(chunk)
-                if chunk.is_flagged:
-                    flagged.append(chunk.where)
-            if writer.is_full or key_range.up_to is None:
-                yield _ReadRange(writer.close(), key_range.up_to, flagged)
-                flagged = []
+                yield _Read(key_range, chunk)
+            yield _Read(key_range, None)
+
+    def _land_next(self, reads: Iterator[_Read], table: LandingTable) -> bool:
+        """Land the next ranges in one transaction; returns false if there were none.
+
+        Raises RowsLost.
+        """
+        target = f"{table.relation} ({', '.join(table.columns)})"
+        copied: list[Copied] = []
+        octets, landed = 0, None
+        with transaction(self._connection), self._connection.cursor() as cursor:
+            for read in reads:
+                if read.chunk:
+                    copied += copy_chunks(cursor, target, [read.chunk], self._name)
+                    octets += read.octets
+                    continue
+                landed = read.key_range
+                if octets >= self._limits.checkpoint_bytes:
+                    break
+            if landed:
+                self._record(cursor, landed.up_to, copied)
+        return landed is not None
 
     def _last_landed(self) -> tuple[Key | None, bool]:
         """The last key that has landed, or None, and whether it was the end of the table."""
@@ -148,24 +174,22 @@ class BulkLoad:
         (texts,) = found
         return key_from_texts(texts, self._table.key_columns), texts is None
 
-    def _expect(self, read: _ReadRange) -> None:
-        """Record the range that lands next; the transaction that copies it sets `landed_at`."""
-        rows = read.file.rows if read.file else 0
-        with self._connection.cursor() as cursor:
-            cursor.execute(
-                "insert into mrr_state.bulk_range"
-                " (bulk_load_id, range_number, up_to, row_count, suspects, landed_at)"
-                " select %s, coalesce(max(range_number), 0) + 1, %s::text[], %s, %s::text[],"
-                " case when %s = 0 then clock_timestamp() end"
-                " from mrr_state.bulk_range where bulk_load_id = %s",
-                (self._number, key_texts(read.up_to), rows, read.flagged, rows, self._number),
-            )
+    def _record(self, cursor: Cursor, up_to: Key | None, copied: list[Copied]) -> None:
+        """Record the ranges up to a key as landed."""
+        rows, flagged = sum(chunk.rows for chunk in copied), flagged_conditions(copied)
+        cursor.execute(
+            "insert into mrr_state.bulk_range"
+            " (bulk_load_id, range_number, up_to, row_count, suspects)"
+            " select %s, coalesce(max(range_number), 0) + 1, %s::text[], %s, %s::text[]"
+            " from mrr_state.bulk_range where bulk_load_id = %s",
+            (self._number, key_texts(up_to), rows, flagged, self._number),
+        )
 
     def _landed_rows(self) -> int:
         with self._connection.cursor() as cursor:
             cursor.execute(
                 "select coalesce(sum(row_count), 0)::bigint from mrr_state.bulk_range"
-                " where bulk_load_id = %s and landed_at is not null",
+                " where bulk_load_id = %s",
                 (self._number,),
             )
             (rows,) = one_row(cursor)
@@ -204,5 +228,6 @@ def forget_stale_loads(connection: Connection, tables: list[str]) -> None:
 
 
 def is_bulky(table: TableDescription, limits: Limits) -> bool:
-    """True if the whole table is better read in bulk."""
-    return bool(table.key_columns) and table.estimated_rows >= limits.bulk_rows
+    """True if the whole table is better read in bulk: it has many rows, or large ones."""
+    rows, octets = table.estimated_rows, table.estimated_rows * table.row_bytes
+    return bool(table.key_columns) and (rows >= limits.bulk_rows or octets >= limits.bulk_bytes)

@@ -74,17 +74,16 @@ def bulk_landed_name(bulk_load_id: int) -> str:
 class FileWriter:
     """Writes the chunks of one table to files of about the same size."""
 
-    def __init__(self, folder: Path, name: str, full_bytes: int = FILE_BYTES) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._name = name
-        self._full_bytes = full_bytes
         self._numbers = count(1)
         self._file: BinaryIO | None = None
         self._rows = 0
 
     @property
     def is_full(self) -> bool:
-        return self._file is not None and self._file.tell() >= self._full_bytes
+        return self._file is not None and self._file.tell() >= FILE_BYTES
 
     def write(self, chunk: Chunk) -> None:
         if self._file is None:

@@ -7,9 +7,8 @@ exact types of the mirror. So a small subclass gives each column its exact type,
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
@@ -28,21 +27,19 @@ from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TableError, TidemarkError
 from common.log import get_logger
 from common.quoting import quoted
 from common.settings import Address
-from extract.landing.files import LandedFile, LandingTable
-from extract.mirror.copying import RowsLost, copy_file
+from extract.landing.files import LandingTable
+from extract.mirror.copying import copy_file
 from warehouse.connection import connect
 
 log = get_logger(__name__)
 
 POSTGRES_TYPE = "x-postgres-type"
-BULK_LOAD = "x-bulk-load"
-"""Our own dlt hints: the type of a column, and the bulk load that a table belongs to."""
+"""Our own dlt hint: the type of a column."""
 
 
 class ExactTypes(PostgresTypeMapper):
@@ -62,36 +59,15 @@ class ExactCopyJob(RunnableLoadJob):
 
     def run(self) -> None:
         client = self._job_client.sql_client
-        with client.begin_transaction(), client.native_connection.cursor() as cursor:
-            self.copy(cursor)
-
-    def copy(self, cursor: Cursor) -> int:
-        """Copy the file in the cursor's transaction; returns the number of rows."""
         columns = self._job_client.schema.get_table_columns(self.load_table_name)
         names = ", ".join(quoted(name) for name in columns)
-        target = self._job_client.sql_client.make_qualified_table_name(self.load_table_name)
-        with Path(self._file_path).open("rb") as file:
+        target = client.make_qualified_table_name(self.load_table_name)
+        with (
+            Path(self._file_path).open("rb") as file,
+            client.begin_transaction(),
+            client.native_connection.cursor() as cursor,
+        ):
             copy_file(cursor, f"{target} ({names})", file)
-        return cursor.rowcount
-
-
-class BulkCopyJob(ExactCopyJob):
-    """Copies the expected range once, and records it as landed in the same transaction."""
-
-    def copy(self, cursor: Cursor) -> int:
-        cursor.execute(
-            "update mrr_state.bulk_range set landed_at = clock_timestamp()"
-            " where bulk_load_id = %s and landed_at is null returning row_count",
-            (self._load_table.get(BULK_LOAD),),
-        )
-        expected = cursor.fetchone()
-        if expected is None:
-            # it has landed: the answer to its COMMIT was lost, and dlt tries again
-            return 0
-        rows = super().copy(cursor)
-        if (rows,) != expected:
-            raise RowsLost(self.load_table_name, expected[0], rows)
-        return rows
 
 
 class ExactSqlClient(Psycopg2SqlClient):
@@ -111,7 +87,7 @@ class ExactSqlClient(Psycopg2SqlClient):
 
 
 class ExactClient(PostgresClient):
-    """Loads CSV files with our COPY, into unlogged tables, or logged ones for bulk loads."""
+    """Loads CSV files with our COPY, into unlogged tables."""
 
     def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
         super().__init__(schema, config, capabilities)
@@ -124,7 +100,7 @@ class ExactClient(PostgresClient):
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> Any:
         if file_path.endswith(".csv"):
-            return BulkCopyJob(file_path) if BULK_LOAD in table else ExactCopyJob(file_path)
+            return ExactCopyJob(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 
     def _get_table_update_sql(
@@ -134,9 +110,6 @@ class ExactClient(PostgresClient):
         if generate_alter:
             return statements
         created, *others = statements
-        if BULK_LOAD in self.prepare_load_table(table_name):
-            # promoting it would otherwise wait a second for a running autovacuum to yield
-            return [f"{created} WITH (autovacuum_enabled = false)", *others]
         return [created.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1), *others]
 
 
@@ -173,30 +146,10 @@ def land(warehouse: Address, tables: list[LandingTable], folder: Path) -> dict[s
     return errors
 
 
-class BulkPipeline:
-    """Lands the files of a bulk load one by one, all in one table."""
-
-    def __init__(
-        self, warehouse: Address, table: LandingTable, bulk_load_id: int, folder: Path
-    ) -> None:
-        self._table = table
-        self._bulk_load_id = bulk_load_id
-        self._pipeline = _pipeline(warehouse, folder, table.schema)
-
-    def land(self, file: LandedFile) -> None:
-        """Land the expected range. Raises TableError."""
-        resource = _resource(replace(self._table, files=(file,)), "append")
-        resource.apply_hints(additional_table_hints={BULK_LOAD: self._bulk_load_id})
-        try:
-            self._pipeline.run(resource, loader_file_format="csv")
-        except PipelineStepFailed as error:
-            raise _landing_error(self._table.name, error) from error
-
-
 def _run_pipeline(warehouse: Address, tables: list[LandingTable], folder: Path) -> None:
     """Land the tables in one run of dlt, whose state is removed with the folder."""
     started = time.monotonic()
-    resources = [_resource(table, "replace") for table in tables]
+    resources = [_resource(table) for table in tables]
     _pipeline(warehouse, folder, tables[0].schema).run(resources, loader_file_format="csv")
     rows = sum(table.rows for table in tables)
     log.info("landed %s rows in %.2f s", rows, time.monotonic() - started)
@@ -217,7 +170,7 @@ def _pipeline(warehouse: Address, folder: Path, schema: str) -> dlt.Pipeline:
     )
 
 
-def _resource(table: LandingTable, disposition: Literal["append", "replace"]) -> DltResource:
+def _resource(table: LandingTable) -> DltResource:
     def files() -> Iterator[Any]:
         for file in table.files:
             yield dlt.mark.with_file_import(str(file.path), "csv", file.rows)
@@ -226,9 +179,7 @@ def _resource(table: LandingTable, disposition: Literal["append", "replace"]) ->
         {"name": name, "data_type": "text", "nullable": True, POSTGRES_TYPE: kind}
         for name, kind in zip(table.columns, table.types, strict=True)
     ]
-    return dlt.resource(
-        files, name=table.landed_name, write_disposition=disposition, columns=columns
-    )
+    return dlt.resource(files, name=table.landed_name, write_disposition="replace", columns=columns)
 
 
 def _cause(error: BaseException) -> str:

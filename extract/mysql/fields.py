@@ -7,7 +7,7 @@ from extract.column import VALUE, Column
 from extract.mysql.texts import storable
 
 SHORT = 1_024
-"""The most octets of a text that is quoted on the fast path."""
+"""The most octets, in its own character set, of a text that is quoted by REPLACE()."""
 QUICKLY_QUOTED = r"""concat("'", replace(replace({}, "\\", "\\\\"), "'", "\\'"), "'")"""
 """Writes the same as QUOTE() at half its cost, since QUOTE() works character by character.
 
@@ -53,8 +53,9 @@ class Field:
         if 0 < self.octets <= SHORT:
             return quickly
         # QUOTE() of NULL, as of a text that was too wide, is the word NULL
-        quoted = f"when {text} is not null then quote({text})"
-        return f"case when octet_length({text}) <= {SHORT} then {quickly} {quoted} end"
+        quoted = f"if({text} is null, null, quote({text}))"
+        # every use of the text converts it once more
+        return f"if(octet_length({self.wide or text}) <= {SHORT}, {quickly}, {quoted})"
 
 
 def column_field(column: Column) -> Field:

@@ -49,12 +49,20 @@ class Reader:
         self._smallest_range = smallest_range
 
     def read(
-        self, fields: list[Field], condition: str, key_range: KeyRange, rows: int
+        self,
+        fields: list[Field],
+        condition: str,
+        key_range: KeyRange,
+        rows: int,
+        relies_on_copy: bool = False,
     ) -> Iterator[Chunk]:
-        """The rows of a range that meet a condition, at most about `rows` rows."""
+        """The rows of a range that meet a condition, at most about `rows` rows.
+
+        If it `relies_on_copy`, a value that PostgreSQL refuses is not looked for on the fast path.
+        """
         where = f"{condition} and {source_condition(self._key, key_range)}"
         try:
-            chunk = self._joined(fields, where)
+            chunk = self._joined(fields, where, relies_on_copy)
         except Refused as refusal:
             log.info("%s: %s, read in smaller ranges", self._table.name, refusal)
         else:
@@ -70,11 +78,11 @@ class Reader:
             return
         smaller = max(rows // 10, self._smallest_range)
         for part in self._chunker.split(key_range, smaller):
-            yield from self.read(fields, condition, part, smaller)
+            yield from self.read(fields, condition, part, smaller, relies_on_copy)
 
-    def _joined(self, fields: list[Field], where: str) -> Chunk:
+    def _joined(self, fields: list[Field], where: str, relies_on_copy: bool) -> Chunk:
         line = "concat(" + ", ',', ".join(field.line(self.is_fast) for field in fields) + ")"
-        anomalous = self._anomalous()
+        anomalous = self._anomalous(relies_on_copy)
         value, flagged, rows = self._aggregates.of(
             [
                 f"cast(group_concat({line} separator '\n') as binary)",
@@ -87,20 +95,23 @@ class Reader:
         if self.is_fast and (flagged or is_odd(value)):
             # one anomaly is a sign of more: from here on the exact path is used
             self.is_fast = False
-            return self._joined(fields, where)
+            return self._joined(fields, where, relies_on_copy)
         if not self.is_fast and is_odd(value):
             raise Refused("a text that is too wide for the source to detect an anomaly in it")
         return Chunk(without_quote_escapes(value), rows, where, bool(flagged))
 
-    def _anomalous(self) -> str:
+    def _anomalous(self, relies_on_copy: bool) -> str:
         """The predicate of a row that may have an anomaly.
 
-        It leaves out what the bytes that the fast path returns show by themselves.
+        It leaves out what the bytes that the fast path returns show by themselves, and dates that
+        do not exist if COPY may refuse them.
         """
         kinds = []
         for column in self._table.columns:
             source = column.source
-            kinds += [source.unrepresentable, source.odd_blank]
+            kinds.append(source.odd_blank)
+            if not (self.is_fast and relies_on_copy):
+                kinds.append(source.unrepresentable)
             if not (self.is_fast and source.arrives_as_utf8):
                 kinds.append(source.no_unicode and source.no_unicode.replace(VALUE, source.name))
             if not self.is_fast:

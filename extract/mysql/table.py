@@ -100,7 +100,10 @@ class MySQLTable:
     def read_by_range(
         self, fields: Fields, above: Key | None
     ) -> Iterator[tuple[KeyRange, Iterator[Chunk]]]:
-        yield from self._read_by_range(self._columns(fields), "true", above)
+        yield from self._read_by_range(self._columns(fields), "true", above, relies_on_copy=True)
+
+    def read_exactly(self) -> None:
+        self._reader.is_fast = False
 
     def read_range(self, fields: Fields, key_range: KeyRange) -> Iterator[Chunk]:
         columns, rows = self._columns(fields), self._limits.rows_per_value
@@ -207,7 +210,11 @@ class MySQLTable:
         yield from self._reader.read(fields, where, WHOLE, self._limits.rows_per_value)
 
     def _read_by_range(
-        self, fields: list[Field], condition: str, above: Key | None
+        self,
+        fields: list[Field],
+        condition: str,
+        above: Key | None,
+        relies_on_copy: bool = False,
     ) -> Iterator[tuple[KeyRange, Iterator[Chunk]]]:
         is_whole = condition == "true"
         rows = self._rows_per_value() if is_whole else self._limits.rows_per_scan
@@ -219,7 +226,8 @@ class MySQLTable:
         else:
             ranges = self._chunker.split(rest, rows)
         for key_range in ranges:
-            yield key_range, self._counted(self._reader.read(fields, condition, key_range, rows))
+            read = self._reader.read(fields, condition, key_range, rows, relies_on_copy)
+            yield key_range, self._counted(read)
 
     def _counted(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         rows = 0

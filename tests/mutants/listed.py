@@ -8,6 +8,7 @@ from tests.mutants import (
     of_the_digests,
     of_the_extraction,
     of_the_keys,
+    of_the_landing,
     of_the_mirror,
     of_the_selection,
     of_the_session,
@@ -20,6 +21,7 @@ from tests.mutants.mutants import NotInStep
 LISTS = (
     of_the_session,
     of_the_source,
+    of_the_landing,
     of_the_mirror,
     of_the_extraction,
     of_the_digests,

@@ -71,6 +71,7 @@ FIRST = {
     "mirror": (KEY_RANGES, KEY_DIGESTS, STORING, "tests/extract/test_extraction.py", BULK),
     "landing": (STORING, SEVERAL, BULK),
     "bulk": (SEVERAL, BULK),
+    "ahead": ("tests/extract/test_reading_ahead.py",),
     "anomalies": (STORING, MEMBERS, "tests/extract/test_round_trip.py"),
     "guard": (DECIDING, "tests/extract/test_extraction.py"),
     "verification": (STORING, COMPARING),

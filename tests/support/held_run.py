@@ -110,7 +110,7 @@ class HeldRun:
 
 
 def _run(what: RunOfTables, moment: str | None, channel: Connection) -> None:
-    limits = Limits(range_rows=100, rows_per_value=100, bulk_rows=1_000, bulk_bytes=1)
+    limits = Limits(range_rows=100, rows_per_value=100, bulk_rows=1_000, checkpoint_bytes=1)
     endpoints = replace(what.endpoints, limits=limits)
     if moment:
         _hold(moment, channel)

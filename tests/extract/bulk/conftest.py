@@ -11,7 +11,7 @@ from tests.support.servers import OperationalDatabase
 @pytest.fixture
 def bulky(mirror: Mirror) -> None:
     """Every table is read in bulk, and a hundred rows land at a time."""
-    mirror.limit(bulk_rows=1, bulk_bytes=1, rows_per_value=PER_RANGE)
+    mirror.limit(bulk_rows=1, checkpoint_bytes=1, rows_per_value=PER_RANGE)
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def ranges_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     conditions: list[str] = []
     joined = Reader._joined
 
-    def noted(self: Reader, fields: list, where: str) -> object:
+    def noted(self: Reader, fields: list, where: str, *known: object) -> object:
         conditions.append(where)
-        return joined(self, fields, where)
+        return joined(self, fields, where, *known)
 
     monkeypatch.setattr(Reader, "_joined", noted)
     return conditions

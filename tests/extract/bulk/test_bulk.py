@@ -5,6 +5,7 @@ import pytest
 from common import pause
 from extract.mysql.fields import Field
 from extract.progress import Progress
+from extract.reading import Way
 from tests.support.bulk import PER_RANGE, ROWS, Query, contents
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
@@ -60,7 +61,7 @@ def test_table_that_is_made_anew_is_one_entry_of_the_change_log(
 
 
 def test_last_rows_that_are_fewer_than_land_at_a_time_land(large: Mirror) -> None:
-    large.limit(bulk_bytes=20_000)
+    large.limit(checkpoint_bytes=20_000)
     outcome = large.extract_one(large.table("items"))
     assert (outcome.rows_read, outcome.verification.repaired_rows) == (ROWS, 0)
 
@@ -71,7 +72,7 @@ def test_row_that_is_lost_on_its_way_stops_the_load(
     line = Field.line
     monkeypatch.setattr(Field, "line", lambda *known: f"nullif({line(*known)}, '2')")
     (outcome,) = large.extract(large.table("items"))
-    told = "items: could not be landed (100 rows were read, 99 were copied)\nHINT: "
+    told = "items: 100 rows were read, 99 were copied\nHINT: "
     assert str(outcome.error).startswith(told)
     assert query("select to_regclass('mrr.items')") == [(None,)]
 
@@ -146,7 +147,8 @@ def test_progress_is_told(large: Mirror) -> None:
     told: list[Progress] = []
     large.extract_one(large.table("items"), report_progress=told.append)
     landed = [at for at in told if at.action == "landed" and at.unit == "rows"]
-    assert [at.done for at in landed] == list(range(0, ROWS + 1, PER_RANGE))
+    # beyond the greatest key there are no rows
+    assert [at.done for at in landed] == [*range(0, ROWS + 1, PER_RANGE), ROWS]
     assert landed[-1].expected == pytest.approx(ROWS, rel=0.2)
 
 
@@ -157,6 +159,47 @@ def test_table_that_is_empty_after_all_is_made(
     operational.execute("create table items (id int primary key, a int)")
     assert mirror.extract_one(mirror.table("items", cursor=None)).verification.is_equal
     assert query("select * from mrr.items") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("date", "0000-00-00"),
+        ("date", "0000-02-03"),
+        ("date", "2024-00-15"),
+        ("date", "2024-02-00"),
+        ("date", "2023-02-31"),
+        ("datetime(3)", "0000-00-00 00:00:00.000"),
+        ("datetime", "2023-02-29 23:59:59"),
+        ("timestamp", "0000-00-00 00:00:00"),
+    ],
+)
+def test_date_that_does_not_exist_costs_only_itself(
+    large: Mirror, operational: OperationalDatabase, query: Query, kind: str, value: str
+) -> None:
+    operational.execute(f"alter table items modify day {kind} null")
+    operational.execute("set session sql_mode = 'ALLOW_INVALID_DATES'")
+    operational.execute(f"update items set day = '{value}' where id in (1, 350, 1000)")
+    large.limit(checkpoint_bytes=10_000)
+    verification = large.extract_one(large.table("items")).verification
+    assert (verification.is_equal, verification.repaired_rows) == (True, 0)
+    assert query(
+        "select row_key::jsonb ->> 'id', column_name, source_value from dwh.mirror_anomaly"
+        " order by 1"
+    ) == [(key, "day", value) for key in ("1", "1000", "350")]
+    assert query("select id from mrr.items where day is null order by 1") == [(1,), (350,), (1000,)]
+
+
+def test_table_of_few_large_rows_is_loaded_in_bulk(
+    operational: OperationalDatabase, mirror: Mirror
+) -> None:
+    mirror.limit(bulk_bytes=200_000)
+    operational.execute("create table items (id int primary key, body text)")
+    operational.execute("insert into items select seq, repeat('x', 20000) from seq_1_to_20")
+    operational.execute("analyze table items")
+    outcome = mirror.extract_one(mirror.table("items", cursor=None))
+    assert outcome.reading.way is Way.BULK
+    assert outcome.verification.is_equal
 
 
 @pytest.mark.parametrize("is_bulky", [False, True])

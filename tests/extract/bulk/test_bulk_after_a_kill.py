@@ -3,9 +3,9 @@
 import psycopg2
 import pytest
 
+from extract.landing.bulk import BulkLoad
 from extract.mysql.source import MySQLSource
 from tests.support.bulk import (
-    PER_RANGE,
     ROWS,
     Killed,
     Query,
@@ -16,6 +16,7 @@ from tests.support.bulk import (
 )
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
+from warehouse.upgrade import MIGRATIONS
 
 
 @pytest.mark.parametrize("landed", [1, 4, 9])
@@ -29,9 +30,7 @@ def test_killed_load_goes_on_where_it_was(
 ) -> None:
     extract_until_killed(monkeypatch, large, large.table("items"), landed=landed)
     assert query("select to_regclass('mrr.items')") == [(None,)]
-    assert query("select count(*) from mrr_state.bulk_range where landed_at is not null") == [
-        (landed,)
-    ]
+    assert query("select count(*) from mrr_state.bulk_range") == [(landed,)]
     (read_at,) = query("select read_at from mrr_state.bulk_load")[0]
     before = set(ranges_read[:landed])
     ranges_read.clear()
@@ -42,24 +41,22 @@ def test_killed_load_goes_on_where_it_was(
     assert mirrored == at_source
 
 
-def test_range_whose_file_was_written_and_not_landed_is_read_again(
+def test_range_that_was_copied_and_not_committed_is_copied_again(
     large: Mirror,
     operational: OperationalDatabase,
     query: Query,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from extract.landing.pipeline import BulkPipeline
-
     def die(*_: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(BulkPipeline, "land", die)
+        patch.setattr(BulkLoad, "_record", die)
         with pytest.raises(Killed):
             large.extract(large.table("items"))
-    assert query("select row_count, landed_at from mrr_state.bulk_range") == [(PER_RANGE, None)]
+    assert query("select count(*) from mrr_state.bulk_range") == [(0,)]
     outcome = large.extract_one(large.table("items"))
-    assert outcome.verification.repaired_rows == 0
+    assert (outcome.rows_read, outcome.verification.repaired_rows) == (ROWS, 0)
     mirrored, at_source = contents(query, operational)
     assert mirrored == at_source
 
@@ -67,20 +64,34 @@ def test_range_whose_file_was_written_and_not_landed_is_read_again(
 def test_range_whose_commit_was_not_answered_lands_once(
     large: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from extract.landing.pipeline import BulkCopyJob
+    land_next = BulkLoad._land_next
 
-    run, lost = BulkCopyJob.run, []
+    def lose_the_answer(self: BulkLoad, *known: object) -> bool:
+        land_next(self, *known)
+        raise psycopg2.OperationalError("the answer to COMMIT is lost")
 
-    def lose_the_answer(self: BulkCopyJob) -> None:
-        run(self)
-        if not lost:
-            lost.append(1)
-            raise psycopg2.OperationalError("the answer to COMMIT is lost")
-
-    monkeypatch.setattr(BulkCopyJob, "run", lose_the_answer)
+    with monkeypatch.context() as patch:
+        patch.setattr(BulkLoad, "_land_next", lose_the_answer)
+        (outcome,) = large.extract(large.table("items"))
+    assert "the connection is lost" in str(outcome.error)
     assert large.extract_one(large.table("items")).verification.is_equal
-    assert lost
     assert query("select count(*), count(distinct id) from mrr.items") == [(ROWS, ROWS)]
+
+
+def test_what_a_former_version_expected_and_did_not_land_is_read(
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It recorded a range beforehand, and set the time when it was copied."""
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=2)
+    query("alter table mrr_state.bulk_range alter column landed_at drop not null")
+    query(
+        "insert into mrr_state.bulk_range select bulk_load_id, 3, '{300}', 100, '{}', null"
+        " from mrr_state.bulk_load"
+    )
+    query((MIGRATIONS / "0014_landed_ranges.sql").read_text(encoding="utf-8"))
+    assert large.extract_one(large.table("items")).verification.repaired_rows == 0
+    mirrored, at_source = contents(query, operational)
+    assert mirrored == at_source
 
 
 @pytest.mark.parametrize(

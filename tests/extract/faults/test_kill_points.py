@@ -61,11 +61,11 @@ EXTRACT = PROJECT / "extract"
 WITHOUT_THE_SOURCE = MOMENTS[-2:]
 """Those at which all that a run wants of the source has been read."""
 MOMENTS_OF_A_BULK_LOAD = [
-    "before extract.landing.bulk:BulkLoad._expect",
-    "after extract.landing.bulk:BulkLoad._expect",
-    "before extract.landing.pipeline:BulkCopyJob.copy",
-    "after extract.landing.pipeline:BulkCopyJob.copy",
-    "after extract.landing.pipeline:BulkCopyJob.run",
+    "after extract.landing.bulk:BulkLoad._create",
+    "before extract.landing.bulk:BulkLoad._land_next",
+    "before extract.landing.bulk:BulkLoad._record",
+    "after extract.landing.bulk:BulkLoad._record",
+    "after extract.landing.bulk:BulkLoad._land_next",
     "range landed 3",
     "after extract.landing.bulk:BulkLoad.run",
     "before extract.mirror.table:MirrorTable.promote",
@@ -80,7 +80,7 @@ SAMPLE = [
     ("reconciled", "postgresql"),
     ("landed", "mariadb restarted"),
     ("range landed 3", "run"),
-    ("after extract.landing.pipeline:BulkCopyJob.copy", "postgresql"),
+    ("after extract.landing.bulk:BulkLoad._record", "postgresql"),
 ]
 ALL = [(moment, victim) for moment in MOMENTS + MOMENTS_OF_A_BULK_LOAD for victim in VICTIMS]
 CASES = ALL if os.environ.get("TIDEMARK_KILL_POINTS") == "all" else SAMPLE
