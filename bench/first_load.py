@@ -4,7 +4,8 @@ python -m bench.first_load --shape media --shape wide --repeat 3
 
 Each load begins with an empty warehouse, and ends with a table that has its key and, which is
 checked each time, every value of the source. The figures of each shape of table are printed as a
-Markdown table, and written to .local/bench as JSON and as a picture.
+Markdown table, and written to .local/bench as JSON and as a picture. With `--least`, the exit code
+is 1 if Tidemark at full duty is slower than that share of the raw pipe.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from bench.machine import machine, unchanged_code
 from bench.picture import Bar, bars
 from bench.processes import CommandFailed, Cost, measure
 from bench.shapes import MEDIA, SHAPES, Shape
-from bench.tools import LOADED, RAW_PIPE, TOOLS, NotInstalled, Tool
+from bench.tools import FULL_DUTY, LOADED, RAW_PIPE, TOOLS, NotInstalled, Tool
 from common.rows import one_row
 from common.settings import LOCAL
 from warehouse.connection import connect
@@ -173,7 +174,7 @@ def picture(shape: Shape, results: list[Result], below: str) -> str:
     )
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", metavar="WORD", help="tools whose name has the word; repeatable"
     )
+    parser.add_argument("--least", type=float, metavar="RATIO", help="of the raw pipe")
     options = parser.parse_args()
     tools = [
         tool
@@ -193,9 +195,23 @@ def main() -> None:
     with unchanged_code() as code, laboratory() as lab:
         facts = {"code": code, "machine": where, "servers": lab.versions()}
         print(f"Medians of {options.repeat}; code {code}; {where}; {facts['servers']}")
+        too_slow = []
         for shape in [SHAPES[name] for name in options.shape or [MEDIA.name]]:
             rows = options.rows or shape.rows
-            write(shape, measure_all(lab, tools, shape, rows, options.repeat), facts)
+            results = measure_all(lab, tools, shape, rows, options.repeat)
+            write(shape, results, facts)
+            ratio = ratio_of(results)
+            if options.least and ratio < options.least:
+                too_slow.append(f"{shape.name}: {ratio:.2f} of the raw pipe, not {options.least}")
+    for sentence in too_slow:
+        print(sentence, file=sys.stderr)
+    return 1 if too_slow else 0
+
+
+def ratio_of(results: list[Result]) -> float:
+    """How many times as fast as the raw pipe Tidemark is; 0 if one of them was not measured."""
+    speed = {result.name: result.rows_per_second for result in results if result.loads}
+    return speed.get(FULL_DUTY, 0.0) / speed[RAW_PIPE] if RAW_PIPE in speed else 0.0
 
 
 def write(shape: Shape, results: list[Result], facts: dict[str, str]) -> None:
@@ -214,4 +230,4 @@ def write(shape: Shape, results: list[Result], facts: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,11 +4,13 @@ python -m bench.keys --rows 1000000 --repeat 3
 
 The tables have small rows and differ in nothing but the key. Each is loaded once. Then each run
 reads the window and compares every key, and the rows of no range but one. The tables take turns,
-and there are no pauses (duty cycle 100 %).
+and there are no pauses (duty cycle 100 %). With `--most`, the exit code is 1 if a table takes more
+seconds, or the source more CPU, than so many times those of the first.
 """
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -105,41 +107,78 @@ def measure_size(lab: Laboratory, rows: int, repeat: int) -> Iterator[Run]:
             yield measure(lab, kind, table, rows)
 
 
-def table_of(runs: list[Run]) -> Iterator[str]:
-    """The medians of each kind of key, and their ratio to those of the first; of one size."""
-    yield "| key | rows | seconds | CPU s: MariaDB | PostgreSQL | tool | seconds, MariaDB: ratio |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+@dataclass(frozen=True)
+class Medians:
+    """The medians of the runs over a table, and their ratios to those of the first table."""
+
+    key: str
+    rows: int
+    seconds: float
+    source_cpu: float
+    warehouse_cpu: float
+    own_cpu: float
+    seconds_ratio: float
+    source_ratio: float
+
+    @property
+    def line(self) -> str:
+        return (
+            f"| {self.key} | {self.rows:,} | {self.seconds:.2f} | {self.source_cpu:.2f} |"
+            f" {self.warehouse_cpu:.2f} | {self.own_cpu:.2f} |"
+            f" {self.seconds_ratio:.1f}, {self.source_ratio:.1f} |"
+        )
+
+
+HEAD = (
+    "| key | rows | seconds | CPU s: MariaDB | PostgreSQL | tool | seconds, MariaDB: ratio |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+)
+
+
+def medians_of(runs: list[Run]) -> Iterator[Medians]:
+    """The medians of each kind of key, of one size."""
     first = None
     for kind in dict.fromkeys(one.key for one in runs):
         some = [one for one in runs if one.key == kind]
         seconds, source = (median(one.seconds for one in some), median(o.source_cpu for o in some))
         warehouse, own = (median(o.warehouse_cpu for o in some), median(o.own_cpu for o in some))
         first = first or (seconds, source)
-        yield (
-            f"| {kind} | {some[0].rows:,} | {seconds:.2f} | {source:.2f} | {warehouse:.2f} |"
-            f" {own:.2f} | {seconds / first[0]:.1f}, {source / first[1]:.1f} |"
-        )
+        ratios = seconds / first[0], source / first[1]
+        yield Medians(kind, some[0].rows, seconds, source, warehouse, own, *ratios)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, action="append")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--most", type=float, metavar="RATIO", help="to the first table")
     options = parser.parse_args()
     where = machine()
     runs: list[Run] = []
-    print(where)
+    medians: list[Medians] = []
+    print(f"{where}\n\n{HEAD}")
     with laboratory(LOCAL / "bench-keys") as lab:
         for rows in options.rows or [1_000_000]:
             of_this_size = list(measure_size(lab, rows, options.repeat))
-            print("\n".join(table_of(of_this_size)), flush=True)
+            for one in medians_of(of_this_size):
+                medians.append(one)
+                print(one.line, flush=True)
             runs += of_this_size
     RESULTS.mkdir(parents=True, exist_ok=True)
     facts = {"machine": where, "results": [asdict(one) for one in runs]}
     (RESULTS / "keys.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
+    too_slow = [
+        f"{one.key}, {one.rows:,} rows: more than {options.most} times the first table"
+        for one in medians
+        if options.most and max(one.seconds_ratio, one.source_ratio) > options.most
+    ]
+    for sentence in too_slow:
+        print(sentence, file=sys.stderr)
+    return 1 if too_slow else 0
+
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

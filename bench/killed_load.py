@@ -14,12 +14,12 @@ from typing import Any
 from bench.laboratory import Laboratory, laboratory, new_warehouse
 from bench.machine import machine
 from bench.shapes import MEDIA
-from bench.tools import LOADED, TOOLS
+from bench.tools import FULL_DUTY, LOADED, TOOLS
 from common.rows import one_value
 from common.settings import Address
 from warehouse.connection import connect
 
-(TIDEMARK,) = (tool for tool in TOOLS if tool.name == "Tidemark, duty 100 %")
+(TIDEMARK,) = (tool for tool in TOOLS if tool.name == FULL_DUTY)
 HEAD = (
     "| killed after | rows landed before | rows read before | seconds of the run after it |"
     " equal |\n| ---: | ---: | ---: | ---: | --- |"

@@ -199,9 +199,10 @@ def _url(scheme: str, address: Address, database: str = "") -> str:
 
 
 RAW_PIPE = "raw pipe"
+FULL_DUTY = "Tidemark, duty 100 %"
 TOOLS = [
     Tool(RAW_PIPE, "public.", _raw_pipe, needs_table=True),
-    Tool("Tidemark, duty 100 %", "mrr.mrr_", _tidemark(100)),
+    Tool(FULL_DUTY, "mrr.mrr_", _tidemark(100)),
     Tool("Tidemark, duty 50 %", "mrr.mrr_", _tidemark(50)),
     Tool("dlt, connectorx + parquet", "landed.", _dlt("connectorx"), _install_dlt),
     Tool("pgloader 3.6", f"{DATABASE}.", _pgloader, _install_pgloader),

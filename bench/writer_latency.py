@@ -4,7 +4,6 @@ python -m bench.writer_latency --rows 2000000 --seconds 60 --repeat 2
 """
 
 import argparse
-import random
 import statistics
 import threading
 import time
@@ -15,14 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
-import embedded
-from bench.laboratory import DATABASE, Laboratory, laboratory
+from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine, unchanged_code
+from bench.writing import WRITES_PER_SECOND, write
 from common.rows import one_row
 from common.settings import DUTY
 from operational.connection import connection as operational_connection
 
-WRITES_PER_SECOND = 10
 SAMPLE_SECONDS = 0.2
 """InnoDB refreshes its list of transactions only if it was not read for a tenth of a second."""
 ASLEEP_MILLISECONDS = 20
@@ -75,31 +73,6 @@ class Felt:
     left_open: int = 0
     locked: int = 0
     waits: Counter[str] = field(default_factory=Counter)
-
-
-def write(servers: embedded.Servers, rows: int, seconds: float, seed: int) -> list[float]:
-    """The latencies of an application's inserts, updates and deletes, each with its commit.
-
-    It runs in a process of its own: in ours it would wait for our Python, not for the server.
-    """
-    chance = random.Random(seed)
-    statements = [
-        "update media set type = 1 - type, updated_at = now() where id = %s",
-        "delete from media where id = %s",
-        "insert into media (s3_path, format, type, updated_at)"
-        " values (concat('/new/', %s), 'jpg', 1, now())",
-    ]
-    latencies = []
-    with operational_connection(servers.operational_admin, DATABASE) as connection:
-        cursor = connection.cursor()
-        began = time.monotonic()
-        for number in range(int(seconds * WRITES_PER_SECOND)):
-            time.sleep(max(0.0, began + number / WRITES_PER_SECOND - time.monotonic()))
-            started = time.monotonic()
-            cursor.execute(statements[number % 3], (chance.randint(1, rows),))
-            connection.commit()
-            latencies.append(time.monotonic() - started)
-    return latencies
 
 
 @contextmanager

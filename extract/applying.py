@@ -24,6 +24,7 @@ def apply_read(
     about it or None. `moment` is the source's moment that is open now. Raises DeletesRefused.
     """
     pair, mirror = read.pair, read.pair.mirror
+    mirror.shape.forget()
     # a table that was rebuilt while it was read is read once more in the same run
     before = applied_before(mirror)
     applied = before + _apply_landed(read)

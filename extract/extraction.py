@@ -229,10 +229,10 @@ class Extraction:
                 )
                 pair.source.check_unchanged()
             pause_point("applied")
-            verification = compare_due(
-                pair, verification, self.check_lock, late_before=read.window.start
-            )
-            pair.source.check_unchanged()
+            before, late_before = verification, read.window.start
+            verification = compare_due(pair, before, self.check_lock, late_before=late_before)
+            if verification is not before:
+                pair.source.check_unchanged()
         except DeletesRefused as refusal:
             record_candidates(pair.mirror, refusal.row_keys)
             return self._failed(name, refusal, started, read.reading)

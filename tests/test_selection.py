@@ -172,10 +172,11 @@ def test_what_can_differ_is_built(state: Callable[[], WarehouseState], expected:
     assert nodes_to_build(GRAPH, state()) == expected | ALWAYS
 
 
-def test_node_without_a_fingerprint_is_built_in_every_run() -> None:
+@pytest.mark.parametrize("recorded", [None, ""])
+def test_node_without_a_fingerprint_is_built_in_every_run(recorded: str | None) -> None:
     sizes = replace(GRAPH.nodes["sizes"], fingerprint="")
     graph = Graph({**GRAPH.nodes, "sizes": sizes})
-    state = with_built("sizes", fingerprint=None)
+    state = with_built("sizes", fingerprint=recorded)
     assert nodes_to_build(graph, state) == {"sizes", "sizes_test"} | ALWAYS
 
 

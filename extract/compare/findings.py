@@ -52,12 +52,13 @@ class Findings:
         self._ranges: list[KeyRange] = []
         self._landed_pieces: Pieces | None = None
         self._keys = Fields(self._table.key_columns)
+        self._has_tables = False
         self.fetched_rows = 0
-        for name in ("reconcile_gone", "reconcile_differing"):
-            self._temporary_table(name, self._table.key_columns)
 
-    def add(self, gone: Iterable[int], missing: Iterable[int]) -> None:
+    def add(self, gone: Sequence[int], missing: Sequence[int]) -> None:
         """Keys of one integer column that only one side has."""
+        if gone or missing:
+            self._create_tables()
         for table, keys in (("reconcile_gone", gone), ("reconcile_differing", missing)):
             execute_values(
                 self._cursor,
@@ -67,6 +68,7 @@ class Findings:
 
     def compare_rows(self, key_range: KeyRange) -> int:
         """Compare a range by a digest of each row; returns the number of rows at the source."""
+        self._create_tables()
         self._ranges.append(key_range)
 
         def read(fields: Fields) -> Iterator[Chunk]:
@@ -86,6 +88,7 @@ class Findings:
 
     def compare_keys(self, key_range: KeyRange) -> int:
         """Compare the keys of a range one by one; returns the number of rows at the source."""
+        self._create_tables()
         self._ranges.append(key_range)
         self._temporary_table("reconcile_source", self._table.key_columns)
         chunks = self._source.read_range(self._keys, key_range)
@@ -119,11 +122,13 @@ class Findings:
 
         If it orders keys differently than the mirror, it may have them in a range that was not.
         """
-        if not is_ordered_alike(self._table.key_columns):
+        if self._has_tables and not is_ordered_alike(self._table.key_columns):
             self._delete_found("reconcile_gone")
 
     def name_differences(self, source_rows: int) -> tuple[int, list[str]]:
         """Read the differing rows again; returns how many still differ, and their first keys."""
+        if not self._has_tables:
+            return 0, []
         self._read_again(source_rows)
         self._temporary_table("reconcile_found", self._table.key_columns)
         self._cursor.execute(
@@ -149,6 +154,8 @@ class Findings:
 
         `source_rows` is how many rows were compared. Raises DeletesRefused.
         """
+        if not self._has_tables:
+            return Settled(Applied(), 0, None, is_equal=True)
         flagged = self._read_again(source_rows)
         late_rows, late_by = self._late_rows(late_before)
         check_deletes(self._pair, "reconcile_gone", accepted_deletes)
@@ -343,6 +350,13 @@ class Findings:
                 f" where {DIGEST} is null"
             )
             pieces = self._source.pieces_of(self._keys_in("reconcile_wide"))
+
+    def _create_tables(self) -> None:
+        """Create the tables of keys, before the first is found or looked for."""
+        if not self._has_tables:
+            self._has_tables = True
+            for name in ("reconcile_gone", "reconcile_differing"):
+                self._temporary_table(name, self._table.key_columns)
 
     def _temporary_table(self, name: str, columns: Sequence[Column], *more: str) -> None:
         types = [f"{column.quoted} {column.mirror_type}" for column in columns]

@@ -48,6 +48,12 @@ class Shape:
         self._cursor = cursor
         self._table = table
         self._name = table.name
+        self._types: dict[str, str] | None = None
+        self._key: tuple[str | None, list[str]] | None = None
+
+    def forget(self) -> None:
+        """Ask the warehouse again: the table may be another one by now."""
+        self._types = self._key = None
 
     def create(self) -> None:
         """Create the table."""
@@ -55,6 +61,7 @@ class Shape:
         if self.keys:
             columns.append(f"primary key ({', '.join(self.keys)})")
         self._cursor.execute(f"create table {self.qualified} ({', '.join(columns)})")
+        self.forget()
 
     def add_missing(self) -> None:
         """Add the columns that the source has and the mirror lacks."""
@@ -64,6 +71,8 @@ class Shape:
                 self._cursor.execute(
                     f"alter table {self.qualified} add column {column.quoted} {column.mirror_type}"
                 )
+        if any(column.name not in existing for column in self._table.columns):
+            self.forget()
 
     def retyped(self) -> list[Column]:
         """The columns whose type at the source is not that of the mirror."""
@@ -82,16 +91,20 @@ class Shape:
         self._drop_views(may_drop_views)
         for column in columns:
             self._retype(column)
+        self.forget()
 
     def existing_types(self) -> dict[str, str]:
         """The type of each column, as format_type writes it; empty if there is no table."""
+        if self._types is not None:
+            return self._types
         self._cursor.execute(
             "select attname, format_type(atttypid, atttypmod) from pg_attribute"
             " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
             " order by attnum",
             (self.qualified,),
         )
-        return dict(self._cursor.fetchall())
+        self._types = dict(self._cursor.fetchall())
+        return self._types
 
     def exists(self) -> bool:
         """True if the table exists."""
@@ -202,6 +215,7 @@ class Shape:
             return False
         if name:
             self._cursor.execute(f"alter table {self.qualified} drop constraint {quoted(name)}")
+            self.forget()
         if not self.keys:
             return True
         try:
@@ -221,9 +235,12 @@ class Shape:
         self._cursor.execute(
             f"alter table {self.qualified} add primary key ({', '.join(self.keys)})"
         )
+        self.forget()
 
     def _primary_key(self) -> tuple[str | None, list[str]]:
         """The name of the mirror's primary key, and its columns."""
+        if self._key is not None:
+            return self._key
         self._cursor.execute(
             "select conname, (select array_agg(attname::text order by position)"
             " from unnest(conkey) with ordinality as part (number, position)"
@@ -231,4 +248,5 @@ class Shape:
             " from pg_constraint where conrelid = to_regclass(%s) and contype = 'p'",
             (self.qualified,),
         )
-        return self._cursor.fetchone() or (None, [])
+        self._key = self._cursor.fetchone() or (None, [])
+        return self._key

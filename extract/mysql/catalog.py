@@ -20,6 +20,7 @@ from extract.table import TableDescription
 BLOCKING_ENGINES = {"MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
 """Engines that block writers while they are read, or that can lose their rows."""
 ENGINES_WITH_SNAPSHOTS = {"InnoDB", "ROCKSDB", "TokuDB"}
+TABLE_FACTS = "create_time, table_type, engine, table_rows, avg_row_length"
 UNIQUE_INDEXES = ("index_name, seq_in_index, column_name, sub_part", "and non_unique = 0")
 """What is asked about the unique indexes of a table, of the relation `statistics`."""
 
@@ -28,12 +29,7 @@ def describe(
     session: Session, declaration: MirroredTable, limits: Limits = LIMITS
 ) -> TableDescription:
     """The table as it is now. Raises TableError if it cannot be mirrored as declared."""
-    tables = _catalog_rows(
-        session,
-        declaration,
-        "tables",
-        "table_type, engine, table_rows, avg_row_length, create_time",
-    )
+    tables = _catalog_rows(session, declaration, "tables", TABLE_FACTS)
     if not tables:
         raise TableError(
             declaration.name,
@@ -41,7 +37,7 @@ def describe(
             "Correct `operational_table` or `operational_database` in the dbt sources, or grant"
             f" SELECT on it to {session.address.user}.",
         )
-    ((table_type, engine, estimated_rows, row_bytes, created_at),) = tables
+    ((created_at, table_type, engine, estimated_rows, row_bytes),) = tables
     _check_engine(declaration, table_type, engine)
     facts = _facts(session, declaration)
     _check_facts(declaration, facts)
@@ -64,6 +60,13 @@ def describe(
         created_at,
         has_snapshots=engine in ENGINES_WITH_SNAPSHOTS,
     )
+
+
+def identity_now(session: Session, declaration: MirroredTable) -> tuple[object, ...] | None:
+    """What `TableDescription.identity` would be now; None if there is no table."""
+    tables = _catalog_rows(session, declaration, "tables", "create_time")
+    columns = (column.definition for column in _facts(session, declaration))
+    return (*tables[0], *columns) if tables else None
 
 
 def rows_of_database(

@@ -14,7 +14,7 @@ from extract.limits import LIMITS, Limits
 from extract.mysql.aggregates import Aggregates
 from extract.mysql.anomalies import anomaly_kinds
 from extract.mysql.bitmaps import source_bitmaps
-from extract.mysql.catalog import describe
+from extract.mysql.catalog import identity_now
 from extract.mysql.chunker import Chunker
 from extract.mysql.digests import (
     pieces_of_widest,
@@ -183,7 +183,7 @@ class MySQLTable:
 
     def check_unchanged(self) -> None:
         declaration = self.description.declaration
-        if describe(self._session, declaration, self._limits).identity != self.description.identity:
+        if identity_now(self._session, declaration) != self.description.identity:
             raise TableChanged(declaration.name)
 
     def _columns(self, fields: Fields) -> list[Field]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from common.errors import TableError
-from extract.compare import findings
+from extract.compare import findings, reconcile
 from extract.compare.divided import known_ranges
 from extract.compare.reconcile import EVERY_KEY, EVERY_ROW
 from extract.extraction import TableOutcome
@@ -291,8 +291,8 @@ def test_ends_that_are_in_order_only_at_the_source_divide_no_table(
 def test_table_that_is_out_of_order_by_the_second_look_is_compared_as_a_whole(
     words: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = iter([True, True])
-    monkeypatch.setattr(MySQLTable, "is_divided_by", lambda *_: next(answers, False))
+    looks = iter([reconcile.divided])
+    monkeypatch.setattr(reconcile, "divided", lambda pair: next(looks, lambda _: [])(pair))
     words.source.execute("update items set n = -n, updated_at = updated_at")
     words.set_due("true")
     assert words.extract().applied.updated == ROWS
