@@ -5,10 +5,12 @@ import random
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import psycopg2
 import pytest
 
+from embedded import Servers
 from tests.dbt.test_increments import change_something
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project
@@ -22,7 +24,9 @@ select * from {{ ref('stg_dim_customers') }} where country = 'A'
 
 
 @pytest.fixture
-def builds(warehouse: Warehouse, project: Project) -> SelectedBuilds:
+def builds(
+    warehouse: Warehouse, project: Project, servers: Servers, tmp_path: Path
+) -> SelectedBuilds:
     """A warehouse in which everything was built by hand, with tests that can fail, and a seed."""
     for path, text in {
         "tests/sales/assert_no_sale_is_of_twenty.sql": "select * from {{ ref('dwh_fact_sales') }}"
@@ -42,7 +46,7 @@ def builds(warehouse: Warehouse, project: Project) -> SelectedBuilds:
         " from {{ ref('dwh_dim_products') }} as products"
         " left join {{ ref('stg_seed_test_names') }} as names using (product_group)",
     )
-    builds = SelectedBuilds(warehouse, project)
+    builds = SelectedBuilds(warehouse, project, tmp_path / "backups", servers.programs)
     builds.build()
     return builds
 
@@ -206,7 +210,19 @@ def seed(builds: SelectedBuilds, chance: random.Random) -> None:
     (builds.project.folder / SEED).write_text(f"product_group,group_name\nA,{name}\n", "utf-8")
 
 
+def restore_a_backup(builds: SelectedBuilds, chance: random.Random) -> None:
+    """Restore some layers as they were before some changes, which were perhaps built."""
+    builds.dump()
+    data(builds, chance)
+    if chance.random() < 0.5:
+        builds.run()
+    layers = chance.choice([["mrr"], ["stg", "dwh"], None])
+    print(layers)
+    builds.restore(layers)
+
+
 STEPS: list[Step] = [
+    restore_a_backup,
     data,
     data,
     edit,

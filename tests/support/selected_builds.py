@@ -1,11 +1,14 @@
 """Builds of what can differ, as a run makes them, and a full build of a copy to compare with."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import backup
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project
 from warehouse.connection import connect
+from warehouse.run_log import new_run_id
 from warehouse.selection import nodes_to_build, read_state
 
 RELATIONS = """
@@ -25,12 +28,19 @@ RELATIONS = """
 
 
 class SelectedBuilds:
-    """A warehouse that a project builds; `variables` are what dbt gets as `--vars`."""
+    """A warehouse that a project builds, and its backups, made by PostgreSQL's `programs`.
 
-    def __init__(self, warehouse: Warehouse, project: Project) -> None:
+    `variables` are what dbt gets as `--vars`.
+    """
+
+    def __init__(
+        self, warehouse: Warehouse, project: Project, backups: Path, programs: tuple[Path, ...]
+    ) -> None:
         self.warehouse = warehouse
         self.project = project
         self.variables = "{}"
+        self._backups = backups
+        self._programs = programs
 
     def chosen(self) -> set[str]:
         """The names of the nodes that a run would work on."""
@@ -59,6 +69,14 @@ class SelectedBuilds:
             if result.status not in ("success", "pass", "no-op", "skipped")
         }
 
+    def dump(self) -> None:
+        backup.dump(self.warehouse.address, self._backups, self._programs, new_run_id())
+
+    def restore(self, layers: list[str] | None) -> None:
+        """Restore layers of the newest backup; None means all."""
+        address = self.warehouse.address
+        backup.restore(address, self._backups, None, layers, self._programs, new_run_id())
+
     def rows(self) -> dict[str, list[str]]:
         """The rows of each relation that dbt has built, as text."""
         return {
@@ -77,7 +95,7 @@ class SelectedBuilds:
         self._administer(f"create database {name} template {self.warehouse.address.database}")
         try:
             copy = Warehouse(replace(self.warehouse.address, database=name))
-            copied = SelectedBuilds(copy, self.project)
+            copied = SelectedBuilds(copy, self.project, self._backups, self._programs)
             copied.variables = self.variables
             failed = copied.build("--full-refresh", WAREHOUSE_DATABASE=name)
             rows = copied.rows()
