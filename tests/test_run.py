@@ -302,6 +302,20 @@ def test_everything_is_built_where_that_is_asked_for(tidemark: CommandLine, quer
     assert query(BUILDS)[-1] == ("all", None)
 
 
+def test_node_that_dbt_does_not_select_by_its_name_is_an_error(
+    tidemark: CommandLine, query: Query
+) -> None:
+    strange = tidemark.folder / "dbt_project" / "tests" / "sales" / "assert_[ab].sql"
+    strange.write_text("select * from {{ ref('dwh_fact_sales') }} where false", encoding="utf-8")
+    try:
+        done = tidemark.run()
+        assert done.returncode == 1
+        assert "dbt: it does not select assert_[ab] by its name\nHINT: " in done.stderr
+    finally:
+        strange.unlink()
+    assert tidemark.run().returncode == 0
+
+
 def test_dbt_by_hand_counts(tidemark: CommandLine, query: Query) -> None:
     query("update dwh.dwh_fact_sales set sale_quantity = 0")
     query("select pg_stat_force_next_flush()")
