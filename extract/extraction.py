@@ -194,7 +194,7 @@ class Extraction:
         try:
             pair = self.pair(table or self.source.describe(declaration, self.limits))
             reading = decide(self.source, pair.mirror, mark, self.full_refresh)
-            read = read_table(pair, reading, folder, landed_name)
+            read = read_table(pair, reading, folder, landed_name, self.check_lock)
         except DRIVER_ERRORS as error:
             if reading is None and isinstance(error, TableError):
                 reading = REFUSED

@@ -1,5 +1,6 @@
 """Reads the rows of a table before its mirror is compared, into files or in bulk."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +41,13 @@ class TableRead:
         return self.pair.name
 
 
-def read_table(pair: TablePair, reading: Reading, folder: Path, landed_name: str) -> TableRead:
+def read_table(
+    pair: TablePair,
+    reading: Reading,
+    folder: Path,
+    landed_name: str,
+    check_lock: Callable[[], None],
+) -> TableRead:
     """Read a table as decided: into files, or in bulk into its landing table."""
     window = reading.window
     assert window is not None, "a refused table is not read"
@@ -48,7 +55,7 @@ def read_table(pair: TablePair, reading: Reading, folder: Path, landed_name: str
         # the comparison of every row fetches what it needs
         return TableRead(pair, reading, window)
     if reading.way is Way.BULK:
-        bulk = BulkLoad(pair.mirror.connection, pair.source, pair.mirror.limits)
+        bulk = BulkLoad(pair.mirror.connection, pair.source, check_lock, pair.mirror.limits)
         read = bulk.run()
         window = Window(read.read_at)
         return TableRead(pair, reading, window, read.landed, tuple(read.flagged), bulk=bulk)

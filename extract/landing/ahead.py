@@ -9,14 +9,14 @@ Item = TypeVar("Item")
 
 
 def read_ahead(items: Iterator[Item], octets: Callable[[Item], int], most: int) -> Generator[Item]:
-    """The items, read by a thread of its own, which pauses while `most` octets wait.
+    """The items, read by a thread of its own, which pauses while `most` octets or more wait.
 
-    The thread has ended when the generator is closed or exhausted. An error of the items is raised
-    in their place.
+    No item may be None. The thread has ended when the generator is closed or exhausted. An error of
+    the items is raised in their place.
     """
     reader = _Reader(items, octets, most)
-    reader.start()
     try:
+        reader.start()
         while (item := reader.read.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
@@ -30,7 +30,7 @@ class _Reader(Thread, Generic[Item]):
     """Puts the items into `read`, then None; instead of an item, the error that it raised."""
 
     def __init__(self, items: Iterator[Item], octets: Callable[[Item], int], most: int) -> None:
-        super().__init__(name="read ahead")
+        super().__init__(name="read ahead", daemon=True)
         self.read: SimpleQueue[Item | BaseException | None] = SimpleQueue()
         self._items = items
         self._octets = octets
@@ -41,11 +41,8 @@ class _Reader(Thread, Generic[Item]):
 
     def run(self) -> None:
         try:
-            for item in self._items:
+            while self._wait_for_room() and (item := next(self._items, None)) is not None:
                 with self._changed:
-                    self._changed.wait_for(self._has_room)
-                    if self._is_ended:
-                        return
                     self._waiting += self._octets(item)
                 self.read.put(item)
             self.read.put(None)
@@ -61,7 +58,11 @@ class _Reader(Thread, Generic[Item]):
         with self._changed:
             self._is_ended = True
             self._changed.notify()
-        self.join()
+        if self.ident is not None:
+            self.join()
 
-    def _has_room(self) -> bool:
-        return self._waiting < self._most or self._is_ended
+    def _wait_for_room(self) -> bool:
+        """Wait until the next item may be read; false if none is wanted any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting < self._most or self._is_ended)
+        return not self._is_ended

@@ -6,7 +6,7 @@ started again from the beginning if the table was altered since, or if it was be
 server.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -62,15 +62,21 @@ class BulkLoad:
     """The bulk load of one table, begun now or by an earlier run."""
 
     def __init__(
-        self, connection: Connection, source: SourceTable, limits: Limits = LIMITS
+        self,
+        connection: Connection,
+        source: SourceTable,
+        check_lock: Callable[[], None],
+        limits: Limits = LIMITS,
     ) -> None:
         self._connection = connection
+        self._check_lock = check_lock
         self._source = source
         self._table = source.description
         self._name = self._table.name
         self._limits = limits
         identity, now = source.load_identity(), source.clock()
-        with connection.cursor() as cursor:
+        with transaction(connection), connection.cursor() as cursor:
+            cursor.execute("set local lock_timeout = %s", (limits.lock_wait,))
             cursor.execute(
                 "delete from mrr_state.bulk_load where table_name = %s"
                 " and (source_identity <> %s or read_at < %s)",
@@ -81,8 +87,10 @@ class BulkLoad:
                 " values (%s, %s, %s) on conflict (table_name) do nothing",
                 (self._name, identity, now),
             )
+            # the lock waits for what a killed run is still committing
             cursor.execute(
-                "select bulk_load_id, read_at from mrr_state.bulk_load where table_name = %s",
+                "select bulk_load_id, read_at from mrr_state.bulk_load where table_name = %s"
+                " for update",
                 (self._name,),
             )
             self._number, self._read_at = one_row(cursor)
@@ -92,13 +100,10 @@ class BulkLoad:
         table = self._landing_table()
         self._create(table)
         self._report_landed()
-        try:
-            self._land_rest(table)
-        except psycopg2.DataError as error:
+        while not self._land_rest(table):
             # to look for such values in every row would cost the source a fifth more
-            log.info("%s: reading exactly: %s", self._name, error.diag.message_primary)
+            log.info("%s: COPY refuses a value, reading exactly", self._name)
             self._source.read_exactly()
-            self._land_rest(table)
         return self._result(table)
 
     def forget(self, cursor: Cursor) -> None:
@@ -111,9 +116,17 @@ class BulkLoad:
         return LandingTable(self._name, bulk_landed_name(self._number), types, schema=schema)
 
     def _create(self, table: LandingTable) -> None:
-        """Create the table in which the rows land, unless an earlier run has."""
+        """Create the table in which the rows land, unless an earlier run has.
+
+        If somebody has dropped it, nothing has landed.
+        """
         columns = ", ".join(map(" ".join, zip(table.columns, table.types, strict=True)))
         with self._connection.cursor() as cursor:
+            cursor.execute(
+                "delete from mrr_state.bulk_range"
+                " where bulk_load_id = %s and to_regclass(%s) is null",
+                (self._number, table.relation),
+            )
             cursor.execute(f"create schema if not exists {table.schema}")
             # promoting it would otherwise wait a second for a running autovacuum to yield
             cursor.execute(
@@ -121,18 +134,24 @@ class BulkLoad:
                 " with (autovacuum_enabled = false)"
             )
 
-    def _land_rest(self, table: LandingTable) -> None:
-        ahead = self._limits.ahead_bytes
-        with closing(read_ahead(self._unread(), lambda read: read.octets, ahead)) as reads:
-            while self._land_next(reads, table):
-                pause_point("range landed")
-                self._report_landed()
+    def _land_rest(self, table: LandingTable) -> bool:
+        """Land what has not landed yet; false if COPY refused a value for the first time."""
+        self._landed_ranges, above, is_complete = self._last_landed()
+        unread = iter(()) if is_complete else self._unread(above)
+        ahead = read_ahead(unread, lambda read: read.octets, self._limits.ahead_bytes)
+        with closing(ahead) as reads:
+            try:
+                while self._land_next(reads, table):
+                    pause_point("range landed")
+                    self._report_landed()
+            except psycopg2.DataError:
+                if self._source.reads_exactly:
+                    raise
+                return False
+        return True
 
-    def _unread(self) -> Iterator[_Read]:
-        """The rest of the table."""
-        above, is_complete = self._last_landed()
-        if is_complete:
-            return
+    def _unread(self, above: Key | None) -> Iterator[_Read]:
+        """The rest of the table, above a key."""
         fields = Fields(self._table.columns)
         for key_range, chunks in self._source.read_by_range(fields, above):
             for chunk in chunks:
@@ -142,7 +161,7 @@ class BulkLoad:
     def _land_next(self, reads: Iterator[_Read], table: LandingTable) -> bool:
         """Land the next ranges in one transaction; returns false if there were none.
 
-        Raises RowsLost.
+        Raises RowsLost and ServerError.
         """
         target = f"{table.relation} ({', '.join(table.columns)})"
         copied: list[Copied] = []
@@ -158,31 +177,35 @@ class BulkLoad:
                     break
             if landed:
                 self._record(cursor, landed.up_to, copied)
+                self._check_lock()
+        self._landed_ranges += 1
         return landed is not None
 
-    def _last_landed(self) -> tuple[Key | None, bool]:
-        """The last key that has landed, or None, and whether it was the end of the table."""
+    def _last_landed(self) -> tuple[int, Key | None, bool]:
+        """The number of the last ranges that have landed, their last key, and whether all have."""
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "select up_to from mrr_state.bulk_range where bulk_load_id = %s"
+                "select range_number, up_to from mrr_state.bulk_range where bulk_load_id = %s"
                 " order by range_number desc limit 1",
                 (self._number,),
             )
             found = cursor.fetchone()
         if found is None:
-            return None, False
-        (texts,) = found
-        return key_from_texts(texts, self._table.key_columns), texts is None
+            return 0, None, False
+        number, texts = found
+        return number, key_from_texts(texts, self._table.key_columns), texts is None
 
     def _record(self, cursor: Cursor, up_to: Key | None, copied: list[Copied]) -> None:
-        """Record the ranges up to a key as landed."""
+        """Record the ranges up to a key as landed.
+
+        If another run has landed them meanwhile, their number is taken, and the COPY is undone.
+        """
         rows, flagged = sum(chunk.rows for chunk in copied), flagged_conditions(copied)
         cursor.execute(
             "insert into mrr_state.bulk_range"
             " (bulk_load_id, range_number, up_to, row_count, suspects)"
-            " select %s, coalesce(max(range_number), 0) + 1, %s::text[], %s, %s::text[]"
-            " from mrr_state.bulk_range where bulk_load_id = %s",
-            (self._number, key_texts(up_to), rows, flagged, self._number),
+            " values (%s, %s, %s::text[], %s, %s::text[])",
+            (self._number, self._landed_ranges + 1, key_texts(up_to), rows, flagged),
         )
 
     def _landed_rows(self) -> int:

@@ -23,10 +23,10 @@ class Chunker:
         self._key_values = ", ".join(column.source.key_value for column in self._key)
         self._key_order = ", ".join(column.source.key_order for column in self._key)
         odd = [
-            f"case when {column.source.no_unicode.replace(VALUE, column.source.name)}"
+            f"case when {' or '.join(kinds).replace(VALUE, column.source.name)}"
             f" then hex(cast({column.source.name} as binary)) end"
             for column in self._key
-            if column.source.no_unicode
+            if (kinds := list(filter(None, (column.source.no_unicode, column.source.has_nul))))
         ]
         self._odd_key = f"nullif(concat_ws(' ', {', '.join(odd)}), '')" if odd else "null"
         self._counted = 0
@@ -99,6 +99,6 @@ class Chunker:
     def _no_key(self, octets: str) -> TableError:
         return TableError(
             self._table.name,
-            f"a key has a value that PostgreSQL cannot represent: x'{octets}' is no Unicode text",
+            f"a key has a value that PostgreSQL cannot represent: x'{octets}'",
             "Correct the row at the source, or set `key` to another unique key.",
         )

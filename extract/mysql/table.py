@@ -14,7 +14,7 @@ from extract.limits import LIMITS, Limits
 from extract.mysql.aggregates import Aggregates
 from extract.mysql.anomalies import anomaly_kinds
 from extract.mysql.bitmaps import source_bitmaps
-from extract.mysql.catalog import identity_now
+from extract.mysql.catalog import describe, identity_now
 from extract.mysql.chunker import Chunker
 from extract.mysql.digests import (
     pieces_of_widest,
@@ -102,6 +102,10 @@ class MySQLTable:
     ) -> Iterator[tuple[KeyRange, Iterator[Chunk]]]:
         yield from self._read_by_range(self._columns(fields), "true", above, relies_on_copy=True)
 
+    @property
+    def reads_exactly(self) -> bool:
+        return not self._reader.is_fast
+
     def read_exactly(self) -> None:
         self._reader.is_fast = False
 
@@ -184,6 +188,8 @@ class MySQLTable:
     def check_unchanged(self) -> None:
         declaration = self.description.declaration
         if identity_now(self._session, declaration) != self.description.identity:
+            # if the table is gone, or cannot be mirrored any more, this says so
+            describe(self._session, declaration, self._limits)
             raise TableChanged(declaration.name)
 
     def _columns(self, fields: Fields) -> list[Field]:

@@ -24,7 +24,7 @@ class Source:
     def __iter__(self) -> Iterator[int]:
         for number in range(self._items):
             self.read += 1
-            if self.read > MOST // OCTETS:
+            if self.read == MOST // OCTETS:
                 self.stalled.set()
             yield number
         if self._error:
@@ -51,9 +51,32 @@ def test_no_more_is_read_than_may_wait() -> None:
         next(items)
         assert source.stalled.wait(10)
         for _ in range(100):
-            # what was taken, what waits, and one item that waits for room
+            # what was taken, what waits, and the one that is read while the next is taken
             taken = next(items) + 1
-            assert source.read <= taken + MOST // OCTETS + 2
+            assert source.read <= taken + MOST // OCTETS + 1
+    assert threads() == []
+
+
+def test_one_item_waits_if_it_is_larger_than_may_wait() -> None:
+    source = Source(1_000)
+    with closing(read_ahead(iter(source), lambda _: 10 * MOST, MOST)) as items:
+        for taken in range(1, 50):
+            next(items)
+            assert source.read <= taken + 2
+    assert threads() == []
+
+
+def test_thread_that_is_interrupted_while_it_starts_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            next(ahead(Source(1_000)))
     assert threads() == []
 
 

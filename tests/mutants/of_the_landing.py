@@ -55,9 +55,9 @@ MUTANTS = [
     ),
     Mutant(
         "ahead-endless",
-        "_Reader._has_room",
-        "return self._waiting < self._most or self._is_ended",
-        "return True",
+        "_Reader._wait_for_room",
+        "self._waiting < self._most or self._is_ended",
+        "True",
         "a source that is faster than the warehouse fills the memory",
     ),
     Mutant(
@@ -94,6 +94,27 @@ MUTANTS = [
         "            self._source.read_exactly()\n",
         "",
         "one date that does not exist keeps a large table from being loaded",
+    ),
+    Mutant(
+        "bulk-of-a-killed-commit",
+        "BulkLoad.__init__",
+        '                " for update",\n',
+        '                "",\n',
+        "a range lands twice if the COMMIT of a killed run ends late",
+    ),
+    Mutant(
+        "bulk-without-lock",
+        "BulkLoad._land_next",
+        "                self._check_lock()\n",
+        "",
+        "a run without its lock goes on to land",
+    ),
+    Mutant(
+        "bulk-landed-dropped",
+        "BulkLoad._create",
+        " where bulk_load_id = %s and to_regclass(%s) is null",
+        " where bulk_load_id = %s and to_regclass(%s) is null and false",
+        "a landed table that somebody dropped is promoted without its first rows",
     ),
     Mutant(
         "bulk-by-rows-alone",

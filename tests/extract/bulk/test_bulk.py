@@ -3,6 +3,7 @@
 import pytest
 
 from common import pause
+from common.errors import ServerError
 from extract.mysql.fields import Field
 from extract.progress import Progress
 from extract.reading import Way
@@ -75,6 +76,33 @@ def test_row_that_is_lost_on_its_way_stops_the_load(
     told = "items: 100 rows were read, 99 were copied\nHINT: "
     assert str(outcome.error).startswith(told)
     assert query("select to_regclass('mrr.items')") == [(None,)]
+
+
+def test_load_commits_nothing_without_the_run_lock(large: Mirror, query: Query) -> None:
+    def lost() -> None:
+        raise ServerError("warehouse", "the run lock is lost", "Start a run again.")
+
+    (outcome,) = large.extract(large.table("items"), check_lock=lost)
+    assert "the run lock is lost" in str(outcome.error)
+    assert query("select count(*) from mrr_state.bulk_range") == [(0,)]
+
+
+@pytest.mark.parametrize("is_bulky", [False, True])
+def test_key_with_nul_stops_its_table_alone(
+    operational: OperationalDatabase, mirror: Mirror, query: Query, is_bulky: bool
+) -> None:
+    mirror.limit(bulk_rows=1 if is_bulky else 10_000, checkpoint_bytes=1, rows_per_value=PER_RANGE)
+    operational.execute("create table items (id varchar(9) collate utf8mb4_bin primary key)")
+    operational.execute(
+        f"insert into items select concat(1000 + seq, char(0)) from seq_1_to_{ROWS}"
+    )
+    operational.execute("create table others (id int primary key)")
+    operational.execute("insert into others values (1)")
+    operational.execute("analyze table items, others")
+    tables = (mirror.table("items", cursor=None), mirror.table("others", cursor=None))
+    items, others = mirror.extract(*tables)
+    assert "has a value that PostgreSQL cannot represent" in str(items.error)
+    assert others.verification.is_equal
 
 
 def test_table_that_is_altered_while_it_is_loaded_is_loaded_anew(

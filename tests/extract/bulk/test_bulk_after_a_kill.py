@@ -1,11 +1,15 @@
 """A bulk load that was killed goes on where it was, or begins anew where it must."""
 
+import threading
+from contextlib import closing
+
 import psycopg2
 import pytest
 
 from extract.landing.bulk import BulkLoad
 from extract.mysql.source import MySQLSource
 from tests.support.bulk import (
+    PER_RANGE,
     ROWS,
     Killed,
     Query,
@@ -16,6 +20,7 @@ from tests.support.bulk import (
 )
 from tests.support.mirror import Mirror
 from tests.support.servers import OperationalDatabase
+from warehouse.connection import connect
 from warehouse.upgrade import MIGRATIONS
 
 
@@ -76,6 +81,64 @@ def test_range_whose_commit_was_not_answered_lands_once(
     assert "the connection is lost" in str(outcome.error)
     assert large.extract_one(large.table("items")).verification.is_equal
     assert query("select count(*), count(distinct id) from mrr.items") == [(ROWS, ROWS)]
+
+
+def test_range_of_a_killed_run_that_commits_late_lands_once(
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=1)
+    ((number,),) = query("select bulk_load_id from mrr_state.bulk_load")
+    with closing(connect(large.endpoints.warehouse)) as killed, killed.cursor() as cursor:
+        killed.autocommit = False
+        cursor.execute(
+            f"insert into mrr_landing.bulk_{number} select id, 'item ' || id, -id, '2024-02-29',"
+            f" '2020-01-01' from generate_series({PER_RANGE + 1}, {2 * PER_RANGE}) as id"
+        )
+        cursor.execute(
+            "insert into mrr_state.bulk_range"
+            " (bulk_load_id, range_number, up_to, row_count, suspects)"
+            " values (%s, 2, array[%s], %s, '{}')",
+            (number, str(2 * PER_RANGE), PER_RANGE),
+        )
+        threading.Timer(1, killed.commit).start()
+        outcome = large.extract_one(large.table("items"))
+    assert (outcome.rows_read, outcome.verification.repaired_rows) == (ROWS, 0)
+    mirrored, at_source = contents(query, operational)
+    assert mirrored == at_source
+
+
+def test_range_that_another_run_has_landed_is_not_landed_twice(
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a run had lost its lock while it copied."""
+    record, copied = BulkLoad._record, []
+
+    def let_another_land(self: BulkLoad, *known: object) -> None:
+        if not copied:
+            copied.append(1)
+            query(
+                "insert into mrr_state.bulk_range"
+                " (bulk_load_id, range_number, up_to, row_count, suspects)"
+                " select bulk_load_id, 1, '{1}', 1, '{}' from mrr_state.bulk_load"
+            )
+        record(self, *known)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BulkLoad, "_record", let_another_land)
+        (outcome,) = large.extract(large.table("items"))
+    assert "bulk_range_pkey" in str(outcome.error)
+    assert query("select sum(row_count) from mrr_state.bulk_range") == [(1,)]
+
+
+def test_landed_table_that_somebody_has_dropped_is_landed_anew(
+    large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=5)
+    query("drop schema mrr_landing cascade")
+    outcome = large.extract_one(large.table("items"))
+    assert (outcome.rows_read, outcome.applied.inserted) == (ROWS, ROWS)
+    mirrored, at_source = contents(query, operational)
+    assert mirrored == at_source
 
 
 def test_what_a_former_version_expected_and_did_not_land_is_read(
