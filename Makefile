@@ -65,8 +65,8 @@ test-long: .venv
 		tests/extract/test_random_life.py tests/extract/test_storm.py \
 		tests/extract/test_shop_life.py tests/extract/test_shop_storm.py
 
-# fails where something takes longer than is promised, relative to something else that is measured
-# at the same time; half an hour, on a quiet machine
+# fails where something takes longer than is promised, mostly relative to something else that is
+# measured at the same time; half an hour, on a quiet machine
 bench: .venv
 	.venv/bin/python -m bench.run_overhead
 	.venv/bin/python -m bench.first_load --least 0.8 --only raw --only "duty 100" --shape media \

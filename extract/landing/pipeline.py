@@ -15,6 +15,10 @@ os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
 # dlt would delay a Ctrl-C until it has finished
 os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"
 os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
+# what COPY refuses once, it refuses again
+os.environ["LOAD__RAISE_ON_MAX_RETRIES"] = "1"
+# nothing of an earlier run is in the warehouse
+os.environ["RESTORE_FROM_DESTINATION"] = "false"
 
 import dlt
 from dlt.common.destination import PreparedTableSchema
@@ -120,6 +124,13 @@ class exact_postgres(postgres):
         capabilities = super()._raw_capabilities()
         capabilities.type_mapper = ExactTypes
         return capabilities
+
+    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
+        # dlt asks for a partial one thirty times, to learn what the destination is capable of,
+        # which does not depend on it; each time it would look for each option in many places
+        if accept_partial:
+            return initial_config
+        return super().configuration(initial_config)
 
     @property
     def client_class(self) -> type[ExactClient]:
