@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +22,22 @@ TEST_SERVERS = LOCAL / f"test-servers{WORKER}"
 """The home of the servers; each of several processes that test at once has its own."""
 
 
+UNSAFE = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+
 Query = Callable[..., list[tuple]]
 """Runs SQL, and gives its rows."""
+
+
+def spare_the_disk(servers: embedded.Servers) -> None:
+    """Let no commit wait for the disk: no test cuts the power of the machine."""
+    data = TEST_SERVERS / "postgresql"
+    settings = data / "postgresql.auto.conf"
+    if UNSAFE not in (before := settings.read_text(encoding="utf-8")):
+        settings.write_text(before + UNSAFE, encoding="utf-8")
+    pid = (data / "postmaster.pid").read_text(encoding="utf-8").split()[0]
+    os.kill(int(pid), signal.SIGHUP)
+    with operational_connection(servers.operational_root) as root, root.cursor() as cursor:
+        cursor.execute("set global innodb_flush_log_at_trx_commit = 0")
 
 
 @contextmanager
