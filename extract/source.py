@@ -101,12 +101,8 @@ class SourceTable(Protocol):
         If COPY refuses one of their values, they are to be read again, exactly.
         """
 
-    @property
-    def reads_exactly(self) -> bool:
-        """True if it looks for every value that is not representable."""
-
     def read_exactly(self) -> None:
-        """Do so from now on; it costs more."""
+        """From now on, look for every value that is not representable; it costs more."""
 
     def read_range(self, fields: Fields, key_range: KeyRange) -> Iterator[Chunk]:
         """The rows of a range."""

@@ -100,10 +100,11 @@ class BulkLoad:
         table = self._landing_table()
         self._create(table)
         self._report_landed()
-        while not self._land_rest(table):
+        if not self._land_rest(table, may_be_refused=True):
             # to look for such values in every row would cost the source a fifth more
             log.info("%s: COPY refuses a value, reading exactly", self._name)
             self._source.read_exactly()
+            self._land_rest(table, may_be_refused=False)
         return self._result(table)
 
     def forget(self, cursor: Cursor) -> None:
@@ -134,8 +135,8 @@ class BulkLoad:
                 " with (autovacuum_enabled = false)"
             )
 
-    def _land_rest(self, table: LandingTable) -> bool:
-        """Land what has not landed yet; false if COPY refused a value for the first time."""
+    def _land_rest(self, table: LandingTable, may_be_refused: bool) -> bool:
+        """Land what has not landed yet; returns false if COPY refused a value, and may do so."""
         self._landed_ranges, above, is_complete = self._last_landed()
         unread = iter(()) if is_complete else self._unread(above)
         ahead = read_ahead(unread, lambda read: read.octets, self._limits.ahead_bytes)
@@ -145,7 +146,7 @@ class BulkLoad:
                     pause_point("range landed")
                     self._report_landed()
             except psycopg2.DataError:
-                if self._source.reads_exactly:
+                if not may_be_refused:
                     raise
                 return False
         return True

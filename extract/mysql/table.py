@@ -102,10 +102,6 @@ class MySQLTable:
     ) -> Iterator[tuple[KeyRange, Iterator[Chunk]]]:
         yield from self._read_by_range(self._columns(fields), "true", above, relies_on_copy=True)
 
-    @property
-    def reads_exactly(self) -> bool:
-        return not self._reader.is_fast
-
     def read_exactly(self) -> None:
         self._reader.is_fast = False
 

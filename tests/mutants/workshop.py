@@ -96,7 +96,7 @@ FIRST = {
     "lock": (DECIDING, SEVERAL),
     "sources": (SEVERAL,),
     "positions": (POSITIONS,),
-    "run": ("tests/test_sources.py", "tests/test_run.py", DECIDING),
+    "run": (DECIDING, "tests/test_sources.py", "tests/test_run.py"),
     "selection": (SELECTION, "tests/extract/test_versions.py", POSITIONS, DECIDING),
     **dict.fromkeys(("transaction", "marks", "advance", "build"), (DECIDING,)),
 }
