@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def servers() -> Iterator[embedded.Servers]:
     """A PostgreSQL and the server to mirror, with the sample databases."""
     started = start_chosen(embedded.start(TEST_SERVERS), TEST_SERVERS)
-    spare_the_disk(started)
+    spare_the_disk(started, TEST_SERVERS)
     seed(started, [DEMO])
     yield started
     stop_chosen(TEST_SERVERS)

@@ -14,7 +14,7 @@ from common.settings import PROJECT, Address
 from tests.support.command_line import DEMO, copy_of_project
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import HURRY, QUICKLY, Project
-from tests.support.servers import drop_database
+from tests.support.servers import drop_database, spare_the_disk
 from warehouse.build import dbt_environment
 from warehouse.connection import connect
 from warehouse.parsing import PARSE_FILE
@@ -23,7 +23,9 @@ from warehouse.parsing import PARSE_FILE
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     home = tmp_path_factory.mktemp("home") / "servers"
-    yield embedded.start(home).warehouse
+    started = embedded.start(home)
+    spare_the_disk(started, home)
+    yield started.warehouse
     embedded.stop(home)
 
 

@@ -21,7 +21,7 @@ from common.errors import AnotherRun, ExitCode, ServerError, SettingError
 from common.settings import read_settings
 from extract.compare.identity import SourceChanged
 from extract.landing.bulk import forget_stale_loads
-from tests.support.servers import TEST_SERVERS, new_operational
+from tests.support.servers import TEST_SERVERS, new_operational, spare_the_disk
 from tests.support.two_sources import COLUMNS, TwoSources, two_sources
 from warehouse import connection as locks
 from warehouse.connection import connect, run_lock, run_locks
@@ -44,7 +44,9 @@ ONE_PIN = """
 @pytest.fixture(scope="module")
 def other_servers() -> Iterator[embedded.Servers]:
     home = TEST_SERVERS.with_name(f"{TEST_SERVERS.name}-other")
-    yield embedded.start(home)
+    started = embedded.start(home)
+    spare_the_disk(started, home)
+    yield started
     embedded.stop(home)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg2
 import pymysql
@@ -28,9 +29,9 @@ Query = Callable[..., list[tuple]]
 """Runs SQL, and gives its rows."""
 
 
-def spare_the_disk(servers: embedded.Servers) -> None:
+def spare_the_disk(servers: embedded.Servers, home: Path) -> None:
     """Let no commit wait for the disk: no test cuts the power of the machine."""
-    data = TEST_SERVERS / "postgresql"
+    data = home / "postgresql"
     settings = data / "postgresql.auto.conf"
     if UNSAFE not in (before := settings.read_text(encoding="utf-8")):
         settings.write_text(before + UNSAFE, encoding="utf-8")
