@@ -142,6 +142,7 @@ def test_load_says_where_its_proof_begins(
 ) -> None:
     operational.execute("create table media (id int primary key, updated_at timestamp)")
     monkeypatch.setattr(laboratory, "DATABASE", operational.name)
+    monkeypatch.setattr(sys, "argv", ["bench.tidemark_load", "media"])
     for prefix, address in (("OPERATIONAL", servers.operational), ("WAREHOUSE", warehouse)):
         for name, value in vars(address).items():
             monkeypatch.setenv(f"{prefix}_{name.upper()}", str(value))
