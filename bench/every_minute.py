@@ -8,7 +8,6 @@ and the size of the warehouse. The figures are printed as a Markdown table, and 
 """
 
 import argparse
-import json
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -20,19 +19,19 @@ from bench.large_shop import PRODUCTS, make_shop
 from bench.machine import machine
 from bench.picture import Line, lines
 from bench.project_copy import ProjectCopy
+from bench.results import save
 from bench.writing import write
 from common.rows import one_row
 from common.settings import LOCAL
 from warehouse.connection import connect
 
-RESULTS = LOCAL / "bench"
 MINUTE = 60.0
 MEGABYTE = 1024 * 1024
 MINUTES_PER_POINT = 5
 SALES_WRITES = (
-    "update sales.sales set qty = 1 + qty % 20 where id = %s",
+    "update sales.sales set qty = 1 + qty %% 20 where id = %s",
     "delete from sales.sales where id = %s",
-    f"insert into sales.sales (customerId, productId, qty) values (1 + %s % {PRODUCTS}, 1, 2)",
+    f"insert into sales.sales (customerId, productId, qty) values (1 + %s %% {PRODUCTS}, 1, 2)",
 )
 AGE = """
     select extract(epoch from clock_timestamp() - max(updated_at))::float
@@ -153,11 +152,8 @@ def main() -> None:
         copied.run()
         found = live(lab, copied, options.rows, options.minutes)
     print(table_of(found))
-    RESULTS.mkdir(parents=True, exist_ok=True)
     facts = {"machine": where, "minutes": [asdict(one) for one in found]}
-    file = RESULTS / "every_minute"
-    file.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    file.with_suffix(".svg").write_text(picture(found, where), encoding="utf-8")
+    save("every_minute", facts, picture(found, where))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ is 1 if Tidemark at full duty is slower than that share of the raw pipe.
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -22,13 +21,12 @@ from bench.laboratory import Laboratory, laboratory, new_warehouse
 from bench.machine import machine, unchanged_code
 from bench.picture import Bar, bars
 from bench.processes import CommandFailed, Cost, measure
+from bench.results import save
 from bench.shapes import MEDIA, SHAPES, Shape
 from bench.tools import FULL_DUTY, LOADED, RAW_PIPE, TOOLS, NotInstalled, Tool
 from common.rows import one_row
-from common.settings import LOCAL
 from warehouse.connection import connect
 
-RESULTS = LOCAL / "bench"
 MEGABYTE = 1024 * 1024
 HEAD = (
     "| | rows/s | of the raw pipe | seconds | of these for the key | proof, s | peak MB |"
@@ -220,13 +218,9 @@ def write(shape: Shape, results: list[Result], facts: dict[str, str]) -> None:
     print(f"\n{shape.title}, {results[0].rows:,} rows\n\n{HEAD}")
     for result in results:
         print(result.line(limit), flush=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    file = RESULTS / f"first_load-{shape.name}-{results[0].rows}"
+    drawn = picture(shape, results, facts["machine"]) if any(r.loads for r in results) else ""
     found = {**facts, "results": [asdict(result) for result in results]}
-    file.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if any(result.loads for result in results):
-        drawn = picture(shape, results, facts["machine"])
-        file.with_suffix(".svg").write_text(drawn, encoding="utf-8")
+    save(f"first_load-{shape.name}-{results[0].rows}", found, drawn)
 
 
 if __name__ == "__main__":

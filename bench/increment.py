@@ -8,7 +8,6 @@ compared, which a run does range by range when due. There are no pauses (duty cy
 """
 
 import argparse
-import json
 import resource
 import time
 from collections.abc import Iterator
@@ -18,10 +17,11 @@ from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine
 from bench.picture import Line, lines
 from bench.processes import cpu_seconds
+from bench.results import save
+from bench.shapes import MEDIA
 from common.settings import LOCAL
 from warehouse.connection import connect
 
-RESULTS = LOCAL / "bench"
 DUTY = 1.0
 FIRST, KEYS, ROWS = (
     "first load, every row compared",
@@ -78,7 +78,7 @@ def set_due(lab: Laboratory, is_due: bool) -> None:
 
 def measure_size(lab: Laboratory, rows: int, changes: list[int]) -> Iterator[Increment]:
     """A first load, then a run for each number of changes, and a run that compares every row."""
-    lab.make_media(rows)
+    lab.make(MEDIA, rows)
     connection = connect(lab.warehouse)
     with connection.cursor() as cursor:
         cursor.execute("drop schema if exists mrr, mrr_state, mrr_landing, stg, dwh cascade")
@@ -139,11 +139,8 @@ def main() -> None:
                     f" {one.own_cpu:.1f} | {one.peak_megabytes:.0f} |",
                     flush=True,
                 )
-    RESULTS.mkdir(parents=True, exist_ok=True)
     facts = {"machine": where, "results": [asdict(one) for one in results]}
-    file = RESULTS / "increment"
-    file.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    file.with_suffix(".svg").write_text(picture(results, where), encoding="utf-8")
+    save("increment", facts, picture(results, where))
 
 
 if __name__ == "__main__":

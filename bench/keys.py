@@ -9,7 +9,6 @@ seconds, or the source more CPU, than so many times those of the first.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -17,10 +16,11 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from bench.increment import DUTY, RESULTS, set_due
+from bench.increment import DUTY, set_due
 from bench.laboratory import DATABASE, Laboratory, extract, laboratory
 from bench.machine import machine
 from bench.processes import cpu_seconds
+from bench.results import save
 from common.settings import LOCAL
 from extract.declarations import MirroredTable
 from warehouse.connection import connect
@@ -111,20 +111,16 @@ def measure_size(lab: Laboratory, rows: int, repeat: int) -> Iterator[Run]:
 class Medians:
     """The medians of the runs over a table, and their ratios to those of the first table."""
 
-    key: str
-    rows: int
-    seconds: float
-    source_cpu: float
-    warehouse_cpu: float
-    own_cpu: float
+    run: Run
     seconds_ratio: float
     source_ratio: float
 
     @property
     def line(self) -> str:
+        run = self.run
         return (
-            f"| {self.key} | {self.rows:,} | {self.seconds:.2f} | {self.source_cpu:.2f} |"
-            f" {self.warehouse_cpu:.2f} | {self.own_cpu:.2f} |"
+            f"| {run.key} | {run.rows:,} | {run.seconds:.2f} | {run.source_cpu:.2f} |"
+            f" {run.warehouse_cpu:.2f} | {run.own_cpu:.2f} |"
             f" {self.seconds_ratio:.1f}, {self.source_ratio:.1f} |"
         )
 
@@ -138,13 +134,13 @@ HEAD = (
 def medians_of(runs: list[Run]) -> Iterator[Medians]:
     """The medians of each kind of key, of one size."""
     first = None
+    measures = ("seconds", "source_cpu", "warehouse_cpu", "own_cpu")
     for kind in dict.fromkeys(one.key for one in runs):
         some = [one for one in runs if one.key == kind]
-        seconds, source = (median(one.seconds for one in some), median(o.source_cpu for o in some))
-        warehouse, own = (median(o.warehouse_cpu for o in some), median(o.own_cpu for o in some))
-        first = first or (seconds, source)
-        ratios = seconds / first[0], source / first[1]
-        yield Medians(kind, some[0].rows, seconds, source, warehouse, own, *ratios)
+        found = (median(getattr(one, name) for one in some) for name in measures)
+        run = Run(kind, some[0].rows, *found)
+        first = first or run
+        yield Medians(run, run.seconds / first.seconds, run.source_cpu / first.source_cpu)
 
 
 def main() -> int:
@@ -166,12 +162,9 @@ def main() -> int:
                 medians.append(one)
                 print(one.line, flush=True)
             runs += of_this_size
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    facts = {"machine": where, "results": [asdict(one) for one in runs]}
-    (RESULTS / "keys.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-
+    save("keys", {"machine": where, "results": [asdict(one) for one in runs]})
     too_slow = [
-        f"{one.key}, {one.rows:,} rows: more than {options.most} times the first table"
+        f"{one.run.key}, {one.run.rows:,} rows: more than {options.most} times the first table"
         for one in medians
         if options.most and max(one.seconds_ratio, one.source_ratio) > options.most
     ]

@@ -83,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{options.rows:,} rows; {machine()}\n\n{HEAD}")
     with laboratory() as lab:
-        lab.make_media(options.rows)
+        lab.make(MEDIA, options.rows)
         for seconds in [0, *(options.after or [3, 5, 7])]:
             print(measure(lab, seconds), flush=True)
 

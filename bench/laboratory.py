@@ -53,10 +53,6 @@ class Laboratory:
         self.execute(f"alter table {shape.name} force")
         self.execute(f"analyze table {shape.name}")
 
-    def make_media(self, rows: int) -> None:
-        """Create a `media` table of so many rows, stamped long ago."""
-        self.make(MEDIA, rows)
-
     def change_media(self, changes: int, seed: int) -> None:
         """Insert, update and delete rows, a third each, spread evenly over the table."""
         chance = random.Random(seed)

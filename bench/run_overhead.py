@@ -8,7 +8,6 @@ or if its ratio to that of another does.
 """
 
 import argparse
-import json
 import statistics
 import sys
 from dataclasses import asdict
@@ -16,12 +15,12 @@ from dataclasses import asdict
 from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine
 from bench.project_copy import ProjectCopy
+from bench.results import save
 from bench.shapes import STAMP
 from bench.timeline import Run
 from common.settings import LOCAL
 from operational.seed import seed
 
-RESULTS = LOCAL / "bench"
 HELP, STATUS, RUN = "run.py --help", "run.py status", "run.py, nothing changed"
 CHANGED, ALL, VERSION = "run.py, one row changed", "run.py --build all", "dbt --version"
 AFTER = "run.py, nothing changed, a row in a window"
@@ -146,10 +145,9 @@ def main() -> int:
     print(f"| beside it: the extract of all tables | {extract:.2f} |")
     extract = statistics.median(run.extract_seconds() for run in measured[RUN])
     print(f"\nIn a run in which nothing changed, the extract of all tables takes {extract:.2f} s.")
-    RESULTS.mkdir(parents=True, exist_ok=True)
     costs = {name: [asdict(run.cost) for run in runs] for name, runs in measured.items()}
-    text = json.dumps({"machine": where, "servers": servers, "costs": costs, "parts": parts})
-    (RESULTS / "run_overhead.json").write_text(text + "\n", encoding="utf-8")
+    facts = {"machine": where, "servers": servers, "costs": costs, "parts": parts}
+    save("run_overhead", facts)
     too_slow = over_limit(measured)
     for sentence in too_slow:
         print(sentence, file=sys.stderr)

@@ -16,6 +16,7 @@ from multiprocessing import get_context
 
 from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine, unchanged_code
+from bench.shapes import MEDIA
 from bench.writing import WRITES_PER_SECOND, write
 from common.rows import one_row
 from common.settings import DUTY
@@ -186,7 +187,7 @@ def main() -> None:
     print(machine())
     with unchanged_code() as code, laboratory() as lab:
         print(f"{lab.versions()}; code {code}")
-        lab.make_media(options.rows)
+        lab.make(MEDIA, options.rows)
         lab.extract(1.0)
         felt: dict[str, list[Felt]] = {reader.name: [] for reader in READERS}
         for seed in range(options.repeat):

@@ -15,6 +15,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from common.errors import TableError
 from common.log import get_logger
 from common.pause import pause_point
 from common.rows import one_row
@@ -162,7 +163,7 @@ class BulkLoad:
     def _land_next(self, reads: Iterator[_Read], table: LandingTable) -> bool:
         """Land the next ranges in one transaction; returns false if there were none.
 
-        Raises RowsLost and ServerError.
+        Raises TableError and ServerError.
         """
         target = f"{table.relation} ({', '.join(table.columns)})"
         copied: list[Copied] = []
@@ -199,15 +200,22 @@ class BulkLoad:
     def _record(self, cursor: Cursor, up_to: Key | None, copied: list[Copied]) -> None:
         """Record the ranges up to a key as landed.
 
-        If another run has landed them meanwhile, their number is taken, and the COPY is undone.
+        Raises TableError if another run has landed them meanwhile: their number is taken.
         """
         rows, flagged = sum(chunk.rows for chunk in copied), flagged_conditions(copied)
-        cursor.execute(
-            "insert into mrr_state.bulk_range"
-            " (bulk_load_id, range_number, up_to, row_count, suspects)"
-            " values (%s, %s, %s::text[], %s, %s::text[])",
-            (self._number, self._landed_ranges + 1, key_texts(up_to), rows, flagged),
-        )
+        try:
+            cursor.execute(
+                "insert into mrr_state.bulk_range"
+                " (bulk_load_id, range_number, up_to, row_count, suspects)"
+                " values (%s, %s, %s::text[], %s, %s::text[])",
+                (self._number, self._landed_ranges + 1, key_texts(up_to), rows, flagged),
+            )
+        except psycopg2.errors.UniqueViolation:
+            raise TableError(
+                self._name,
+                f"another run has landed its ranges with number {self._landed_ranges + 1}",
+                "Nothing landed twice. Start a run again: it goes on where the other one ended.",
+            ) from None
 
     def _landed_rows(self) -> int:
         with self._connection.cursor() as cursor:

@@ -1,6 +1,7 @@
 """The shape of a mirrored table: its columns, their types, its key, and the views that use it.
 
-All of this runs in a transaction of the caller.
+All of this runs in a transaction of the caller. What the warehouse said of the table is kept until
+it is changed here, or until `forget`.
 """
 
 import psycopg2

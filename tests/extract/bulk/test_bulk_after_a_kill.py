@@ -107,6 +107,24 @@ def test_range_of_a_killed_run_that_commits_late_lands_once(
     assert mirrored == at_source
 
 
+def test_load_whose_killed_run_does_not_end_is_left_to_the_next(
+    large: Mirror, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_until_killed(monkeypatch, large, large.table("items"), landed=1)
+    large.limit(lock_wait="100ms")
+    with closing(connect(large.endpoints.warehouse)) as killed, killed.cursor() as cursor:
+        killed.autocommit = False
+        cursor.execute(
+            "insert into mrr_state.bulk_range"
+            " (bulk_load_id, range_number, up_to, row_count, suspects)"
+            " select bulk_load_id, 2, '{200}', 0, '{}' from mrr_state.bulk_load"
+        )
+        (outcome,) = large.extract(large.table("items"))
+        assert "canceling statement due to lock timeout\nHINT: " in str(outcome.error)
+        killed.rollback()
+    assert large.extract_one(large.table("items")).verification.is_equal
+
+
 def test_range_that_another_run_has_landed_is_not_landed_twice(
     large: Mirror, operational: OperationalDatabase, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +144,8 @@ def test_range_that_another_run_has_landed_is_not_landed_twice(
     with monkeypatch.context() as patch:
         patch.setattr(BulkLoad, "_record", let_another_land)
         (outcome,) = large.extract(large.table("items"))
-    assert "bulk_range_pkey" in str(outcome.error)
+    told = "items: another run has landed its ranges with number 1\nHINT: "
+    assert str(outcome.error).startswith(told)
     assert query("select sum(row_count) from mrr_state.bulk_range") == [(1,)]
 
 
