@@ -16,8 +16,9 @@ it.
 
 Every value has one canonical text. The source server writes it, PostgreSQL parses it into the type
 of the mirror, and PostgreSQL writes the same text again from what it has stored. So the same text
-is used to load a value and to [compare](architecture.md#how-the-mirror-is-compared) both sides. In
-the expressions, `c` is the column. The session on the source uses UTC and utf8mb4. NULL stays NULL.
+is used to load a value and to [compare](architecture.md#how-the-mirror-is-compared) both sides, but
+for a binary value of more than 256 bytes, which is compared by its own SHA-256. In the expressions,
+`c` is the column. The session on the source uses UTC and utf8mb4. NULL stays NULL.
 
 *Deviates* says how a value is stored that PostgreSQL cannot represent. If something is lost, a row
 of `dwh.mirror_anomaly` records the key, the column and the reason. If a table has a column of a

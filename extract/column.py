@@ -7,6 +7,9 @@ from common.quoting import quoted
 
 VALUE = "\0"
 """The placeholder for the value in an expression; no name and no statement contains it."""
+LONG_OCTETS = 256
+"""The digest of a row contains longer binary values by their own digest, which costs less than the
+text of the bytes from about 100 bytes on."""
 
 
 class KeyKind(Enum):
@@ -58,7 +61,7 @@ class AtSource:
     no_unicode: str | None = None
     has_nul: str | None = None
     most_octets: int = 0
-    """The largest number of octets of a text; 0 if it has no limit."""
+    """The largest number of octets of a text or a binary value; 0 if it has no limit."""
     arrives_as_utf8: bool = False
     """True if a text's bytes are sent as they are stored."""
     can_show_nothing: bool = False
@@ -96,6 +99,12 @@ class Column:
     """True if `source.fast_text` differs from `source.text` for some values."""
     is_equal_by_text: bool = False
     """True if PostgreSQL has no equality for the type, or one that equates different values."""
+
+    @property
+    def has_long_octets(self) -> bool:
+        """True if a value may be bytes that a row's digest contains by their own digest."""
+        is_binary = self.can_be_wide and not self.is_quoted
+        return is_binary and not 0 < self.source.most_octets <= LONG_OCTETS
 
     @property
     def quoted(self) -> str:

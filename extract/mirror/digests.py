@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import psycopg2
 
 from common.rows import one_row
-from extract.column import Column
+from extract.column import LONG_OCTETS, Column
 from extract.mirror.literals import mirror_condition
 from extract.mirror.table import MirrorTable
 from extract.pieces import pieces_of
@@ -67,11 +67,19 @@ def _row_text(columns: Iterable[Column]) -> str:
 
 def _sha256(text: str) -> str:
     # a cast from text to bytea would take backslashes for escapes
-    return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
+    return _sha256_of_octets(f"convert_to({text}, 'UTF8')")
+
+
+def _sha256_of_octets(octets: str) -> str:
+    return f"encode(sha256({octets}), 'hex')"
 
 
 def _part(column: Column) -> str:
     text = column.mirror_text()
+    if column.has_long_octets:
+        digest = f"'#' || {_sha256_of_octets(column.quoted)}"
+        is_long = f"octet_length({column.quoted}) > {LONG_OCTETS}"
+        text = f"case when {is_long} then {digest} else {text} end"
     if column.is_quoted:
         return f"coalesce('V' || octet_length({text}) || ':' || ({text}), 'N')"
     return f"coalesce({text}, 'N') || ','"

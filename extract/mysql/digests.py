@@ -1,9 +1,9 @@
 """The digests of the source: the SHA-256 of the text of a row, or of the rows of a range.
 
-The text of a row has a part for each column: a text value as its length and itself, any other as
-its canonical text and a comma, NULL as N. So two texts are equal only if all values are, and NULL
-differs from the empty string. The text of a range is that of its rows, joined in the order of the
-key.
+The text of a row has a part for each column: a text value as its length and itself, long bytes as
+their digest, any other value as its canonical text and a comma, NULL as N. So two texts are equal
+only if all values are, and NULL differs from the empty string. The text of a range is that of its
+rows, joined in the order of the key.
 
 If a row's text is wider than the source can build, its digest is that of the digests of its
 pieces. `mirror/digests.py` computes the same from the stored values.
@@ -12,7 +12,7 @@ pieces. `mirror/digests.py` computes the same from the stored values.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from extract.column import VALUE, Column
+from extract.column import LONG_OCTETS, VALUE, Column
 from extract.mysql.aggregates import Aggregates, Refused
 from extract.mysql.literals import source_condition
 from extract.mysql.session import Session
@@ -97,6 +97,10 @@ def _part(column: Column, is_fast: bool) -> str:
     text = column.source_text()
     if is_fast and column.has_fast_text:
         text = column.source.fast_text.replace(VALUE, column.source.name)
+    if column.has_long_octets:
+        octets = column.source.octets
+        digest = f"concat('#', {_sha256(octets)})"
+        text = f"if(octet_length({octets}) > {LONG_OCTETS}, {digest}, {text})"
     part = f"concat('V', octet_length({text}), ':', {text})" if column.is_quoted else text
     if column.can_be_wide and column.nullable:
         # the server returns NULL for a text that is too wide, and then for the whole row

@@ -64,6 +64,27 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "digest-long-octets",
+        "_part",
+        "_sha256(octets)",
+        "_sha256(f'left({octets}, {LONG_OCTETS})')",
+        "a change of the last bytes of a long binary value is not seen",
+        also=(
+            (
+                "_part",
+                "_sha256_of_octets(column.quoted)",
+                "_sha256_of_octets(f'substr({column.quoted}, 1, {LONG_OCTETS})')",
+            ),
+        ),
+    ),
+    Mutant(
+        "digest-long-octets-unmarked",
+        "_part",
+        "concat('#', {_sha256(octets)})",
+        "{_sha256(octets)}",
+        "the digests of the two sides differ for every long binary value",
+    ),
+    Mutant(
         "digest-unordered",
         "_joined_digest",
         "'' order by {keys})",
