@@ -50,6 +50,7 @@ FAST_SUITE = (
     "tests/extract/test_interleavings.py",
     MOMENT,
     UNICODE,
+    "tests/extract/test_binary_values.py",
     "tests/extract/test_numeric_cursors.py",
     "tests/extract/test_warehouse_sessions.py",
     SEVERAL,
