@@ -50,12 +50,13 @@ def reconcile(
     """Make the mirror equal to the source, within the delete guard, in the caller's transaction.
 
     Of a large table, this compares the keys; compare_due compares the rows.
-    `applied` is what was applied before, from the window. Rows stamped before `late_before`, the
-    window's lower bound, count as late. Raises DeletesRefused.
+    `applied` is what was applied before, from the window, which a table without a key does not
+    have. Rows stamped before `late_before`, the window's lower bound, count as late. Raises
+    DeletesRefused.
     """
     mirror, checked_from = pair.mirror, pair.source.as_of()
     if not mirror.keys:
-        return _reconcile_multiset(pair, applied, checked_from, accepted_deletes)
+        return _reconcile_multiset(pair, checked_from, accepted_deletes)
     findings = Findings(pair)
     ranges = divided(pair)
     if is_large(ranges, mirror):
@@ -84,12 +85,11 @@ def reconcile(
 
 
 def _reconcile_multiset(
-    pair: TablePair, applied: Applied, read_at: datetime, accepted_deletes: int | None
+    pair: TablePair, read_at: datetime, accepted_deletes: int | None
 ) -> Verification:
     rows = read_rows(pair, read_at)
     record_anomalies(pair, rows.landed, rows.flagged)
-    verification = apply_rows(pair.mirror, rows, accepted_deletes)
-    return replace(verification, applied=applied + verification.applied)
+    return apply_rows(pair.mirror, rows, accepted_deletes)
 
 
 def verify(pair: TablePair) -> Verification:

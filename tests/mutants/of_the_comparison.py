@@ -234,13 +234,6 @@ MUTANTS = [
         "the statement does not speak of the rows",
     ),
     Mutant(
-        "reconcile-bag-forgets",
-        "_reconcile_multiset",
-        "return replace(verification, applied=applied + verification.applied)",
-        "return verification",
-        "of a table without a key, what was brought before a swap is in no figure",
-    ),
-    Mutant(
         "bag-as-a-set",
         "_number_rows",
         "row_number() over (partition by row_digest) as copy",
