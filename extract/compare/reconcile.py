@@ -50,9 +50,8 @@ def reconcile(
     """Make the mirror equal to the source, within the delete guard, in the caller's transaction.
 
     Of a large table, this compares the keys; compare_due compares the rows.
-    `applied` is what was applied before, from the window, which a table without a key does not
-    have. Rows stamped before `late_before`, the window's lower bound, count as late. Raises
-    DeletesRefused.
+    `applied` is what was applied before, from the window; nothing of a table without a key. Rows
+    stamped before `late_before`, the window's lower bound, count as late. Raises DeletesRefused.
     """
     mirror, checked_from = pair.mirror, pair.source.as_of()
     if not mirror.keys:
