@@ -20,8 +20,8 @@ test: lint
 lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/sqlfluff lint dbt_project/models dbt_project/tests warehouse/migrations
+	.venv/bin/mypy & .venv/bin/sqlfluff lint dbt_project/models dbt_project/tests warehouse/migrations \
+		&& wait $$!
 
 # made from the lock file, and made anew when that changes; aside first, so that one that was
 # interrupted is never taken for whole

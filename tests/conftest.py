@@ -1,5 +1,6 @@
 """The servers of the tests: real ones, of their own, beside those of the checkout."""
 
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,12 @@ from warehouse.connection import connect
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those of extract last: their files are short, so that no process waits long for the other."""
     items.sort(key=lambda item: "extract" in item.path.parts)
+
+
+def pytest_collection_finish() -> None:
+    """What dbt makes of a project is large and stays: to look through it often finds little."""
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 @pytest.fixture(scope="session")
