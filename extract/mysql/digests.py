@@ -102,9 +102,10 @@ def _part(column: Column, is_fast: bool) -> str:
         digest = f"concat('#', {_sha256(octets)})"
         text = f"if(octet_length({octets}) > {LONG_OCTETS}, {digest}, {text})"
     part = f"concat('V', octet_length({text}), ':', {text})" if column.is_quoted else text
-    if column.can_be_wide and column.nullable:
+    if column.can_be_wide:
         # the server returns NULL for a text that is too wide, and then for the whole row
-        part = f"if({column.source.name} is null, 'N', {part})"
+        if column.nullable:
+            part = f"if({column.source.name} is null, 'N', {part})"
     elif column.nullable or not is_fast:
         part = f"ifnull({part}, 'N')"
     return part if column.is_quoted else f"{part}, ','"

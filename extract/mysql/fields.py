@@ -52,8 +52,9 @@ class Field:
         quickly = QUICKLY_QUOTED.format(text)
         if 0 < self.octets <= SHORT:
             return quickly
-        # QUOTE() of NULL, as of a text that was too wide, is the word NULL
-        quoted = f"if({text} is null, null, quote({text}))"
+        # QUOTE() of NULL, as of a text that was too wide, is the word NULL; and for MariaDB, a cast
+        # of a column that is NOT NULL never IS NULL
+        quoted = f"if(octet_length({text}) >= 0, quote({text}), null)"
         # every use of the text converts it once more
         return f"if(octet_length({self.wide or text}) <= {SHORT}, {quickly}, {quoted})"
 

@@ -80,6 +80,23 @@ WIDE = {
     "HEX of a blob": ("b longblob", f"repeat(x'5c00', {PACKET_BYTES * 3 // 8})"),
     "a blob": ("b longblob", f"repeat(x'005c27', {PACKET_BYTES})"),
     "a text": ("v longtext", f"repeat('é\\n', {PACKET_BYTES // 2})"),
+    "a text that is never null": ("v longtext not null", f"repeat('a', {PACKET_BYTES * 2})"),
+    "CONCAT of a text that is never null": (
+        "v longtext not null",
+        f"repeat('a', {PACKET_BYTES - 3})",
+    ),
+    "a text of latin1 that is never null": (
+        "v longtext character set latin1 not null",
+        f"repeat('é', {PACKET_BYTES * 2})",
+    ),
+    "a json that is never null": (
+        "v json not null",
+        f"concat('\"', repeat('a', {PACKET_BYTES * 2}), '\"')",
+    ),
+    "HEX of a blob that is never null": (
+        "b longblob not null",
+        f"repeat(x'5c00', {PACKET_BYTES * 3 // 8})",
+    ),
     "QUOTE of a text": ("v longtext", f"repeat('\\'', {PACKET_BYTES * 3 // 4})"),
     "a text with NUL": ("v longtext", f"repeat('a\\0', {PACKET_BYTES * 3 // 4})"),
     "CONCAT of columns": (
@@ -109,10 +126,11 @@ def test_what_the_source_cannot_join_arrives_whole(
     values: str,
 ) -> None:
     names = [column.split()[0] for column in columns.split(", ")]
+    small = "'\"\"'" if "not null" in columns else "null"
     operational.execute(f"create table items (id int primary key, {columns})")
     for number in range(1, 41, 2):
         wide = (
-            values if number in (1, 21) or columns == "v text" else ", ".join("null" for _ in names)
+            values if number in (1, 21) or columns == "v text" else ", ".join(small for _ in names)
         )
         operational.execute(f"insert into items values ({number}, {wide})")
     # the sessions to come may not send so much; that of the application may
@@ -129,7 +147,30 @@ def test_what_the_source_cannot_join_arrives_whole(
         else f"encode(sha256(convert_to({name}, 'UTF8')), 'hex')"
         if kind.endswith("text")
         else f"encode(sha256({name}), 'hex')"
-        for name, kind in (column.split() for column in columns.split(", "))
+        for name, kind, *_ in (column.split() for column in columns.split(", "))
     )
     assert query(f"select id, {stored} from mrr.items order by id") == pictured
-    assert mirror.extract_one(table).applied.rows == 0
+    again = mirror.extract_one(table)
+    assert (again.applied.rows, again.verification.is_equal) == (0, True)
+    assert again.verification.fetched_rows == 0
+
+
+@pytest.mark.parametrize("null", ["null", "not null"])
+def test_byte_without_a_character_in_a_wide_text_is_noted(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    set_global: SetGlobal,
+    null: str,
+) -> None:
+    operational.execute(
+        f"create table items (id int primary key, v longtext character set cp1251 {null})"
+    )
+    operational.execute(
+        "insert into items values"
+        f" (1, concat(repeat(_cp1251 'a', {2 * PACKET_BYTES}), _cp1251 x'98')), (2, 'b')"
+    )
+    set_global("max_allowed_packet", PACKET_BYTES)
+    mirror.extract_one(mirror.table("items", cursor=None))
+    assert query("select row_key, column_name from dwh.mirror_anomaly") == [('{"id": 1}', "v")]
+    assert query("select octet_length(v) from mrr.items where id = 2") == [(1,)]

@@ -64,6 +64,13 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "digest-wide-is-null",
+        "_part",
+        "    if column.can_be_wide:\n",
+        "    if column.can_be_wide and column.nullable:\n",
+        "a text that is never NULL and too wide for the source is equal to NULL",
+    ),
+    Mutant(
         "digest-long-octets",
         "_part",
         "_sha256(octets)",
