@@ -284,6 +284,13 @@ MUTANTS = [
         "NULL arrives as an empty text",
     ),
     Mutant(
+        "reader-wide-is-null",
+        "Field._in_quotes",
+        "octet_length({text}) >= 0",
+        "not ({text} is null)",
+        "a text that is never NULL and too wide for the source arrives as NULL",
+    ),
+    Mutant(
         "reader-quick-backslash",
         "QUICKLY_QUOTED",
         r"""replace(replace({}, "\\", "\\\\"), """,

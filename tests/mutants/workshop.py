@@ -51,6 +51,7 @@ FAST_SUITE = (
     MOMENT,
     UNICODE,
     "tests/extract/test_binary_values.py",
+    "tests/extract/test_wide_values.py",
     "tests/extract/test_numeric_cursors.py",
     "tests/extract/test_warehouse_sessions.py",
     SEVERAL,
