@@ -89,10 +89,6 @@ WIDE = {
         "v longtext character set latin1 not null",
         f"repeat('é', {PACKET_BYTES * 2})",
     ),
-    "a json that is never null": (
-        "v json not null",
-        f"concat('\"', repeat('a', {PACKET_BYTES * 2}), '\"')",
-    ),
     "HEX of a blob that is never null": (
         "b longblob not null",
         f"repeat(x'5c00', {PACKET_BYTES * 3 // 8})",
