@@ -79,8 +79,9 @@ def no_unicode(facts: ColumnFacts, name: str) -> str | None:
         # a surrogate begins with this byte, as do some other characters
         return f"(locate(x'ED', {octets}) > 0 and not (cast({unicode} as binary) <=> {octets}))"
     back = f"convert({unicode} using {facts.charset})"
-    # the octets of a text that is too wide are NULL: such a text is examined in pieces
-    is_wide = f"{octets} is null and {name} is not null"
+    # the octets of a text that is too wide are NULL: such a text is examined in pieces; and for
+    # MariaDB, a cast of a column that is NOT NULL never IS NULL
+    is_wide = f"ifnull(octet_length({octets}), -1) < 0 and {name} is not null"
     return f"(not (cast({back} as binary) <=> {octets}) or ({is_wide}))"
 
 

@@ -152,21 +152,31 @@ def test_what_the_source_cannot_join_arrives_whole(
 
 
 @pytest.mark.parametrize("null", ["null", "not null"])
-def test_byte_without_a_character_in_a_wide_text_is_noted(
+@pytest.mark.parametrize(
+    ("charset", "octets"), [("cp1251", "98"), ("ucs2", "D800"), ("utf32", "0000D800")]
+)
+def test_octets_without_a_character_in_a_wide_text_are_noted(
     operational: OperationalDatabase,
     mirror: Mirror,
     query: Query,
     set_global: SetGlobal,
+    charset: str,
+    octets: str,
     null: str,
 ) -> None:
+    """Of the last two, the octets are too wide, and their UTF-8 is not."""
+    characters = PACKET_BYTES * 2 if charset == "cp1251" else PACKET_BYTES * 6 // 10
+    wide = f"convert(repeat('a', {characters}) using {charset})"
     operational.execute(
-        f"create table items (id int primary key, v longtext character set cp1251 {null})"
+        f"create table items (id int primary key, v longtext character set {charset} {null})"
     )
     operational.execute(
-        "insert into items values"
-        f" (1, concat(repeat(_cp1251 'a', {2 * PACKET_BYTES}), _cp1251 x'98')), (2, 'b')"
+        f"insert into items values (1, concat({wide}, _{charset} x'{octets}')), (2, 'b')"
     )
     set_global("max_allowed_packet", PACKET_BYTES)
-    mirror.extract_one(mirror.table("items", cursor=None))
+    table = mirror.table("items", cursor=None)
+    mirror.extract_one(table)
     assert query("select row_key, column_name from dwh.mirror_anomaly") == [('{"id": 1}', "v")]
     assert query("select octet_length(v) from mrr.items where id = 2") == [(1,)]
+    again = mirror.extract_one(table)
+    assert (again.verification.is_equal, again.verification.fetched_rows) == (True, 0)
