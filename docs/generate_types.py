@@ -61,13 +61,6 @@ NOTES = {
 }
 """Remarks for readers of the mirror, by the first type of a rule."""
 
-UNTRIED = {
-    "json": "the JSON of MySQL 5.7 and later",
-    "geometry": "GEOMCOLLECTION, as MySQL 8 calls a GEOMETRYCOLLECTION",
-    "vector": "the VECTOR of MariaDB 11.7 and MySQL 9",
-}
-"""Types written from documentation, which no server of the tests has, by the first type."""
-
 
 def page() -> str:
     """The whole page."""
@@ -98,11 +91,6 @@ def _section(rule: TypeRule) -> str:
     notes = [NOTES.get(rule.data_types[0], ""), _anomaly(rule)]
     if any(notes):
         lines += [f"Deviates: {' '.join(filter(None, notes))}", ""]
-    if rule.data_types[0] in UNTRIED:
-        lines += [
-            f"Written from the documentation and not tried: {UNTRIED[rule.data_types[0]]}.",
-            "",
-        ]
     return "\n".join(lines)
 
 
@@ -136,6 +124,11 @@ def _anomaly(rule: TypeRule) -> str:
     if rule.representable:
         satisfied = rule.representable.format(c="c")
         return f"A value that does not satisfy `{satisfied}` becomes NULL, and an anomaly."
+    if rule.data_types == ("json",):
+        return (
+            "A value that is longer than the source's `max_allowed_packet` cannot be read: MySQL"
+            " shows it as nothing. It becomes `null`, that of JSON, and an anomaly."
+        )
     if rule.quoted:
         return (
             "The character NUL becomes ␀ (U+2400), and an anomaly. Bytes that are not a Unicode"

@@ -43,7 +43,7 @@ class AtSource:
     `VALUE` stands in them for the value, or a part of it. `text` writes the canonical text;
     `fast_text` writes the same text at less cost if no value of the row is an anomaly. `octets` is
     the value as the driver receives it without a function, for which no value is too wide.
-    `unrepresentable` is true of a value that becomes NULL in the mirror, `odd_blank` of a label
+    `unrepresentable` is true of a value that becomes NULL in the mirror, `odd_blank` of a value
     that is shown as '' or as nothing and is neither, `no_unicode` of bytes that are no character,
     `has_nul` of a text with the character NUL; each is None if the column can have no such value.
     `key_value` is a key's value as the driver passes it back into a WHERE clause, `key_order` the

@@ -29,6 +29,7 @@ RECORDED_OCTETS = 1_000
 """The first bytes that are recorded of a text that is not Unicode."""
 NO_MEMBER = "is not a member of its ENUM, and is shown as ''"
 EMPTY_MEMBER = "has the member '' of its SET first, which is shown as nothing"
+HIDDEN = "is longer than max_allowed_packet, so that the source cannot show it; stored as JSON null"
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,12 @@ def _kinds(column: Column, pieces: Pieces) -> Iterator[AnomalyKind]:
         stored = f"if({is_long}, null, {column.source_text()})"
         yield AnomalyKind(column, condition, NO_CHARACTER, shown, stored)
     if source.odd_blank is not None:
-        reason = NO_MEMBER if column.key_kind is KeyKind.MEMBER else EMPTY_MEMBER
-        number = f"cast(cast({source.name} as unsigned) as char)"
+        reason, value = HIDDEN, "null"
+        if column.key_kind in (KeyKind.MEMBER, KeyKind.MEMBERS):
+            reason = NO_MEMBER if column.key_kind is KeyKind.MEMBER else EMPTY_MEMBER
+            value = f"cast(cast({source.name} as unsigned) as char)"
         in_key = not source.can_show_nothing
-        yield AnomalyKind(column, source.odd_blank, reason, number, column.source_text(), in_key)
+        yield AnomalyKind(column, source.odd_blank, reason, value, column.source_text(), in_key)
 
 
 def _in_a_piece(predicate: str, column: Column, pieces: Pieces) -> str:

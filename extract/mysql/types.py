@@ -21,6 +21,10 @@ SOURCE_OCTETS = "concat('\\\\x', hex({c}))"
 MIRROR_OCTETS = "'\\x' || upper(encode({c}, 'hex') collate \"C\")"
 """The texts of bytes. LOWER() at the source would cost it more than HEX()."""
 
+JSON_TEXT = "cast(convert(cast({c} as char) using utf8mb4) as binary)"
+HIDDEN_JSON = "ifnull(octet_length({c}) = 0, false)"
+"""True if MySQL cannot show a JSON value: one that is longer than max_allowed_packet."""
+
 
 @dataclass(frozen=True)
 class TypeRule:
@@ -201,7 +205,8 @@ RULES = (
     TypeRule(
         data_types=("json",),
         postgres=lambda column: "json",
-        source_text="cast(convert(cast({c} as char) using utf8mb4) as binary)",
+        source_text=f"if({HIDDEN_JSON}, 'null', {JSON_TEXT})",
+        fast_text=JSON_TEXT,
         mirror_text="{c}::text",
         quoted=True,
         can_be_cut=False,
@@ -338,13 +343,16 @@ def _unrepresentable(facts: ColumnFacts, rule: TypeRule) -> str | None:
 
 
 def _odd_blank(facts: ColumnFacts) -> str | None:
-    """The source's predicate for an ENUM or a SET that is shown as '' or as nothing and is neither.
+    """The source's predicate for a value that is shown as '' or as nothing and is neither.
 
     An ENUM with the number 0 is shown as '': its value was invalid when it was written. A SET
-    whose first member is '' is shown as if it had no member there. None if no value can be such.
+    whose first member is '' is shown as if it had no member there. A JSON value that is longer than
+    max_allowed_packet is shown as ''. None if no value can be such.
     """
     if facts.data_type == "enum":
         return f"{facts.quoted} = 0"
+    if facts.data_type == "json":
+        return HIDDEN_JSON.format(c=facts.quoted)
     if "" in facts.members:
         bit = 1 << facts.members.index("")
         return f"({facts.quoted} & {bit} <> 0 and {facts.quoted} & {bit - 1} = 0)"

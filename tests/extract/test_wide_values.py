@@ -180,3 +180,38 @@ def test_octets_without_a_character_in_a_wide_text_are_noted(
     assert query("select octet_length(v) from mrr.items where id = 2") == [(1,)]
     again = mirror.extract_one(table)
     assert (again.verification.is_equal, again.verification.fetched_rows) == (True, 0)
+
+
+@pytest.mark.skipif(IS_MARIADB, reason="MariaDB's JSON is a text")
+@pytest.mark.parametrize("null", ["null", "not null"])
+def test_json_that_the_source_cannot_show_is_noted(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    set_global: SetGlobal,
+    null: str,
+) -> None:
+    """MySQL takes JSON that is longer than the packet for an empty text, with a warning."""
+    operational.execute(f"create table items (id int primary key, v json {null}, w text)")
+    for number, characters in enumerate([PACKET_BYTES, PACKET_BYTES - 5, 20, 2 * PACKET_BYTES], 1):
+        document = f"""concat('["', repeat('a', {characters}), '"]')"""
+        operational.execute(f"insert into items values ({number}, {document}, 'x')")
+    set_global("max_allowed_packet", PACKET_BYTES)
+    table = mirror.table("items", cursor=None)
+    for _ in range(2):
+        outcome = mirror.extract_one(table)
+        assert query("select id, octet_length(v::text), v ->> 0 is null, w from mrr.items") == [
+            (1, 4, True, "x"),
+            (2, PACKET_BYTES - 1, False, "x"),
+            (3, 24, False, "x"),
+            (4, 4, True, "x"),
+        ]
+    assert (outcome.applied.rows, outcome.verification.is_equal) == (0, True)
+    noted = "select row_key, column_name, stored_value from dwh.mirror_anomaly order by row_key"
+    assert query(noted) == [('{"id": 1}', "v", "null"), ('{"id": 4}', "v", "null")]
+    set_global("max_allowed_packet", 4 * PACKET_BYTES)
+    outcome = mirror.extract_one(table)
+    assert (outcome.applied.rows, outcome.verification.is_equal) == (2, True)
+    assert query("select octet_length(v::text) from mrr.items where id = 4") == [
+        (2 * PACKET_BYTES + 4,)
+    ]
