@@ -1,6 +1,7 @@
 """Errors of the server and its driver: their numbers, and hints."""
 
 import socket
+import ssl
 
 from pymysql.constants import CR, ER
 
@@ -10,6 +11,8 @@ from extract.errors import AGAIN, LOCKED, TableChanged
 
 CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED}
 """Error numbers of a lost connection; 0 is the driver's own."""
+BROKEN = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError)
+"""What breaks a connection while TLS is negotiated, which the driver calls no connection."""
 
 STATEMENT_CUT = {1969, 3024, ER.QUERY_INTERRUPTED}
 """Error numbers of a statement that exceeded the limit in MariaDB or MySQL, and of KILL QUERY."""
@@ -45,7 +48,7 @@ TABLE_CHANGED = {ER.BAD_FIELD_ERROR, ER.NO_SUCH_TABLE, ER.TABLE_DEF_CHANGED}
 def table_error(name: str, error: Exception) -> TableError:
     """An error of the server or the driver that stopped a table."""
     number = error_number(error)
-    if number in CONNECTION_LOST:
+    if is_lost(error):
         return TableError(name, "the connection to the source is lost", AGAIN)
     if number in STATEMENT_CUT:
         return TableError(
@@ -86,6 +89,12 @@ def _with_settings(hint: str, address: Address) -> str:
     """The hint, with the names of the settings of that source."""
     parts = ("HOST", "PORT", "USER", "PASSWORD")
     return hint.format_map({part: setting_of(address.source, part) for part in parts})
+
+
+def is_lost(error: Exception) -> bool:
+    """True if the error is that of a connection to a server that was reached, and is lost."""
+    original = getattr(error, "original_exception", None)
+    return error_number(error) in CONNECTION_LOST or isinstance(original, BROKEN)
 
 
 def error_number(error: Exception) -> int:

@@ -13,7 +13,7 @@ from common.errors import ServerError
 from common.log import get_logger
 from common.settings import DUTY, Address
 from extract.mysql.doubles import SMALL_DOUBLES, measured_widths
-from extract.mysql.errors import CONNECTION_LOST, STATEMENT_CUT, error_number, refusal
+from extract.mysql.errors import STATEMENT_CUT, error_number, is_lost, refusal
 from extract.mysql.moment import AFTER_EACH, BEGIN, END, Moment, limited
 from extract.mysql.settings import STATEMENT_LIMITS, set_up
 from extract.mysql.throttle import Throttle
@@ -49,7 +49,7 @@ class Session:
             try:
                 self._open_once()
             except pymysql.err.MySQLError as error:
-                if error_number(error) not in CONNECTION_LOST:
+                if not is_lost(error):
                     raise
                 log.warning("connection lost while the session was set up: %s", error)
                 time.sleep(RETRY_PAUSES[0])
@@ -195,7 +195,7 @@ class Session:
                 try:
                     return self._of_the_moment(sql, parameters, is_decoded)
                 except pymysql.err.Error as error:
-                    if error_number(error) not in CONNECTION_LOST:
+                    if not is_lost(error):
                         raise
                     log.warning(
                         "connection lost (%s), retrying in %s s", error_number(error), pause

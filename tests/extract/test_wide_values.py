@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 
+import pymysql
 import pytest
 
 import embedded
@@ -170,9 +171,12 @@ def test_octets_without_a_character_in_a_wide_text_are_noted(
     operational.execute(
         f"create table items (id int primary key, v longtext character set {charset} {null})"
     )
-    operational.execute(
-        f"insert into items values (1, concat({wide}, _{charset} x'{octets}')), (2, 'b')"
-    )
+    try:
+        operational.execute(
+            f"insert into items values (1, concat({wide}, _{charset} x'{octets}')), (2, 'b')"
+        )
+    except pymysql.err.MySQLError as error:
+        pytest.skip(f"this server takes no such text: {error.args[1]}")
     set_global("max_allowed_packet", PACKET_BYTES)
     table = mirror.table("items", cursor=None)
     mirror.extract_one(table)

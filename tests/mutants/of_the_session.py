@@ -111,7 +111,7 @@ MUTANTS = [
     Mutant(
         "session-no-retry",
         "Session._repeated",
-        "    " * 5 + "if error_number(error) not in CONNECTION_LOST:",
+        "    " * 5 + "if not is_lost(error):",
         "    " * 5 + "if True:",
         "a connection that breaks once stops the table",
     ),

@@ -8,7 +8,8 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from common.settings import LOCAL
@@ -38,9 +39,7 @@ def unpack(suite: str, packages: list[str], folder: Path, alone: Sequence[str] =
     Those of `packages` come with what they depend on, those `alone` without.
     """
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (folder.parent / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _locked():
             if not folder.exists():
                 aside = folder.with_name(f"{folder.name}.new")
                 shutil.rmtree(aside, ignore_errors=True)
@@ -49,14 +48,24 @@ def unpack(suite: str, packages: list[str], folder: Path, alone: Sequence[str] =
     return folder / "root"
 
 
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Only one process at a time changes the programs."""
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    with (PROGRAMS / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def wrap(root: Path, path: str) -> Path:
     """Put a script in the place of an unpacked program, which starts it."""
     program = root / path
     unwrapped = program.with_name(f"{program.name}.unwrapped")
-    if not unwrapped.exists():
-        program.rename(unwrapped)
-        program.write_text(WRAPPER.format(root=root), encoding="utf-8")
-        program.chmod(0o755)
+    with _locked():
+        if not unwrapped.exists():
+            program.rename(unwrapped)
+            program.write_text(WRAPPER.format(root=root), encoding="utf-8")
+            program.chmod(0o755)
     return program
 
 
