@@ -175,8 +175,10 @@ class Workshop:
         return Verdict(mutant, outcome, killed_by, time.monotonic() - started)
 
     def close(self) -> None:
-        """Stop the servers."""
-        embedded.stop(self._servers, self.folder / ".local" / "programs")
+        """Stop the servers, and those that tests of two sources have started."""
+        for home in (self._servers, self._servers.with_name(f"{self._servers.name}-other")):
+            if home.exists():
+                embedded.stop(home, self.folder / ".local" / "programs")
 
     def _outcome(self, mutant: Mutant, killer: str) -> tuple[str, str]:
         suite = list(dict.fromkeys((*FIRST.get(mutant.group, ()), *FAST_SUITE)))
