@@ -94,7 +94,7 @@ class Column:
     can_be_wide: bool = False
     """True if a value's text may be wider than the source's functions can write."""
     can_be_cut: bool = False
-    """True if the text of a value is the concatenation of the texts of its pieces."""
+    """True for texts, if the text of a value is the concatenation of the texts of its pieces."""
     has_fast_text: bool = False
     """True if `source.fast_text` differs from `source.text` for some values."""
     is_equal_by_text: bool = False

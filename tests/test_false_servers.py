@@ -16,6 +16,7 @@ from tests.support.false_servers import (
     postgresql,
     says,
     welcome,
+    without_end_of_tls,
 )
 from warehouse.build import dbt_environment
 from warehouse.connection import connect
@@ -91,6 +92,15 @@ def test_false_source_does_not_get_the_password(talk: Talk, told: str) -> None:
         MySQLSource(address(server.port))
     assert str(refused.value).startswith(f"operational reader@127.0.0.1:{server.port}")
     assert told in str(refused.value)
+    assert "\nHINT: " in str(refused.value)
+    assert SECRET.encode() not in server.heard
+
+
+def test_connection_that_breaks_within_tls_is_tried_once_more() -> None:
+    with false_server(without_end_of_tls) as server, pytest.raises(ServerError) as refused:
+        MySQLSource(address(server.port))
+    assert server.connections == 2
+    assert str(refused.value).startswith(f"operational {address(server.port)}: no connection")
     assert "\nHINT: " in str(refused.value)
     assert SECRET.encode() not in server.heard
 

@@ -23,7 +23,10 @@ def mirror_row_digest(columns: Sequence[Column], pieces: Pieces | None = None) -
     parts = []
     for column in columns:
         for value in pieces_of(column, column.quoted, pieces):
-            parts.append(f"coalesce({_sha256(column.mirror_text(value))}, 'N')")
+            digest = _sha256(column.mirror_text(value))
+            if column.has_long_octets:
+                digest = _sha256_of_octets(column.quoted)
+            parts.append(f"coalesce({digest}, 'N')")
     return _sha256(" || ".join(parts))
 
 

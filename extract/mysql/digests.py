@@ -6,7 +6,8 @@ only if all values are, and NULL differs from the empty string. The text of a ra
 rows, joined in the order of the key.
 
 If a row's text is wider than the source can build, its digest is that of the digests of its
-pieces. `mirror/digests.py` computes the same from the stored values.
+values, and of the pieces of its texts. `mirror/digests.py` computes the same from the stored
+values.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +34,8 @@ def source_row_digest(columns: Sequence[Column], pieces: Pieces | None = None) -
     for column in columns:
         name = column.source.name
         for value in pieces_of(column, name, pieces):
-            digest = _sha256(column.source_text(value))
+            is_long = column.has_long_octets
+            digest = _sha256(column.source.octets if is_long else column.source_text(value))
             whole = f"if({name} is null, 'N', {digest})"
             parts.append(whole if column.can_be_wide else f"ifnull({digest}, 'N')")
     return _sha256(f"concat({', '.join(parts)})")
@@ -44,7 +46,7 @@ def pieces_of_widest(
 ) -> Pieces:
     """The pieces in which the widest row that meets one of the conditions can be compared."""
     size, widest = session.packet_bytes // 16, 0
-    wide = [column.source.name for column in table.columns if column.can_be_wide]
+    wide = [column.source.name for column in table.columns if column.can_be_cut]
     lengths = ", ".join(f"max(octet_length({name}))" for name in wide)
     for condition in conditions if wide else ():
         found = session.only_row(f"select {lengths} from {table.qualified} where {condition}")

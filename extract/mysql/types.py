@@ -289,7 +289,7 @@ def resolve(facts: ColumnFacts) -> Column:
         is_integer=facts.data_type in INTEGERS,
         is_quoted=rule.quoted,
         can_be_wide=rule.can_be_wide,
-        can_be_cut=rule.can_be_wide and rule.can_be_cut,
+        can_be_cut=rule.quoted and rule.can_be_cut,
         has_fast_text=rule.fast_text is not None,
         is_equal_by_text=rule.equal_by_text,
     )

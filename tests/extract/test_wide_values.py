@@ -12,7 +12,7 @@ from extract.mysql import fields
 from extract.mysql.source import MySQLSource
 from extract.source import Fields
 from tests.sources.choice import IS_MARIADB
-from tests.support.mirror import Mirror, Query, SetGlobal
+from tests.support.mirror import Mirror, Query, SetGlobal, verified
 from tests.support.servers import OperationalDatabase
 
 PACKET_BYTES = 1024 * 1024
@@ -150,6 +150,30 @@ def test_what_the_source_cannot_join_arrives_whole(
     again = mirror.extract_one(table)
     assert (again.applied.rows, again.verification.is_equal) == (0, True)
     assert again.verification.fetched_rows == 0
+
+
+@pytest.mark.parametrize("octets", ["null", "x'00'", f"repeat(x'00', {PACKET_BYTES * 2})"])
+def test_texts_too_wide_together_are_compared_beside_a_wide_binary_value(
+    operational: OperationalDatabase,
+    mirror: Mirror,
+    query: Query,
+    set_global: SetGlobal,
+    octets: str,
+) -> None:
+    """Both rows are compared in pieces, which the texts of one are too wide without."""
+    text = f"repeat('a', {PACKET_BYTES * 3 // 4})"
+    operational.execute(
+        "create table items (id int primary key, v longtext, w longtext, b longblob)"
+    )
+    operational.execute(f"insert into items values (1, {text}, {text}, {octets})")
+    operational.execute(f"insert into items values (2, 'a', null, repeat(x'5c00', {PACKET_BYTES}))")
+    set_global("max_allowed_packet", PACKET_BYTES)
+    table = mirror.table("items", cursor=None)
+    mirror.extract_one(table)
+    again = mirror.extract_one(table)
+    assert (again.verification.is_equal, again.verification.fetched_rows) == (True, 0)
+    query("update mrr.items set b = set_byte(b, octet_length(b) - 1, 1) where id = 2")
+    assert verified(mirror, table).differences == ['{"id": 2}']
 
 
 @pytest.mark.parametrize("null", ["null", "not null"])

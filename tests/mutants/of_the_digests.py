@@ -92,6 +92,13 @@ MUTANTS = [
         "the digests of the two sides differ for every long binary value",
     ),
     Mutant(
+        "digest-pieces-of-octets",
+        "source_row_digest",
+        "is_long = column.has_long_octets",
+        "is_long = False",
+        "a row is read again in every run, if another one is compared in pieces",
+    ),
+    Mutant(
         "digest-unordered",
         "_joined_digest",
         "'' order by {keys})",

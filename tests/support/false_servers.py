@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 SALT = b"0123456789abcdefghij"
 MYSQL_FLAGS = 0x00000001 | 0x00000200 | 0x00008000 | 0x00080000 | 0x00200000
 """Long password, protocol 4.1, secure connection, plugins, their data by length; no TLS."""
+MYSQL_TLS = 0x00000800
 
 
 @dataclass
 class FalseServer:
-    """Listens on a port of its own, and keeps all that it was sent."""
+    """Listens on a port of its own, counts connections and keeps all that it was sent."""
 
     port: int
+    connections: int = 0
     heard: bytearray = field(default_factory=bytearray)
 
 
@@ -33,6 +35,7 @@ def false_server(talk: Talk) -> Iterator[FalseServer]:
             with suppress(OSError):
                 while True:
                     connection, _ = listener.accept()
+                    server.connections += 1
                     connection.settimeout(5)
                     with connection, suppress(OSError):
                         talk(connection, server)
@@ -103,8 +106,14 @@ def mysql(plugin: bytes, data: bytes = SALT, then: bytes = b"") -> Talk:
     return talk
 
 
-def _greeting() -> bytes:
-    flags = struct.pack("<I", MYSQL_FLAGS)
+def without_end_of_tls(connection: socket.socket, server: FalseServer) -> None:
+    """Greets as MySQL 8 with TLS, and breaks the connection when the client begins it."""
+    connection.sendall(_packet(0, _greeting(MYSQL_TLS)))
+    _hear(connection, server)
+
+
+def _greeting(more: int = 0) -> bytes:
+    flags = struct.pack("<I", MYSQL_FLAGS | more)
     return (
         b"\x0a8.0.40\0"
         + struct.pack("<I", 7)
