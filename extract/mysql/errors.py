@@ -12,7 +12,7 @@ from extract.errors import AGAIN, LOCKED, TableChanged
 CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED}
 """Error numbers of a lost connection; 0 is the driver's own."""
 BROKEN = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError)
-"""What breaks a connection while TLS is negotiated, which the driver calls no connection."""
+"""A connection broke while TLS was negotiated; the driver reports that it could not connect."""
 
 STATEMENT_CUT = {1969, 3024, ER.QUERY_INTERRUPTED}
 """Error numbers of a statement that exceeded the limit in MariaDB or MySQL, and of KILL QUERY."""
