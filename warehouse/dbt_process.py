@@ -1,5 +1,6 @@
 """The process of dbt, which a Builder starts: it parses early, and then does what it is told."""
 
+import gc
 import json
 import logging
 import os
@@ -16,11 +17,15 @@ from warehouse.build import BuildResult, Node
 from warehouse.graph import Graph, graph_of
 from warehouse.parsing import KeptParse
 
+OBJECTS_PER_COLLECTION = 50_000
+"""Python's garbage collector looks through dbt's objects in vain; its default, 700, costs dbt an
+eighth of its CPU time and saves no memory."""
 QUIETLY = ("--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors")
 
 
 def serve(pipe: Connection) -> None:
     """Parse, then do what is ordered: describe the project, or run a command of dbt."""
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     orders: Queue[list[str]] = Queue()
     Thread(target=_listen, args=(pipe, orders), daemon=True).start()
 

@@ -19,7 +19,7 @@ from warehouse.parsing import digest_of_files, files_of
 
 HURRY = (("lock_timeout = '5s'", "lock_timeout = '1s'"), ("'5min'", "'2s'"))
 """In a test, what waits is given up sooner."""
-QUICKLY = ("--quiet", "--no-write-json", "--log-level-file", "none")
+QUICKLY = ("--quiet", "--no-write-json", "--log-level", "none", "--log-level-file", "none")
 """Nobody reads what dbt would write of each invocation."""
 READ_BY_DBT = ("DBT_", "DEMO_", "PG", "TIDEMARK_", "WAREHOUSE_")
 """How the names of the variables begin that dbt and the project read."""
