@@ -6,6 +6,7 @@ names are in tests/test_layout.py.
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,18 +203,27 @@ EXPOSURE_RULES: dict[str, Callable[[Graph, Any], bool]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
+def parsed(folder: Path, *options: str, **environment: str) -> Any:
     """What dbt makes of the project; no server is asked for it."""
     nowhere = Address("127.0.0.1", 1, "nobody", "nothing", "none")
+    folders = {"DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs")}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in dbt_environment(nowhere).items():
+        for name, value in {**dbt_environment(nowhere), **folders, **environment}.items():
             patch.setenv(name, value)
-        patch.setenv("DBT_TARGET_PATH", str(tmp_path_factory.mktemp("target")))
-        patch.setenv("DBT_LOG_PATH", str(tmp_path_factory.mktemp("logs")))
-        parsed = dbtRunner().invoke(["--quiet", "parse"])
-    assert parsed.success, parsed.exception
-    return Graph(parsed.result)
+        outcome = dbtRunner().invoke(["--quiet", *options, "parse"])
+    assert outcome.success, outcome.exception
+    return outcome.result
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    return Graph(parsed(tmp_path_factory.mktemp("dbt")))
+
+
+def test_dbt_says_nothing_of_what_is_switched_off(tmp_path: Path) -> None:
+    demo = read_project_file(DBT_PROJECT / "dbt_project.yml", [])
+    nodes = parsed(tmp_path, "--warn-error", DEMO_DOMAINS="off").nodes.values()
+    assert not {node.group for node in nodes} & demo
 
 
 def test_nodes_keep_to_the_rules_but_for_the_exceptions(graph: Graph) -> None:
