@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs lock down test-source test-sample test-readers test-poolers test-long \
+.PHONY: run test lint docs lock down test-source test-sample test-readers test-poolers test-metrics test-long \
 	mutants bench
 
 run: .venv
@@ -56,6 +56,17 @@ test-readers: .venv
 # dbt behind PgBouncer, which apt downloads
 test-poolers: .venv
 	.venv/bin/python -m pytest tests/on_demand/test_poolers.py
+
+# every metric, asked by MetricFlow too, which is installed beside the project: a minute
+METRICFLOW = .local/metricflow/bin/mf
+$(METRICFLOW): Makefile
+	$(PYTHON) -m venv .local/metricflow
+	.local/metricflow/bin/python -m pip install --quiet --disable-pip-version-check \
+		dbt-metricflow==0.15.0 dbt-core==1.11.16 dbt-postgres==1.11.0
+	touch $@
+
+test-metrics: .venv $(METRICFLOW)
+	.venv/bin/python -m pytest -s tests/on_demand/test_metricflow.py
 
 # faults, kills, random life and storms at length, a sample of which CI runs: hours
 test-long: .venv

@@ -32,18 +32,15 @@ def serve(pipe: Connection) -> None:
     try:
         from dbt.artifacts.schemas.run import RunExecutionResult
         from dbt.cli.main import dbtRunner
-        from dbt.contracts.graph.manifest import Manifest
     except ImportError as error:
         pipe.send(f"cannot be loaded ({error}); `make .venv` installs it")
         return
 
     kept = KeptParse(Path(os.environ["DBT_PROJECT_DIR"]))
     was_whole = kept.is_whole()
-    how_to_parse = [] if was_whole else ["--no-partial-parse"]
-    parsed = dbtRunner().invoke([*QUIETLY, "--no-write-json", *how_to_parse, "parse"])
-    manifest, order = parsed.result, orders.get()
-    if not isinstance(manifest, Manifest):
-        pipe.send(_first_lines(parsed.exception))
+    manifest, order = parse([] if was_whole else ["--no-partial-parse"]), orders.get()
+    if isinstance(manifest, str):
+        pipe.send(manifest)
         return
     # to write the manifest again takes half a second
     written = ["--no-write-json"] if was_whole and kept.is_whole() and kept.has_manifest() else []
@@ -63,6 +60,24 @@ def serve(pipe: Connection) -> None:
         pipe.send(_build_result(built.result.results))
     else:
         pipe.send(_first_lines(built.exception))
+
+
+def parse(options: Sequence[str]) -> Any:
+    """dbt's manifest of the project, or why there is none."""
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    told: list[str] = []
+
+    def keep(event: Any) -> None:
+        # of a wrong metric, the exception says only that there is one
+        if event.info.name == "SemanticValidationFailure" and event.info.level == "error":
+            told.append(event.info.msg)
+
+    parsed = dbtRunner(callbacks=[keep]).invoke([*QUIETLY, "--no-write-json", *options, "parse"])
+    if isinstance(parsed.result, Manifest):
+        return parsed.result
+    return " ".join([_first_lines(parsed.exception), *told[:1]])
 
 
 def described_by(manifest: Any, options: Sequence[str] = ()) -> Graph | str:

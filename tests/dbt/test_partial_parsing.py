@@ -24,6 +24,7 @@ EDITS = [
     ("macros/context/nodes_of.sql", "{%- set found", "{#- edited -#}{%- set found"),
     ("models/stg/sales/stg_dim_products.sql", "select", "-- edited\nselect"),
     ("models/stg/sales/_stg_sales__models.yml", "One row per", "A row per"),
+    ("models/dwh/sales/_dwh_sales__metrics.yml", "label: Sales", "label: All sales"),
     ("models/mrr/sales/_mrr_sales__sources.yml", "tables:", "meta: {edited: true}\n    tables:"),
     ("snapshots/sales/_sales__snapshots.yml", "One row per", "A row per"),
     ("snapshots/sales/dwh_history_products.sql", "select *", "select  *"),
@@ -39,6 +40,7 @@ def parse(*flags: str) -> Manifest:
 def nodes_of(manifest: Manifest) -> dict[str, dict[str, Any]]:
     """What dbt knows of each node that is not switched off."""
     found = {**manifest.nodes, **manifest.sources, **manifest.unit_tests}
+    found |= {**manifest.metrics, **manifest.semantic_models, **manifest.exposures}
     return {
         name: {key: value for key, value in node.to_dict().items() if key not in OF_A_PARSE}
         for name, node in found.items()

@@ -1,0 +1,154 @@
+"""The metrics that dbt's semantic YAML defines, and the SQL that computes them from a mart.
+
+Simple metrics and ratios of two of one mart are computed here, without MetricFlow;
+`make test-metrics` compares each of them with what MetricFlow computes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from common.errors import TidemarkError
+from common.quoting import quoted
+
+GRAINS = ("day", "week", "month", "quarter", "year")
+AGGREGATIONS = {
+    "sum": "sum({})",
+    "count": "count({})",
+    "count_distinct": "count(distinct {})",
+    "average": "avg({})",
+    "min": "min({})",
+    "max": "max({})",
+}
+HINT = "See docs/metrics.md for the metrics that are understood."
+
+
+class MetricError(TidemarkError):
+    """A metric cannot be computed here, or not in this way."""
+
+    def __init__(self, metric: str, problem: str, hint: str = HINT) -> None:
+        super().__init__(f"metric {metric}", problem, hint)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of one mart.
+
+    `value` is the SQL that aggregates rows of `relation` to its value, `time` the SQL of its day,
+    `grain` the finest grain that day has, and `dimensions` the SQL of each column that it can be
+    divided by.
+    """
+
+    name: str
+    label: str
+    description: str
+    relation: str
+    value: str
+    time: str
+    grain: str
+    dimensions: Mapping[str, str]
+
+    def query(self, by: Sequence[str] = (), grain: str | None = None) -> str:
+        """A SELECT of the metric: the time by `grain` if that is given, the dimensions, `value`.
+
+        `%(since)s` and `%(until)s` are the first day and the last one, each NULL if there is no
+        bound; rows without a day are left out where either is given, or a grain is.
+        """
+        columns = [f"{self._dimension(name)} as {quoted(name)}" for name in by]
+        where = [
+            f"(%(since)s::date is null or {self.time} >= %(since)s::date)",
+            f"(%(until)s::date is null or {self.time} <= %(until)s::date)",
+        ]
+        if grain is not None:
+            columns.insert(0, f"date_trunc('{self._grain(grain)}', {self.time})::date as period")
+            where.append(f"{self.time} is not null")
+        listed = ", ".join([*columns, f"{self.value} as value"])
+        numbers = ", ".join(str(number + 1) for number in range(len(columns)))
+        grouped = f" group by {numbers} order by {numbers}" if columns else ""
+        return f"select {listed} from {self.relation} where {' and '.join(where)}{grouped}"
+
+    def _dimension(self, name: str) -> str:
+        if name not in self.dimensions:
+            known = ", ".join(sorted(self.dimensions)) or "none"
+            raise MetricError(self.name, f"it has no dimension {name}", f"It has: {known}.")
+        return self.dimensions[name]
+
+    def _grain(self, grain: str) -> str:
+        if grain not in GRAINS[GRAINS.index(self.grain) :]:
+            raise MetricError(
+                self.name,
+                f"it cannot be told by {grain}",
+                f"Its mart has one row per {self.grain}; choose that, or longer periods.",
+            )
+        return grain
+
+
+def metrics_of(manifest: Mapping[str, Any]) -> dict[str, Metric]:
+    """The metrics of the project by name, from the content of dbt's manifest.json.
+
+    Raises MetricError for one that only MetricFlow can compute.
+    """
+    marts = {
+        measure["name"]: (model, measure)
+        for model in manifest["semantic_models"].values()
+        for measure in model["measures"]
+    }
+    nodes = {node["name"]: node for node in manifest["metrics"].values()}
+    return {name: _metric(node, nodes, marts) for name, node in sorted(nodes.items())}
+
+
+Marts = Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
+"""Each measure by name, with the semantic model that has it."""
+
+
+def _metric(node: Mapping[str, Any], nodes: Mapping[str, Any], marts: Marts) -> Metric:
+    name, parameters = node["name"], node["type_params"]
+    if node["type"] == "simple":
+        model, value, time = _measured(node, marts)
+    elif node["type"] == "ratio":
+        parts = [parameters[part] for part in ("numerator", "denominator")]
+        if any(part["filter"] or part["offset_window"] for part in parts):
+            raise MetricError(name, "a filter or an offset is understood by MetricFlow alone")
+        (model, above, time), (other, below, _) = (
+            _measured(nodes[part["name"]], marts) for part in parts
+        )
+        if other["name"] != model["name"]:
+            raise MetricError(name, "its numerator and its denominator are of two semantic models")
+        value = f"{above}::double precision / nullif({below}, 0)::double precision"
+    else:
+        raise MetricError(
+            name, f"metrics of type {node['type']} are understood by MetricFlow alone"
+        )
+    dimensions = {one["name"]: one for one in model["dimensions"]}
+    day = dimensions.pop(time)
+    return Metric(
+        name,
+        node["label"],
+        node["description"],
+        model["node_relation"]["relation_name"].replace("%", "%%"),
+        value,
+        _expression(day),
+        day["type_params"]["time_granularity"],
+        {one["name"]: _expression(one) for one in dimensions.values()},
+    )
+
+
+def _measured(node: Mapping[str, Any], marts: Marts) -> tuple[Mapping[str, Any], str, str]:
+    """The semantic model of a simple metric, the SQL of its value, and its dimension of time."""
+    name, parameters = node["name"], node["type_params"]
+    if node["type"] != "simple":
+        raise MetricError(name, "a ratio is understood here if both its parts are simple metrics")
+    used = parameters["measure"]
+    if node["filter"] or used["filter"] or used["fill_nulls_with"] is not None:
+        raise MetricError(name, "a filter or fill_nulls_with is understood by MetricFlow alone")
+    model, measure = marts[used["name"]]
+    if measure["agg"] not in AGGREGATIONS or measure["non_additive_dimension"]:
+        raise MetricError(name, f"its measure {used['name']} is understood by MetricFlow alone")
+    value = AGGREGATIONS[measure["agg"]].format(_expression(measure))
+    return model, value, measure["agg_time_dimension"] or model["defaults"]["agg_time_dimension"]
+
+
+def _expression(column: Mapping[str, Any]) -> str:
+    """The SQL of a measure or a dimension, which is a column of its name if it has none."""
+    # the driver takes a % for the beginning of a parameter
+    return str(column["expr"] or quoted(column["name"])).replace("%", "%%")
