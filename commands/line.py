@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "show what a run would read and compare, without doing it",
     "changed": "print the dbt nodes that a run would build and test now",
     "verify": "compare every row of source and mirror, and test the history",
+    "dashboard": "write the dashboard, a file that opens in any browser",
     "scaffold": "write declarations and stg models of a database of your own, from its schema",
     "simulate": "write inserts, updates and deletes to the embedded operational database",
     "backup": "dump every layer under one snapshot, with a manifest",

@@ -36,7 +36,8 @@ class Metric:
 
     `value` is the SQL that aggregates rows of `relation` to its value, `time` the SQL of its day,
     `grain` the finest grain that day has, and `dimensions` the SQL of each column that it can be
-    divided by.
+    divided by. `unit` is what its `meta` declares: a currency, `%` for a share of 1, or nothing.
+    `is_additive` is true if the values of parts add up to that of the whole.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Metric:
     time: str
     grain: str
     dimensions: Mapping[str, str]
+    unit: str = ""
+    is_additive: bool = False
 
     def query(self, by: Sequence[str] = (), grain: str | None = None) -> str:
         """A SELECT of the metric: the time by `grain` if that is given, the dimensions, `value`.
@@ -102,9 +105,10 @@ Marts = Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
 def _metric(node: Mapping[str, Any], nodes: Mapping[str, Any], marts: Marts) -> Metric:
-    name, parameters = node["name"], node["type_params"]
+    name, parameters, is_additive = node["name"], node["type_params"], False
     if node["type"] == "simple":
         model, value, time = _measured(node, marts)
+        is_additive = marts[parameters["measure"]["name"]][1]["agg"] in ("sum", "count")
     elif node["type"] == "ratio":
         parts = [parameters[part] for part in ("numerator", "denominator")]
         if any(part["filter"] or part["offset_window"] for part in parts):
@@ -130,6 +134,8 @@ def _metric(node: Mapping[str, Any], nodes: Mapping[str, Any], marts: Marts) -> 
         _expression(day),
         day["type_params"]["time_granularity"],
         {one["name"]: _expression(one) for one in dimensions.values()},
+        str((node["config"].get("meta") or {}).get("unit", "")),
+        is_additive,
     )
 
 

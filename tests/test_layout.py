@@ -31,7 +31,9 @@ MAY_IMPORT = {
     "dashboard": {"common"},
     "extract": {"common", "warehouse"},
     "operational": {"common", "embedded"},
-    "commands": {"common", "embedded", "warehouse", "backup", "extract", "operational"},
+    "commands": {
+        *("common", "embedded", "warehouse", "backup", "extract", "operational", "dashboard"),
+    },
     "run": {"common", "commands"},
     "bench": {"common", "embedded", "warehouse", "extract", "operational"},
 }

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from commands.choice import accepted_deletes, accepted_sources, active_tables, chosen_tables
-from commands.endpoints import prepare_endpoints
+from commands.endpoints import Endpoints, prepare_endpoints
 from commands.progress import ProgressPrinter
 from commands.run import output
 from commands.run.work import Report, RunOptions, RunResult, run
@@ -32,11 +32,28 @@ def call_run(options: argparse.Namespace) -> int:
             node=print_node,
         )
         result = run(endpoints, what, report)
+    warnings = [*result.warnings, *_draw(endpoints, result)]
     if not options.quiet:
         _show(result)
-    for failure in [*result.warnings, *output.failures(result)]:
+    for failure in [*warnings, *output.failures(result)]:
         print(failure, file=sys.stderr)
     return result.exit_code
+
+
+def _draw(endpoints: Endpoints, result: RunResult) -> list[str]:
+    """Write the dashboard if the run has changed anything. Returns why that failed, as warnings."""
+    if not result.has_changed:
+        return []
+    # loaded here, since a run without changes is over before
+    from commands.dashboard import dashboard
+    from commands.failures import as_command_error
+
+    try:
+        dashboard(endpoints.warehouse)
+    except Exception as error:
+        # the warehouse is as good without
+        return [str(as_command_error(error))]
+    return []
 
 
 def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:

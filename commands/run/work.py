@@ -84,6 +84,12 @@ class RunResult:
         return ExitCode.DONE
 
     @property
+    def has_changed(self) -> bool:
+        """Whether rows were applied, nodes built, or tables not read."""
+        is_built = self.build is not None and bool(self.build.nodes)
+        return is_built or any(table.error or table.applied.rows for table in self.tables)
+
+    @property
     def rows_applied(self) -> int:
         return sum(outcome.applied.rows for outcome in self.tables)
 

@@ -39,6 +39,7 @@ def simple(name: str, measure: str) -> dict[str, Any]:
         "label": name.title(),
         "description": "",
         "type": "simple",
+        "config": {},
         "filter": None,
         "type_params": {"measure": used},
     }

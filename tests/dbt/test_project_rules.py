@@ -43,7 +43,6 @@ EXCEPTIONS = {
     ("has parents", "dwh_dim_dates"): "the calendar is made, not read",
     ("does not join again what its parent has joined", "dwh_mart_daily_sales"): "a fact holds the"
     " keys of its dimensions, and the mart needs their attributes",
-    ("is read from a table", "sales_dashboard"): "the dashboard is not drawn yet",
 }
 """Each rule that a node does not keep to, and why."""
 

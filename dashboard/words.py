@@ -1,0 +1,54 @@
+"""Numbers and days as the dashboard writes them."""
+
+from datetime import date, datetime
+
+MILLION = 1_000_000
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A value with its unit: `1,234`, `12.3 million EUR`, `25.0 %`, `—` if there is none."""
+    if value is None:
+        return "—"
+    if unit == "%":
+        return share(value)
+    if abs(value) >= MILLION:
+        text = f"{value / MILLION:,.2f} million"
+    elif value == int(value) or abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:,.2f}"
+    return f"{text} {unit}".strip()
+
+
+def share(value: float) -> str:
+    """A share of 1 in percent."""
+    return f"{100 * value:,.1f} %"
+
+
+def day(value: date) -> str:
+    """A day as `3 March 2026`."""
+    return f"{value.day} {value:%B %Y}"
+
+
+def in_words(start: date, grain: str) -> str:
+    """The part of time that begins with a day: `3 March 2026`, `March 2026`, `2026 Q1`, `2026`."""
+    if grain == "month":
+        return f"{start:%B %Y}"
+    if grain == "quarter":
+        return f"{start.year} Q{(start.month + 2) // 3}"
+    return str(start.year) if grain == "year" else day(start)
+
+
+def moment(value: datetime | None) -> str:
+    """A time in UTC, or `never`."""
+    return f"{value:%Y-%m-%d %H:%M} UTC" if value else "never"
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time: `12.3 s`, `5 min`, `3 h`, `2 days`."""
+    if seconds is None:
+        return "—"
+    for most, size, unit in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h")):
+        if seconds < most:
+            return f"{seconds / size:.1f} s" if unit == "s" else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} days"

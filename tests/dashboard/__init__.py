@@ -1,0 +1,1 @@
+"""What people look at: metrics, pages and the file that shows them."""
