@@ -23,6 +23,8 @@ from tests.support.servers import (
 )
 from warehouse.connection import connect
 
+DROPPED_AT_ONCE = 500
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those of extract last: their files are short, so that no process waits long for the other."""
@@ -63,6 +65,11 @@ def warehouse(only_warehouse: Address) -> Iterator[Address]:
             " where datname = current_database() and pid <> pg_backend_pid()"
             " and backend_type = 'client backend'"
         )
+        # one statement for all of them needs more locks than there are, after a thousand lives
+        cursor.execute("select format('%I.%I', schemaname, tablename) from pg_tables")
+        made = [name for (name,) in cursor.fetchall() if name.startswith("mrr.")]
+        for start in range(0, len(made), DROPPED_AT_ONCE):
+            cursor.execute(f"drop table {', '.join(made[start:][:DROPPED_AT_ONCE])} cascade")
         cursor.execute(
             "select string_agg(quote_ident(nspname), ', ') from pg_namespace"
             " where nspname <> 'information_schema' and nspname !~ '^pg_'"
