@@ -93,6 +93,11 @@ class Marts:
         self._cursor = cursor
         self._copies: dict[str, str] = {}
 
+    def has(self, metric: Metric) -> bool:
+        """Whether the metric's mart has been built."""
+        self._cursor.execute("select to_regclass(%s)", (metric.relation.replace("%%", "%"),))
+        return one_value(self._cursor) is not None
+
     def metric(self, metric: Metric) -> Metric:
         """The metric over the copy of its mart."""
         copy = self._copies.get(metric.relation)
@@ -130,8 +135,8 @@ class Marts:
 
 
 def views_of(page: Page, marts: Marts) -> list[View]:
-    """The page in each period; nothing if its marts have no row with a day."""
-    days = marts.days(page.metrics)
+    """The page in each period; nothing if one of its marts is not built, or none has a day."""
+    days = marts.days(page.metrics) if all(map(marts.has, page.metrics)) else None
     if days is None:
         return []
     first, last = days

@@ -124,12 +124,13 @@ def _metric(node: Mapping[str, Any], nodes: Mapping[str, Any], marts: Marts) -> 
             name, f"metrics of type {node['type']} are understood by MetricFlow alone"
         )
     dimensions = {one["name"]: one for one in model["dimensions"]}
+    relation = model["node_relation"]
     day = dimensions.pop(time)
     return Metric(
         name,
         node["label"],
         node["description"],
-        model["node_relation"]["relation_name"].replace("%", "%%"),
+        quoted(relation["schema_name"], relation["alias"]).replace("%", "%%"),
         value,
         _expression(day),
         day["type_params"]["time_granularity"],

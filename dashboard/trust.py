@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
+from common.quoting import quoted
 from dashboard.words import duration, moment
 
 STALE = timedelta(hours=26)
@@ -135,19 +136,19 @@ def _mirrored(mirrored: Sequence[tuple[Any, ...]]) -> Table:
 def _rejected(cursor: Cursor, manifest: Mapping[str, Any]) -> Table:
     """Rows that are set aside, of each model of `stg` that has the reasons."""
     models = [
-        node["relation_name"]
+        (node["schema"], node["alias"])
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model" and node["name"].startswith("stg_rejected_")
     ]
     rows = []
-    for relation in sorted(models):
+    for schema, name in sorted(models):
+        relation = quoted(schema, name)
         cursor.execute("select to_regclass(%s)", (relation,))
         if cursor.fetchone() == (None,):
             continue
         cursor.execute(
             f"select rejection_reason, count(*) from {relation} group by 1 order by 2 desc, 1"
         )
-        name = relation.rsplit(".", 1)[-1].strip('"')
         rows += [(name, str(reason), f"{count:,}") for reason, count in cursor.fetchall()]
     return Table("Rejected rows", ("model", "why", "rows"), rows, "No row is rejected.")
 

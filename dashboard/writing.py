@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from psycopg2.extensions import connection as Connection
 
 from common.errors import TidemarkError
+from common.rows import one_value
 from dashboard.figures import PERIODS, Marts, views_of
 from dashboard.metrics import metrics_of
 from dashboard.pages import pages_of
@@ -28,12 +29,15 @@ def write_dashboard(connection: Connection, manifest_file: Path, file: Path) -> 
 
     `manifest_file` is the manifest.json of dbt. Raises DashboardError, MetricError and PageError.
     """
-    manifest = _read(manifest_file)
-    pages = pages_of(manifest, metrics_of(manifest))
     now = datetime.now(UTC)
     # all of it at one moment
     with connection, connection.cursor() as cursor:
         cursor.execute("set transaction isolation level repeatable read")
+        cursor.execute("select to_regclass('dwh.dwh_operations_mirror_state')")
+        if one_value(cursor) is None:
+            raise DashboardError("dashboard", "nothing is built yet", "Start with `python run.py`.")
+        manifest = _read(manifest_file)
+        pages = pages_of(manifest, metrics_of(manifest))
         marts = Marts(cursor)
         shown = [(page, views_of(page, marts)) for page in pages]
         truth = trust(cursor, manifest, now)

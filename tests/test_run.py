@@ -135,6 +135,21 @@ def test_every_table_and_every_node_of_dbt_is_in_the_run_log(first: Query) -> No
     ]
 
 
+def test_dashboard_is_written_where_something_has_changed(
+    tidemark: CommandLine, tmp_path: Path
+) -> None:
+    written = tidemark.folder / "out" / "dashboard.html"
+    first = written.read_text(encoding="utf-8")
+    assert "Pieces sold: 176" in first
+    assert "3 of 3 tables equal to their source" in first
+    tidemark.run()
+    assert written.read_text(encoding="utf-8") == first
+    elsewhere = tmp_path / "reports" / "dashboard.html"
+    done = tidemark.run("dashboard", "--output", str(elsewhere))
+    assert (done.returncode, done.stdout) == (0, f"{elsewhere}\n"), done.stderr
+    assert "Pieces sold: 176" in elsewhere.read_text(encoding="utf-8")
+
+
 def test_run_without_changes_applies_nothing(tidemark: CommandLine) -> None:
     again = tidemark.run()
     assert again.returncode == 0, again.stderr

@@ -10,7 +10,7 @@ from dashboard.metrics import MetricError, metrics_of
 MEASURE = {"agg": "sum", "expr": None, "agg_time_dimension": None, "non_additive_dimension": None}
 ORDERS = {
     "name": "orders",
-    "node_relation": {"relation_name": '"w"."dwh"."mart"'},
+    "node_relation": {"schema_name": "dwh", "alias": "mart"},
     "defaults": {"agg_time_dimension": "ordered_on"},
     "measures": [
         {**MEASURE, "name": "order_count"},

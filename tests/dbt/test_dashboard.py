@@ -81,6 +81,11 @@ def test_every_part_of_a_period_has_a_bar(sold: Warehouse, content: dict[str, An
     assert bars["month"] == ["1", *["0"] * 25, "1"]
 
 
+def test_page_whose_mart_is_not_built_is_empty(sold: Warehouse, content: dict[str, Any]) -> None:
+    sold.query("drop view dwh.dwh_mart_daily_sales")
+    assert sales_views(sold, content) == {}
+
+
 class Checker(HTMLParser):
     """Collects what a page would fetch from elsewhere, its ids and what refers to them."""
 
@@ -122,6 +127,10 @@ def test_file_is_whole_and_needs_nothing_from_outside(
     assert not [name for name in names if name in html]
     with pytest.raises(DashboardError, match=r"gone: cannot be read .*\nHINT: Let dbt"):
         write_dashboard(sold.connection, tmp_path / "manifest.json.gone", file)
+    sold.query("drop view dwh.dwh_operations_mirror_state")
+    with pytest.raises(DashboardError, match=r"^dashboard: nothing is built yet\nHINT: Start with"):
+        write_dashboard(sold.connection, written, file)
+    assert file.read_text(encoding="utf-8") == html
 
 
 def test_what_is_stale_different_or_failed_is_told_at_the_top(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import embedded
+from common.quoting import quoted
 from common.settings import LOCAL
 from dashboard.metrics import metrics_of
 from operational.connection import connection as operational_connection
@@ -74,7 +75,8 @@ def test_metricflow_and_the_dashboard_say_the_same(
     metrics = metrics_of(manifest)
     compared = 0
     for model in manifest["semantic_models"].values():
-        relation, entity = model["node_relation"]["relation_name"], model["primary_entity"]
+        placed, entity = model["node_relation"], model["primary_entity"]
+        relation = quoted(placed["schema_name"], placed["alias"])
         names = [name for name, metric in metrics.items() if metric.relation == relation]
         assert names, model["name"]
         groups: dict[str | None, dict[str, Any]] = {
