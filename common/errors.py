@@ -14,6 +14,9 @@ TidemarkError                    1  something failed
 │   └── DeletesRefused           4  the delete guard refused
 ├── DbtError                     1  dbt could not read or start the project
 │   └── DbtEnded                 1  its process ended before the build was done
+├── DashboardError               1  the dashboard cannot be made
+├── MetricError                  1  a metric cannot be computed here, or not in this way
+├── PageError                    1  a page of the dashboard is declared wrongly
 ├── ProgramFailed                1  a program of PostgreSQL ended with an error
 ├── RepositoryInUse              1  another process uses the directory of backups
 ├── DamagedBackup                1  a file of a backup was changed or is missing
