@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from common.durations import duration
 from extract.progress import Progress
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -111,13 +112,3 @@ def line_of(progress: Progress, seconds: float, done: int) -> str:
     if of:
         line += f"  {duration((progress.expected - progress.done) / rate)} left"
     return line
-
-
-def duration(seconds: float) -> str:
-    """A time as text, in its largest unit."""
-    minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86400
-    if days >= 2:
-        return f"{days:.0f} d"
-    if hours >= 2:
-        return f"{hours:.0f} h"
-    return f"{minutes:.0f} min" if minutes >= 2 else f"{seconds:.0f} s"

@@ -10,13 +10,13 @@ from datetime import datetime
 from psycopg2.extensions import cursor as Cursor
 
 from commands.endpoints import prepare_endpoints
-from commands.progress import duration
 from commands.sources import read_declarations
 from commands.tables import PlainTable, show
+from common.durations import duration
 from common.errors import ExitCode
-from common.rows import one_value
 from common.settings import Address, read_settings
 from warehouse.connection import connect, relation_exists
+from warehouse.run_log import last_backup_at
 
 EXAMPLES = """\
 python run.py status"""
@@ -103,7 +103,7 @@ def status(warehouse: Address) -> Status:
         if not relation_exists(cursor, "dwh.run_log"):
             return Status([], [], None)
         return Status(
-            _tables(cursor), _runs(cursor), _backup_at(cursor), _sources(cursor), _build(cursor)
+            _tables(cursor), _runs(cursor), last_backup_at(cursor), _sources(cursor), _build(cursor)
         )
 
 
@@ -135,15 +135,6 @@ def _runs(cursor: Cursor) -> list[RunStatus]:
         (RUNS_SHOWN,),
     )
     return [RunStatus(*row) for row in cursor.fetchall()]
-
-
-def _backup_at(cursor: Cursor) -> datetime | None:
-    cursor.execute(
-        "select max(finished_at) from dwh.run_log"
-        " where process = 'backup' and step = 'backup' and status = 'success'"
-    )
-    backup_at: datetime | None = one_value(cursor)
-    return backup_at
 
 
 def _build(cursor: Cursor) -> str | None:

@@ -15,6 +15,7 @@ from common.rows import one_value
 from dashboard.metrics import GRAINS, Metric
 from dashboard.pages import Chart, Page
 from dashboard.words import day, in_words, number, share
+from warehouse.connection import relation_exists
 
 SHOWN_BARS = 10
 DAYS_OF_GRAIN = {"day": 31, "week": 92, "month": 1100, "quarter": 3300}
@@ -95,8 +96,7 @@ class Marts:
 
     def has(self, metric: Metric) -> bool:
         """Whether the metric's mart has been built."""
-        self._cursor.execute("select to_regclass(%s)", (metric.relation.replace("%%", "%"),))
-        return one_value(self._cursor) is not None
+        return relation_exists(self._cursor, metric.relation.replace("%%", "%"))
 
     def metric(self, metric: Metric) -> Metric:
         """The metric over the copy of its mart."""

@@ -7,8 +7,11 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
+from common.durations import duration
 from common.quoting import quoted
-from dashboard.words import duration, moment
+from dashboard.words import moment, seconds_as_text
+from warehouse.connection import relation_exists
+from warehouse.run_log import last_backup_at
 
 STALE = timedelta(hours=26)
 """Data older than a day, and two hours for the run that brings them, are stale."""
@@ -53,7 +56,7 @@ def trust(cursor: Cursor, manifest: Mapping[str, Any], now: datetime) -> Trust:
         moment(oldest),
         f"{equal} of {len(mirrored)} tables equal to their source,"
         f" the last of them on {moment(verified)}",
-        moment(_last_backup(cursor)),
+        moment(last_backup_at(cursor)),
         [*_warnings(mirrored, oldest, now), *_of_the_last_run(cursor)],
         [
             _mirrored(mirrored),
@@ -105,15 +108,6 @@ def _of_the_last_run(cursor: Cursor) -> list[str]:
     ]
 
 
-def _last_backup(cursor: Cursor) -> datetime | None:
-    cursor.execute(
-        "select max(finished_at) from dwh.run_log"
-        " where process = 'backup' and step = 'backup' and status = 'success'"
-    )
-    (at,) = cursor.fetchone() or (None,)
-    return at  # type: ignore[no-any-return]
-
-
 def _mirrored(mirrored: Sequence[tuple[Any, ...]]) -> Table:
     answers = {True: "yes", False: "no", None: "never compared"}
     return Table(
@@ -143,8 +137,7 @@ def _rejected(cursor: Cursor, manifest: Mapping[str, Any]) -> Table:
     rows = []
     for schema, name in sorted(models):
         relation = quoted(schema, name)
-        cursor.execute("select to_regclass(%s)", (relation,))
-        if cursor.fetchone() == (None,):
+        if not relation_exists(cursor, relation):
             continue
         cursor.execute(
             f"select rejection_reason, count(*) from {relation} group by 1 order by 2 desc, 1"
@@ -197,7 +190,7 @@ def _runs(cursor: Cursor) -> Table:
                 run_id,
                 kind,
                 status,
-                duration(None if seconds is None else float(seconds)),
+                seconds_as_text(seconds),
                 "—" if rows is None else f"{rows:,}",
                 str(errors),
             )
@@ -217,7 +210,7 @@ def _slowest(cursor: Cursor) -> Table:
         "Where the time of builds went",
         ("node", "builds", "on average", "longest"),
         [
-            (step, str(count), duration(float(average)), duration(float(longest)))
+            (step, str(count), seconds_as_text(average), seconds_as_text(longest))
             for step, count, average, longest in cursor.fetchall()
         ],
         "Nothing was built yet.",

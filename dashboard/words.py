@@ -1,6 +1,7 @@
 """Numbers and days as the dashboard writes them."""
 
 from datetime import date, datetime
+from decimal import Decimal
 
 MILLION = 1_000_000
 
@@ -44,11 +45,6 @@ def moment(value: datetime | None) -> str:
     return f"{value:%Y-%m-%d %H:%M} UTC" if value else "never"
 
 
-def duration(seconds: float | None) -> str:
-    """A span of time: `12.3 s`, `5 min`, `3 h`, `2 days`."""
-    if seconds is None:
-        return "—"
-    for most, size, unit in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h")):
-        if seconds < most:
-            return f"{seconds / size:.1f} s" if unit == "s" else f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} days"
+def seconds_as_text(value: float | Decimal | None) -> str:
+    """How long something took, `12.3 s`."""
+    return "—" if value is None else f"{value:,.1f} s"

@@ -10,12 +10,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from psycopg2.extensions import connection as Connection
 
 from common.errors import TidemarkError
-from common.rows import one_value
 from dashboard.figures import PERIODS, Marts, views_of
 from dashboard.metrics import metrics_of
 from dashboard.pages import pages_of
 from dashboard.trust import trust
 from dashboard.words import moment
+from warehouse.connection import relation_exists
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -33,8 +33,7 @@ def write_dashboard(connection: Connection, manifest_file: Path, file: Path) -> 
     # all of it at one moment
     with connection, connection.cursor() as cursor:
         cursor.execute("set transaction isolation level repeatable read")
-        cursor.execute("select to_regclass('dwh.dwh_operations_mirror_state')")
-        if one_value(cursor) is None:
+        if not relation_exists(cursor, "dwh.dwh_operations_mirror_state"):
             raise DashboardError("dashboard", "nothing is built yet", "Start with `python run.py`.")
         manifest = _read(manifest_file)
         pages = pages_of(manifest, metrics_of(manifest))

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "embedded": {"common"},
     "warehouse": {"common"},
     "backup": {"common", "warehouse"},
-    "dashboard": {"common"},
+    "dashboard": {"common", "warehouse"},
     "extract": {"common", "warehouse"},
     "operational": {"common", "embedded"},
     "commands": {

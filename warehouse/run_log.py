@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TidemarkError
 from common.log import get_logger
@@ -102,6 +103,16 @@ class RunLog:
                 " where log_id = %s",
                 (step.status, round(seconds, 3), step.rows, step.message, log_id),
             )
+
+
+def last_backup_at(cursor: Cursor) -> datetime | None:
+    """When the last backup that succeeded had ended; None if there is none."""
+    cursor.execute(
+        "select max(finished_at) from dwh.run_log"
+        " where process = 'backup' and step = 'backup' and status = 'success'"
+    )
+    backup_at: datetime | None = one_value(cursor)
+    return backup_at
 
 
 def _words_of(error: BaseException) -> str:

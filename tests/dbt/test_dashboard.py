@@ -127,6 +127,8 @@ def test_file_is_whole_and_needs_nothing_from_outside(
     assert not [name for name in names if name in html]
     with pytest.raises(DashboardError, match=r"gone: cannot be read .*\nHINT: Let dbt"):
         write_dashboard(sold.connection, tmp_path / "manifest.json.gone", file)
+    with pytest.raises(DashboardError, match=r"x: cannot be written \(.+\)\nHINT: Choose another"):
+        write_dashboard(sold.connection, written, file / "x")
     sold.query("drop view dwh.dwh_operations_mirror_state")
     with pytest.raises(DashboardError, match=r"^dashboard: nothing is built yet\nHINT: Start with"):
         write_dashboard(sold.connection, written, file)
