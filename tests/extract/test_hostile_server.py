@@ -55,7 +55,6 @@ MYSQL_TODAY = """
 tls-version =
 sql-mode = ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,HIGH_NOT_PRECEDENCE,\
 NO_UNSIGNED_SUBTRACTION,REAL_AS_FLOAT,TIME_TRUNCATE_FRACTIONAL
-max-execution-time = 1
 range-optimizer-max-mem-size = 100
 information-schema-stats-expiry = 31536000
 show-gipk-in-create-table-and-information-schema = OFF
@@ -75,6 +74,8 @@ set global sql_notes = 0;
 set global init_connect = 'set session sql_mode = "ANSI_QUOTES", session time_zone = "+05:00"';
 """
 ONLY_MARIADB = "set global system_versioning_asof = '2001-01-01';"
+# one millisecond, which ends what the test itself reads too: set once the server is furnished
+ONLY_MYSQL_TODAY = "set global max_execution_time = 1;"
 
 
 RELIED_ON = {
@@ -122,6 +123,12 @@ def configuration() -> str:
     return EVERYWHERE + (MYSQL_5_6 if CHOSEN == "mysql-5.6" else MYSQL_TODAY)
 
 
+def for_all_sessions() -> str:
+    if IS_MARIADB:
+        return FOR_ALL_SESSIONS + ONLY_MARIADB
+    return FOR_ALL_SESSIONS + ("" if CHOSEN == "mysql-5.6" else ONLY_MYSQL_TODAY)
+
+
 @pytest.fixture(scope="module")
 def hostile(
     servers: embedded.Servers, tmp_path_factory: pytest.TempPathFactory
@@ -140,8 +147,7 @@ def hostile(
     )
     make_numbers(made)
     with connection(made.operational_root) as root, root.cursor() as cursor:
-        statements = FOR_ALL_SESSIONS + (ONLY_MARIADB if IS_MARIADB else "")
-        for statement in statements.strip().splitlines():
+        for statement in for_all_sessions().strip().splitlines():
             cursor.execute(statement)
     yield made
     server.stop()
