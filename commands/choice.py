@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from common.errors import SettingError, UsageError
 from common.settings import Settings
 from common.suggestion import did_you_mean
-from extract.declarations import SOURCES, MirroredTable
+from extract.declarations import SOURCES, MirroredTable, disabled_tables
 
 NAMES_TOLD = 10
 
@@ -19,7 +19,8 @@ def chosen_tables(
     Raises UsageError for a name that is not declared, SettingError if no table is declared.
     """
     domain, table = options.domain, options.table
-    known = active_tables(declared, settings)
+    declared = list(declared)
+    known = active = active_tables(declared, settings)
     if not known:
         raise SettingError(
             "mirrored tables", "none is declared", f"Declare one below {SOURCES.name}/<domain>/."
@@ -28,9 +29,22 @@ def chosen_tables(
         _check("domain", domain, sorted({one.domain for one in known}))
         known = [one for one in known if one.domain == domain]
     if table is not None:
+        _check_is_active(table, declared, active)
         _check("table", table, [one.name for one in known])
         known = [one for one in known if one.name == table]
     return known
+
+
+def _check_is_active(name: str, declared: list[MirroredTable], active: list[MirroredTable]) -> None:
+    """Raise UsageError if the table is declared, and switched off."""
+    if name in [one.name for one in active]:
+        return
+    if name in [one.name for one in declared]:
+        hint = "Add its domain to DEMO_DOMAINS."
+        raise UsageError(f"table {name}", "is switched off by DEMO_DOMAINS", hint)
+    if name in disabled_tables():
+        hint = "Remove that line, and what its comment asks for, first."
+        raise UsageError(f"table {name}", "its declaration says `enabled: false`", hint)
 
 
 def active_tables(declared: Iterable[MirroredTable], settings: Settings) -> list[MirroredTable]:

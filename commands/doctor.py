@@ -20,6 +20,7 @@ from common.rows import one_row
 from common.settings import LOCAL, Address, read_settings
 from extract.declarations import MirroredTable
 from extract.failures import as_table_error
+from extract.mirror.shape import MIRROR_SCHEMA, VANISHED
 from extract.mysql.source import MySQLSource
 from warehouse.connection import connect
 from warehouse.failures import REMEDIES
@@ -192,6 +193,14 @@ def _postgresql(connection: Connection, address: Address) -> Iterator[Finding]:
             " and not pg_has_role(nspowner, 'usage') order by nspname"
         )
         others = cursor.fetchall()
+        cursor.execute(
+            "select relname, string_agg(quote_ident(attname), ', ' order by attnum)"
+            " from pg_attribute inner join pg_class on attrelid = pg_class.oid"
+            " where relnamespace = to_regnamespace(%s)"
+            " and col_description(attrelid, attnum) = %s group by relname order by relname",
+            (MIRROR_SCHEMA, VANISHED),
+        )
+        vanished = cursor.fetchall()
     if is_read_only:
         yield Finding(subject, "read-only", REMEDIES[ReadOnlySqlTransaction])
     if not may_create:
@@ -206,6 +215,8 @@ def _postgresql(connection: Connection, address: Address) -> Iterator[Finding]:
             f"belongs to {owner}",
             f'alter schema "{schema}" owner to "{address.user}", and what is in it',
         )
+    for table, columns in vanished:
+        yield Finding(table, f"NULL, since no longer at the source: {columns}")
 
 
 def _disk() -> Finding:

@@ -12,7 +12,7 @@ from common.log import get_logger
 from common.settings import Address, Settings
 from common.suggestion import did_you_mean
 from extract.compare.identity import check_accepted, check_identity
-from extract.declarations import MirroredTable, declared_tables
+from extract.declarations import MirroredTable, declared_tables, demo_domains
 from extract.extraction import Extraction, open_extraction
 
 log = get_logger(__name__)
@@ -49,7 +49,13 @@ def read_declarations(settings: Settings) -> list[MirroredTable]:
                 f'no declaration names the source "{name}"',
                 f"{did_you_mean(name, names)}{known}",
             )
-    demo = sorted({table.domain for table in declared if table.demo})
+    check_demo_domains(settings)
+    return declared
+
+
+def check_demo_domains(settings: Settings) -> None:
+    """Raise SettingError if DEMO_DOMAINS names a domain that the demo does not have."""
+    demo = sorted(demo_domains())
     for name in sorted(settings.demo_domains or ()):
         if name not in demo:
             raise SettingError(
@@ -57,7 +63,6 @@ def read_declarations(settings: Settings) -> list[MirroredTable]:
                 f'no domain of the demo has the name "{name}"',
                 f"{did_you_mean(name, demo)}Set off, or some of {', '.join(demo)}.",
             )
-    return declared
 
 
 def sources_of(tables: list[MirroredTable]) -> list[str]:

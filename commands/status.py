@@ -9,6 +9,7 @@ from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
 
+from commands.choice import active_tables
 from commands.endpoints import prepare_endpoints
 from commands.sources import read_declarations
 from commands.tables import PlainTable, show
@@ -20,6 +21,11 @@ from warehouse.run_log import last_backup_at
 
 EXAMPLES = """\
 python run.py status"""
+
+
+LEFT = """\
+no run mirrors these any more, since they are not declared or are switched off: {}
+HINT: docs/add-your-own-table.md says what you can drop of them."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +47,10 @@ def call(options: argparse.Namespace) -> int:
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
     # a wrong declaration is reported after the status, which does not depend on it
-    read_declarations(settings)
+    mirrored = {table.name for table in active_tables(read_declarations(settings), settings)}
+    left = [table.name for table in found.tables if table.name not in mirrored]
+    if left:
+        print(LEFT.format(", ".join(left)))
     return ExitCode.DONE
 
 

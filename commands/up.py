@@ -5,6 +5,7 @@ import shlex
 
 import embedded
 from commands.options import add_quiet
+from commands.sources import check_demo_domains
 from common.errors import ExitCode, UsageError
 from common.settings import read_settings
 from extract.declarations.entries import a_mysql_name
@@ -38,6 +39,7 @@ def call(options: argparse.Namespace) -> int:
     if options.database is not None:
         _check(options.database)
     settings = read_settings()
+    check_demo_domains(settings)
     servers = embedded.start()
     seed(servers, settings.demo_domains)
     told = [f"operational  {servers.operational}", f"warehouse    {servers.warehouse}"]

@@ -279,6 +279,11 @@ def _demo_domains(text: str) -> frozenset[str] | None:
         raise SettingError(
             "DEMO_DOMAINS", f'"{text}" contains off and a name', "Set off, or the names to keep."
         )
+    if text and not names:
+        # dbt would take it for off
+        raise SettingError(
+            "DEMO_DOMAINS", f'"{text}" names no domain', "Set off or names, or remove it."
+        )
     return names - {"off"} if names else None
 
 

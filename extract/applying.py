@@ -21,7 +21,8 @@ def apply_read(
     """Apply what was read and reconcile, in the caller's transaction.
 
     Returns the verification, the mark to set once everything downstream is built, and a warning
-    about it or None. `moment` is the source's moment that is open now. Raises DeletesRefused.
+    about it or about columns that are gone, or None. `moment` is the source's moment that is open
+    now. Raises DeletesRefused.
     """
     pair, mirror = read.pair, read.pair.mirror
     mirror.shape.forget()
@@ -44,7 +45,8 @@ def apply_read(
         record_accepted(mirror, accepted)
     write_verification(mirror, verification)
     pause_point("reconciled")
-    return verification, advanced, warning
+    warnings = [one for one in (mirror.shape.warning(), warning) if one]
+    return verification, advanced, "\n".join(warnings) or None
 
 
 def _apply_landed(read: TableRead) -> Applied:

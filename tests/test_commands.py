@@ -61,6 +61,14 @@ def test_servers_go_up_and_down(checkout: Checkout) -> None:
     assert checkout.run("down").stdout == "nothing was running\n"
 
 
+def test_misspelled_domain_of_the_demo_starts_no_server(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(checkout.shell, "DEMO_DOMAINS", "sale")
+    check_told(checkout.run("up"), 2, 'DEMO_DOMAINS: no domain of the demo has the name "sale"')
+    assert checkout.run("down").stdout == "nothing was running\n"
+
+
 def test_database_is_created_for_a_dump_that_the_shell_loads(checkout: Checkout) -> None:
     up = checkout.run("up", "--database", "my shop")
     assert up.returncode == 0, up.stderr
@@ -220,6 +228,24 @@ def test_status_tells_marks_runs_and_what_failed(command_line: CommandLine, free
     assert [line.split()[1:3] for line in runs[-2:]] == [["verify", "error"], ["run", "success"]]
     assert f"@127.0.0.1:{free_port}: no connection" in told
     assert "last backup  none yet" in told
+    assert "no run mirrors" not in told
+    status = command_line.run("status", DEMO_DOMAINS="media").stdout
+    assert "no run mirrors these any more" in status
+    assert "switched off: mrr_dim_customers, mrr_dim_products, mrr_fact_sales\nHINT: " in status
+
+
+def test_table_that_is_switched_off_is_told_apart_from_one_that_is_not_declared(
+    command_line: CommandLine,
+) -> None:
+    told = command_line.run("plan", "--table", "mrr_fact_sales", DEMO_DOMAINS="media")
+    check_told(told, 2, "table mrr_fact_sales: is switched off by DEMO_DOMAINS")
+    file = command_line.folder / "dbt_project/models/mrr/sales/_mrr_sales__sources.yml"
+    text = file.read_text("utf-8")
+    meta = "          meta:\n            operational_table: sales\n"
+    assert meta in text
+    file.write_text(text.replace(meta, f"          enabled: false\n{meta}"), "utf-8")
+    told = command_line.run("plan", "--table", "mrr_fact_sales")
+    check_told(told, 2, "table mrr_fact_sales: its declaration says `enabled: false`")
 
 
 def test_quiet_command_tells_what_is_wrong(command_line: CommandLine, free_port: int) -> None:

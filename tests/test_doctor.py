@@ -107,3 +107,16 @@ def test_server_that_is_down_is_found(endpoints: Endpoints, tables: list[Mirrore
     nowhere = Address("127.0.0.1", 1, "reader", "secret")
     (finding,) = wrong(replace(endpoints, operational=nowhere), tables)
     assert finding.seen == "no connection"
+
+
+def test_column_that_is_no_longer_at_the_source_is_shown(
+    endpoints: Endpoints, tables: list[MirroredTable], query: Callable[..., list[tuple]]
+) -> None:
+    query("create schema mrr")
+    query('create table mrr.items (id int, "Old, one" int, kept int)')
+    query("comment on column mrr.items.\"Old, one\" is 'dropped at the source'")
+    found = [
+        one for one in examine(endpoints, tables) if one.subject == "items" and "NULL" in one.seen
+    ]
+    assert [one.seen for one in found] == ['NULL, since no longer at the source: "Old, one"']
+    assert found[0].is_good

@@ -173,6 +173,7 @@ def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
         ({"WAREHOUSE_PASSWORD": "q\n"}, r"WAREHOUSE_PASSWORD: contains the control character '\n'"),
         ({"WAREHOUSE_DATABASE": "\x7f"}, r"WAREHOUSE_DATABASE: contains the control character"),
         ({"BUILD_ALL": "weekly"}, 'BUILD_ALL: "weekly" is not daily'),
+        ({"DEMO_DOMAINS": ","}, 'DEMO_DOMAINS: "," names no domain'),
         ({"DEMO_DOMAINS": "off, sales"}, 'DEMO_DOMAINS: "off, sales" contains off and a name'),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -111,7 +111,10 @@ class Builder:
             return
         self._pipe, other_end = Pipe()
         libpq.forget_variables()
-        command = [sys.executable, "-m", "warehouse.dbt_process", str(other_end.fileno())]
+        # the process ends without freeing dbt's semaphores, which Python would tell of in the log
+        quietly = ["-W", "ignore:resource_tracker:UserWarning"]
+        started = ["-m", "warehouse.dbt_process", str(other_end.fileno())]
+        command = [sys.executable, *quietly, *started]
         LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
         with LOG_FILE.open("ab") as output:
             self._process = subprocess.Popen(

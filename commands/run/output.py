@@ -132,7 +132,8 @@ def failures(result: RunResult) -> Iterable[str]:
         yield str(result.build_error)
     if result.build:
         for node in result.build.failed + result.build.failed_tests:
-            message = " ".join(node.message.split())
+            lines = [line.rstrip() for line in node.message.splitlines() if line.strip()]
+            message = "\n  ".join(line.replace("  ", "", 1) for line in lines)
             yield (
                 f"{node.name}: {node.status}: {message}\n"
                 f"HINT: Build it alone with `dbt build --select {node.name}`."

@@ -18,9 +18,9 @@ MODEL_NAME = 51
 """Characters of a model's name: dbt puts up to twelve more behind it."""
 LIKE_A_CURSOR = re.compile(r"upd|mod|chang|touch|last", re.IGNORECASE)
 OF_THE_ROW = re.compile(
-    rf"{LIKE_A_CURSOR.pattern}|creat|insert|birth|hire|regist|valid|start|end", re.IGNORECASE
+    r"(?:^|_)(?:(?:upd|modif|chang|touch|creat|insert|birth|hire|regist|valid)|(?:mod|last|start|end)(?:_|$))"
 )
-"""Names of times that describe a row, and not an event."""
+"""Names, in snake_case, of times that describe a row, and not an event as `starts_at` does."""
 ANY_ROWS = replace(LIMITS, keyless_rows=2**63)
 
 
@@ -129,7 +129,11 @@ def _is_fact(table: SchemaTable, referred_by: tuple[str, ...]) -> bool:
 
 def _own_times(table: SchemaTable) -> list[str]:
     """The columns that may say when a row happened."""
-    return [one.name for one in table.columns if one.is_time and not OF_THE_ROW.search(one.name)]
+    return [
+        one.name
+        for one in table.columns
+        if one.is_time and not OF_THE_ROW.search(snake_case(one.name))
+    ]
 
 
 def _declaration(

@@ -13,9 +13,8 @@ from commands.scaffold.staging import model_sql, models_yaml
 from common.errors import UsageError
 from common.settings import DBT_PROJECT
 from common.suggestion import did_you_mean
-from extract.declarations import declared_tables
+from extract.declarations import declared_tables, demo_domains
 from extract.declarations.entries import a_mysql_name, printable
-from extract.declarations.project_file import read_project_file
 from extract.source import Source
 
 DOMAIN = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -55,8 +54,10 @@ def scaffold(
     `chosen` are the tables, all of them if it is empty. Raises UsageError.
     """
     declared = declared_tables(project)
-    if domain.name in read_project_file(project / "dbt_project.yml", []):
+    if domain.name in demo_domains(project):
         raise _taken(f"domain {domain.name}", "is one of the demo")
+    if any(table.domain == domain.name for table in declared):
+        raise _taken(f"domain {domain.name}", "is declared already")
     tables = source.tables_of(domain.database)
     if not tables:
         raise _no_database(source, domain.database)
@@ -78,8 +79,6 @@ def scaffold(
     existing = [str(path.relative_to(project.parent)) for path in files if path.exists()]
     if existing:
         raise _taken(_some(existing), "exists already" if len(existing) == 1 else "exist already")
-    if any(table.domain == domain.name for table in declared):
-        raise _taken(f"domain {domain.name}", "is declared already")
     _write(files, project)
     return Scaffold(domain, found, list(files))
 

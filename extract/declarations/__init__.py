@@ -1,10 +1,19 @@
 """Reads and checks the declarations of mirrored tables in the dbt sources."""
 
+from extract.declarations.project_file import demo_domains
 from extract.declarations.tables import (
     SOURCES,
     MirroredTable,
     WrongDeclarations,
     declared_tables,
+    disabled_tables,
 )
 
-__all__ = ["SOURCES", "MirroredTable", "WrongDeclarations", "declared_tables"]
+__all__ = [
+    "SOURCES",
+    "MirroredTable",
+    "WrongDeclarations",
+    "declared_tables",
+    "demo_domains",
+    "disabled_tables",
+]

@@ -10,6 +10,7 @@ from typing import Any
 
 from common.errors import SettingError
 from common.settings import RESERVED_SOURCES
+from common.suggestion import did_you_mean
 from extract.declarations.names import NAME_BYTES
 from extract.declarations.yaml_lines import Mapping, Sequence
 
@@ -86,6 +87,12 @@ class Entry:
                     f'"{key}" is not known in config.meta',
                     f"The known keys are: {', '.join(sorted(known))}.",
                 )
+
+    def spelled(self, known: set[str]) -> None:
+        """Refuse a key that is almost a known one; dbt ignores what it does not know."""
+        for key in self.values:
+            if key not in known and (hint := did_you_mean(str(key), known)):
+                self.refuse(key, f'"{self._path}{key}" is not known', hint.strip())
 
 
 def a_name(value: Any) -> str | None:

@@ -5,12 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import SettingError
+from common.settings import DBT_PROJECT
 from extract.declarations.entries import shown
 from extract.declarations.yaml_lines import Mapping, read_yaml
 
 QUOTING_HINT = "The mirror's names are quoted; leave it out, or give true."
 SWITCH = "{{ '%s' in (env_var('DEMO_DOMAINS', '') or '%s').replace(' ', '').split(',') }}"
 """The value of `+enabled` for a domain of the demo, with its name in two places."""
+
+
+def demo_domains(project: Path = DBT_PROJECT) -> set[str]:
+    """The domains of the demo, whatever else is wrong in the file."""
+    return read_project_file(project / "dbt_project.yml", [])
 
 
 def read_project_file(path: Path, faults: list[SettingError]) -> set[str]:

@@ -40,6 +40,20 @@ TABLE_META = {
     "verify_within_seconds",
     "allow_engine",
 }
+FILE_KEYS = {"sources", "models", "exposures", "groups"}
+CONFIG_KEYS = {
+    "enabled",
+    "event_time",
+    "freshness",
+    "loaded_at_field",
+    "loaded_at_query",
+    "meta",
+    "tags",
+}
+OF_BOTH = CONFIG_KEYS - {"enabled", "event_time"} | {"config", "description", "name", "quoting"}
+SOURCE_KEYS = OF_BOTH | {"database", "loader", "overrides", "schema", "tables"}
+TABLE_KEYS = OF_BOTH | {"columns", "data_tests", "external", "identifier", "tests"}
+"""What dbt reads of a file, of a source, of a table, and of the `config` of both."""
 SOURCE_META = {DATABASE, "source"}
 OVERLAP_SECONDS = 600
 """How far a window reaches back, for transactions that commit late."""
@@ -110,6 +124,15 @@ def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
     return [replace(table, demo=table.domain in demo) for _, table in tables]
 
 
+def disabled_tables(project: Path = DBT_PROJECT) -> list[str]:
+    """The names of the tables that are declared with `enabled: false`, whatever else is wrong."""
+    return [
+        table.name
+        for path in _yaml_files(project / "models" / "mrr")
+        for _, table in _tables_in(path, [], enabled=False)
+    ]
+
+
 def _yaml_files(folder: Path) -> Iterator[Path]:
     """The YAML files that dbt reads."""
     for path in sorted(folder.rglob("*")):
@@ -117,11 +140,14 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _tables_in(path: Path, faults: list[SettingError]) -> list[tuple[str, MirroredTable]]:
+def _tables_in(
+    path: Path, faults: list[SettingError], enabled: bool = True
+) -> list[tuple[str, MirroredTable]]:
     """The tables that a file declares, each with its file and line."""
     try:
         content = read_yaml(path)
         _check_list("sources", content, path.name)
+        Entry("a key", path.name, content, faults).spelled(FILE_KEYS)
     except SettingError as fault:
         faults.append(fault)
         return []
@@ -132,7 +158,7 @@ def _tables_in(path: Path, faults: list[SettingError]) -> list[tuple[str, Mirror
             place = f"source {number + 1} in {path.name} line {sources.lines[number]}"
             faults.append(SettingError(place, f"is {shown(source)}", "Give it a `name`."))
         elif _is_mirrored(source):
-            found += _tables_of(source, path.name, faults)
+            found += _tables_of(source, path.name, faults, enabled)
     return found
 
 
@@ -176,16 +202,16 @@ def _misplaced_sources(path: Path) -> Iterator[SettingError]:
 
 
 def _tables_of(
-    values: Mapping, file: str, faults: list[SettingError]
+    values: Mapping, file: str, faults: list[SettingError], enabled: bool
 ) -> Iterator[tuple[str, MirroredTable]]:
-    """The tables of one source, each with its file and line."""
+    """The tables of one source that are enabled, or are not, each with its file and line."""
     source = Entry(_named(values, "a source"), file, values, faults)
     domain = source.required("name", a_name)
     source.value("schema", _the_mirror_schema)
     if "schema" not in values and domain != MIRROR_SCHEMA:
         source.refuse("name", "schema is missing", f"Give it `schema: {MIRROR_SCHEMA}`.")
     _refuse_dbt_properties(source)
-    config = source.part("config", "config.")
+    config = _config(source, SOURCE_KEYS)
     is_enabled = config.value("enabled", a_boolean, True)
     meta = config.part("meta")
     meta.only(SOURCE_META)
@@ -208,10 +234,18 @@ def _tables_of(
             )
             continue
         table = Entry(_named(entry, f"a table of {source.subject}"), file, entry, faults)
-        config = table.part("config", "config.")
-        if config.value("enabled", a_boolean, is_enabled):
+        config = _config(table, TABLE_KEYS)
+        if config.value("enabled", a_boolean, is_enabled) is enabled:
             meta = config.part("meta")
             yield table.place("name"), _mirrored_table(table, meta, shared)
+
+
+def _config(entry: Entry, keys: set[str]) -> Entry:
+    """The `config` of a source or a table that may have these keys."""
+    entry.spelled(keys)
+    config = entry.part("config", "config.")
+    config.spelled(CONFIG_KEYS)
+    return config
 
 
 def _mirrored_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> MirroredTable:

@@ -51,6 +51,8 @@ class Shape:
         self._name = table.name
         self._types: dict[str, str] | None = None
         self._key: tuple[str | None, list[str]] | None = None
+        self._added: list[str] = []
+        self._vanished: list[str] = []
 
     def forget(self) -> None:
         """Ask the warehouse again: the table may be another one by now."""
@@ -67,12 +69,13 @@ class Shape:
     def add_missing(self) -> None:
         """Add the columns that the source has and the mirror lacks."""
         existing = self.existing_types()
-        for column in self._table.columns:
-            if column.name not in existing:
-                self._cursor.execute(
-                    f"alter table {self.qualified} add column {column.quoted} {column.mirror_type}"
-                )
-        if any(column.name not in existing for column in self._table.columns):
+        missing = [column for column in self._table.columns if column.name not in existing]
+        for column in missing:
+            self._cursor.execute(
+                f"alter table {self.qualified} add column {column.quoted} {column.mirror_type}"
+            )
+        if missing:
+            self._added = [column.name for column in missing]
             self.forget()
 
     def retyped(self) -> list[Column]:
@@ -174,6 +177,19 @@ class Shape:
         for name in news:
             comment = text_literal(VANISHED) if name in vanished else "null"
             self._cursor.execute(f"comment on column {self.qualified}.{name} is {comment}")
+        self._vanished = [name for name in news if name in vanished]
+
+    def warning(self) -> str | None:
+        """The warning if columns are no longer at the source, the first time that they are not."""
+        if not self._vanished:
+            return None
+        gone = ", ".join(self._vanished)
+        added = f"; new there: {', '.join(map(quoted, self._added))}" if self._added else ""
+        return (
+            f"{self._name}: no longer at the source: {gone}{added}\n"
+            "HINT: The mirror keeps such a column, and its values are NULL. Change the models that"
+            " read it."
+        )
 
     def _drop_views(self, may_drop_views: bool) -> None:
         """Drop the staging views that use the table; dbt creates them again in the same run.

@@ -34,8 +34,8 @@ def describe(
         raise TableError(
             declaration.name,
             f"the source has no table {declaration.source_table} that this account may see",
-            "Correct `operational_table` or `operational_database` in the dbt sources, or grant"
-            f" SELECT on it to {session.address.user}.",
+            "Correct `operational_table` or `operational_database` in the dbt sources, grant SELECT"
+            f" on it to {session.address.user}, or, if it is gone, remove its declaration.",
         )
     ((created_at, table_type, engine, estimated_rows, row_bytes),) = tables
     _check_engine(declaration, table_type, engine)

@@ -13,18 +13,19 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from common.settings import DBT_PROJECT, Address
-from extract.declarations.project_file import read_project_file
+from extract.declarations import demo_domains
 from warehouse.build import dbt_environment
 
 CONTROL = "a control table, which people read"
 VIEWS_OF_CONTROL = "a view over the control tables, which are no rows of a source"
+TESTED_KEY = "has a key, one column or several, tested to be unique, and each for not_null"
 EXCEPTIONS = {
-    ("has a tested key", "dwh_mart_daily_sales"): "three columns, which may be null; tested by"
+    (TESTED_KEY, "dwh_mart_daily_sales"): "three columns, which may be null; tested by"
     " assert_the_mart_has_one_row_for_each_key",
-    ("has a tested key", "dwh_mart_ewallet_daily_user_amounts"): "two columns; tested by"
+    (TESTED_KEY, "dwh_mart_ewallet_daily_user_amounts"): "two columns; tested by"
     " assert_the_daily_amounts_have_one_row_for_each_user_and_day",
     **{
-        ("has a tested key", f"dwh_mart_ecommerce_{name}"): "columns which may be null; tested by"
+        (TESTED_KEY, f"dwh_mart_ecommerce_{name}"): "columns which may be null; tested by"
         " assert_the_marts_of_the_shop_have_one_row_for_each_key"
         for name in ("daily_revenue", "monthly_margin")
     },
@@ -155,7 +156,7 @@ MODEL_RULES: dict[str, Callable[[Graph, Any], bool]] = {
         not re.search(r"(?i)\b(?:from|join)\s+(?:[\w\"]+\.)+[\w\"]+", node.raw_code)
     ),
     "four views at most stand upon each other": lambda g, node: g.depth_of_views(node) <= 4,
-    "has a tested key": lambda graph, node: graph.has_tested_key(node) or is_half(graph, node),
+    TESTED_KEY: lambda graph, node: graph.has_tested_key(node) or is_half(graph, node),
     "is described": lambda graph, node: bool(node.description),
     "has a contract": lambda graph, node: bool(node.contract.enforced),
     "describes its columns and their types": lambda graph, node: (
@@ -189,7 +190,7 @@ SEED_RULES: dict[str, Callable[[Graph, Any], bool]] = {
     "describes its columns": lambda graph, node: (
         bool(node.columns) and all(column.description for column in node.columns.values())
     ),
-    "has a tested key": lambda graph, node: graph.has_tested_key(node),
+    TESTED_KEY: lambda graph, node: graph.has_tested_key(node),
     "is read by a model": lambda graph, node: bool(graph.children(node)),
 }
 EXPOSURE_RULES: dict[str, Callable[[Graph, Any], bool]] = {
@@ -220,13 +221,14 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
 
 
 def test_dbt_says_nothing_of_what_is_switched_off(tmp_path: Path) -> None:
-    demo = read_project_file(DBT_PROJECT / "dbt_project.yml", [])
+    demo = demo_domains()
     nodes = parsed(tmp_path, "--warn-error", DEMO_DOMAINS="off").nodes.values()
     assert not {node.group for node in nodes} & demo
 
 
-def test_nodes_keep_to_the_rules_but_for_the_exceptions(graph: Graph) -> None:
-    broken = {
+def broken_rules(graph: Graph) -> set[tuple[str, str]]:
+    """Each rule that a node breaks."""
+    return {
         (rule, node.name)
         for rules, nodes in (
             (MODEL_RULES, graph.models),
@@ -239,6 +241,10 @@ def test_nodes_keep_to_the_rules_but_for_the_exceptions(graph: Graph) -> None:
         for node in nodes.values()
         if not holds(graph, node)
     }
+
+
+def test_nodes_keep_to_the_rules_but_for_the_exceptions(graph: Graph) -> None:
+    broken = broken_rules(graph)
     assert broken - set(EXCEPTIONS) == set()
     assert set(EXCEPTIONS) - broken == set(), "exceptions that nothing needs any more"
 
@@ -254,7 +260,7 @@ def test_everything_of_dwh_but_the_calendar_and_operations_descends_from_stg(gra
 
 def test_every_staged_row_of_the_demo_is_read_by_dwh_or_set_aside(graph: Graph) -> None:
     """A domain of one's own may end in `stg`, or wait there for its models in `dwh`."""
-    demo = read_project_file(DBT_PROJECT / "dbt_project.yml", [])
+    demo = demo_domains()
     childless = {
         node.name
         for node in graph.models.values()
@@ -269,7 +275,7 @@ def test_documentation_opens_with_a_page_that_is_right_without_the_demo(graph: G
     assert "{% docs __overview__ %}" in overview
     pattern = r"\b(?:mrr|stg|dwh)_(?:fact|dim|mart|history|operations)_[a-z_]+[a-z]\b"
     named = set(re.findall(pattern, overview + shared))
-    demo = read_project_file(DBT_PROJECT / "dbt_project.yml", [])
+    demo = demo_domains()
     kept = {node.name for node in graph.models.values() if node.group not in demo}
     assert "dwh_operations_runs" in named
     assert named <= kept

@@ -282,8 +282,28 @@ def test_dropped_column_stays_and_is_null_from_then_on(
     add_old(operational, 3)
     mirror.extract_one(mirror.table("items"))
     operational.execute("alter table items drop column name")
-    mirror.extract_one(mirror.table("items"))
+    told = mirror.extract_one(mirror.table("items")).warning
+    assert told.startswith('items: no longer at the source: "name"\nHINT: The mirror keeps')
     assert query("select id, name from mrr.items order by id") == [(1, None), (2, None), (3, None)]
+    assert mirror.extract_one(mirror.table("items")).warning is None
+
+
+def test_renamed_column_is_told_once_with_its_new_name(
+    operational: OperationalDatabase, mirror: Mirror, query: Callable[..., list[tuple]]
+) -> None:
+    add_old(operational, 2)
+    mirror.extract_one(mirror.table("items"))
+    operational.execute("alter table items change column name `Title, long` varchar(80)")
+    told = mirror.extract_one(mirror.table("items")).warning
+    assert told.startswith(
+        'items: no longer at the source: "name"; new there: "Title, long"\nHINT: '
+    )
+    logged = query("select status, error_message from dwh.run_log where step = 'items'")
+    assert ("warning", told) in logged
+    assert query('select name, count("Title, long") from mrr.items group by 1') == [(None, 2)]
+    assert mirror.extract_one(mirror.table("items")).warning is None
+    operational.execute("alter table items change column `Title, long` name varchar(80)")
+    assert '"Title, long"' in mirror.extract_one(mirror.table("items")).warning
 
 
 def test_one_bad_table_stops_alone(

@@ -100,8 +100,8 @@ MUTANTS = [
     Mutant(
         "mirror-column-unadded",
         "Shape.add_missing",
-        "if column.name not in existing:",
-        "if False:",
+        "if column.name not in existing]",
+        "if False]",
         "a new column stops the table",
     ),
     Mutant(

@@ -93,4 +93,4 @@ def test_what_is_written_passes_lint_rules_and_a_run(
 
     again = command_line.run("scaffold", shop.name, "--domain", "shop")
     assert again.returncode == 2
-    assert "exist already\nHINT: Nothing was written." in again.stderr
+    assert "domain shop: is declared already\nHINT: Nothing was written." in again.stderr

@@ -13,15 +13,24 @@
 
     {%- if existing_relation is none or existing_relation.is_view or should_full_refresh() -%}
         {%- do build_whole(target_relation, built, sql) -%}
+        {%- do _check_unique_key(target_relation) -%}
     {%- else -%}
         {%- do _check_partitioning(target_relation, partitioning(model)) -%}
         {%- do run_query(get_create_table_as_sql(True, new_rows, sql)) -%}
-        {%- if not config.get('contract').enforced -%}
-            {%- do adapter.expand_target_column_types(
-                from_relation=new_rows, to_relation=target_relation
+        {%- set columns = none -%}
+        {%- if config.get('contract').enforced and on_schema_change == 'fail' -%}
+            {%- do _check_contract(target_relation, built) -%}
+        {%- else -%}
+            {%- if not config.get('contract').enforced -%}
+                {%- do adapter.expand_target_column_types(
+                    from_relation=new_rows, to_relation=target_relation
+                ) -%}
+            {%- endif -%}
+            {%- set columns = process_schema_changes(
+                on_schema_change, new_rows, existing_relation
             ) -%}
         {%- endif -%}
-        {%- set columns = process_schema_changes(on_schema_change, new_rows, existing_relation) -%}
+        {%- do _check_unique_key(target_relation) -%}
         {%- do create_partitions_for(new_rows, target_relation, partitioning(model)) -%}
         {%- set strategy_sql = adapter.get_incremental_strategy_macro(
             context,
@@ -55,5 +64,24 @@
             relation.schema ~ '.' ~ relation.identifier ~ ' is left as it was: it is not partitioned'
             ~ ' as `partition_by` says\nHINT: Build it with --full-refresh.'
         ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Compares the table with the one that PostgreSQL makes of the contract; dbt compares only the columns
+    of the query. It is no temporary table, which could have no foreign key to others. -#}
+{% macro _check_contract(relation, built) -%}
+    {%- do run_query('create table ' ~ built ~ get_table_columns_and_constraints()) -%}
+    {%- do run_query("select mrr_state.check_contract('" ~ relation ~ "', '" ~ built ~ "')") -%}
+    {%- do run_query('drop table ' ~ built) -%}
+{%- endmacro %}
+
+{#- An increment finds the rows that it replaces by a unique index of their key. -#}
+{% macro _check_unique_key(relation) -%}
+    {%- if changes_of(model) -%}
+        {%- set key = config.get('unique_key') -%}
+        {%- do run_query(
+            "select mrr_state.check_unique_key('" ~ relation ~ "', "
+            ~ text_array([key] if key is string else key or []) ~ ')'
+        ) -%}
     {%- endif -%}
 {%- endmacro %}

@@ -17,7 +17,10 @@
             {{ change_relation() }}
             {{ view_state() }}
             {{ keeps_contract() }}
+            {{ table_differences() }}
             {{ table_changes() }}
+            {{ check_contract() }}
+            {{ check_unique_key() }}
             {{ apply_differences() }}
             {{ copy_indexes() }}
             {{ is_partitioned_by() }}

@@ -15,22 +15,10 @@ as $body$
         where attrelid = p_built and attnum > 0 and not attisdropped
     ),
 
-    constraints as (
-        select
-            conrelid,
-            pg_get_constraintdef(oid) as definition
-        from pg_constraint
-        where conrelid in (p_target, p_built) and contype <> 'n'
-    ),
-
     differing as (
         select 1
-        from known
-        inner join wanted
-            on known.attname = wanted.attname
-        where
-            (known.atttypid, known.atttypmod, known.attcollation)
-            <> (wanted.atttypid, wanted.atttypmod, wanted.attcollation)
+        from mrr_state.table_differences(p_target, p_built) as differences
+        where differences.kind in ('type', 'constraint')
         union all
         select 1
         from pg_class as target
@@ -40,23 +28,6 @@ as $body$
             p_target = target.oid
             -- whether it is partitioned is compared apart: what is built is not
             and (target.relkind not in ('r', 'p') or target.relpersistence <> built.relpersistence)
-        union all
-        (
-            select 1
-            from (
-                (
-                    select definition from constraints where conrelid = p_target
-                    except
-                    select definition from constraints where conrelid = p_built
-                )
-                union all
-                (
-                    select definition from constraints where conrelid = p_built
-                    except
-                    select definition from constraints where conrelid = p_target
-                )
-            ) as other_constraints
-        )
     ),
 
     columns as (
