@@ -148,7 +148,7 @@ def laboratory(home: Path = HOME) -> Iterator[Laboratory]:
         embedded.create_database(servers, DATABASE)
         with (
             new_warehouse(servers) as warehouse,
-            operational_connection(servers.operational_root, DATABASE) as operational,
+            operational_connection(servers.operational_root, DATABASE, seconds=3600) as operational,
         ):
             with operational.cursor() as cursor:
                 # this is not measured; the statements that change rows here are large

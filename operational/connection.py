@@ -11,8 +11,13 @@ from common.settings import Address
 
 
 @contextmanager
-def connection(address: Address, database: str | None = None) -> Iterator[pymysql.Connection]:
-    """A connection in UTC without autocommit. Raises ServerError for any other server."""
+def connection(
+    address: Address, database: str | None = None, seconds: int = 60
+) -> Iterator[pymysql.Connection]:
+    """A connection in UTC without autocommit; `seconds` is the timeout of each answer.
+
+    Raises ServerError for any other server.
+    """
     if address.host != "127.0.0.1":
         raise ServerError(
             f"operational server {address}",
@@ -28,7 +33,7 @@ def connection(address: Address, database: str | None = None) -> Iterator[pymysq
         charset="utf8mb4",
         auth_plugin_map=PLUGINS,
         init_command="set time_zone = '+00:00'",
-        read_timeout=60,
+        read_timeout=seconds,
     )
     try:
         yield connected
