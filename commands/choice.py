@@ -20,7 +20,9 @@ def chosen_tables(
     """
     domain, table = options.domain, options.table
     declared = list(declared)
-    known = active = active_tables(declared, settings)
+    known = active_tables(declared, settings)
+    if table is not None:
+        _check_is_active(table, declared, known)
     if not known:
         raise SettingError(
             "mirrored tables", "none is declared", f"Declare one below {SOURCES.name}/<domain>/."
@@ -29,7 +31,6 @@ def chosen_tables(
         _check("domain", domain, sorted({one.domain for one in known}))
         known = [one for one in known if one.domain == domain]
     if table is not None:
-        _check_is_active(table, declared, active)
         _check("table", table, [one.name for one in known])
         known = [one for one in known if one.name == table]
     return known
@@ -39,9 +40,10 @@ def _check_is_active(name: str, declared: list[MirroredTable], active: list[Mirr
     """Raise UsageError if the table is declared, and switched off."""
     if name in [one.name for one in active]:
         return
-    if name in [one.name for one in declared]:
-        hint = "Add its domain to DEMO_DOMAINS."
-        raise UsageError(f"table {name}", "is switched off by DEMO_DOMAINS", hint)
+    for one in declared:
+        if one.name == name:
+            hint = f"Name its domain there: DEMO_DOMAINS={one.domain}."
+            raise UsageError(f"table {name}", "is switched off by DEMO_DOMAINS", hint)
     if name in disabled_tables():
         hint = "Remove that line, and what its comment asks for, first."
         raise UsageError(f"table {name}", "its declaration says `enabled: false`", hint)

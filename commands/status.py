@@ -17,6 +17,7 @@ from common.durations import duration
 from common.errors import ExitCode
 from common.settings import Address, read_settings
 from warehouse.connection import connect, relation_exists
+from warehouse.marks import mirrored_tables
 from warehouse.run_log import last_backup_at
 
 EXAMPLES = """\
@@ -48,8 +49,7 @@ def call(options: argparse.Namespace) -> int:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
     # a wrong declaration is reported after the status, which does not depend on it
     mirrored = {table.name for table in active_tables(read_declarations(settings), settings)}
-    left = [table.name for table in found.tables if table.name not in mirrored]
-    if left:
+    if left := sorted(found.mirror - mirrored):
         print(LEFT.format(", ".join(left)))
     return ExitCode.DONE
 
@@ -93,7 +93,8 @@ class SourceStatus:
 class Status:
     """What `status` shows. The lists are empty before the first run.
 
-    `build` says which nodes the last build left alone; None if that is not known.
+    `build` says which nodes the last build left alone; None if that is not known. `mirror` are the
+    tables in the mirror, declared or not.
     """
 
     tables: list[TableStatus]
@@ -101,6 +102,7 @@ class Status:
     backup_at: datetime | None
     sources: list[SourceStatus] = field(default_factory=list)
     build: str | None = None
+    mirror: set[str] = field(default_factory=set)
 
 
 RUNS_SHOWN = 5
@@ -112,7 +114,12 @@ def status(warehouse: Address) -> Status:
         if not relation_exists(cursor, "dwh.run_log"):
             return Status([], [], None)
         return Status(
-            _tables(cursor), _runs(cursor), last_backup_at(cursor), _sources(cursor), _build(cursor)
+            _tables(cursor),
+            _runs(cursor),
+            last_backup_at(cursor),
+            _sources(cursor),
+            _build(cursor),
+            mirrored_tables(connection),
         )
 
 

@@ -239,6 +239,8 @@ def test_table_that_is_switched_off_is_told_apart_from_one_that_is_not_declared(
 ) -> None:
     told = command_line.run("plan", "--table", "mrr_fact_sales", DEMO_DOMAINS="media")
     check_told(told, 2, "table mrr_fact_sales: is switched off by DEMO_DOMAINS")
+    told = command_line.run("plan", "--table", "mrr_fact_sales", DEMO_DOMAINS="off")
+    check_told(told, 2, "Name its domain there: DEMO_DOMAINS=sales.")
     file = command_line.folder / "dbt_project/models/mrr/sales/_mrr_sales__sources.yml"
     text = file.read_text("utf-8")
     meta = "          meta:\n            operational_table: sales\n"

@@ -133,7 +133,7 @@ def failures(result: RunResult) -> Iterable[str]:
     if result.build:
         for node in result.build.failed + result.build.failed_tests:
             lines = [line.rstrip() for line in node.message.splitlines() if line.strip()]
-            message = "\n  ".join(line.replace("  ", "", 1) for line in lines)
+            message = "\n  ".join(line.removeprefix("  ") for line in lines)
             yield (
                 f"{node.name}: {node.status}: {message}\n"
                 f"HINT: Build it alone with `dbt build --select {node.name}`."

@@ -18,7 +18,8 @@ MODEL_NAME = 51
 """Characters of a model's name: dbt puts up to twelve more behind it."""
 LIKE_A_CURSOR = re.compile(r"upd|mod|chang|touch|last", re.IGNORECASE)
 OF_THE_ROW = re.compile(
-    r"(?:^|_)(?:(?:upd|modif|chang|touch|creat|insert|birth|hire|regist|valid)|(?:mod|last|start|end)(?:_|$))"
+    r"(?:^|_)(?:upd|modif|chang|touch|creat|insert|birth|hire|regist|valid|last"
+    r"|(?:mod|start|end)(?:_|$)|mod(?:date|time))"
 )
 """Names, in snake_case, of times that describe a row, and not an event as `starts_at` does."""
 ANY_ROWS = replace(LIMITS, keyless_rows=2**63)

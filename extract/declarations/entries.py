@@ -19,6 +19,8 @@ NAME = re.compile(r"[\w-]+")
 SOURCE_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 SOURCE_NAME_LENGTH = 48
 JINJA = re.compile(r"{[{%#]")
+MISSPELLED = 0.8
+"""From this similarity on, a key is a known one, misspelled, and not one of somebody's own."""
 IN_QUOTES = ", in quotes if YAML would read it as a number, a date or a boolean."
 
 
@@ -91,7 +93,7 @@ class Entry:
     def spelled(self, known: set[str]) -> None:
         """Refuse a key that is almost a known one; dbt ignores what it does not know."""
         for key in self.values:
-            if key not in known and (hint := did_you_mean(str(key), known)):
+            if key not in known and (hint := did_you_mean(str(key), known, MISSPELLED)):
                 self.refuse(key, f'"{self._path}{key}" is not known', hint.strip())
 
 

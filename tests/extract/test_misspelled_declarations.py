@@ -36,7 +36,7 @@ def test_misspelled_key_is_named_with_its_line(tmp_path: Path, name: str) -> Non
 
 
 def test_keys_of_others_are_left_to_dbt(tmp_path: Path) -> None:
-    text = below("    schema: mrr", "loader: dms\nfreshness: {warn_after: {count: 1, period: day}}")
+    text = below("    schema: mrr", "loader: dms\nteams: [a]\nrefresh: daily\nnotes: none")
     assert declared_tables(project(tmp_path, text)) == declared_tables(
         project(tmp_path / "other", GOOD)
     )

@@ -13,13 +13,14 @@
 
     {%- if existing_relation is none or existing_relation.is_view or should_full_refresh() -%}
         {%- do build_whole(target_relation, built, sql) -%}
-        {%- do _check_unique_key(target_relation) -%}
+        {%- set is_whole = true -%}
     {%- else -%}
+        {%- set is_whole = false -%}
         {%- do _check_partitioning(target_relation, partitioning(model)) -%}
         {%- do run_query(get_create_table_as_sql(True, new_rows, sql)) -%}
         {%- set columns = none -%}
         {%- if config.get('contract').enforced and on_schema_change == 'fail' -%}
-            {%- do _check_contract(target_relation, built) -%}
+            {%- do _check_contract(target_relation) -%}
         {%- else -%}
             {%- if not config.get('contract').enforced -%}
                 {%- do adapter.expand_target_column_types(
@@ -30,7 +31,7 @@
                 on_schema_change, new_rows, existing_relation
             ) -%}
         {%- endif -%}
-        {%- do _check_unique_key(target_relation) -%}
+        {%- do _check_unique_key(target_relation, is_whole) -%}
         {%- do create_partitions_for(new_rows, target_relation, partitioning(model)) -%}
         {%- set strategy_sql = adapter.get_incremental_strategy_macro(
             context,
@@ -52,6 +53,9 @@
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke=true) -%}
     {%- do persist_docs(target_relation, model) -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- if is_whole -%}
+        {%- do _check_unique_key(target_relation, is_whole) -%}
+    {%- endif -%}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
 
@@ -68,20 +72,46 @@
 {%- endmacro %}
 
 {#- Compares the table with the one that PostgreSQL makes of the contract; dbt compares only the columns
-    of the query. It is no temporary table, which could have no foreign key to others. -#}
-{% macro _check_contract(relation, built) -%}
-    {%- do run_query('create table ' ~ built ~ get_table_columns_and_constraints()) -%}
-    {%- do run_query("select mrr_state.check_contract('" ~ relation ~ "', '" ~ built ~ "')") -%}
-    {%- do run_query('drop table ' ~ built) -%}
+    of the query. The latter is temporary, so that no name of a constraint is taken, and has no foreign
+    keys: to create one locks the other table against its readers. -#}
+{% macro _check_contract(relation) -%}
+    {%- set columns = {} -%}
+    {%- for name, column in model.columns.items() -%}
+        {%- set constraints = _without_foreign_keys(column.constraints) -%}
+        {%- do columns.update({name: dict(column, constraints=constraints)}) -%}
+    {%- endfor -%}
+    {%- set parts = adapter.render_raw_columns_constraints(raw_columns=columns)
+        + adapter.render_raw_model_constraints(
+            raw_constraints=_without_foreign_keys(model.constraints)
+        ) -%}
+    {%- do run_query(
+        'create temporary table contract_of_model (' ~ parts | join(', ') ~ ') on commit drop'
+    ) -%}
+    {%- do run_query(
+        "select mrr_state.check_contract('" ~ relation ~ "', 'pg_temp.contract_of_model', '"
+        ~ model.name ~ "')"
+    ) -%}
+    {%- do run_query('drop table pg_temp.contract_of_model') -%}
 {%- endmacro %}
 
-{#- An increment finds the rows that it replaces by a unique index of their key. -#}
-{% macro _check_unique_key(relation) -%}
-    {%- if changes_of(model) -%}
+{% macro _without_foreign_keys(constraints) -%}
+    {%- set kept = [] -%}
+    {%- for constraint in constraints or [] if constraint.type != 'foreign_key' -%}
+        {%- do kept.append(constraint) -%}
+    {%- endfor -%}
+    {{ return(kept) }}
+{%- endmacro %}
+
+{#- An increment finds the rows that it replaces by a unique index of their key. What is built whole is
+    also asked for NOT NULL; earlier versions did not ask. -#}
+{% macro _check_unique_key(relation, is_whole) -%}
+    {%- set strategy = config.get('incremental_strategy') or 'changed_rows' -%}
+    {%- if changes_of(model) and strategy == 'changed_rows' -%}
         {%- set key = config.get('unique_key') -%}
+        {%- set key = text_array([key] if key is string else key or []) -%}
         {%- do run_query(
-            "select mrr_state.check_unique_key('" ~ relation ~ "', "
-            ~ text_array([key] if key is string else key or []) ~ ')'
+            "select mrr_state.check_unique_key('" ~ relation ~ "', " ~ key ~ ', ' ~ is_whole
+            ~ ", '" ~ model.name ~ "')"
         ) -%}
     {%- endif -%}
 {%- endmacro %}

@@ -1,5 +1,7 @@
 {% macro check_unique_key() %}
-create or replace function mrr_state.check_unique_key(p_relation regclass, p_key text[])
+create or replace function mrr_state.check_unique_key(
+    p_relation regclass, p_key text[], p_is_whole boolean, p_model text
+)
     returns void
     language plpgsql
     stable
@@ -25,7 +27,8 @@ begin
             and indexprs is null
             and (
                 select
-                    array_agg(attname::text order by attname) = v_columns and bool_and(attnotnull)
+                    array_agg(attname::text order by attname) = v_columns
+                    and (bool_and(attnotnull) or not p_is_whole)
                 from pg_attribute
                 where
                     attrelid = p_relation
@@ -36,19 +39,20 @@ begin
         raise exception using
             errcode = 'invalid_table_definition',
             message = format(
-                '%s is left as it was: nothing keeps its unique_key (%s) unique',
+                '%s: nothing keeps its unique_key (%s) unique',
                 p_relation,
                 array_to_string(p_key, ', ')
             ),
             hint = format(
                 'Declare a primary key of these columns in its contract, and build it once with:'
                 ' dbt build --full-refresh --select %s',
-                (select relname from pg_class where oid = p_relation)
+                p_model
             );
     end if;
 end
 $body$;
 
 comment on function mrr_state.check_unique_key is
-    'Raises an error unless a unique index has just these columns, none of which may be null.';
+    'Raises an error unless a unique index has just these columns. In what was built whole, none of'
+    ' them may be null.';
 {% endmacro %}

@@ -18,7 +18,7 @@ as $body$
     differing as (
         select 1
         from mrr_state.table_differences(p_target, p_built) as differences
-        where differences.kind in ('type', 'constraint')
+        where differences.kind in ('type', 'constraint', 'surplus')
         union all
         select 1
         from pg_class as target

@@ -92,12 +92,12 @@ as $body$
     from missing
     union all
     select
-        'constraint',
+        'surplus',
         'it still has ' || definition
     from surplus
 $body$;
 
 comment on function mrr_state.table_differences is
-    'How a table differs from what was built beside it: in its columns, in their types, in what may'
-    ' be null, and in its constraints.';
+    'How a table differs from what was built beside it: `column`, `type`, `null`, a `constraint` that'
+    ' it lacks, or a `surplus` one.';
 {% endmacro %}
