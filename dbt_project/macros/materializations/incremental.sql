@@ -102,16 +102,16 @@
     {{ return(kept) }}
 {%- endmacro %}
 
-{#- An increment finds the rows that it replaces by a unique index of their key. What is built whole is
-    also asked for NOT NULL; earlier versions did not ask. -#}
+{#- An increment finds the rows that it replaces by a unique index of their key. A contract, when all of
+    it is built, also has to say NOT NULL; earlier versions did not ask for that. -#}
 {% macro _check_unique_key(relation, is_whole) -%}
     {%- set strategy = config.get('incremental_strategy') or 'changed_rows' -%}
     {%- if changes_of(model) and strategy == 'changed_rows' -%}
         {%- set key = config.get('unique_key') -%}
         {%- set key = text_array([key] if key is string else key or []) -%}
         {%- do run_query(
-            "select mrr_state.check_unique_key('" ~ relation ~ "', " ~ key ~ ', ' ~ is_whole
-            ~ ", '" ~ model.name ~ "')"
+            "select mrr_state.check_unique_key('" ~ relation ~ "', " ~ key ~ ', '
+            ~ (is_whole and config.get('contract').enforced) ~ ", '" ~ model.name ~ "')"
         ) -%}
     {%- endif -%}
 {%- endmacro %}

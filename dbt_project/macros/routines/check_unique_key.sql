@@ -1,6 +1,6 @@
 {% macro check_unique_key() %}
 create or replace function mrr_state.check_unique_key(
-    p_relation regclass, p_key text[], p_is_whole boolean, p_model text
+    p_relation regclass, p_key text[], p_not_null boolean, p_model text
 )
     returns void
     language plpgsql
@@ -28,7 +28,7 @@ begin
             and (
                 select
                     array_agg(attname::text order by attname) = v_columns
-                    and (bool_and(attnotnull) or not p_is_whole)
+                    and (bool_and(attnotnull) or not p_not_null)
                 from pg_attribute
                 where
                     attrelid = p_relation
@@ -53,6 +53,6 @@ end
 $body$;
 
 comment on function mrr_state.check_unique_key is
-    'Raises an error unless a unique index has just these columns. In what was built whole, none of'
+    'Raises an error unless a unique index has just these columns; with p_not_null, unless none of'
     ' them may be null.';
 {% endmacro %}
