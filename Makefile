@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs lock down test-source test-sample test-readers test-poolers test-metrics test-long \
-	mutants bench
+.PHONY: run test lint docs powerbi lock down test-source test-sample test-readers test-poolers test-metrics \
+	test-powerbi test-long mutants bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -37,6 +37,11 @@ lint: .venv
 docs: .venv
 	.venv/bin/python -m docs.generate_types
 
+# the Power BI project of the demo, from what dbt says of dwh and its metrics
+powerbi: .venv
+	DEMO_DOMAINS= .venv/bin/python -m dashboard.pbip --output dashboard/powerbi \
+		--domain ecommerce --domain ewallet --domain sales
+
 # the mirror's tests on another server than the embedded MariaDB: SOURCE=mysql is the one of
 # Debian's sid, mariadb-11 that of trixie, both through the machine's own apt, which must be
 # Debian's; mysql-5.6 comes through its npm
@@ -67,6 +72,20 @@ $(METRICFLOW): Makefile
 
 test-metrics: .venv $(METRICFLOW)
 	.venv/bin/python -m pytest -s tests/on_demand/test_metricflow.py
+
+# the validators of Power BI projects, which are installed beside the project; Microsoft's own by
+# npm, where there is one: half a minute
+POWERBI = .local/powerbi
+$(POWERBI)/bin/pbir-utils: Makefile
+	$(PYTHON) -m venv $(POWERBI)
+	$(POWERBI)/bin/python -m pip install --quiet --disable-pip-version-check \
+		pbipinspect==0.2.0 pbir-utils==2.5.2
+	if command -v npm > /dev/null; then npm install --silent --no-save --prefix $(POWERBI) \
+		@microsoft/powerbi-report-authoring-cli@0.1.4; fi
+	touch $@
+
+test-powerbi: .venv $(POWERBI)/bin/pbir-utils
+	.venv/bin/python -m pytest -s tests/on_demand/test_power_bi_validators.py
 
 # faults, kills, random life and storms at length, a sample of which CI runs: hours
 test-long: .venv

@@ -16,6 +16,7 @@ from operational.ecommerce.countries import RATES
 from operational.seed import seed
 from operational.simulate import simulate
 from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.power_bi import check_metrics, manifest_of, model_of, problems
 from tests.support.servers import OperationalDatabase, new_warehouse, querying
 
 Query = Callable[..., list[tuple]]
@@ -126,6 +127,16 @@ def test_current_products_are_those_of_the_source_with_their_suppliers(
         f"select {columns.format(eur='', days='')}"
         " from products join suppliers using (supplier_id) order by 1"
     )
+
+
+def test_power_bi_finds_its_tables_and_the_metrics_over_the_star(
+    shop_lived: CommandLine, query: Query
+) -> None:
+    manifest = manifest_of(shop_lived)
+    model = model_of(manifest)
+    assert sum(name.startswith("Shop ") for name in model.tables) >= 6
+    assert problems(query, model) == []
+    assert check_metrics(query, manifest) > 100
 
 
 def test_only_what_the_shop_changed_has_another_version(

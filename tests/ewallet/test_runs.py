@@ -13,6 +13,7 @@ import pytest
 import embedded
 from tests.ewallet.conftest import Ask
 from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.power_bi import check_metrics, manifest_of, model_of, problems
 from tests.support.servers import Query, new_warehouse, querying
 from tests.support.waiting import wait_for
 
@@ -84,6 +85,14 @@ def test_first_run_brings_the_case_to_the_row(ewallet: Ewallet) -> None:
     assert ewallet.query(partitions) == [
         (f"{FACT}__{month}",) for month in ("2025_11", "2025_12", "2026_01", "2026_02")
     ]
+
+
+def test_power_bi_finds_its_tables_and_the_metrics_over_the_star(ewallet: Ewallet) -> None:
+    manifest = manifest_of(ewallet.command_line)
+    model = model_of(manifest)
+    assert {"E-wallet transactions", "E-wallet users", "E-wallet merchants"} < set(model.tables)
+    assert problems(ewallet.query, model) == []
+    assert check_metrics(ewallet.query, manifest) > 5
 
 
 def test_analyses_have_the_order_that_their_descriptions_name(ewallet: Ewallet) -> None:
