@@ -51,6 +51,10 @@ class ProjectCopy:
         lines = [_from(path, size) for path, size in zip(logs, sizes, strict=True)]
         return Run(cost, started, ended, *lines)
 
+    def file(self, name: str) -> Path:
+        """A file of the copy."""
+        return self._folder / name
+
     def add_tables(self, count: int) -> None:
         """Add so many small tables, declared like those of the sample."""
         create_database(self._lab.servers, MORE)

@@ -4,24 +4,20 @@ Periods end with the last day that has data, so that a source that stands still 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from psycopg2.extensions import cursor as Cursor
-
-from common.quoting import quoted
-from common.rows import one_value
-from dashboard.metrics import GRAINS, Metric
+from dashboard.marts import Marts, Ranking
+from dashboard.metrics import GRAINS, NOW, Metric
 from dashboard.pages import Chart, Page
 from dashboard.words import day, in_words, number, share
-from warehouse.connection import relation_exists
 
 SHOWN_BARS = 10
+MANY_TIMES = 5
+"""What is at least so many times as much is told so, and no longer in percent."""
 DAYS_OF_GRAIN = {"day": 31, "week": 92, "month": 1100, "quarter": 3300}
 """A period of at most so many days is drawn by this grain, a longer one by year."""
-UNKNOWN = "unknown"
-"""How the names of unknown members begin."""
 
 
 @dataclass(frozen=True)
@@ -79,82 +75,56 @@ class Figure:
 
 @dataclass(frozen=True)
 class View:
-    """A page in one period."""
+    """A page in one period; without one, the part of a page that is of now in every period."""
 
-    period: Period
+    period: Period | None
     days: str
     numbers: Sequence[Number]
     figures: Sequence[Figure]
 
 
-class Marts:
-    """The marts of some pages, each read once, since a mart may be a view over large tables."""
-
-    def __init__(self, cursor: Cursor) -> None:
-        self._cursor = cursor
-        self._copies: dict[str, str] = {}
-
-    def has(self, metric: Metric) -> bool:
-        """Whether the metric's mart has been built."""
-        return relation_exists(self._cursor, metric.relation.replace("%%", "%"))
-
-    def metric(self, metric: Metric) -> Metric:
-        """The metric over the copy of its mart."""
-        copy = self._copies.get(metric.relation)
-        if copy is None:
-            copy = quoted(f"mart_{len(self._copies)}")
-            self._cursor.execute(
-                f"create temporary table {copy} on commit drop as"
-                f" select * from {metric.relation.replace('%%', '%')}"
-            )
-            self._copies[metric.relation] = copy
-        return replace(metric, relation=copy)
-
-    def rows(
-        self, metric: Metric, since: date | None, until: date | None, **how: Any
-    ) -> list[tuple[Any, ...]]:
-        """The rows of a query of the metric."""
-        query = self.metric(metric).query(**how)
-        self._cursor.execute(query, {"since": since, "until": until})
-        return self._cursor.fetchall()
-
-    def value(self, metric: Metric, since: date | None, until: date | None) -> float | None:
-        ((value,),) = self.rows(metric, since, until)
-        return None if value is None else float(value)
-
-    def days(self, metrics: Sequence[Metric]) -> tuple[date, date] | None:
-        """The first and the last day of the marts of some metrics; None if there is none."""
-        found = []
-        for metric in {metric.relation: metric for metric in metrics}.values():
-            copied = self.metric(metric)
-            for bound in ("min", "max"):
-                self._cursor.execute(f"select {bound}({copied.time})::date from {copied.relation}")
-                found.append(one_value(self._cursor))
-        known = [one for one in found if one is not None]
-        return (min(known), max(known)) if known else None
-
-
 def views_of(page: Page, marts: Marts) -> list[View]:
-    """The page in each period; nothing if one of its marts is not built, or none has a day."""
-    days = marts.days(page.metrics) if all(map(marts.has, page.metrics)) else None
-    if days is None:
+    """The page in each period, and what it shows of now; nothing if a mart of it is not built."""
+    if not all(map(marts.has, page.metrics)):
         return []
+    days = marts.days(page.metrics)
+    views = [_view(page, marts, period, days) for period in PERIODS] if days else []
+    numbers = [_number(marts, one, None) for one in page.numbers if one.time_of == NOW]
+    figures = [_ranking(marts, one, None, None) for one in page.charts if one.metric.time_of == NOW]
+    of_now = View(None, "Now, in every period", numbers, [one for one in figures if one.bars])
+    return [*views, of_now] if of_now.numbers or of_now.figures else views
+
+
+def _view(page: Page, marts: Marts, period: Period, days: tuple[date, date]) -> View:
     first, last = days
-    views = []
-    for period in PERIODS:
-        since = None if period.days is None else last - timedelta(days=period.days - 1)
-        shown = f"{day(since or first)} to {day(last)}"
-        numbers = [_number(marts, metric, period, since, last) for metric in page.numbers]
-        figures = [_figure(marts, chart, since, since or first, last) for chart in page.charts]
-        views.append(View(period, shown, numbers, [one for one in figures if one.bars]))
-    return views
+    since = None if period.days is None else last - timedelta(days=period.days - 1)
+    numbers = [
+        # rows without a day belong to all time, and to no period
+        _number(marts, one, period, since, last if since else None)
+        for one in page.numbers
+        if one.time_of != NOW
+    ]
+    figures = [
+        _over_time(marts, one.metric, since or first, last)
+        if one.by is None
+        else _ranking(marts, one, since, last if since else None)
+        for one in page.charts
+        if one.metric.time_of != NOW
+    ]
+    shown = f"{day(since or first)} to {day(last)}"
+    return View(period, shown, numbers, [one for one in figures if one.bars])
 
 
-def _number(marts: Marts, metric: Metric, period: Period, since: date | None, last: date) -> Number:
-    # rows without a day belong to all time, and to no period
-    value = marts.value(metric, since, last if since else None)
+def _number(
+    marts: Marts,
+    metric: Metric,
+    period: Period | None,
+    since: date | None = None,
+    until: date | None = None,
+) -> Number:
+    value = marts.value(metric, since, until)
     change = ""
-    if since is not None and period.days is not None:
+    if period is not None and period.days is not None and since is not None:
         before = marts.value(metric, since - timedelta(days=period.days), since - timedelta(days=1))
         change = _change(metric, value, before, f"the {period.label} before")
     return Number(metric.label, metric.description, number(value, metric.unit), change)
@@ -171,21 +141,17 @@ def _change(metric: Metric, value: float | None, before: float | None, when: str
         return f"{abs(points):.1f} points {'more' if points > 0 else 'less'} than in {when}"
     if before <= 0:
         return ""
+    if value >= MANY_TIMES * before:
+        return f"{value / before:,.0f} times that of {when}"
     ratio = value / before - 1
     if abs(ratio) < 0.0005:
         return f"as in {when}"
     return f"{share(abs(ratio))} {'more' if ratio > 0 else 'less'} than in {when}"
 
 
-def _figure(marts: Marts, chart: Chart, since: date | None, first: date, last: date) -> Figure:
-    if chart.by is None:
-        return _over_time(marts, chart.metric, first, last)
-    return _ranking(marts, chart.metric, chart.by, since, last if since else None)
-
-
 def _over_time(marts: Marts, metric: Metric, first: date, last: date) -> Figure:
     grain = _grain(metric, (last - first).days + 1)
-    found = dict(marts.rows(metric, first, last, grain=grain))
+    found = marts.over_time(metric, first, last, grain)
     nothing = 0 if metric.is_additive else None
     starts = _starts(min(found, default=last), last, grain)
     values = [(start, found.get(start, nothing)) for start in starts]
@@ -208,36 +174,32 @@ def _over_time(marts: Marts, metric: Metric, first: date, last: date) -> Figure:
     return Figure(title, metric.label, metric.description, True, bars, shown)
 
 
-def _ranking(
-    marts: Marts, metric: Metric, by: str, since: date | None, until: date | None
-) -> Figure:
-    rows = [
-        (str(name) if name is not None else f"{UNKNOWN} {by.replace('_', ' ')}", float(value))
-        for name, value in marts.rows(metric, since, until, by=[by])
-        if value is not None
-    ]
-    rows.sort(key=lambda row: (-row[1], row[0]))
-    described = f"by {by.replace('_', ' ')}"
-    title = f"{metric.label} {described}"
-    known = [row for row in rows if not row[0].startswith(UNKNOWN)]
-    if known:
-        name, value = known[0]
-        whole = sum(value for _, value in rows)
-        if metric.is_additive and whole > 0 and value > 0:
-            title = f"{name}: {share(value / whole)} of {_lower(metric.label)}"
-            if rows[0] != known[0]:
-                title += f", and {share(rows[0][1] / whole)} for {rows[0][0]}"
-        else:
-            title = f"{metric.label}: highest for {name}, {number(value, metric.unit)}"
-    shown = rows[:SHOWN_BARS]
+def _ranking(marts: Marts, chart: Chart, since: date | None, until: date | None) -> Figure:
+    metric, by = chart.metric, chart.by or ""
+    found = marts.ranking(metric, by, SHOWN_BARS, chart.lowest_first, (since, until))
+    described = f"{metric.label} by {_dimension(by)}"
     return Figure(
-        title,
-        f"{metric.label} {described}",
+        _finding(chart, found) or described,
+        described,
         metric.description,
         False,
-        _bars(metric, shown),
-        left_out=len(rows) - len(shown),
+        _bars(metric, found.rows),
+        left_out=found.count - len(found.rows),
     )
+
+
+def _finding(chart: Chart, found: Ranking) -> str:
+    """What a ranking shows, in words; empty if it has no name that is known."""
+    if found.known is None:
+        return ""
+    metric, (name, value) = chart.metric, found.known
+    if not metric.is_additive or chart.lowest_first or found.whole <= 0 or value <= 0:
+        which = "lowest" if chart.lowest_first else "highest"
+        return f"{metric.label}: {which} for {name}, {number(value, metric.unit)}"
+    finding = f"{name}: {share(value / found.whole)} of {_lower(metric.label)}"
+    if found.rows[0] != found.known:
+        finding += f", and {share(found.rows[0][1] / found.whole)} for {found.rows[0][0]}"
+    return finding
 
 
 def _bars(metric: Metric, rows: Sequence[tuple[str, Any]]) -> list[Bar]:
@@ -286,6 +248,11 @@ def _named(start: date, grain: str) -> str:
 
 def _comma(text: str) -> str:
     return f", {text}" if text else ""
+
+
+def _dimension(name: str) -> str:
+    """A dimension as a reader calls it: `product` for product_name, `country` for country_code."""
+    return name.removesuffix("_name").removesuffix("_code").replace("_", " ")
 
 
 def _lower(label: str) -> str:

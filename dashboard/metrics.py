@@ -20,6 +20,11 @@ AGGREGATIONS = {
     "min": "min({})",
     "max": "max({})",
 }
+DAYS, PARTS, NOW = "days", "parts", "now"
+"""What the time of a mart is: days, parts of the dashboard's periods, or the day of the question.
+
+The `meta` of a semantic model says so as `time`; it is days if nothing is said.
+"""
 HINT = "See docs/metrics.md for the metrics that are understood."
 
 
@@ -37,7 +42,8 @@ class Metric:
     `value` is the SQL that aggregates rows of `relation` to its value, `time` the SQL of its day,
     `grain` the finest grain that day has, and `dimensions` the SQL of each column that it can be
     divided by. `unit` is what its `meta` declares: a currency, `%` for a share of 1, or nothing.
-    `is_additive` is true if the values of parts add up to that of the whole.
+    `is_additive` is true if the values of parts add up to that of the whole. `time_of` is DAYS,
+    PARTS or NOW.
     """
 
     name: str
@@ -50,6 +56,7 @@ class Metric:
     dimensions: Mapping[str, str]
     unit: str = ""
     is_additive: bool = False
+    time_of: str = DAYS
 
     def query(self, by: Sequence[str] = (), grain: str | None = None) -> str:
         """A SELECT of the metric: the time by `grain` if that is given, the dimensions, `value`.
@@ -57,6 +64,11 @@ class Metric:
         `%(since)s` and `%(until)s` are the first day and the last one, each NULL if there is no
         bound; rows without a day are left out where either is given, or a grain is.
         """
+        count = len(by) + (grain is not None)
+        order = ", ".join(str(number + 1) for number in range(count))
+        return self._groups(by, grain) + (f" order by {order}" if count else "")
+
+    def _groups(self, by: Sequence[str], grain: str | None = None) -> str:
         columns = [f"{self._dimension(name)} as {quoted(name)}" for name in by]
         where = [
             f"(%(since)s::date is null or {self.time} >= %(since)s::date)",
@@ -67,8 +79,33 @@ class Metric:
             where.append(f"{self.time} is not null")
         listed = ", ".join([*columns, f"{self.value} as value"])
         numbers = ", ".join(str(number + 1) for number in range(len(columns)))
-        grouped = f" group by {numbers} order by {numbers}" if columns else ""
+        grouped = f" group by {numbers}" if columns else ""
         return f"select {listed} from {self.relation} where {' and '.join(where)}{grouped}"
+
+    def ranking(self, by: str, most: int, unknown: str, lowest_first: bool = False) -> str:
+        """A SELECT of the highest, or the lowest, `most` values by a dimension.
+
+        Its columns are `name` and `value`, and the number and the sum of all groups, without those
+        that have no value, or 0 where values add up. If all of these names begin with `unknown`,
+        one more row has the first name that does not.
+        """
+        missing = _literal(f"{unknown} {by.replace('_', ' ')}")
+        order = f"order by value {'asc' if lowest_first else 'desc'}, name"
+        return f"""
+            with answers as materialized (
+                select coalesce({quoted(by)}::text, {missing}) collate "C" as name,
+                    value::double precision as value
+                from ({self._groups([by])}) as grouped
+                where value {"<> 0" if self.is_additive else "is not null"}
+            ),
+            known as (select * from answers where not starts_with(name, {_literal(unknown)})),
+            shown as (
+                (select * from answers {order} limit {most})
+                union
+                (select * from known {order} limit 1)
+            )
+            select name, value, (select count(*) from answers), (select sum(value) from answers)
+            from shown {order}"""
 
     def _dimension(self, name: str) -> str:
         if name not in self.dimensions:
@@ -126,18 +163,31 @@ def _metric(node: Mapping[str, Any], nodes: Mapping[str, Any], marts: Marts) -> 
     dimensions = {one["name"]: one for one in model["dimensions"]}
     relation = model["node_relation"]
     day = dimensions.pop(time)
+    meta = node["config"].get("meta") or {}
     return Metric(
         name,
-        node["label"],
+        str(meta.get("title", node["label"])),
         node["description"],
         quoted(relation["schema_name"], relation["alias"]).replace("%", "%%"),
         value,
         _expression(day),
         day["type_params"]["time_granularity"],
         {one["name"]: _expression(one) for one in dimensions.values()},
-        str((node["config"].get("meta") or {}).get("unit", "")),
+        str(meta.get("unit", "")),
         is_additive,
+        _time_of(name, model),
     )
+
+
+def _time_of(metric: str, model: Mapping[str, Any]) -> str:
+    told = str(((model.get("config") or {}).get("meta") or {}).get("time", DAYS))
+    if told not in (DAYS, PARTS, NOW):
+        raise MetricError(
+            metric,
+            f"the time of its semantic model is {told}",
+            f"It is {DAYS}, {PARTS} or {NOW}; docs/metrics.md says what these mean.",
+        )
+    return told
 
 
 def _measured(node: Mapping[str, Any], marts: Marts) -> tuple[Mapping[str, Any], str, str]:
@@ -159,3 +209,8 @@ def _expression(column: Mapping[str, Any]) -> str:
     """The SQL of a measure or a dimension, which is a column of its name if it has none."""
     # the driver takes a % for the beginning of a parameter
     return str(column["expr"] or quoted(column["name"])).replace("%", "%%")
+
+
+def _literal(text: str) -> str:
+    """A text in SQL, for a driver that takes a % for the beginning of a parameter."""
+    return "'{}'".format(text.replace("'", "''").replace("%", "%%"))

@@ -13,6 +13,7 @@ exposures:
           charts:
             - {metric: shop_visits_count}
             - {metric: shop_visits_count, by: page}
+            - {metric: shop_orders_per_visit, by: page, first: lowest}
 """
 
 from collections.abc import Mapping
@@ -21,10 +22,12 @@ from typing import Any
 
 from common.errors import TidemarkError
 from common.suggestion import did_you_mean
-from dashboard.metrics import Metric
+from dashboard.metrics import DAYS, PARTS, Metric
 
 PAGE = "page"
 """The entry of an exposure's `meta` that makes it a page."""
+HIGHEST, LOWEST = "highest", "lowest"
+"""Which values of a dimension a chart shows."""
 
 
 class PageError(TidemarkError):
@@ -37,10 +40,11 @@ class PageError(TidemarkError):
 
 @dataclass(frozen=True)
 class Chart:
-    """A metric over time, or by one of its dimensions."""
+    """A metric over time, or its highest or lowest values by one of its dimensions."""
 
     metric: Metric
     by: str | None = None
+    lowest_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,34 +77,59 @@ def _page(exposure: Mapping[str, Any], declared: Any, metrics: Mapping[str, Metr
         raise PageError(
             exposure, "its page is not understood", "A page has `numbers` and `charts`."
         )
-
-    def metric(name: Any) -> Metric:
-        if name in metrics:
-            return metrics[name]
-        hint = f"{did_you_mean(str(name), metrics)}docs/metrics.md says how to define one."
-        raise PageError(exposure, f"there is no metric {name}", hint)
-
-    def chart(entry: Any) -> Chart:
-        if not isinstance(entry, Mapping) or not {"metric"} <= set(entry) <= {"metric", "by"}:
-            raise PageError(
-                exposure,
-                f"its chart {entry} is not understood",
-                "A chart has a `metric` and, unless it shows the metric over time, `by`.",
-            )
-        made = Chart(metric(entry["metric"]), entry.get("by"))
-        if made.by is not None and made.by not in made.metric.dimensions:
-            known = ", ".join(sorted(made.metric.dimensions)) or "none"
-            raise PageError(
-                exposure,
-                f"the metric {made.metric.name} has no dimension {made.by}",
-                f"Its dimensions: {known}.",
-            )
-        return made
-
     return Page(
         exposure["name"],
         exposure["label"] or exposure["name"],
         exposure["description"],
-        tuple(map(metric, declared.get("numbers") or ())),
-        tuple(map(chart, declared.get("charts") or ())),
+        tuple(_number(exposure, name, metrics) for name in declared.get("numbers") or ()),
+        tuple(_chart(exposure, entry, metrics) for entry in declared.get("charts") or ()),
     )
+
+
+def _metric(exposure: Mapping[str, Any], name: Any, metrics: Mapping[str, Metric]) -> Metric:
+    if name in metrics:
+        return metrics[name]
+    hint = f"{did_you_mean(str(name), metrics)}docs/metrics.md says how to define one."
+    raise PageError(exposure, f"there is no metric {name}", hint)
+
+
+def _number(exposure: Mapping[str, Any], name: Any, metrics: Mapping[str, Metric]) -> Metric:
+    metric = _metric(exposure, name, metrics)
+    if metric.time_of == PARTS:
+        raise PageError(
+            exposure,
+            f"the metric {name} cannot be compared with the period before",
+            "Its mart has parts of the periods, and no days. Show it in a chart, `by` a dimension.",
+        )
+    return metric
+
+
+def _chart(exposure: Mapping[str, Any], entry: Any, metrics: Mapping[str, Metric]) -> Chart:
+    known = {"metric", "by", "first"}
+    if (
+        not isinstance(entry, Mapping)
+        or not {"metric"} <= set(entry) <= known
+        or entry.get("first", HIGHEST) not in (HIGHEST, LOWEST)
+        or ("first" in entry and "by" not in entry)
+    ):
+        raise PageError(
+            exposure,
+            f"its chart {entry} is not understood",
+            "A chart has a `metric` and, unless it shows the metric over time, `by`; with `by` also"
+            f" `first`, which is {HIGHEST} or {LOWEST}.",
+        )
+    metric, by = _metric(exposure, entry["metric"], metrics), entry.get("by")
+    dimensions = ", ".join(sorted(metric.dimensions)) or "none"
+    if by is None and metric.time_of != DAYS:
+        raise PageError(
+            exposure,
+            f"the metric {metric.name} cannot be shown over time",
+            f"Its mart has no days. Show it `by` one of its dimensions: {dimensions}.",
+        )
+    if by is not None and by not in metric.dimensions:
+        raise PageError(
+            exposure,
+            f"the metric {metric.name} has no dimension {by}",
+            f"Its dimensions: {dimensions}.",
+        )
+    return Chart(metric, by, entry.get("first") == LOWEST)

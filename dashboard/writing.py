@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from psycopg2.extensions import connection as Connection
 
 from common.errors import TidemarkError
-from dashboard.figures import PERIODS, Marts, views_of
+from dashboard.figures import PERIODS, views_of
+from dashboard.marts import Marts
 from dashboard.metrics import metrics_of
 from dashboard.pages import pages_of
 from dashboard.trust import trust
@@ -18,6 +19,8 @@ from dashboard.words import moment
 from warehouse.connection import relation_exists
 
 TEMPLATES = Path(__file__).parent / "templates"
+SETTINGS = {"work_mem": "128MB", "parallel_tuple_cost": "0.01"}
+"""PostgreSQL's, for few queries that group many rows: in memory, and by all of its workers."""
 
 
 class DashboardError(TidemarkError):
@@ -33,6 +36,8 @@ def write_dashboard(connection: Connection, manifest_file: Path, file: Path) -> 
     # all of it at one moment
     with connection, connection.cursor() as cursor:
         cursor.execute("set transaction isolation level repeatable read")
+        for name, value in SETTINGS.items():
+            cursor.execute("select set_config(%s, %s, true)", (name, value))
         if not relation_exists(cursor, "dwh.dwh_operations_mirror_state"):
             raise DashboardError("dashboard", "nothing is built yet", "Start with `python run.py`.")
         manifest = _read(manifest_file)
@@ -47,6 +52,8 @@ def write_dashboard(connection: Connection, manifest_file: Path, file: Path) -> 
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # a line does not end between a number and its percent sign
+    templates.filters["unbroken"] = lambda text: text.replace(" %", "\u00a0%")
     content = templates.get_template("dashboard.html").render(
         made_at=moment(now),
         style=(TEMPLATES / "dashboard.css").read_text(encoding="utf-8"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.metrics import MetricError, metrics_of
+from dashboard.metrics import DAYS, NOW, MetricError, metrics_of
 
 MEASURE = {"agg": "sum", "expr": None, "agg_time_dimension": None, "non_additive_dimension": None}
 ORDERS = {
@@ -88,6 +88,23 @@ def test_measure_may_have_a_time_of_its_own() -> None:
     assert "date_trunc('quarter', s)" in metric.query(grain="quarter")
     with pytest.raises(MetricError, match="metric shipped: it cannot be told by week\nHINT: Its"):
         metric.query(grain="week")
+
+
+def test_meta_says_what_is_shown_and_what_the_time_is() -> None:
+    titled = ORDER_COUNT | {"config": {"meta": {"title": "Orders", "unit": "%"}}}
+    manifest = manifest_of(titled, VISIT_COUNT)
+    manifest["semantic_models"]["a"]["config"] = {"meta": {"time": "now"}}
+    metrics = metrics_of(manifest)
+    assert {
+        name: (metric.label, metric.unit, metric.time_of) for name, metric in metrics.items()
+    } == {"orders": ("Orders", "%", NOW), "visits": ("Visits", "", DAYS)}
+    manifest["semantic_models"]["a"]["config"] = {"meta": {"time": "then"}}
+    with pytest.raises(MetricError) as caught:
+        metrics_of(manifest)
+    assert str(caught.value) == (
+        "metric orders: the time of its semantic model is then\n"
+        "HINT: It is days, parts or now; docs/metrics.md says what these mean."
+    )
 
 
 def test_dimension_that_it_does_not_have_is_told() -> None:

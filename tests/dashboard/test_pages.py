@@ -1,14 +1,19 @@
 """How pages are declared, and what is said of a wrong declaration."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from dashboard.metrics import metrics_of
+from dashboard.metrics import NOW, PARTS, metrics_of
 from dashboard.pages import Page, PageError, pages_of
-from tests.dashboard.test_metrics import ORDER_COUNT, manifest_of
+from tests.dashboard.test_metrics import BUYERS, ORDER_COUNT, manifest_of
 
-METRICS = metrics_of(manifest_of(ORDER_COUNT))
+METRICS = metrics_of(manifest_of(ORDER_COUNT, BUYERS))
+METRICS |= {
+    name: replace(METRICS["orders"], name=name, time_of=time_of)
+    for name, time_of in (("best", PARTS), ("stock", NOW))
+}
 
 
 def pages(page: Any, label: str = "Orders") -> list[Page]:
@@ -24,12 +29,18 @@ def pages(page: Any, label: str = "Orders") -> list[Page]:
 
 
 def test_page_has_numbers_and_charts() -> None:
-    charts = [{"metric": "orders"}, {"metric": "orders", "by": "is_dear"}]
-    (page,) = pages({"numbers": ["orders"], "charts": charts}, label="")
-    assert (page.title, [one.name for one in page.numbers]) == ("orders_dashboard", ["orders"])
-    assert [(chart.metric.name, chart.by) for chart in page.charts] == [
-        ("orders", None),
-        ("orders", "is_dear"),
+    charts = [
+        {"metric": "orders"},
+        {"metric": "orders", "by": "is_dear"},
+        {"metric": "best", "by": "is_dear", "first": "lowest"},
+    ]
+    (page,) = pages({"numbers": ["orders", "stock"], "charts": charts}, label="")
+    numbers = [one.name for one in page.numbers]
+    assert (page.title, numbers) == ("orders_dashboard", ["orders", "stock"])
+    assert [(chart.metric.name, chart.by, chart.lowest_first) for chart in page.charts] == [
+        ("orders", None, False),
+        ("orders", "is_dear", False),
+        ("best", "is_dear", True),
     ]
 
 
@@ -41,6 +52,23 @@ def test_page_has_numbers_and_charts() -> None:
         ({"numbers": ["order"]}, "there is no metric order", "Did you mean orders? "),
         ({"charts": ["orders"]}, "its chart orders is not understood", "A chart has"),
         ({"charts": [{"by": "is_dear"}]}, "its chart {'by': 'is_dear'} is not", "A chart has"),
+        ({"charts": [{"metric": "orders", "first": "lowest"}]}, "its chart {'metric'", "A chart"),
+        (
+            {"charts": [{"metric": "orders", "by": "is_dear", "first": "last"}]},
+            "its chart {'metric'",
+            "A chart has",
+        ),
+        (
+            {"numbers": ["best"]},
+            "the metric best cannot be compared with the period before",
+            "Its mart has parts of the periods",
+        ),
+        (
+            {"charts": [{"metric": "best"}]},
+            "the metric best cannot be shown over time",
+            "Its mart has no days. Show it `by` one of its dimensions: is_dear, ",
+        ),
+        ({"charts": [{"metric": "stock"}]}, "the metric stock cannot be shown over time", "Its"),
         (
             {"charts": [{"metric": "orders", "by": "colour"}]},
             "the metric orders has no dimension colour",

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from dashboard.figures import Marts, View, views_of
+from dashboard.figures import View, views_of
+from dashboard.marts import Marts
 from dashboard.metrics import metrics_of
 from dashboard.pages import pages_of
 from dashboard.trust import trust
@@ -39,7 +40,7 @@ def sold(warehouse: Warehouse) -> Warehouse:
 def sales_views(warehouse: Warehouse, content: dict[str, Any]) -> dict[str, View]:
     (page,) = pages_of(content, metrics_of(content))
     with transaction(warehouse.connection), warehouse.connection.cursor() as cursor:
-        return {view.period.name: view for view in views_of(page, Marts(cursor))}
+        return {view.period.name: view for view in views_of(page, Marts(cursor)) if view.period}
 
 
 def test_periods_end_with_the_last_day_that_has_data(
@@ -62,7 +63,10 @@ def test_periods_end_with_the_last_day_that_has_data(
 
 def test_titles_say_the_finding(sold: Warehouse, content: dict[str, Any]) -> None:
     sold.query("update dwh.dwh_fact_sales set sale_quantity = 4 where sold_date = '2026-02-12'")
-    over_time, by_country, by_group, share = sales_views(sold, content)["year"].figures
+    sold.query("update dwh.dwh_fact_sales set product_id = 1 where sale_id = 30")
+    ((product,),) = sold.query("select product_name from dwh.dwh_dim_products where product_id = 1")
+    figures = sales_views(sold, content)["year"].figures
+    over_time, by_country, by_group, products, customers, share = figures
     assert over_time.title == "Pieces sold: 4 in February 2026, 300.0 % more than in January 2026"
     assert (over_time.bars[-1].name, over_time.highest) == ("March 2026", "4")
     assert re.fullmatch(
@@ -71,6 +75,11 @@ def test_titles_say_the_finding(sold: Warehouse, content: dict[str, Any]) -> Non
     assert by_country.bars[0].length == 1
     # no group is known, and then nothing can be said of one
     assert by_group.title == "Pieces sold by product group"
+    one = re.fullmatch(
+        r"(.+): \d+\.\d % of pieces sold, and \d+\.\d % for unknown product 10\d", products.title
+    )
+    assert one and one[1] == product
+    assert re.fullmatch(r"Customer \d+ \(.+\): \d+\.\d % of pieces sold", customers.title)
     assert share.title.startswith("Share of large sales: highest for ")
 
 

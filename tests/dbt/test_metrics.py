@@ -1,11 +1,14 @@
 """Metrics of the demo, asked as the dashboard does, and by SQL over the facts."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import yaml
 from dbt.contracts.graph.manifest import Manifest
 
+from common.settings import DBT_PROJECT
+from dashboard.figures import PERIODS
 from dashboard.metrics import Metric, metrics_of
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project
@@ -22,6 +25,21 @@ IN_SQL = {
     "large_sales_count": "count(*) filter (where sale_quantity >= 10)",
     "large_sales_share": "avg((sale_quantity >= 10)::integer)::double precision",
 }
+BY_MEMBER = {
+    "product_sales_quantity": (
+        "product_name",
+        "coalesce(name, 'unknown product ' || product_id)",
+        "left join (select product_id as id, product_name as name from dwh.dwh_dim_products"
+        " where is_current or is_deleted) as products on products.id = product_id",
+    ),
+    "customer_sales_quantity": (
+        "customer",
+        "'Customer ' || customer_id || ' (' || coalesce(land, 'unknown country') || ')'",
+        "left join (select customer_id as id, country as land from dwh.dwh_dim_customers"
+        " where is_current or is_deleted) as customers on customers.id = customer_id",
+    ),
+}
+"""Metrics by product and by customer: the dimension, and its SQL over the fact and a join."""
 EVER: dict[str, Any] = {"since": None, "until": None}
 
 
@@ -31,7 +49,7 @@ def metrics(manifest: Manifest) -> dict[str, Metric]:
 
 
 def test_metrics_of_the_sales_are_these(metrics: dict[str, Metric]) -> None:
-    assert set(metrics) == set(IN_SQL)
+    assert set(metrics) == {*IN_SQL, *BY_MEMBER}
 
 
 def asked(warehouse: Warehouse, query: str, **bounds: Any) -> list[tuple]:
@@ -53,6 +71,45 @@ def test_metric_is_what_the_facts_say(
         assert expected
         found = asked(warehouse, metrics[name].query(by=[dimension]))
         assert found == [(key, pytest.approx(number)) for key, number in expected]
+
+
+@pytest.mark.parametrize("name", BY_MEMBER)
+def test_metric_by_member_is_what_the_facts_say_in_each_period(
+    warehouse: Warehouse, metrics: dict[str, Metric], name: str
+) -> None:
+    # one sale on each of the last days that are in a period or not, and others anywhere
+    warehouse.query(
+        "update dwh.dwh_fact_sales set sold_date = case when sale_id <= 7 then date '2026-03-10'"
+        " - (array[0, 29, 30, 89, 90, 364, 365])[sale_id] when sale_id > 8"
+        " then date '2026-03-10' - 13 * (sale_id::integer - 8) end"
+    )
+    dimension, expression, join = BY_MEMBER[name]
+    last = date(2026, 3, 10)
+    everything = warehouse.query("select sum(sale_quantity) from dwh.dwh_fact_sales")
+    assert asked(warehouse, metrics[name].query()) == everything
+    for period in PERIODS:
+        since = last - timedelta(days=period.days - 1) if period.days else None
+        until = last if since else None
+        expected = warehouse.query(
+            f"select {expression} as member, sum(sale_quantity) from dwh.dwh_fact_sales {join}"
+            " where %s::date is null or sold_date >= %s group by 1 order by 1",
+            since,
+            since,
+        )
+        query = metrics[name].query(by=[dimension])
+        assert asked(warehouse, query, since=since, until=until) == expected
+        sums = sorted((-float(value), member) for member, value in expected)
+        ranking = metrics[name].ranking(dimension, 3, "unknown")
+        found = asked(warehouse, ranking, since=since, until=until)
+        assert [(-value, member) for member, value, *_ in found[:3]] == sums[:3]
+        whole = {(len(expected), float(sum(value for _, value in expected)))}
+        assert {(count, total) for *_, count, total in found} == whole
+
+
+def test_periods_of_the_dashboard_are_those_of_the_marts() -> None:
+    project = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    days = [period.days for period in PERIODS if period.days is not None]
+    assert project["vars"]["reporting_period_days"] == sorted(days)
 
 
 @pytest.mark.parametrize("grain", ["day", "week", "month", "quarter", "year"])

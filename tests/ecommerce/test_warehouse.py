@@ -4,13 +4,16 @@ What `dwh` has is compared with the source by queries of the test's own. The tes
 in one warehouse.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
+from html import escape
 
 import pytest
 
 import embedded
 from common.settings import Address
+from dashboard.words import share
 from operational.connection import connection as operational_connection
 from operational.ecommerce.countries import RATES
 from operational.seed import seed
@@ -175,6 +178,39 @@ def test_rows_that_are_not_valid_are_set_aside_with_the_reason(
         "select customer_id from dwh.dwh_dim_ecommerce_customers"
         " where is_current and customer_key <> -1 order by 1"
     ) == source.execute("select customer_id from customers where age <> 17 order by 1")
+
+
+def test_dashboard_has_the_best_of_the_shop_and_no_person(
+    query: Query, shop_lived: CommandLine
+) -> None:
+    html = (shop_lived.folder / "out" / "dashboard.html").read_text(encoding="utf-8")
+    html = html.replace("\u00a0", " ")
+    ((customer, country),) = query(
+        "select items.customer_id, country_code from dwh.dwh_fact_ecommerce_order_items as items"
+        " inner join dwh.dwh_dim_ecommerce_customers as customers"
+        " on customers.customer_id = items.customer_id and (is_current or is_deleted)"
+        " where order_outcome = 'sold' group by 1, 2 order by sum(item_amount_eur) desc limit 1"
+    )
+    assert re.search(rf"<h3[^>]*>Customer {customer} \({country}\): \d+\.\d % of revenue", html)
+    for kind in ("product", "supplier"):
+        ((name, part),) = query(
+            f"select {kind}_name, sum(item_amount_eur) / sum(sum(item_amount_eur)) over ()"
+            " from dwh.dwh_fact_ecommerce_order_items as items"
+            " inner join dwh.dwh_dim_ecommerce_products using (product_key)"
+            " where order_outcome = 'sold' group by 1 order by sum(item_amount_eur) desc limit 1"
+        )
+        assert f">{escape(name)}: {share(part)} of revenue" in html
+    ((short,),) = query(
+        "select max(short_product_count) from dwh.dwh_mart_ecommerce_supplier_lead_times"
+    )
+    now = html.split('<div class="now">')[1]
+    assert re.search(rf'<td class="number"[^>]*>{short}</td>', now.split("</figure>")[0])
+    persons = query(
+        "select first_name || ' ' || last_name, email, phone_number"
+        " from dwh.dwh_dim_ecommerce_customers where customer_key <> -1"
+    )
+    assert len(persons) > 20
+    assert not [text for person in persons for text in person if text and escape(text) in html]
 
 
 def test_items_that_do_not_sum_to_their_order_are_told(

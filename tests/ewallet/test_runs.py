@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import embedded
+from dashboard.words import share
 from tests.ewallet.conftest import Ask
 from tests.support.command_line import CommandLine, copy_of_project
 from tests.support.power_bi import check_metrics, manifest_of, model_of, problems
@@ -118,6 +120,27 @@ def test_analyses_have_the_order_that_their_descriptions_name(ewallet: Ewallet) 
         ("Angkasa Travel", "Travel", 2),
         ("Toko Elektronik Jaya", "Electronics", 2),
     ]
+
+
+def test_dashboard_tells_the_success_rate_and_names_no_user(ewallet: Ewallet) -> None:
+    html = (ewallet.command_line.folder / "out" / "dashboard.html").read_text(encoding="utf-8")
+    html = html.replace("\u00a0", " ")
+    ((successful, every),) = ewallet.application(
+        "select sum(status = 'SUCCESS'), count(*) from transactions where amount >= 0"
+    )
+    assert 0 < successful < every
+    rate = re.search(r">Success rate</dt>\s*<dd>([^<]+)", html)
+    assert rate and rate[1] == share(float(successful / every))
+    failures = ewallet.application(
+        "select min(name) from transactions join merchants using (merchant_id) where amount >= 0"
+        " group by merchant_id order by sum(status = 'SUCCESS') / count(*), min(name) limit 1"
+    )
+    assert f"Success rate: lowest for {failures[0][0]}, " in html
+    for title in (r"\w+ Value: [\d.]+ % of amount", r"Warung Sederhana|Pasar Segar|Angkasa Travel"):
+        assert re.search(rf"<h3[^>]*>(?:{title})", html)
+    users = ewallet.application("select name from users")
+    assert len(users) > 3
+    assert not [name for (name,) in users if name in html]
 
 
 def test_three_more_transactions_are_exactly_three_more_rows_and_the_next_run_none(

@@ -32,6 +32,26 @@ margin as (
         sum(margin_eur) as margin_eur
     from {{ ref('dwh_mart_ecommerce_monthly_margin') }}
 
+),
+
+products as (
+
+    select
+        sum(item_count) as item_count,
+        sum(sold_amount_eur) as sold_amount_eur,
+        sum(margin_eur) as margin_eur
+    from {{ ref('dwh_mart_ecommerce_daily_product_revenue') }}
+
+),
+
+customers as (
+
+    select
+        sum(item_count) as item_count,
+        sum(sold_amount_eur) as sold_amount_eur,
+        sum(margin_eur) as margin_eur
+    from {{ ref('dwh_mart_ecommerce_customer_revenue') }}
+
 )
 
 select
@@ -39,10 +59,18 @@ select
     revenue.item_count as counted_items,
     revenue.amount_eur as counted_amount_eur,
     margin.sold_amount_eur as counted_sold_amount_eur,
-    margin.margin_eur as counted_margin_eur
+    margin.margin_eur as counted_margin_eur,
+    products.item_count as items_of_products,
+    products.sold_amount_eur as sold_amount_eur_of_products,
+    products.margin_eur as margin_eur_of_products,
+    customers.item_count as items_of_customers,
+    customers.sold_amount_eur as sold_amount_eur_of_customers,
+    customers.margin_eur as margin_eur_of_customers
 from items
 cross join revenue
 cross join margin
+cross join products
+cross join customers
 where
     {{ 'false' if rows_to_test(facts) else 'true' }}
     and (
@@ -50,4 +78,8 @@ where
         or coalesce(items.amount_eur, 0) is distinct from coalesce(revenue.amount_eur, 0)
         or items.sold_amount_eur is distinct from margin.sold_amount_eur
         or items.margin_eur is distinct from margin.margin_eur
+        or (items.item_count, items.sold_amount_eur, items.margin_eur) is distinct from
+        (coalesce(products.item_count, 0), products.sold_amount_eur, products.margin_eur)
+        or (items.item_count, items.sold_amount_eur, items.margin_eur) is distinct from
+        (coalesce(customers.item_count, 0), customers.sold_amount_eur, customers.margin_eur)
     )

@@ -19,6 +19,12 @@ with totals as (
         coalesce(sum(transaction_count), 0) as transaction_count,
         sum(transaction_amount) as transaction_amount
     from {{ ref('dwh_mart_ewallet_merchant_transactions') }}
+    union all
+    select
+        'daily merchants' as relation_name,
+        coalesce(sum(successful_count), 0) as transaction_count,
+        sum(successful_amount) as transaction_amount
+    from {{ ref('dwh_mart_ewallet_daily_merchant_transactions') }}
 
 )
 

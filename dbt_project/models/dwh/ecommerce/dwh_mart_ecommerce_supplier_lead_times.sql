@@ -53,7 +53,8 @@ suppliers as (
         count(*) filter (where stock_quantity < needed_quantity) as short_product_count,
         sum(stock_quantity)::bigint as stock_quantity,
         sum(sold_quantity)::bigint as sold_quantity,
-        sum(greatest(needed_quantity - stock_quantity, 0))::numeric(18, 1) as missing_quantity
+        sum(greatest(needed_quantity - stock_quantity, 0))::numeric(18, 1) as missing_quantity,
+        (now() at time zone '{{ var("business_time_zone") }}')::date as stock_date
     from product_needs
     group by supplier_id, supplier_name, supplier_country_code, lead_time_days
 
