@@ -101,11 +101,18 @@ class DeclaredPage:
 
 @dataclass(frozen=True)
 class Domain:
-    """What is declared for a domain; `label` is the folder of its measures."""
+    """What is declared for a domain; `label` is the folder of its measures.
+
+    `same_as` are metrics that exist because a mart cannot be divided by everything, each with the
+    one that the star divides. `dimensions` are those that only a mart has, with the column that is
+    theirs in the star.
+    """
 
     name: str
     label: str
     metrics: Mapping[str, FromStar] = field(default_factory=dict)
+    same_as: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Mapping[str, str] = field(default_factory=dict)
     year_over_year: tuple[YearOverYear, ...] = ()
     measures: tuple[Business, ...] = ()
     tables: Mapping[str, TableDetails] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.suggestion import did_you_mean
-from dashboard.metrics import Metric, metrics_of
+from dashboard.metrics import NOW, Metric, metrics_of
 from dashboard.pbip import dax
 from dashboard.pbip.declared import Business, Domain, FromStar, YearOverYear
 from dashboard.pbip.errors import PowerBiError
@@ -65,25 +65,35 @@ class Metrics:
             for model in manifest["semantic_models"].values()
             for measure in model["measures"]
         }
-        for name in self.from_star:
+        self.same_as: dict[str, str] = {
+            name: other for domain in domains.values() for name, other in domain.same_as.items()
+        }
+        for name in (*self.from_star, *self.same_as, *self.same_as.values()):
             if name not in self.known:
                 hint = f"{did_you_mean(name, self.known)}docs/metrics.md has the metrics."
                 raise PowerBiError(f"metric {name}", "dbt has no such metric", hint)
 
     def simple(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
-        """The simple metrics, with their semantic model and their measure there."""
+        """The simple metrics, with their semantic model and their measure there.
+
+        Without those that are the same as another one.
+        """
         for name, node in sorted(self.nodes.items()):
-            if node["type"] == "simple":
+            if node["type"] == "simple" and name not in self.same_as:
                 yield name, *self._measured[node["type_params"]["measure"]["name"]]
 
     def marts(self) -> dict[str, str]:
-        """The marts of which a metric is defined that no fact has, each with its day."""
+        """The marts of which a metric is defined that no fact has, each with its day.
+
+        The day is empty if it is that of the question, which no other day is to be compared with.
+        """
         found = {}
         for name, model, measure in self.simple():
             if name not in self.from_star:
                 time = measure["agg_time_dimension"] or model["defaults"]["agg_time_dimension"]
                 days = {one["name"]: one["expr"] or one["name"] for one in model["dimensions"]}
-                found[model["node_relation"]["alias"]] = days[time]
+                is_now = self.known[name].time_of == NOW
+                found[model["node_relation"]["alias"]] = "" if is_now else days[time]
         return found
 
 
@@ -156,7 +166,8 @@ def _measure(
     elif metric.unit:
         form = f'{form} "{metric.unit}"'
     description = f"{metric.description} The metric `{name}` of dbt.".strip()
-    return Measure(metric.label, table, code, form, _label(table, domains), description, name)
+    label = metrics.nodes[name]["label"]
+    return Measure(label, table, code, form, _label(table, domains), description, name)
 
 
 def _label(table: Table, domains: Mapping[str, Domain]) -> str:

@@ -133,6 +133,12 @@ def report_pages(
 ) -> list[Page]:
     """The pages of the dashboard by their titles, then those that are of Power BI alone."""
     added = {domain.page.exposure: domain.page for domain in domains.values() if domain.page}
+    columns = {name: one for domain in domains.values() for name, one in domain.dimensions.items()}
+    fields.by_metric |= {
+        name: fields.by_metric[other]
+        for name, other in metrics.same_as.items()
+        if other in fields.by_metric
+    }
     pages = []
     for page in pages_of(manifest, metrics.known):
         more = added.get(page.name, DeclaredPage())
@@ -141,7 +147,7 @@ def report_pages(
         charts = [
             made
             for chart in page.charts
-            if chart.metric.name in known and (made := _of_dashboard(chart, fields)).by
+            if chart.metric.name in known and (made := _of_dashboard(chart, fields, columns)).by
         ]
         name = page.name.removesuffix("_dashboard")
         declared = DeclaredPage(
@@ -157,15 +163,18 @@ def report_pages(
     return pages + [_page(domain.name, domain.page, fields) for domain in alone if domain.page]
 
 
-def _of_dashboard(chart: Chart, fields: Fields) -> DeclaredChart:
-    """A chart of the dashboard; `by` is empty if the model has not what it is divided by."""
+def _of_dashboard(chart: Chart, fields: Fields, columns: Mapping[str, str]) -> DeclaredChart:
+    """A chart of the dashboard; `by` is empty if the model has not what it is divided by.
+
+    `columns` are those of the star that are called otherwise than in a mart.
+    """
     measure = fields.by_metric[chart.metric.name]
     if chart.by is None:
         before = BEFORE.format(measure.name)
         shown = [measure.name, *([before] if before in fields.measures else [])]
         return DeclaredChart(f"{measure.name} by month", shown, fields.month_of(measure))
     words = chart.by.replace("_", " ")
-    by = fields.dimension(measure, chart.by)
+    by = fields.dimension(measure, columns.get(chart.by, chart.by))
     return DeclaredChart(f"{measure.name} by {words}", [measure.name], by)
 
 

@@ -26,6 +26,10 @@ grant select (sale_id, customer_id, product_id, customer_key, product_key, sale_
     on dwh.dwh_fact_sales to power_bi;
 grant select (first_order_month, customer_count, repeat_customer_count, repeat_customer_share, one_order_customer_count, two_orders_customer_count, three_orders_customer_count, order_count, is_complete)
     on dwh.dwh_mart_ecommerce_repeat_purchases to power_bi;
+grant select (supplier_id, supplier_name, supplier_country_code, lead_time_days, product_count, out_of_stock_product_count, short_product_count, stock_quantity, sold_quantity, missing_quantity, stock_date)
+    on dwh.dwh_mart_ecommerce_supplier_lead_times to power_bi;
+grant select (transaction_date, merchant_id, merchant_name, merchant_category, amount_category, transaction_count, successful_count, failed_count, pending_count, successful_amount)
+    on dwh.dwh_mart_ewallet_daily_merchant_transactions to power_bi;
 grant select (table_name, high_water_mark, read_at, lag_seconds, verified_at, source_rows, mirror_rows, repaired_rows, is_equal)
     on dwh.dwh_operations_mirror_state to power_bi;
 grant select (run_id, started_at, finished_at, status, step_count, warning_count, error_count, skipped_count, extracted_rows, kind)
