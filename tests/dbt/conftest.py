@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner
@@ -11,6 +12,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 import embedded
 from common.settings import PROJECT, Address
+from docs.generate_diagrams import read_manifest
 from tests.support.command_line import DEMO, copy_of_project
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import HURRY, QUICKLY, Project
@@ -58,6 +60,12 @@ def manifest(variables: dict[str, str]) -> Manifest:
         parsed = dbtRunner().invoke(["--quiet", "parse"])
     assert parsed.exception is None, parsed.exception
     return parsed.result
+
+
+@pytest.fixture(scope="session")
+def demo() -> dict[str, Any]:
+    """The content of manifest.json with all domains of the demo."""
+    return read_manifest()
 
 
 @pytest.fixture(scope="session")
