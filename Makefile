@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs powerbi lock down test-source test-sample test-readers test-poolers test-metrics \
-	test-powerbi test-long mutants bench
+.PHONY: run test lint docs pictures powerbi lock down test-source test-sample test-browser test-readers \
+	test-poolers test-metrics test-powerbi test-long mutants bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -34,8 +34,14 @@ lint: .venv
 		|| { rm -rf .venv; exit 1; }
 	touch .venv
 
+# the pages that are generated, and dbt's documentation of the warehouse in one file
 docs: .venv
 	.venv/bin/python -m docs.generate_types
+	.venv/bin/python -m docs.generate_diagrams
+	eval "$$(.venv/bin/python run.py env)" \
+		&& DBT_SEND_ANONYMOUS_USAGE_STATS=false dbt docs generate --static
+	mkdir -p out
+	cp dbt_project/target/static_index.html out/docs.html
 
 # the Power BI project of the demo, from what dbt says of dwh and its metrics
 powerbi: .venv
@@ -53,6 +59,22 @@ test-source: .venv
 # a sample of the same on the MySQL of Debian's sid, where this machine can get it: a minute
 test-sample: .venv
 	.venv/bin/python -m tests.sources
+
+# the dashboard and the documentation in the machine's Chromium, or one that apt downloads; what
+# drives it is installed beside the project: a minute
+PLAYWRIGHT = .local/playwright
+$(PLAYWRIGHT): Makefile | .venv
+	rm -rf $@
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --target $@ \
+		playwright==1.65.2 axe-playwright-python==0.1.8 || { rm -rf $@; exit 1; }
+	touch $@
+
+test-browser: .venv $(PLAYWRIGHT)
+	PYTHONPATH=$(PLAYWRIGHT) .venv/bin/python -m tests.browser
+
+# the pictures of the README, and the run that one of them shows
+pictures: .venv $(PLAYWRIGHT)
+	PYTHONPATH=$(PLAYWRIGHT) .venv/bin/python -m tests.browser --pictures
 
 # twenty runs under people who read the warehouse: minutes
 test-readers: .venv

@@ -1,14 +1,15 @@
-"""Programs of a Debian suite that is not the machine's own: fetched by its apt, installed nowhere.
+"""Programs that the machine has not: fetched by its apt, installed nowhere.
 
-The packages come from the mirror that the machine's apt uses, and are checked with its keys. They
-bring their C library along, since those of a newer suite do not run on an older one.
+The packages come from the mirror that the machine's apt uses, and are checked with its keys. Those
+of another Debian suite than the machine's own bring their C library along, since those of a newer
+suite do not run on an older one.
 """
 
 import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,12 +39,24 @@ def unpack(suite: str, packages: list[str], folder: Path, alone: Sequence[str] =
 
     Those of `packages` come with what they depend on, those `alone` without.
     """
+    return _once(folder, lambda aside: _fetch(suite, packages, aside, alone))
+
+
+def unpack_missing(packages: list[str], folder: Path) -> Path:
+    """The folder of packages of the machine's own suite, fetched the first time.
+
+    They come with what they depend on and the machine has not installed.
+    """
+    return _once(folder, lambda aside: _fetch_missing(packages, aside))
+
+
+def _once(folder: Path, fetch: Callable[[Path], None]) -> Path:
     if not folder.exists():
         with _locked():
             if not folder.exists():
                 aside = folder.with_name(f"{folder.name}.new")
                 shutil.rmtree(aside, ignore_errors=True)
-                _fetch(suite, packages, aside, alone)
+                fetch(aside)
                 aside.rename(folder)
     return folder / "root"
 
@@ -70,37 +83,66 @@ def wrap(root: Path, path: str) -> Path:
 
 
 def _fetch(suite: str, packages: list[str], folder: Path, alone: Sequence[str]) -> None:
-    apt = folder / "apt"
-    archives = apt / "archives"
-    for needed in (apt / "lists" / "partial", archives / "partial", apt / "none"):
-        needed.mkdir(parents=True)
+    apt, archives = _apt_folders(folder)
+    (apt / "none").mkdir()
     (apt / "status").touch()
     signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
     (apt / "sources.list").write_text(f"deb {signed}{_mirror()} {suite} main\n", encoding="utf-8")
-    options = [
+    command = _apt_get(
+        apt,
         f"Dir::Etc::sourcelist={apt / 'sources.list'}",
         f"Dir::Etc::sourceparts={apt / 'none'}",
         f"Dir::Etc::preferencesparts={apt / 'none'}",
         f"Dir::State={apt}",
-        f"Dir::State::Lists={apt / 'lists'}",
         f"Dir::State::status={apt / 'status'}",
+    )
+    _run([*command, "update"])
+    _run([*command, "-y", "--download-only", "install", *packages, "libc6"])
+    if alone:
+        _run([*command, "download", *alone], archives)
+    _unpack_into(folder / "root", archives)
+    shutil.rmtree(apt)
+
+
+def _fetch_missing(packages: list[str], folder: Path) -> None:
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise Unavailable("this machine has no apt")
+    apt, archives = _apt_folders(folder)
+    command = _apt_get(apt)
+    _run([*command, "update"])
+    _run([*command, "-y", "--download-only", "--reinstall", "install", *packages])
+    _unpack_into(folder / "root", archives)
+    shutil.rmtree(apt)
+
+
+def _apt_folders(folder: Path) -> tuple[Path, Path]:
+    """The folder of apt's lists and cache below the one to unpack in, and that of the packages."""
+    apt = folder / "apt"
+    archives = apt / "archives"
+    for needed in (apt / "lists" / "partial", archives / "partial"):
+        needed.mkdir(parents=True)
+    return apt, archives
+
+
+def _apt_get(apt: Path, *options: str) -> list[str]:
+    options = (
+        *options,
+        f"Dir::State::Lists={apt / 'lists'}",
         f"Dir::Cache={apt}",
-        f"Dir::Cache::archives={archives}",
+        f"Dir::Cache::archives={apt / 'archives'}",
         "APT::Sandbox::User=root",
         "APT::Install-Recommends=0",
         "Debug::NoLocking=1",
         "Acquire::Retries=2",
         "Acquire::http::Timeout=30",
-    ]
-    command = ["apt-get", "-qq", *(part for option in options for part in ("-o", option))]
-    _run([*command, "update"])
-    _run([*command, "-y", "--download-only", "install", *packages, "libc6"])
-    if alone:
-        _run([*command, "download", *alone], archives)
+    )
+    return ["apt-get", "-qq", *(part for option in options for part in ("-o", option))]
+
+
+def _unpack_into(root: Path, archives: Path) -> None:
     for package in sorted(archives.glob("*.deb")):
         if not package.name.startswith(LEFT_OUT):
-            _run(["dpkg-deb", "-x", str(package), str(folder / "root")])
-    shutil.rmtree(apt)
+            _run(["dpkg-deb", "-x", str(package), str(root)])
 
 
 def _mirror() -> str:

@@ -5,17 +5,20 @@ from pathlib import Path
 
 from common.settings import PROJECT
 
-NOT_OURS = {"__pycache__", "target", "logs"}
+NOT_OURS = {"__pycache__", "target", "logs", "out"}
+PICTURES = {".png"}
 
 
 def project_files() -> list[Path]:
-    """Every file of the project, hidden folders and what is generated left out."""
+    """Every text file of the project, hidden folders and what is generated left out."""
     return sorted(path for path in PROJECT.iterdir() if path.is_file() and path.name != ".env") + [
         path
         for folder in sorted(PROJECT.iterdir())
         if folder.is_dir() and (not folder.name.startswith(".") or folder.name == ".ci")
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not NOT_OURS & set(path.relative_to(PROJECT).parts)
+        if path.is_file()
+        and path.suffix not in PICTURES
+        and not NOT_OURS & set(path.relative_to(PROJECT).parts)
     ]
 
 
