@@ -16,7 +16,7 @@ from tests.support.project_files import FILES, relative
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 PAGES = [path for path in FILES if path.suffix == ".md" and "dbt_project" not in path.parts]
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+LINK = re.compile(r"(?:\[[^\]]*\]\(|\b(?:src|srcset)=\")([^)\"\s]+)[)\"]")
 GUARANTEES = (PROJECT / "docs" / "guarantees.md").read_text(encoding="utf-8")
 PROMISES = dict(re.findall(r"^### (.+)\n([^#]+)", GUARANTEES, re.MULTILINE))
 
