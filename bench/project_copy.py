@@ -42,6 +42,11 @@ class ProjectCopy:
         """Run dbt once. Raises CommandFailed with the end of its output."""
         return self._call([str(Path(sys.executable).with_name("dbt")), *arguments])
 
+    def build_whole(self) -> Run:
+        """Run `dbt build --full-refresh` by hand. Raises CommandFailed."""
+        folders = ["--project-dir", str(self._folder / "dbt_project"), "--profiles-dir"]
+        return self.dbt("build", "--full-refresh", *folders, str(self._folder))
+
     def _call(self, words: list[str]) -> Run:
         logs = self._logs()
         sizes = [path.stat().st_size if path.exists() else 0 for path in logs]
