@@ -55,8 +55,9 @@ def trust(cursor: Cursor, manifest: Mapping[str, Any], now: datetime) -> Trust:
     return Trust(
         moment(oldest),
         f"{equal} of {len(mirrored)} tables equal to their source,"
-        f" the last of them on {moment(verified)}",
-        moment(last_backup_at(cursor)),
+        f" the one compared longest ago on {moment(verified)}",
+        f"Last backup: {moment(last_backup_at(cursor))};"
+        f" last verified one: {moment(last_backup_at(cursor, 'verify'))}",
         [*_warnings(mirrored, oldest, now), *_of_the_last_run(cursor)],
         [
             _mirrored(mirrored),

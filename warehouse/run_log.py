@@ -105,11 +105,15 @@ class RunLog:
             )
 
 
-def last_backup_at(cursor: Cursor) -> datetime | None:
-    """When the last backup that succeeded had ended; None if there is none."""
+def last_backup_at(cursor: Cursor, step: str = "backup") -> datetime | None:
+    """When the last backup that succeeded had ended; None if there is none.
+
+    `verify` is the step in which a backup is restored, to see whether it can be.
+    """
     cursor.execute(
         "select max(finished_at) from dwh.run_log"
-        " where process = 'backup' and step = 'backup' and status = 'success'"
+        " where process = 'backup' and step = %s and status = 'success'",
+        (step,),
     )
     backup_at: datetime | None = one_value(cursor)
     return backup_at
