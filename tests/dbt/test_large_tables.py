@@ -43,6 +43,19 @@ def test_run_tests_the_rows_that_it_changed_and_dbt_by_hand_all(warehouse, run) 
     warehouse.dbt("test", "--select", f"assert_{TOTALS}", succeeds=False)
 
 
+def test_run_reads_no_mart_over_a_large_table_and_dbt_by_hand_does(warehouse, run) -> None:
+    test = ("test", "--select", "assert_rows_of_dwh_mart_daily_sales_are_as_described")
+    warehouse.query(
+        "create or replace view dwh.dwh_mart_daily_sales as select sold_date, country, product_group,"
+        " sale_count, sale_quantity, sale_count + 1 as large_sale_count from ("
+        + warehouse.value("select pg_get_viewdef('dwh.dwh_mart_daily_sales'::regclass)").rstrip(";")
+        + ") as sales"
+    )
+    run(*test)
+    warehouse.dbt(*test, succeeds=False)
+    run(*test, succeeds=False)
+
+
 def test_row_that_fails_is_told_by_each_run_until_it_is_mended(warehouse, run) -> None:
     test = ("test", "--select", f"assert_{TOTALS}")
     warehouse.update("mrr_fact_sales", 5, qty=9)
