@@ -61,7 +61,7 @@ class Bar:
 class Figure:
     """A chart: its bars, and a title that says what they show.
 
-    `highest` is the value of the longest bar over time; `left_out` bars are not shown.
+    `extent` says from where to where the bars over time go; `left_out` bars are not shown.
     """
 
     title: str
@@ -69,7 +69,7 @@ class Figure:
     description: str
     is_over_time: bool
     bars: Sequence[Bar]
-    highest: str = ""
+    extent: str = ""
     left_out: int = 0
 
 
@@ -143,6 +143,8 @@ def _change(metric: Metric, value: float | None, before: float | None, when: str
         return ""
     if value >= MANY_TIMES * before:
         return f"{value / before:,.0f} times that of {when}"
+    if value < 0:
+        return f"{number(before, metric.unit)} in {when}"
     ratio = value / before - 1
     if abs(ratio) < 0.0005:
         return f"as in {when}"
@@ -169,9 +171,17 @@ def _over_time(marts: Marts, metric: Metric, first: date, last: date) -> Figure:
         if len(whole) > 1 and whole[-2][1] is not None:
             before = float(whole[-2][1])
             title += _comma(_change(metric, value, before, _named(whole[-2][0], grain)))
-    highest = max((float(value) for _, value in values if value is not None), default=None)
-    shown = number(highest, metric.unit)
-    return Figure(title, metric.label, metric.description, True, bars, shown)
+    return Figure(
+        title, metric.label, metric.description, True, bars, _extent(metric, [v for _, v in values])
+    )
+
+
+def _extent(metric: Metric, values: Sequence[Any]) -> str:
+    """From where to where the values of a chart over time go."""
+    known = [float(value) for value in values if value is not None]
+    highest = number(max(known, default=None), metric.unit)
+    lowest = min(known, default=0)
+    return f"from {number(lowest, metric.unit)} to {highest}" if lowest < 0 else f"up to {highest}"
 
 
 def _ranking(marts: Marts, chart: Chart, since: date | None, until: date | None) -> Figure:
@@ -193,7 +203,9 @@ def _finding(chart: Chart, found: Ranking) -> str:
     if found.known is None:
         return ""
     metric, (name, value) = chart.metric, found.known
-    if not metric.is_additive or chart.lowest_first or found.whole <= 0 or value <= 0:
+    # beside negative values, a share of the whole may be above 1
+    is_share = metric.is_additive and not chart.lowest_first and 0 < value <= found.whole
+    if not is_share or found.rows[0][1] > found.whole:
         which = "lowest" if chart.lowest_first else "highest"
         return f"{metric.label}: {which} for {name}, {number(value, metric.unit)}"
     finding = f"{name}: {share(value / found.whole)} of {_lower(metric.label)}"
@@ -256,5 +268,5 @@ def _dimension(name: str) -> str:
 
 
 def _lower(label: str) -> str:
-    """A label within a sentence."""
-    return label[:1].lower() + label[1:]
+    """A label within a sentence; an abbreviation stays as it is."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]

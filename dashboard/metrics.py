@@ -123,18 +123,29 @@ class Metric:
         return grain
 
 
-def metrics_of(manifest: Mapping[str, Any]) -> dict[str, Metric]:
-    """The metrics of the project by name, from the content of dbt's manifest.json.
+class KnownMetrics(dict[str, Metric]):
+    """The metrics of a project by name; `refused` are those that only MetricFlow can compute."""
 
-    Raises MetricError for one that only MetricFlow can compute.
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: dict[str, MetricError] = {}
+
+
+def metrics_of(manifest: Mapping[str, Any]) -> KnownMetrics:
+    """The metrics of the project, from the content of dbt's manifest.json."""
     marts = {
         measure["name"]: (model, measure)
         for model in manifest["semantic_models"].values()
         for measure in model["measures"]
     }
     nodes = {node["name"]: node for node in manifest["metrics"].values()}
-    return {name: _metric(node, nodes, marts) for name, node in sorted(nodes.items())}
+    metrics = KnownMetrics()
+    for name, node in sorted(nodes.items()):
+        try:
+            metrics[name] = _metric(node, nodes, marts)
+        except MetricError as error:
+            metrics.refused[name] = error
+    return metrics
 
 
 Marts = Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
@@ -163,17 +174,20 @@ def _metric(node: Mapping[str, Any], nodes: Mapping[str, Any], marts: Marts) -> 
     dimensions = {one["name"]: one for one in model["dimensions"]}
     relation = model["node_relation"]
     day = dimensions.pop(time)
+    grain = day["type_params"]["time_granularity"]
+    if grain not in GRAINS:
+        raise MetricError(name, f"its mart has one row per {grain}, and the dashboard has no hours")
     meta = node["config"].get("meta") or {}
     return Metric(
         name,
-        str(meta.get("title", node["label"])),
+        str(meta.get("title") or node["label"]),
         node["description"],
         quoted(relation["schema_name"], relation["alias"]).replace("%", "%%"),
         value,
         _expression(day),
-        day["type_params"]["time_granularity"],
+        grain,
         {one["name"]: _expression(one) for one in dimensions.values()},
-        str(meta.get("unit", "")),
+        str(meta.get("unit") or ""),
         is_additive,
         _time_of(name, model),
     )

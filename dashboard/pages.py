@@ -22,7 +22,7 @@ from typing import Any
 
 from common.errors import TidemarkError
 from common.suggestion import did_you_mean
-from dashboard.metrics import DAYS, PARTS, Metric
+from dashboard.metrics import DAYS, PARTS, KnownMetrics, Metric
 
 PAGE = "page"
 """The entry of an exposure's `meta` that makes it a page."""
@@ -62,7 +62,7 @@ class Page:
         return [*self.numbers, *(chart.metric for chart in self.charts)]
 
 
-def pages_of(manifest: Mapping[str, Any], metrics: Mapping[str, Metric]) -> list[Page]:
+def pages_of(manifest: Mapping[str, Any], metrics: KnownMetrics) -> list[Page]:
     """The pages of the project, by their titles. Raises PageError."""
     pages = [
         _page(exposure, exposure["config"]["meta"][PAGE], metrics)
@@ -72,28 +72,36 @@ def pages_of(manifest: Mapping[str, Any], metrics: Mapping[str, Metric]) -> list
     return sorted(pages, key=lambda page: page.title)
 
 
-def _page(exposure: Mapping[str, Any], declared: Any, metrics: Mapping[str, Metric]) -> Page:
-    if not isinstance(declared, Mapping) or not set(declared) <= {"numbers", "charts"}:
-        raise PageError(
-            exposure, "its page is not understood", "A page has `numbers` and `charts`."
-        )
+def _page(exposure: Mapping[str, Any], declared: Any, metrics: KnownMetrics) -> Page:
+    if (
+        not isinstance(declared, Mapping)
+        or not declared
+        or not set(declared) <= {"numbers", "charts"}
+        or any(not isinstance(listed, list) for listed in declared.values())
+    ):
+        hint = "A page has `numbers`, a list of metrics, and `charts`, a list of charts."
+        raise PageError(exposure, "its page is not understood", hint)
     return Page(
         exposure["name"],
         exposure["label"] or exposure["name"],
         exposure["description"],
-        tuple(_number(exposure, name, metrics) for name in declared.get("numbers") or ()),
-        tuple(_chart(exposure, entry, metrics) for entry in declared.get("charts") or ()),
+        tuple(_number(exposure, name, metrics) for name in declared.get("numbers", ())),
+        tuple(_chart(exposure, entry, metrics) for entry in declared.get("charts", ())),
     )
 
 
-def _metric(exposure: Mapping[str, Any], name: Any, metrics: Mapping[str, Metric]) -> Metric:
+def _metric(exposure: Mapping[str, Any], name: Any, metrics: KnownMetrics) -> Metric:
+    if not isinstance(name, str):
+        raise PageError(exposure, f"{name} is no metric", "Give the name of one, and nothing else.")
     if name in metrics:
         return metrics[name]
-    hint = f"{did_you_mean(str(name), metrics)}docs/metrics.md says how to define one."
+    if name in metrics.refused:
+        raise metrics.refused[name]
+    hint = f"{did_you_mean(name, metrics)}docs/metrics.md says how to define one."
     raise PageError(exposure, f"there is no metric {name}", hint)
 
 
-def _number(exposure: Mapping[str, Any], name: Any, metrics: Mapping[str, Metric]) -> Metric:
+def _number(exposure: Mapping[str, Any], name: Any, metrics: KnownMetrics) -> Metric:
     metric = _metric(exposure, name, metrics)
     if metric.time_of == PARTS:
         raise PageError(
@@ -104,7 +112,7 @@ def _number(exposure: Mapping[str, Any], name: Any, metrics: Mapping[str, Metric
     return metric
 
 
-def _chart(exposure: Mapping[str, Any], entry: Any, metrics: Mapping[str, Metric]) -> Chart:
+def _chart(exposure: Mapping[str, Any], entry: Any, metrics: KnownMetrics) -> Chart:
     known = {"metric", "by", "first"}
     if (
         not isinstance(entry, Mapping)
@@ -120,6 +128,8 @@ def _chart(exposure: Mapping[str, Any], entry: Any, metrics: Mapping[str, Metric
         )
     metric, by = _metric(exposure, entry["metric"], metrics), entry.get("by")
     dimensions = ", ".join(sorted(metric.dimensions)) or "none"
+    if by is not None and not isinstance(by, str):
+        raise PageError(exposure, f"{by} is no dimension", f"Its dimensions: {dimensions}.")
     if by is None and metric.time_of != DAYS:
         raise PageError(
             exposure,

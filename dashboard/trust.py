@@ -33,9 +33,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Trust:
-    """How far the numbers can be trusted. `warnings` are told at the top, in red."""
+    """How far the numbers can be trusted. `warnings` are told at the top, in red.
+
+    `stale_at` is when the table that was read longest ago gets stale, if it is not yet.
+    """
 
     as_of: str
+    stale_at: str
     verified: str
     backup: str
     warnings: Sequence[str]
@@ -54,6 +58,7 @@ def trust(cursor: Cursor, manifest: Mapping[str, Any], now: datetime) -> Trust:
     verified = min((at for _, _, at, *_ in mirrored if at), default=None)
     return Trust(
         moment(oldest),
+        moment(oldest + STALE) if oldest and oldest + STALE > now else "",
         f"{equal} of {len(mirrored)} tables equal to their source,"
         f" the one compared longest ago on {moment(verified)}",
         f"Last backup: {moment(last_backup_at(cursor))};"

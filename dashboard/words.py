@@ -12,8 +12,10 @@ def number(value: float | None, unit: str = "") -> str:
         return "—"
     if unit == "%":
         return share(value)
-    if abs(value) >= MILLION:
+    if round(abs(value)) >= MILLION:
         text = f"{value / MILLION:,.2f} million"
+    elif abs(value) < 0.005:
+        text = "0" if value == 0 else "0.00"
     elif value == int(value) or abs(value) >= 1000:
         text = f"{value:,.0f}"
     else:
@@ -23,7 +25,8 @@ def number(value: float | None, unit: str = "") -> str:
 
 def share(value: float) -> str:
     """A share of 1 in percent."""
-    return f"{100 * value:,.1f} %"
+    # a zero without a sign
+    return f"{round(100 * value, 1) + 0.0:,.1f} %"
 
 
 def day(value: date) -> str:

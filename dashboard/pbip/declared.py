@@ -85,6 +85,7 @@ class DeclaredChart:
     by: str = ""
     table: list[str] = field(default_factory=list)
     sort: str = ""
+    lowest_first: bool = False
 
 
 @dataclass(frozen=True)

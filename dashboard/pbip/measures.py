@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.suggestion import did_you_mean
-from dashboard.metrics import NOW, Metric, metrics_of
+from dashboard.metrics import NOW, metrics_of
 from dashboard.pbip import dax
 from dashboard.pbip.declared import Business, Domain, FromStar, YearOverYear
 from dashboard.pbip.errors import PowerBiError
@@ -29,13 +29,13 @@ VAR LastDay = CALCULATE(MAX({day}), REMOVEFILTERS())
 VAR ShownDays = FILTER(VALUES({date}), {date} <= LastDay)
 RETURN
     IF(
-        EDATE(MINX(ShownDays, {date}), -12) >= FirstDay,
+        MINX(ShownDays, {date}) >= EDATE(FirstDay, 12),
         CALCULATE([{name}], CALCULATETABLE(SAMEPERIODLASTYEAR({date}), ShownDays))
     )"""
 CHANGE = """\
 VAR YearBefore = [{name}, year before]
 RETURN
-    IF(NOT ISBLANK(YearBefore), DIVIDE([{name}] - YearBefore, YearBefore))"""
+    IF(YearBefore > 0, DIVIDE([{name}] - YearBefore, YearBefore))"""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,12 @@ class Metrics:
     """The metrics of a manifest: how each is defined, and what of it is computed from the star."""
 
     def __init__(self, manifest: Mapping[str, Any], domains: Mapping[str, Domain]) -> None:
-        self.known: Mapping[str, Metric] = metrics_of(manifest)
-        self.nodes = {node["name"]: node for node in manifest["metrics"].values()}
+        self.known = metrics_of(manifest)
+        self.nodes = {
+            node["name"]: node
+            for node in manifest["metrics"].values()
+            if node["name"] in self.known
+        }
         self.from_star: dict[str, FromStar] = {
             name: entry for domain in domains.values() for name, entry in domain.metrics.items()
         }
@@ -164,7 +168,8 @@ def _measure(
     if metric.unit == "%":
         form = SHARE
     elif metric.unit:
-        form = f'{form} "{metric.unit}"'
+        unit = metric.unit.replace('"', '""')
+        form = f'{form} "{unit}"'
     description = f"{metric.description} The metric `{name}` of dbt.".strip()
     label = metrics.nodes[name]["label"]
     return Measure(label, table, code, form, _label(table, domains), description, name)

@@ -6,7 +6,7 @@ A page of the dashboard, which an exposure declares, is a page here too, with wh
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common.suggestion import did_you_mean
@@ -15,6 +15,7 @@ from dashboard.pbip.dax import COLUMN
 from dashboard.pbip.declared import DeclaredChart, DeclaredPage, Domain
 from dashboard.pbip.errors import PowerBiError
 from dashboard.pbip.measures import Measure, Metrics
+from dashboard.pbip.names import identifier
 from dashboard.pbip.star import CALENDAR, Star, Table
 
 WIDTH, MARGIN, GUTTER = 1280, 24, 16
@@ -30,6 +31,7 @@ LINE, BAR, TABLE, NUMBER, CHOICE = (
 )
 HEADING = "textbox"
 BEFORE = "{}, year before"
+NAME_LENGTH = 50
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Visual:
     y: int = 0
     width: int = 0
     height: int = 0
+    is_ascending: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,13 @@ class Fields:
         found = [one.reference(source) for one in self._around(measure) if one.has(source)]
         return found[0] if found and (len(found) == 1 or measure.table.has(source)) else ""
 
+    def undivided(self, measures: Sequence[str], slicers: Sequence[Field]) -> str:
+        """The slicers that do not reach all of some measures, as words; empty if all do."""
+        around = [{one.name for one in self._around(self.measures[name])} for name in measures]
+        return " and ".join(
+            slicer.name for slicer in slicers if any(slicer.table not in one for one in around)
+        )
+
     def month_of(self, measure: Measure) -> str:
         """The months of the calendar, if they divide the measure."""
         return self.month if CALENDAR in {one.relation for one in self._around(measure)} else ""
@@ -175,18 +185,28 @@ def _of_dashboard(chart: Chart, fields: Fields, columns: Mapping[str, str]) -> D
         return DeclaredChart(f"{measure.name} by month", shown, fields.month_of(measure))
     words = chart.by.replace("_", " ")
     by = fields.dimension(measure, columns.get(chart.by, chart.by))
-    return DeclaredChart(f"{measure.name} by {words}", [measure.name], by)
+    return DeclaredChart(
+        f"{measure.name} by {words}", [measure.name], by, lowest_first=chart.lowest_first
+    )
 
 
 def _page(name: str, declared: DeclaredPage, fields: Fields) -> Page:
     visuals = list(_head(name, declared, fields))
+    slicers = [fields.column(one) for one in declared.slicers]
     for place, chart in enumerate(declared.charts):
         row, column = divmod(place, IN_A_ROW)
         in_row = min(IN_A_ROW, len(declared.charts) - row * IN_A_ROW)
         width = (WIDTH - 2 * MARGIN - (in_row - 1) * GUTTER) // in_row
         x = MARGIN + column * (width + GUTTER)
         y = MARGIN + HEAD + NUMBERS + 2 * GUTTER + row * (ROW + GUTTER)
-        visuals.append(_chart(chart, fields, (x, y, width, ROW)))
+        whole = fields.undivided(chart.measures, slicers)
+        title = f"{chart.title} (not by {whole})" if whole else chart.title
+        visuals.append(_chart(replace(chart, title=title), fields, (x, y, width, ROW)))
+    names = [one.name for one in visuals]
+    for visual in visuals:
+        if names.count(visual.name) > 1:
+            hint = "Two charts of a metric by the same column are one; leave one of them out."
+            raise PowerBiError(f"page {declared.title}, {visual.title}", "is there twice", hint)
     height = max((one.y + one.height for one in visuals), default=0) + MARGIN
     return Page(name, declared.title, declared.description, height, tuple(visuals))
 
@@ -194,17 +214,22 @@ def _page(name: str, declared: DeclaredPage, fields: Fields) -> Page:
 def _head(name: str, declared: DeclaredPage, fields: Fields) -> Iterator[Visual]:
     """The heading, the slicers to its right, and the numbers below."""
     left = WIDTH - MARGIN - len(declared.slicers) * (SLICER + GUTTER)
+    slicers = [fields.column(one) for one in declared.slicers]
+    notes = [
+        f"{name} is not by {whole}."
+        for name in declared.numbers
+        if name in fields.measures and (whole := fields.undivided([name], slicers))
+    ]
     yield Visual(
         "heading",
         HEADING,
         declared.title,
-        declared.description,
+        " ".join([declared.description.strip(), *notes]),
         {},
         None,
         *(MARGIN, MARGIN, left - MARGIN, HEAD),
     )
-    for place, reference in enumerate(declared.slicers):
-        field = fields.column(reference)
+    for place, field in enumerate(slicers):
         yield Visual(
             _name("slicer", field.name),
             CHOICE,
@@ -230,11 +255,11 @@ def _head(name: str, declared: DeclaredPage, fields: Fields) -> Iterator[Visual]
 
 def _chart(chart: DeclaredChart, fields: Fields, place: tuple[int, int, int, int]) -> Visual:
     measures = [fields.measure(name) for name in chart.measures]
+    is_time = not chart.table and fields.is_time(chart.by)
     if chart.table:
         kind, roles = TABLE, {"Values": [*map(fields.column, chart.table), *measures]}
         sort = fields.any(chart.sort) if chart.sort else None
     else:
-        is_time = fields.is_time(chart.by)
         kind = LINE if is_time else BAR
         category = fields.column(chart.by)
         roles = {"Category": [category], "Y": measures}
@@ -242,9 +267,16 @@ def _chart(chart: DeclaredChart, fields: Fields, place: tuple[int, int, int, int
     described = " ".join(
         fields.measures[name].description.partition(" The metric `")[0] for name in chart.measures
     )
-    return Visual(_name(chart.title), kind, chart.title, described, roles, sort, *place)
+    if not described:
+        described = f"{', '.join(one.name for one in roles['Values'])}."
+    is_ascending = is_time or chart.lowest_first
+    name = _name(chart.title)
+    return Visual(name, kind, chart.title, described, roles, sort, *place, is_ascending)
 
 
 def _name(*words: str) -> str:
-    """A name that files and PBIR allow."""
-    return re.sub(r"\W+", "_", "_".join(words).lower())[:50].strip("_")
+    """A name that files and PBIR allow; of a long one, the end becomes a digest."""
+    name = re.sub(r"\W+", "_", "_".join(words).lower()).strip("_")
+    if 0 < len(name) <= NAME_LENGTH:
+        return name
+    return f"{name[: NAME_LENGTH - 9]}_{identifier('visual', *words)[:8]}".strip("_")

@@ -22,7 +22,6 @@ REPORT = "item/report/definition/"
 BASE_THEME, THEME = "CY24SU10", "Tidemark.json"
 SEEN = 720
 """A page of this height is seen as a whole; a higher one fills the width, and scrolls."""
-ASCENDING = {LINE}
 Object = dict[str, Any]
 
 
@@ -103,7 +102,7 @@ def _visual(visual: Visual, order: int) -> Object:
             }
         }
     if visual.sort:
-        direction = "Ascending" if visual.kind in ASCENDING else "Descending"
+        direction = "Ascending" if visual.is_ascending else "Descending"
         content["query"]["sortDefinition"] = {
             "sort": [{"field": _field(visual.sort), "direction": direction}],
             "isDefaultSort": False,
@@ -138,7 +137,11 @@ def _objects(visual: Visual) -> Object:
         return {"data": [_properties({"mode": literal("Dropdown")})]}
     if visual.kind in (LINE, BAR):
         is_several = len(visual.fields["Y"]) > 1
-        return {"legend": [_properties({"show": literal(is_several)})]}
+        shown: Object = {"legend": [_properties({"show": literal(is_several)})]}
+        if visual.kind == BAR:
+            # a number, such as an id, would be a place on the axis
+            shown["categoryAxis"] = [_properties({"axisType": literal("Categorical")})]
+        return shown
     return {}
 
 

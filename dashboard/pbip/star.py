@@ -24,9 +24,14 @@ from dashboard.pbip.types import TIME, PowerBiType, power_bi_type
 CALENDAR = "dwh_dim_dates"
 KIND = re.compile(r"dwh_(fact|dim|mart|operations)_")
 PERSONAL = re.compile(
-    r"(?:.*_)?(?:first|last|full|user|customer|person|contact|account|owner)_name|(?:.*_)?e?mail"
-    r"|(?:.*_)?(?:phone|mobile)(?:_number)?|(?:.*_)?(?:address|street|city|postal_code|zip|postcode)"
-    r"|(?:.*_)?(?:age|birth_?(?:date|day|year)|date_of_birth)|(?:.*_)?(?:comment|note|text|message)"
+    r"name|(?:.*_)?(?:sur|user|nick|fore)names?|(?:.*_)?(?:first|last|full|given|middle|family|user"
+    r"|customer|person|patient|employee|member|contact|account|owner|street|maiden)_names?"
+    r"|(?:.*_)?(?:e?mail|login|contact)s?(?:_address)?"
+    r"|(?:.*_)?(?:tele)?(?:phone|fax|mobile|tel)(?:_(?:number|no|nr))?"
+    r"|(?:.*_)?(?:address|street|city|postal_code|zip|zip_code|postcode|house_number)(?:_\d)?"
+    r"|(?:.*_)?(?:age|gender|sex|birth_?(?:date|day|year)|date_of_birth|born_on)"
+    r"|(?:.*_)?(?:iban|bank_account|national_id|ssn|passport|passport_number|insurance_no|ip_address)"
+    r"|(?:.*_)?(?:comment|note|text|message|description|remark)s?"
 )
 """Names of columns that may tell who somebody is, texts among them, since people write names into
 them. `config.meta.personal`, `true` or `false`, of a column comes first."""

@@ -99,9 +99,9 @@ def test_meta_says_what_is_shown_and_what_the_time_is() -> None:
         name: (metric.label, metric.unit, metric.time_of) for name, metric in metrics.items()
     } == {"orders": ("Orders", "%", NOW), "visits": ("Visits", "", DAYS)}
     manifest["semantic_models"]["a"]["config"] = {"meta": {"time": "then"}}
-    with pytest.raises(MetricError) as caught:
-        metrics_of(manifest)
-    assert str(caught.value) == (
+    found = metrics_of(manifest)
+    assert set(found) == {"visits"}
+    assert str(found.refused["orders"]) == (
         "metric orders: the time of its semantic model is then\n"
         "HINT: It is days, parts or now; docs/metrics.md says what these mean."
     )
@@ -124,7 +124,18 @@ def test_dimension_that_it_does_not_have_is_told() -> None:
     ],
     ids=["cumulative", "filter", "two models", "ratio of a ratio"],
 )
-def test_what_metricflow_alone_understands_is_told(metric: dict[str, Any], problem: str) -> None:
+def test_what_metricflow_alone_understands_is_left_to_it(
+    metric: dict[str, Any], problem: str
+) -> None:
     others = (ORDER_COUNT, VISIT_COUNT, BUYERS, ratio("r2", "orders", "buyers"))
-    with pytest.raises(MetricError, match=problem):
-        metrics_of(manifest_of(*others, metric))
+    odd = metric | {"name": "odd"}
+    found = metrics_of(manifest_of(*others, odd))
+    assert set(found) == {"orders", "visits", "buyers", "r2"}
+    assert problem in str(found.refused["odd"])
+
+
+def test_mart_by_the_hour_is_left_to_metricflow() -> None:
+    manifest = manifest_of(ORDER_COUNT)
+    for dimension in manifest["semantic_models"]["a"]["dimensions"]:
+        dimension["type_params"] = {"time_granularity": "hour"}
+    assert "its mart has one row per hour" in str(metrics_of(manifest).refused["orders"])

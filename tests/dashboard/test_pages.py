@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.metrics import NOW, PARTS, metrics_of
+from dashboard.metrics import NOW, PARTS, KnownMetrics, MetricError, metrics_of
 from dashboard.pages import Page, PageError, pages_of
 from tests.dashboard.test_metrics import BUYERS, ORDER_COUNT, manifest_of
 
@@ -16,7 +16,7 @@ METRICS |= {
 }
 
 
-def pages(page: Any, label: str = "Orders") -> list[Page]:
+def pages(page: Any, label: str = "Orders", metrics: KnownMetrics = METRICS) -> list[Page]:
     exposure = {
         "name": "orders_dashboard",
         "label": label,
@@ -25,7 +25,7 @@ def pages(page: Any, label: str = "Orders") -> list[Page]:
         "config": {"meta": {"page": page}},
     }
     other = exposure | {"name": "other", "config": {"meta": {}}}
-    return pages_of({"exposures": {"a": exposure, "b": other}}, METRICS)
+    return pages_of({"exposures": {"a": exposure, "b": other}}, metrics)
 
 
 def test_page_has_numbers_and_charts() -> None:
@@ -48,6 +48,13 @@ def test_page_has_numbers_and_charts() -> None:
     ("page", "problem", "hint"),
     [
         (["orders"], "its page is not understood", "A page has"),
+        ({}, "its page is not understood", "A page has"),
+        ({"numbers": "orders"}, "its page is not understood", "A page has"),
+        ({"charts": 5}, "its page is not understood", "A page has"),
+        ({"charts": {"metric": "orders"}}, "its page is not understood", "A page has"),
+        ({"numbers": [{"metric": "orders"}]}, "{'metric': 'orders'} is no metric", "Give the name"),
+        ({"charts": [{"metric": ["orders"]}]}, "['orders'] is no metric", "Give the name"),
+        ({"charts": [{"metric": "orders", "by": ["is_dear"]}]}, "['is_dear'] is no dim", "Its dim"),
         ({"number": ["orders"]}, "its page is not understood", "A page has"),
         ({"numbers": ["order"]}, "there is no metric order", "Did you mean orders? "),
         ({"charts": ["orders"]}, "its chart orders is not understood", "A chart has"),
@@ -84,3 +91,11 @@ def test_wrong_page_is_told(page: Any, problem: str, hint: str) -> None:
         f"exposure orders_dashboard (models/dwh/shop/_dwh_shop__models.yml): {problem}"
     )
     assert f"\nHINT: {hint}" in told
+
+
+def test_metric_that_only_metricflow_understands_is_told_where_it_is_shown() -> None:
+    odd = ORDER_COUNT | {"name": "odd", "type": "cumulative"}
+    metrics = metrics_of(manifest_of(ORDER_COUNT, odd))
+    assert "orders" in metrics
+    with pytest.raises(MetricError, match="metric odd: metrics of type cumulative"):
+        pages({"numbers": ["orders", "odd"]}, metrics=metrics)

@@ -17,7 +17,10 @@ from dashboard.words import in_words, moment, number, seconds_as_text
         (999_999.4, "EUR", "999,999 EUR"),
         (12_345_678, "EUR", "12.35 million EUR"),
         (-1234.5, "EUR", "-1,234 EUR"),
+        (999_999.999, "", "1.00 million"),
+        (-0.004, "EUR", "0.00 EUR"),
         (0.25, "%", "25.0 %"),
+        (-0.00001, "%", "0.0 %"),
     ],
 )
 def test_number_has_its_unit_and_no_more_digits_than_tell(

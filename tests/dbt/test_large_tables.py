@@ -46,8 +46,8 @@ def test_run_tests_the_rows_that_it_changed_and_dbt_by_hand_all(warehouse, run) 
 def test_run_reads_no_mart_over_a_large_table_and_dbt_by_hand_does(warehouse, run) -> None:
     test = ("test", "--select", "assert_rows_of_dwh_mart_daily_sales_are_as_described")
     warehouse.query(
-        "create or replace view dwh.dwh_mart_daily_sales as select sold_date, country, product_group,"
-        " sale_count, sale_quantity, sale_count + 1 as large_sale_count from ("
+        "create or replace view dwh.dwh_mart_daily_sales as select sold_date, country,"
+        " product_group, sale_count, sale_quantity, sale_count + 1 as large_sale_count from ("
         + warehouse.value("select pg_get_viewdef('dwh.dwh_mart_daily_sales'::regclass)").rstrip(";")
         + ") as sales"
     )
