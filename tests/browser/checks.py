@@ -209,6 +209,7 @@ def paper_shows_all_but_the_controls(document: Document) -> None:
             if media == "print":
                 controls = page.locator("form, summary").all()
                 assert controls and not any(one.is_visible() for one in controls)
+                assert page.locator("details td:visible").count() > 0, "the numbers of charts"
                 assert page.evaluate("document.documentElement.scrollWidth") <= 700
                 assert page.evaluate(CUT_OFF) == []
                 adjusted = "getComputedStyle(document.querySelector('.mark')).printColorAdjust"

@@ -87,7 +87,12 @@ BROKEN: dict[str, tuple[Callable[[Document], None], str, str]] = {
         "</style>",
         "@media print { figure { display: none; } }</style>",
     ),
-    "controls on paper": (checks.paper_shows_all_but_the_controls, "form, details {", "x {"),
+    "controls on paper": (checks.paper_shows_all_but_the_controls, "form, summary {", "x {"),
+    "no numbers on paper": (
+        checks.paper_shows_all_but_the_controls,
+        "details::details-content {",
+        "x {",
+    ),
 }
 """Which check notices it, and what is replaced by what in the page of bad days."""
 
