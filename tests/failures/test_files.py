@@ -86,8 +86,9 @@ def test_missing_package_is_named(
 
 def test_tree_of_errors_is_whole() -> None:
     """The docstring of common.errors names every class of error, below the one it is a kind of."""
-    for package in ("backup", "commands", "common", "embedded", "extract", "operational"):
-        for module in iter_modules([str(PROJECT / package)]):
+    packages = ("backup", "commands", "common", "dashboard", "embedded", "extract", "operational")
+    for package in (*packages, "dashboard.pbip"):
+        for module in iter_modules([str(PROJECT / package.replace(".", "/"))]):
             import_module(f"{package}.{module.name}")
 
     def names(kind: type[TidemarkError]) -> set[str]:
