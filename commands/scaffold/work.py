@@ -22,7 +22,7 @@ DOMAIN_LENGTH = 20
 NAMES_TOLD = 10
 KEPT = {
     *("common", "control", "mrr", "operations", "generic", "context", "history", "hooks"),
-    *("increments", "materializations", "overrides", "routines", "selection", "tests"),
+    *("increments", "marts", "materializations", "overrides", "routines", "selection", "tests"),
     *("logs", "target"),
 }
 """Folders of Tidemark's own in `models/`, `tests/` and `macros/`, where domains have theirs too;
