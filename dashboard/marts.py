@@ -86,8 +86,9 @@ class Marts:
     def _day(self, bound: str, metric: Metric) -> date | None:
         copied = self.metric(metric)
         query = f"select {bound}({copied.time})::date from {copied.relation}"
+        day: date | None
         ((day,),) = self._rows(query, None, None)
-        return day  # type: ignore[no-any-return]
+        return day
 
     def _rows(self, query: str, since: date | None, until: date | None) -> list[tuple[Any, ...]]:
         self._cursor.execute(query, {"since": since, "until": until})

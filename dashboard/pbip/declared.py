@@ -4,7 +4,8 @@ Each file is of one domain of the dbt project, and is left out where the project
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -171,7 +172,7 @@ def _all(kind: type[Entry], file: Path, entries: Any) -> Iterator[Entry]:
 
 def _made(kind: type[Entry], file: Path, entry: Any) -> Entry:
     """An entry of the YAML as its dataclass, which says what it may have."""
-    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    known = signature(kind).parameters
     try:
         made = kind(**entry)
     except TypeError:

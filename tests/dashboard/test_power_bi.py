@@ -13,7 +13,9 @@ from dashboard.pbip import declared
 from dashboard.pbip.__main__ import parsed_manifest
 from dashboard.pbip.dax import references
 from dashboard.pbip.errors import PowerBiError
+from dashboard.pbip.pages import _name
 from dashboard.pbip.project import of_domains, project_files, write_project
+from dashboard.pbip.star import PERSONAL
 from dashboard.pbip.types import power_bi_type
 from tests.support import tmdl
 
@@ -205,6 +207,7 @@ def test_second_date_of_a_fact_is_joined_and_not_active(edited: dict[str, Any]) 
         ("NOBLANK('Sales'[", "NOBLANK(Sales[", "it names Sales[Customer ID]"),
         ("name: Pieces per sale", "name: Sale quantity", "its name is taken"),
         ("name: Pieces per sale", "name: active customers", "its name is taken"),
+        ("same_as:\n", "same_as:\n  no_metric: sales_count\n", "metric no_metric: dbt has no such"),
         ("  sales_count: {", "  sale_count: {", "metric sale_count: dbt has no such metric"),
         ("metric: sales_quantity, day", "metric: sales, day", "metric sales: dbt has no such"),
         ("table: dwh_fact_sales\n", "table: dwh_mart_daily_sales\n", "is not in the model"),
@@ -233,6 +236,75 @@ def test_wrong_declaration_is_told(
         project_files(manifest)
     assert problem in str(caught.value)
     assert "\nHINT: " in str(caught.value)
+
+
+def charts_of(edited: dict[str, Any], exposure: str) -> list[dict[str, Any]]:
+    page = edited["exposures"][f"exposure.tidemark.{exposure}"]["config"]["meta"]["page"]
+    charts: list[dict[str, Any]] = page["charts"]
+    return charts
+
+
+def test_chart_that_would_overwrite_another_is_told(edited: dict[str, Any]) -> None:
+    # the metric is the same in the star, and so is the column
+    charts_of(edited, "sales_dashboard").append({"metric": "sales_quantity", "by": "country"})
+    with pytest.raises(PowerBiError) as caught:
+        project_files(edited)
+    assert str(caught.value) == (
+        "page Sales, Pieces sold by country: is there twice\n"
+        "HINT: Two charts of a metric by the same column are one; leave one of them out."
+    )
+
+
+def test_long_titles_that_begin_alike_have_files_of_their_own() -> None:
+    title = "Share of customers who came back within ninety days by {}"
+    names = {_name(title.format(by)) for by in ("category", "country", "a/b", "größe")}
+    assert len(names) == 4
+    assert all(len(name) <= 50 and re.fullmatch(r"\w+", name) for name in names)
+    assert re.fullmatch(r"\w+", _name("?!"))
+
+
+def test_lowest_come_first_where_the_dashboard_has_them_first(
+    generated: Mapping[str, str],
+) -> None:
+    (lowest,) = (text for path, text in generated.items() if "success_rate_by_merchant" in path)
+    (highest,) = (text for path, text in generated.items() if "amount_by_merchant" in path)
+    assert '"direction": "Ascending"' in lowest
+    assert '"direction": "Descending"' in highest
+
+
+def test_choice_that_does_not_reach_a_measure_is_told(generated: Mapping[str, str]) -> None:
+    text = "\n".join(generated.values())
+    assert "Success rate is not by Merchant category." in text
+    assert "Products that run short by supplier name (not by Calendar year and" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "name",
+        "surname",
+        "given_name",
+        "user_name",
+        "e_mail",
+        "emails",
+        "telephone",
+        "phone_no",
+        "street_name",
+        "iban",
+        "passport",
+        "comments",
+        "gender",
+        "date_of_birth",
+        "zip_code",
+    ],
+)
+def test_column_that_may_tell_of_a_person_is_left_out(name: str) -> None:
+    assert PERSONAL.fullmatch(name)
+
+
+@pytest.mark.parametrize("name", ["product_name", "merchant_name", "country", "amount", "stage"])
+def test_column_of_things_is_read(name: str) -> None:
+    assert not PERSONAL.fullmatch(name)
 
 
 def test_references_of_dax_are_found() -> None:
