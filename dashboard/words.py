@@ -6,7 +6,7 @@ from decimal import Decimal
 MILLION = 1_000_000
 
 
-def number(value: float | None, unit: str = "") -> str:
+def number(value: float | Decimal | None, unit: str = "") -> str:
     """A value with its unit: `1,234`, `12.3 million EUR`, `25.0 %`, `—` if there is none."""
     if value is None:
         return "—"
@@ -23,10 +23,10 @@ def number(value: float | None, unit: str = "") -> str:
     return f"{text} {unit}".strip()
 
 
-def share(value: float) -> str:
+def share(value: float | Decimal) -> str:
     """A share of 1 in percent."""
     # a zero without a sign
-    return f"{round(100 * value, 1) + 0.0:,.1f} %"
+    return f"{round(100 * float(value), 1) + 0.0:,.1f} %"
 
 
 def day(value: date) -> str:
