@@ -6,7 +6,7 @@ from decimal import Decimal
 MILLION = 1_000_000
 
 
-def number(value: float | Decimal | None, unit: str = "") -> str:
+def number(value: float | None, unit: str = "") -> str:
     """A value with its unit: `1,234`, `12.3 million EUR`, `25.0 %`, `—` if there is none."""
     if value is None:
         return "—"
