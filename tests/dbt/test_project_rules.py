@@ -26,7 +26,7 @@ EXCEPTIONS = {
         (TESTED_KEY, f"dwh_mart_{name}"): "a key twice would count its rows twice; tested by"
         f" assert_the_marts{test}"
         for name, test in (
-            ("daily_product_sales", "_count_every_sale"),
+            ("product_sales", "_count_every_sale"),
             ("customer_sales", "_count_every_sale"),
             ("ewallet_daily_merchant_transactions", "_count_every_transaction"),
             ("ecommerce_daily_product_revenue", "_of_the_shop_count_every_item"),

@@ -18,7 +18,7 @@ with totals as (
         'products' as relation_name,
         coalesce(sum(sale_count), 0) as sale_count,
         sum(sale_quantity) as sale_quantity
-    from {{ ref('dwh_mart_daily_product_sales') }}
+    from {{ ref('dwh_mart_product_sales') }}
     union all
     select
         'customers' as relation_name,
