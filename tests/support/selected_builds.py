@@ -1,5 +1,6 @@
 """Builds of what can differ, as a run makes them, and a full build of a copy to compare with."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,18 @@ class SelectedBuilds:
             ]
             for name, columns in self.warehouse.query(RELATIONS)
         }
+
+    def differences_from_a_full_build(self, failed: dict[str, str]) -> dict[str, Any]:
+        """What differs from a full build of a copy: rows by relation, and what failed."""
+        rows, (expected, failed_there) = self.rows(), self.full_build_of_a_copy()
+        differences: dict[str, Any] = {}
+        for name in sorted({*rows, *expected}):
+            ours, theirs = Counter(rows.get(name)), Counter(expected.get(name))
+            if ours != theirs or (name in rows) != (name in expected):
+                differences[name] = {"here": ours - theirs, "full build": theirs - ours}
+        if failed != failed_there:
+            differences["failed"] = {"here": failed, "full build": failed_there}
+        return differences
 
     def full_build_of_a_copy(self) -> tuple[dict[str, list[str]], dict[str, str]]:
         """What a full build would make of the warehouse: the rows, and what failed."""
