@@ -15,6 +15,7 @@ from tests.dbt.test_increments import change_something
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project
 from tests.support.selected_builds import SelectedBuilds
+from warehouse.connection import connect, transaction
 
 SEED = "seeds/test/stg_seed_test_names.csv"
 SUSPECT = """
@@ -104,6 +105,30 @@ def test_edit_is_seen_wherever_it_is(
     assert any("test_numbers" in name for name in builds.chosen())
     builds.run()
     assert builds.chosen() == set()
+
+
+def test_damage_is_seen_right_after_a_build(builds: SelectedBuilds) -> None:
+    def write(statement: str) -> str:
+        return f"update dwh.dwh_dim_products set product_name = {statement}"
+
+    model = "model.tidemark.dwh_dim_products"
+    build = connect(builds.warehouse.address)
+    with build.cursor() as cursor:
+        # the statistics of a session's first transaction do not wait
+        cursor.execute(write("product_name"))
+        with transaction(build):
+            cursor.execute(write("product_name"))
+            cursor.execute(
+                "select mrr_state.record_build(unique_id, fingerprint, code_digest,"
+                " 'dwh.dwh_dim_products', inputs, 'UTC') from mrr_state.built_node"
+                " where unique_id = %s",
+                (model,),
+            )
+    assert "dwh_dim_products" not in builds.chosen()
+    builds.warehouse.query(write("'wrong' where product_id = 1"))
+    builds.warehouse.query("select pg_stat_force_next_flush()")
+    assert "dwh_dim_products" in builds.chosen()
+    build.close()
 
 
 def test_build_without_rows_does_not_count(builds: SelectedBuilds) -> None:

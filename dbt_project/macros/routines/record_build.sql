@@ -49,7 +49,11 @@ as $body$
         previous_version = built_node.build_version,
         inputs = excluded.inputs,
         built_on = excluded.built_on,
-        built_at = excluded.built_at
+        built_at = excluded.built_at;
+
+    -- The statistics of this transaction would lag behind by up to ten seconds, and what others wrote
+    -- to the relation in the meantime would not exceed what is recorded.
+    select pg_stat_force_next_flush()
 $body$;
 
 comment on function mrr_state.record_build is
