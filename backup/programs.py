@@ -15,7 +15,6 @@ from common import libpq
 from common.errors import TidemarkError
 from common.log import LOG_FILE, get_logger
 from common.settings import Address
-from warehouse.connection import NO_CLEAR_PASSWORD
 
 log = get_logger(__name__)
 
@@ -117,6 +116,6 @@ class Programs:
             "PGPASSWORD": self.warehouse.password,
             "PGDATABASE": self.warehouse.database,
             "PGAPPNAME": "tidemark backup",
-            "PGREQUIREAUTH": NO_CLEAR_PASSWORD,
+            **libpq.security_variables(self.warehouse.tls),
             "LC_ALL": "C",
         }

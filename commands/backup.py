@@ -32,8 +32,7 @@ def call(options: argparse.Namespace) -> int:
 def back_up(settings: Settings, endpoints: Endpoints) -> backup.Backup:
     """Write a backup of every layer. Raises AnotherRun, and TidemarkError."""
     with work_on_warehouse(endpoints, "backup") as work:
-        # the embedded server's pg_dump works with every older server too
-        programs = (postgresql.programs(),)
+        programs = postgresql.clients(endpoints.warehouse)
         done = backup.dump(endpoints.warehouse, settings.backup_directory, programs, work.run_id)
         work.step.rows = done.rows
         work.step.message = "; ".join(done.warnings) or None

@@ -17,7 +17,8 @@ from commands.sources import read_declarations, sources_of
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, TidemarkError
 from common.rows import one_row
-from common.settings import LOCAL, Address, read_settings
+from common.settings import LOCAL, Address, read_settings, setting_of
+from common.tls import TlsMode, is_local
 from extract.declarations import MirroredTable
 from extract.failures import as_table_error
 from extract.mirror.shape import MIRROR_SCHEMA, VANISHED
@@ -74,11 +75,15 @@ def examine(endpoints: Endpoints, tables: list[MirroredTable]) -> Iterator[Findi
     for name in sources_of(tables):
         of_source = [table for table in tables if table.source == name]
         try:
-            yield from _source(endpoints.source(name).address, of_source)
+            address = endpoints.source(name).address
+            yield from _tls(f"operational {address}", setting_of(name, "TLS"), address)
+            yield from _source(address, of_source)
         except TidemarkError as error:
             yield _of_error(error)
+    warehouse = endpoints.warehouse
+    yield from _tls(f"warehouse {warehouse}", "WAREHOUSE_TLS", warehouse)
     try:
-        yield from _warehouse(endpoints.warehouse)
+        yield from _warehouse(warehouse)
     except TidemarkError as error:
         yield _of_error(error)
     yield _disk()
@@ -91,6 +96,25 @@ def as_table(findings: Iterable[Finding]) -> PlainTable:
         mark = "ok" if finding.is_good else "!!"
         shown.add_texts(mark, finding.subject, finding.seen, finding.remedy or "")
     return shown
+
+
+def _tls(subject: str, setting: str, address: Address) -> Iterator[Finding]:
+    """How the connection is encrypted; nothing is said of a local one that is not."""
+    tls = address.tls
+    if tls.is_checked:
+        yield Finding(subject, f"TLS {tls.mode}, authorities in {tls.authorities}")
+    elif tls.mode is TlsMode.REQUIRE:
+        yield Finding(
+            subject,
+            "TLS require: encrypted, but any server could answer in its place",
+            f"Set {setting} to verify-full.",
+        )
+    elif not is_local(address.host):
+        yield Finding(
+            subject,
+            "TLS off: who is on the way reads and changes everything",
+            f"Set {setting} to verify-full.",
+        )
 
 
 def _source(address: Address, tables: list[MirroredTable]) -> Iterator[Finding]:

@@ -90,7 +90,9 @@ def fingerprint(address: Address) -> str:
     It identifies the servers of this checkout, even one that no longer exists, since each new
     server has a new password.
     """
-    facts = "\0".join((str(HOME), address.host, address.user, address.password))
+    facts = "\0".join(
+        (str(HOME), address.host, address.user, address.password, str(address.tls.mode))
+    )
     return sha256(facts.encode()).hexdigest()[:32]
 
 

@@ -8,6 +8,8 @@ from commands.endpoints import EMBEDDED_ADDRESSES, Endpoints, fingerprint, prepa
 from commands.sources import read_declarations
 from common.errors import ExitCode, ServerError
 from common.settings import PROJECT, Address, read_settings, setting_of
+from common.tls import is_local
+from embedded import postgresql
 from warehouse.build import dbt_environment
 from warehouse.connection import PoolerSharesSessions, connect
 
@@ -38,6 +40,7 @@ def export_lines(endpoints: Endpoints) -> list[str]:
         values |= _of_source(address)
     values |= {
         **dbt_environment(warehouse, endpoints.demo_switch),
+        **_tls_settings("WAREHOUSE", warehouse),
         "PGHOST": warehouse.host,
         "PGPORT": str(warehouse.port),
         "PGUSER": warehouse.user,
@@ -57,7 +60,9 @@ def export_lines(endpoints: Endpoints) -> list[str]:
         admin = endpoints.embedded.operational_admin
         values["OPERATIONAL_ADMIN_USER"] = admin.user
         values["OPERATIONAL_ADMIN_PASSWORD"] = admin.password
-        folders += endpoints.embedded.programs
+        # the embedded psql was built without TLS
+        useless = {postgresql.programs()} - {*postgresql.clients(warehouse)}
+        folders += [folder for folder in endpoints.embedded.programs if folder not in useless]
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)
@@ -71,7 +76,16 @@ def _of_source(address: Address) -> dict[str, str]:
         "USER": address.user,
         "PASSWORD": address.password,
     }
-    return {setting_of(address.source, part): value for part, value in parts.items()}
+    settings = {setting_of(address.source, part): value for part, value in parts.items()}
+    return settings | _tls_settings(setting_of(address.source), address)
+
+
+def _tls_settings(prefix: str, address: Address) -> dict[str, str]:
+    """The settings of its TLS; none for a local host without, since another host may follow."""
+    tls = address.tls
+    if not tls.is_on and is_local(address.host):
+        return {}
+    return {f"{prefix}_TLS": str(tls.mode), f"{prefix}_TLS_CA": tls.authorities}
 
 
 def refuse_pooler(warehouse: Address) -> None:

@@ -47,7 +47,7 @@ def restore_backup(
     Raises AnotherRun; raises TidemarkError before anything is changed if the backup is incomplete.
     """
     with work_on_warehouse(endpoints, "restore") as work:
-        programs = (postgresql.programs(),)
+        programs = postgresql.clients(endpoints.warehouse)
         done = backup.restore(
             endpoints.warehouse, settings.backup_directory, name, layers, programs, work.run_id
         )

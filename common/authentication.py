@@ -1,8 +1,9 @@
-"""Authentication plugins that send the password in clear text only over TLS.
+"""Authentication plugins that send the password in clear text to none but the right server.
 
-By itself, the driver would send it in clear text to any server that asks, even a wrong one.
+By itself, the driver would send it in clear text to any server that asks.
 """
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -11,19 +12,19 @@ class PasswordRefused(Exception):
     """A server asked for the password in a way that is not allowed."""
 
 
-class EncryptedAlone:
-    """A plugin of the driver, allowed only on an encrypted connection.
+class CheckedAlone:
+    """A plugin of the driver, allowed only to a server that TLS has checked the certificate of.
 
     The driver has no public type for the attributes of the connection that a plugin uses.
     """
 
     def __init__(self, connection: Any) -> None:
-        if not connection._secure:
+        if not connection._secure or connection.ctx.verify_mode is ssl.CERT_NONE:
             raise PasswordRefused
         self.connection = connection
 
 
-class PasswordItself(EncryptedAlone):
+class PasswordItself(CheckedAlone):
     """`mysql_clear_password`, which MySQL uses for LDAP and PAM."""
 
     def authenticate(self, packet: Any) -> Any:
@@ -42,7 +43,7 @@ class OldPassword:
 
 PLUGINS: dict[str, Callable[[Any], Any]] = {
     "mysql_clear_password": PasswordItself,
-    "dialog": EncryptedAlone,
+    "dialog": CheckedAlone,
     "mysql_old_password": OldPassword,
 }
 """Plugins that replace the driver's; `dialog`, MariaDB's for PAM, then continues with it."""

@@ -1,14 +1,24 @@
-"""Environment variables of libpq, which psycopg2 and PostgreSQL's programs use."""
+"""What libpq is told, which psycopg2, dbt and PostgreSQL's programs use, and its environment."""
 
 import os
+
+from common.tls import NEVER_A_FILE, Tls
 
 VARIABLES = (
     *("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE"),
     *("PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGOPTIONS", "PGAPPNAME", "PGCONNECT_TIMEOUT"),
     *("PGCLIENTENCODING", "PGTZ", "PGDATESTYLE", "PGGEQO"),
     *("PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS"),
+    *("PGSSLMODE", "PGREQUIRESSL", "PGSSLROOTCERT", "PGGSSENCMODE", "PGREQUIREAUTH"),
 )
-"""Variables that would change the server or the session; those about TLS are kept."""
+"""Variables that would change the server or the session.
+
+Those are kept with which TLS has a certificate of the client, a list of revoked ones, or a higher
+least version.
+"""
+
+NO_CLEAR_PASSWORD = "!password"
+"""A value of libpq's `require_auth`: never send the password in clear text."""
 
 
 def forget_variables() -> None:
@@ -19,3 +29,23 @@ def forget_variables() -> None:
     """
     for name in VARIABLES:
         os.environ.pop(name, None)
+
+
+def security(tls: Tls) -> dict[str, str]:
+    """The parameters of a connection that say how it is encrypted, and how passwords are sent.
+
+    Encryption by GSSAPI would go before TLS. A file of authorities in the user's home would make
+    the mode `require` check certificates. The password itself goes to no server that did not prove
+    who it is.
+    """
+    return {
+        "sslmode": str(tls.mode) if tls.is_on else "disable",
+        "sslrootcert": tls.authorities or NEVER_A_FILE,
+        "gssencmode": "disable",
+        "require_auth": "" if tls.is_checked else NO_CLEAR_PASSWORD,
+    }
+
+
+def security_variables(tls: Tls) -> dict[str, str]:
+    """The same as variables of the environment, for programs."""
+    return {f"PG{name.upper().replace('_', '')}": value for name, value in security(tls).items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.errors import SettingError
 from common.suggestion import did_you_mean
+from common.tls import Tls, read_tls
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = PROJECT / ".local"
@@ -26,6 +27,10 @@ SETTINGS = {
     "OPERATIONAL_PORT": "its port; default 3306",
     "OPERATIONAL_USER": "an account on that server that has SELECT and nothing else",
     "OPERATIONAL_PASSWORD": "its password (or OPERATIONAL_PASSWORD_FILE: a file that contains it)",
+    "OPERATIONAL_TLS": "the TLS of connections to it: verify-full, verify-ca, require or off;"
+    " default: verify-full, and off for a host that is local",
+    "OPERATIONAL_TLS_CA": "a file with the authorities that may have signed its certificate;"
+    " default: those that this machine trusts",
     "OPERATIONAL_DUTY": "the largest share of time, in percent, for which a run may keep that"
     " server at work; default 50",
     "OPERATIONAL_SNAPSHOT_SECONDS": "how long a run may keep a snapshot of that server open;"
@@ -35,6 +40,8 @@ SETTINGS = {
     "WAREHOUSE_USER": "an account on that server that may create schemas in the database",
     "WAREHOUSE_PASSWORD": "its password (or WAREHOUSE_PASSWORD_FILE: a file that contains it)",
     "WAREHOUSE_DATABASE": "the database, which must exist",
+    "WAREHOUSE_TLS": "the TLS of connections to it, as OPERATIONAL_TLS",
+    "WAREHOUSE_TLS_CA": "as OPERATIONAL_TLS_CA",
     "DEMO_DOMAINS": "the domains of the demo to keep, separated by commas; off keeps none",
     "BUILD_ALL": "daily: the first run of each day, in UTC, builds and tests everything; default:"
     " only what can differ from the last time",
@@ -44,7 +51,7 @@ SETTINGS = {
 
 NAMED_SOURCE_SETTING = re.compile(
     r"OPERATIONAL_([A-Z0-9]+(?:_[A-Z0-9]+)*?)"
-    r"_(HOST|PORT|USER|PASSWORD|PASSWORD_FILE|DUTY|SNAPSHOT_SECONDS)"
+    r"_(HOST|PORT|USER|PASSWORD|PASSWORD_FILE|TLS|TLS_CA|DUTY|SNAPSHOT_SECONDS)"
 )
 """A setting of a source with a name, such as OPERATIONAL_SHOP_HOST."""
 RESERVED_SOURCES = {"admin"}
@@ -56,6 +63,7 @@ class Address:
     """A server and an account on it. `database` is empty for an operational server.
 
     `source` is the name of the source; empty for the source without a name, and for the warehouse.
+    `tls` is off for the embedded servers, and otherwise as the settings say.
     """
 
     host: str
@@ -64,6 +72,7 @@ class Address:
     password: str = field(repr=False)
     database: str = ""
     source: str = ""
+    tls: Tls = Tls()
 
     def __str__(self) -> str:
         head = f"{self.source} " if self.source else ""
@@ -218,7 +227,7 @@ def _unquoted(value: str) -> str:
 def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Address | None:
     host = values.get(f"{prefix}_HOST", "")
     if not host:
-        for part in ("PORT", "USER", "PASSWORD", "DATABASE"):
+        for part in ("PORT", "USER", "PASSWORD", "DATABASE", "TLS", "TLS_CA"):
             name = f"{prefix}_{part}"
             if values.get(name) or values.get(f"{name}_FILE"):
                 instead = " to use the embedded server" if f"{prefix}_HOST" in SETTINGS else ""
@@ -234,6 +243,7 @@ def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Addre
         user=_required(values, f"{prefix}_USER"),
         password=_password(values, f"{prefix}_PASSWORD"),
         database=_required(values, f"{prefix}_DATABASE") if prefix == "WAREHOUSE" else "",
+        tls=read_tls(values, prefix, host),
     )
 
 

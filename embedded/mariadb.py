@@ -13,6 +13,7 @@ import pymysql
 from common.authentication import PLUGINS, PasswordRefused
 from common.rows import one_value
 from common.settings import Address
+from common.tls import pymysql_options
 from embedded.programs import Programs, get_programs
 from embedded.server import Server
 from embedded.state import State
@@ -154,6 +155,7 @@ def connection(address: Address, seconds: int = 60) -> Iterator[pymysql.Connecti
         autocommit=True,
         connect_timeout=seconds,
         read_timeout=seconds,
+        **pymysql_options(address.tls),
     )
     try:
         yield connected

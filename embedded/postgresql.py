@@ -87,8 +87,8 @@ class PostgreSQL(Server):
                 user=address.user,
                 password=address.password,
                 dbname=address.database,
-                require_auth="scram-sha-256",
                 connect_timeout=2,
+                **libpq.security(address.tls) | {"require_auth": "scram-sha-256"},
             )
         except psycopg2.OperationalError:
             return None
@@ -100,6 +100,15 @@ class PostgreSQL(Server):
             return None
         finally:
             connection.close()
+
+
+def clients(warehouse: Address) -> tuple[Path, ...]:
+    """The folder of its client programs, which work with every older server.
+
+    It is empty for a warehouse that is reached by TLS, since they were built without: then those of
+    the machine are needed.
+    """
+    return () if warehouse.tls.is_on else (programs(),)
 
 
 def programs() -> Path:

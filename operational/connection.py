@@ -8,6 +8,7 @@ import pymysql
 from common.authentication import PLUGINS
 from common.errors import ServerError
 from common.settings import Address
+from common.tls import pymysql_options
 
 
 @contextmanager
@@ -34,6 +35,7 @@ def connection(
         auth_plugin_map=PLUGINS,
         init_command="set time_zone = '+00:00'",
         read_timeout=seconds,
+        **pymysql_options(address.tls),
     )
     try:
         yield connected

@@ -17,7 +17,6 @@ from common import libpq
 from common.errors import TidemarkError
 from common.log import LOG_FILE
 from common.settings import DBT_PROJECT, PROJECT, Address
-from warehouse.connection import NO_CLEAR_PASSWORD
 from warehouse.graph import Graph, KeptGraph
 
 FAILED_NODE = {"error", "runtime error", "partial success"}
@@ -211,7 +210,7 @@ def dbt_environment(warehouse: Address, demo_switch: str = "") -> dict[str, str]
         "WAREHOUSE_USER": warehouse.user,
         "WAREHOUSE_PASSWORD": warehouse.password,
         "WAREHOUSE_DATABASE": warehouse.database,
-        "PGREQUIREAUTH": NO_CLEAR_PASSWORD,
+        **libpq.security_variables(warehouse.tls),
         "DEMO_DOMAINS": demo_switch,
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),

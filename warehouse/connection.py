@@ -14,6 +14,7 @@ from common.errors import AnotherRun, ServerError
 from common.rows import one_value
 from common.settings import Address
 from warehouse.failures import check_server, only_logged
+from warehouse.refusals import refusal
 
 RUN_LOCK = 0x7469_6465_6D61_726B
 """Key of the advisory lock of the whole warehouse: "tidemark" in ASCII."""
@@ -34,9 +35,6 @@ SERVER_KEEPALIVES = {
     f"tcp_{name.removeprefix('tcp_')}": value for name, value in KEEPALIVES.items()
 }
 """The same for the server, which would otherwise keep the lock of a run whose machine is gone."""
-
-NO_CLEAR_PASSWORD = "!password"
-"""A value of libpq's `require_auth`: never send the password in clear text."""
 
 SESSION = {
     "timezone": "UTC",
@@ -94,7 +92,7 @@ def connect(address: Address, application: str = "tidemark") -> Connection:
             _set_session(cursor, address)
     except psycopg2.Error as error:
         connection.close()
-        raise _refusal(address, str(error)) from None
+        raise refusal(address, str(error)) from None
     except BaseException:
         connection.close()
         raise
@@ -112,13 +110,13 @@ def _open(address: Address, application: str) -> Connection:
             dbname=address.database,
             application_name=application,
             connect_timeout=10,
-            require_auth=NO_CLEAR_PASSWORD,
             # the driver would not notice a change by SQL
             client_encoding="UTF8",
             **KEEPALIVES,
+            **libpq.security(address.tls),
         )
     except psycopg2.OperationalError as error:
-        raise _refusal(address, str(error)) from None
+        raise refusal(address, str(error)) from None
     check_server(connection, address)
     connection.autocommit = True
     return connection
@@ -166,7 +164,7 @@ def _check_pooler(cursor: Cursor, address: Address, told_pid: int) -> None:
                 _server_pid(others_cursor)
                 theirs, now = _in_a_transaction(others_cursor, cursor, address)
         except psycopg2.Error as error:
-            raise _refusal(address, str(error)) from None
+            raise refusal(address, str(error)) from None
         finally:
             other.close()
         if theirs == ours or now != ours:
@@ -303,37 +301,3 @@ def _unlock(connection: Connection) -> None:
     """Release the locks at once: a server session outlives its closed connection by a moment."""
     with suppress(psycopg2.Error), connection.cursor() as cursor:
         cursor.execute("select pg_advisory_unlock_all()")
-
-
-def _refusal(address: Address, message: str) -> ServerError:
-    subject = f"warehouse {address}"
-    # the last attempt counts; indented lines are libpq's guesses at the cause
-    said = [line for line in message.splitlines() if line.strip() and not line[0].isspace()]
-    last = said[-1] if said else "no answer"
-    last = last.rpartition(" failed: ")[2].removeprefix("FATAL:").strip()
-    if "could not translate host name" in message:
-        return ServerError(
-            subject,
-            f'the name "{address.host}" does not resolve',
-            "Correct WAREHOUSE_HOST, or the machine's name service.",
-        )
-    if "password authentication failed" in message or "no password supplied" in message:
-        return ServerError(
-            subject,
-            f'the account "{address.user}" is refused',
-            "Set WAREHOUSE_USER and WAREHOUSE_PASSWORD to an account of that server.",
-        )
-    if "requirement" in message and "cleartext password" in message:
-        return ServerError(
-            subject,
-            "the server asks for the password in clear text; it was not sent",
-            "Set scram-sha-256 for the account in its pg_hba.conf; if that is set, another server"
-            " answers in its place.",
-        )
-    if "does not exist" in message:
-        return ServerError(subject, last, "Create it, or set WAREHOUSE_DATABASE.")
-    return ServerError(
-        subject,
-        f"no connection ({last})",
-        "Start the server, or set WAREHOUSE_HOST and WAREHOUSE_PORT to one that is running.",
-    )

@@ -33,6 +33,8 @@ OF_A_SESSION = {
     b"TIDEMARK_CHANGES_ONLY",
     b"PGHOSTADDR",
     b"PGSERVICE",
+    b"PGSSLMODE",
+    b"PGSSLROOTCERT",
 }
 """Variables that say where and for which run dbt builds, and not what; the macro `values_named_in`
 leaves out the same."""

@@ -44,6 +44,8 @@ log = get_logger(__name__)
 
 POSTGRES_TYPE = "x-postgres-type"
 """Our own dlt hint: the type of a column."""
+NO_PASSWORD = "-"
+"""dlt wants one; it opens no connection by itself."""
 
 
 class ExactTypes(PostgresTypeMapper):
@@ -77,10 +79,11 @@ class ExactCopyJob(RunnableLoadJob):
 class ExactSqlClient(Psycopg2SqlClient):
     """dlt's connection to the warehouse, with the settings of all our sessions."""
 
+    warehouse: Address
+    """How it is reached. dlt does not know: it would take the blanks off a password."""
+
     def open_connection(self) -> Connection:
-        known = self.credentials
-        address = Address(known.host, known.port, known.username, known.password, known.database)
-        connection = connect(address, "tidemark landing")
+        connection = connect(self.warehouse, "tidemark landing")
         self._conn = connection
         return connection
 
@@ -118,7 +121,14 @@ class ExactClient(PostgresClient):
 
 
 class exact_postgres(postgres):
-    """dlt's Postgres destination with exact types and our COPY."""
+    """dlt's Postgres destination with exact types and our COPY, on connections of ours."""
+
+    warehouse: Address
+
+    def client(self, schema: Any, initial_config: Any = None) -> Any:
+        client = super().client(schema, initial_config)
+        client.sql_client.warehouse = self.warehouse
+        return client
 
     def _raw_capabilities(self) -> Any:
         capabilities = super()._raw_capabilities()
@@ -171,11 +181,13 @@ def _pipeline(warehouse: Address, folder: Path, schema: str) -> dlt.Pipeline:
     credentials.host = warehouse.host
     credentials.port = warehouse.port
     credentials.username = warehouse.user
-    credentials.password = warehouse.password
+    credentials.password = NO_PASSWORD
     credentials.database = warehouse.database
+    destination = exact_postgres(credentials=credentials)
+    destination.warehouse = warehouse
     return dlt.pipeline(
         pipeline_name="landing",
-        destination=exact_postgres(credentials=credentials),
+        destination=destination,
         dataset_name=schema,
         pipelines_dir=str(folder),
     )

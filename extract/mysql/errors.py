@@ -7,6 +7,7 @@ from pymysql.constants import CR, ER
 
 from common.errors import ServerError, TableError
 from common.settings import Address, setting_of
+from common.tls import not_offered, not_trusted
 from extract.errors import AGAIN, LOCKED, TableChanged
 
 CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED}
@@ -19,8 +20,11 @@ STATEMENT_CUT = {1969, 3024, ER.QUERY_INTERRUPTED}
 
 STARTED = "Start the server, or set {HOST} and {PORT} to a running one."
 FULL = "Wait until other sessions have ended, or allow more for the server or the account."
+SECURE_TRANSPORT_REQUIRED = 3159
+"""The number of MySQL and MariaDB for a connection without TLS that the server does not allow."""
 ACCOUNT_LOCKED = "Ask an administrator of the server to unlock the account or set a new password."
 REFUSALS = {
+    SECURE_TRANSPORT_REQUIRED: "Set {TLS} to verify-full.",
     ER.CON_COUNT_ERROR: FULL,
     ER.TOO_MANY_USER_CONNECTIONS: FULL,
     ER.USER_LIMIT_REACHED: FULL,
@@ -67,27 +71,51 @@ def refusal(address: Address, error: Exception) -> ServerError:
     """An error of connecting, or of setting up the session."""
     subject = f"operational {address}"
     number = error_number(error)
+    original = getattr(error, "original_exception", None)
     if number == ER.ACCESS_DENIED_ERROR:
+        hint = "Set {USER} and {PASSWORD} to an account of that server."
+        hint += "" if address.tls.is_on else " If it needs TLS, set {TLS} to verify-full."
+        return ServerError(
+            subject, f'the account "{address.user}" is refused', _with_settings(hint, address)
+        )
+    if number == CR.CR_SSL_CONNECTION_ERROR:
+        return not_offered(subject, setting_of(address.source, "TLS"), address.tls)
+    if isinstance(original, ssl.SSLCertVerificationError):
+        return not_trusted(subject, setting_of(address.source, "TLS"), address.tls, original)
+    if isinstance(original, ssl.SSLError) and not isinstance(original, BROKEN):
         return ServerError(
             subject,
-            f'the account "{address.user}" is refused',
-            _with_settings("Set {USER} and {PASSWORD} to an account of that server.", address),
+            f"no connection by TLS ({original.reason or original})",
+            "The server must offer TLS 1.2 or newer; its log says more.",
         )
-    if isinstance(getattr(error, "original_exception", None), socket.gaierror):
+    if isinstance(original, socket.gaierror):
         return ServerError(
             subject,
             f'the name "{address.host}" does not resolve',
             _with_settings("Correct {HOST}, or the machine's name service.", address),
         )
-    hint = REFUSALS.get(number) or _with_settings(STARTED, address)
+    hint = _with_settings(REFUSALS.get(number, STARTED), address)
     if number in (0, CR.CR_CONN_HOST_ERROR):
         return ServerError(subject, "no connection", hint)
     return ServerError(subject, f"no connection ({number}: {error.args[-1]})", hint)
 
 
+def password_refused(address: Address) -> ServerError:
+    """The error of a server that asks for the password itself, and has not shown who it is."""
+    hint = (
+        "Set {TLS} to verify-full, or give the account another plugin, such as"
+        " mysql_native_password. If it has one, another server is answering."
+    )
+    return ServerError(
+        f"operational {address}",
+        "the server asks for the password in clear text or as an equal hash; it was not sent",
+        _with_settings(hint, address),
+    )
+
+
 def _with_settings(hint: str, address: Address) -> str:
     """The hint, with the names of the settings of that source."""
-    parts = ("HOST", "PORT", "USER", "PASSWORD")
+    parts = ("HOST", "PORT", "USER", "PASSWORD", "TLS")
     return hint.format_map({part: setting_of(address.source, part) for part in parts})
 
 

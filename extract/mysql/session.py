@@ -12,8 +12,15 @@ from common.authentication import PLUGINS, PasswordRefused
 from common.errors import ServerError
 from common.log import get_logger
 from common.settings import DUTY, Address
+from common.tls import pymysql_options
 from extract.mysql.doubles import SMALL_DOUBLES, measured_widths
-from extract.mysql.errors import STATEMENT_CUT, error_number, is_lost, refusal
+from extract.mysql.errors import (
+    STATEMENT_CUT,
+    error_number,
+    is_lost,
+    password_refused,
+    refusal,
+)
 from extract.mysql.moment import AFTER_EACH, BEGIN, END, Moment, limited
 from extract.mysql.settings import STATEMENT_LIMITS, set_up
 from extract.mysql.throttle import Throttle
@@ -318,14 +325,10 @@ def _connect(address: Address) -> pymysql.Connection:
             connect_timeout=10,
             read_timeout=60,
             write_timeout=60,
+            **pymysql_options(address.tls),
         )
     except PasswordRefused:
-        raise ServerError(
-            f"operational {address}",
-            "the server asks for the password in clear text or as an equal hash; it was not sent",
-            "Enable TLS on the server, or give the account another plugin, such as"
-            " mysql_native_password. If it has one, another server is answering.",
-        ) from None
+        raise password_refused(address) from None
     except pymysql.err.MySQLError:
         raise
     except Exception as error:

@@ -9,7 +9,8 @@
             {%- do values.update({name: var(name, none)}) -%}
         {%- elif name not in [
             'WAREHOUSE_HOST', 'WAREHOUSE_PORT', 'WAREHOUSE_USER', 'WAREHOUSE_PASSWORD',
-            'TIDEMARK_RUN_ID', 'TIDEMARK_CHANGES_ONLY', 'PGHOSTADDR', 'PGSERVICE'
+            'TIDEMARK_RUN_ID', 'TIDEMARK_CHANGES_ONLY', 'PGHOSTADDR', 'PGSERVICE',
+            'PGSSLMODE', 'PGSSLROOTCERT'
         ] -%}
             {%- do values.update({'$' ~ name: value_of_environment(name)}) -%}
         {%- endif -%}
