@@ -110,10 +110,12 @@ FULL = {
     "OPERATIONAL_HOST": "db",
     "OPERATIONAL_USER": "reader",
     "OPERATIONAL_PASSWORD": "p",
+    "OPERATIONAL_TLS": "off",
     "WAREHOUSE_HOST": "wh",
     "WAREHOUSE_USER": "owner",
     "WAREHOUSE_PASSWORD": "q",
     "WAREHOUSE_DATABASE": "dw",
+    "WAREHOUSE_TLS": "off",
 }
 
 
@@ -206,6 +208,7 @@ SHOP = {
     "OPERATIONAL_EU_SHOP_HOST": "shop",
     "OPERATIONAL_EU_SHOP_USER": "reader",
     "OPERATIONAL_EU_SHOP_PASSWORD": "r",
+    "OPERATIONAL_EU_SHOP_TLS": "off",
 }
 
 
@@ -214,6 +217,7 @@ def test_settings_of_named_sources_are_read(tmp_path: Path) -> None:
         "OPERATIONAL_B_PASSWORD_FILE=/no/such\nOPERATIONAL_EU_SHOP_DUTY=20\n", "utf-8"
     )
     b = {"OPERATIONAL_B_HOST": "b", "OPERATIONAL_B_USER": "u", "OPERATIONAL_B_PASSWORD": "p"}
+    b["OPERATIONAL_B_TLS"] = "off"
     more = {"OPERATIONAL_EU_SHOP_SNAPSHOT_SECONDS": "0", "OPERATIONAL_ADMIN_USER": "root"}
     settings = read_settings(FULL | SHOP | b | more, tmp_path / ".env")
     assert set(settings.sources) == {"b", "eu_shop"}

@@ -1,12 +1,14 @@
 """Servers that ask for the password itself, or speak another protocol: refused, and told."""
 
 import os
+from dataclasses import replace
 
 import psycopg2
 import pytest
 
 from common.errors import ServerError
 from common.settings import Address
+from common.tls import Tls, TlsMode
 from extract.mysql.source import MySQLSource
 from tests.support.false_servers import (
     Talk,
@@ -98,7 +100,7 @@ def test_false_source_does_not_get_the_password(talk: Talk, told: str) -> None:
 
 def test_connection_that_breaks_within_tls_is_tried_once_more() -> None:
     with false_server(without_end_of_tls) as server, pytest.raises(ServerError) as refused:
-        MySQLSource(address(server.port))
+        MySQLSource(replace(address(server.port), tls=Tls(TlsMode.REQUIRE)))
     assert server.connections == 2
     assert str(refused.value).startswith(f"operational {address(server.port)}: no connection")
     assert "\nHINT: " in str(refused.value)

@@ -9,6 +9,7 @@ import pytest
 import embedded
 from common.errors import ServerError
 from common.settings import Address
+from common.tls import Tls, TlsMode
 from embedded.mariadb import connection
 from extract.mysql.source import MySQLSource
 from tests.sources.choice import CHOSEN, IS_MARIADB
@@ -80,7 +81,7 @@ only_today = pytest.mark.skipif(CHOSEN != "mysql", reason="caching_sha2_password
 @only_today
 def test_account_of_caching_sha2_logs_in_over_tls(account: Callable[..., Address]) -> None:
     address = account("identified with caching_sha2_password by '{password}'", "secret")
-    assert cipher(address) != ""
+    assert cipher(replace(address, tls=Tls(TlsMode.REQUIRE))) != ""
 
 
 @only_today

@@ -1,6 +1,7 @@
 """Servers that are none: they answer in MySQL's or PostgreSQL's protocol, to get at a password."""
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -102,6 +103,21 @@ def mysql(plugin: bytes, data: bytes = SALT, then: bytes = b"") -> Talk:
         if then:
             connection.sendall(_packet(4, then))
             _hear(connection, server)
+
+    return talk
+
+
+def mysql_by_tls(context: ssl.SSLContext, plugin: bytes) -> Talk:
+    """Greets as MySQL 8, and over TLS has the client switch to the plugin."""
+
+    def talk(connection: socket.socket, server: FalseServer) -> None:
+        connection.sendall(_packet(0, _greeting(MYSQL_TLS)))
+        # the request for TLS alone: what follows is encrypted
+        connection.recv(36, socket.MSG_WAITALL)
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            _hear(encrypted, server)
+            encrypted.sendall(_packet(3, b"\xfe" + plugin + b"\0\x04Password: "))
+            _hear(encrypted, server)
 
     return talk
 

@@ -7,7 +7,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from common.settings import Address
 from tests.support.certificates import Certificate
@@ -27,8 +27,17 @@ class TlsFront:
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def reached(self) -> Address:
+        """The server, as reached through here."""
+        return replace(self.server, port=self._listener.getsockname()[1])
+
+    def present(self, certificate: Certificate) -> None:
+        """Present another certificate from now on, and forget what was heard."""
+        self.certificate = certificate
+        self.heard.clear()
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)

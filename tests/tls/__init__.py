@@ -1,0 +1,1 @@
+"""Connections that are encrypted, and what is checked of who answers."""

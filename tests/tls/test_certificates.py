@@ -1,0 +1,201 @@
+"""What each mode makes of each certificate, on real servers: let in, or told why not."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import embedded
+from common.errors import ServerError
+from common.settings import Address
+from common.tls import Tls, TlsMode, read_tls
+from extract.mysql.source import MySQLSource
+from tests.support.certificates import Authority, Certificate
+from tests.support.tls_front import tls_front
+from tests.support.tls_servers import Secured
+from warehouse.connection import connect
+
+Certificates = dict[str, Certificate]
+
+UNKNOWN = "unable to get local issuer certificate"
+REFUSED = {
+    ("expired", "verify-full"): "certificate has expired",
+    ("expired", "verify-ca"): "certificate has expired",
+    ("other name", "verify-full"): "IP address mismatch, certificate is not valid for '127.0.0.1'",
+    ("unknown authority", "verify-full"): UNKNOWN,
+    ("unknown authority", "verify-ca"): UNKNOWN,
+}
+"""What is refused by which mode, and the reason that is told; every other pair is let in."""
+HINTS = {
+    "expired": "Renew the certificate of the server",
+    "other name": "_HOST to a name that is in the certificate",
+    "unknown authority": "_TLS_CA to a file with the certificate of the authority",
+}
+CERTIFICATES = ["right", "expired", "other name", "unknown authority"]
+MODES = ["verify-full", "verify-ca", "require"]
+
+
+def check(
+    certificate: str, mode: str, log_in: Callable[[Address], object], address: Address
+) -> None:
+    """The mode lets the certificate in, or says what is wrong with it and what to do."""
+    reason = REFUSED.get((certificate, mode))
+    if reason is None:
+        log_in(address)
+        return
+    with pytest.raises(ServerError) as refused:
+        log_in(address)
+    assert f"{address}: the server's certificate is refused ({reason}" in str(refused.value)
+    assert HINTS[certificate] in refused.value.hint
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("certificate", CERTIFICATES)
+def test_warehouse_is_known_by_its_certificate(
+    secured_warehouse: Secured,
+    certificates: Certificates,
+    authority: Authority,
+    certificate: str,
+    mode: str,
+) -> None:
+    secured_warehouse.present(certificates[certificate])
+    address = secured_warehouse.reached(TlsMode(mode), authority.path)
+    check(certificate, mode, lambda address: connect(address).close(), address)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("certificate", CERTIFICATES)
+def test_source_is_known_by_its_certificate(
+    source: Secured, certificates: Certificates, authority: Authority, certificate: str, mode: str
+) -> None:
+    source.present(certificates[certificate])
+    address = source.reached(TlsMode(mode), authority.path)
+    check(certificate, mode, lambda address: MySQLSource(address).close(), address)
+
+
+@pytest.mark.parametrize("certificate", CERTIFICATES[1:])
+def test_warehouse_with_a_wrong_certificate_hears_nothing(
+    servers: embedded.Servers,
+    warehouse: Address,
+    certificates: Certificates,
+    authority: Authority,
+    certificate: str,
+) -> None:
+    with tls_front(warehouse, certificates[certificate]) as front:
+        checked = Tls(TlsMode.VERIFY_FULL, str(authority.path))
+        with pytest.raises(ServerError, match="the server's certificate is refused"):
+            connect(replace(front.reached, tls=checked))
+        assert front.heard == b""
+
+
+def test_every_session_of_the_warehouse_is_encrypted(
+    secured_warehouse: Secured, certificates: Certificates, authority: Authority
+) -> None:
+    """By what the server says, where it is the server that decrypts."""
+    secured_warehouse.present(certificates["right"])
+    connection = connect(secured_warehouse.reached(TlsMode.VERIFY_FULL, authority.path))
+    with connection.cursor() as cursor:
+        cursor.execute("show ssl")
+        ((is_on),) = cursor.fetchone()
+        cursor.execute("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
+        ((is_encrypted,),) = cursor.fetchall()
+    connection.close()
+    assert is_encrypted == (is_on == "on")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_server_without_tls_is_told_and_gets_no_password(
+    servers: embedded.Servers, authority: Authority, mode: str
+) -> None:
+    """The settings are named: this is what a remote server without TLS says since it is checked."""
+    tls = Tls(TlsMode(mode), str(authority.path))
+    told = "the server offers no TLS, and {}_TLS is " + mode
+    with pytest.raises(ServerError, match=told.format("WAREHOUSE")) as refused:
+        connect(replace(servers.warehouse, tls=tls))
+    assert "or set WAREHOUSE_TLS to off if nobody else can read" in refused.value.hint
+    with pytest.raises(ServerError, match=told.format("OPERATIONAL_SHOP")) as refused:
+        MySQLSource(replace(servers.operational, tls=tls, source="shop"))
+    assert "or set OPERATIONAL_SHOP_TLS to off" in refused.value.hint
+
+
+def test_server_that_wants_tls_is_told_from_one_that_is_down(
+    source: Secured, secured_warehouse: Secured
+) -> None:
+    with pytest.raises(ServerError, match="no encryption") as refused:
+        connect(secured_warehouse.reached(TlsMode.OFF))
+    assert "set WAREHOUSE_TLS to verify-full" in refused.value.hint
+    with pytest.raises(ServerError, match='the account "tidemark_reader" is refused') as refused:
+        MySQLSource(source.reached(TlsMode.OFF))
+    assert "If it needs TLS, set OPERATIONAL_TLS to verify-full" in refused.value.hint
+
+
+def test_authorities_of_the_system_are_those_of_both_drivers(
+    source: Secured,
+    secured_warehouse: Secured,
+    certificates: Certificates,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the machine trusts is a file, which SSL_CERT_FILE names for all that use OpenSSL."""
+    source.present(certificates["right"])
+    secured_warehouse.present(certificates["right"])
+    for trusted in (True, False):
+        if trusted:
+            monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
+        else:
+            monkeypatch.delenv("SSL_CERT_FILE")
+        values = {"WAREHOUSE_TLS": "verify-full"}
+        warehouse = replace(secured_warehouse.address, tls=read_tls(values, "WAREHOUSE", "wh"))
+        operational = replace(source.address, tls=read_tls({}, "OPERATIONAL", "db"))
+        if trusted:
+            connect(warehouse).close()
+            MySQLSource(operational).close()
+            continue
+        for log_in in (lambda: connect(warehouse), lambda: MySQLSource(operational)):
+            with pytest.raises(ServerError, match="unable to get local issuer certificate"):
+                log_in()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PGSSLMODE": "disable", "PGSSLROOTCERT": "/dev/null"},
+        {"PGSSLMODE": "prefer", "PGREQUIRESSL": "0"},
+        {"PGGSSENCMODE": "require"},
+        {"PGREQUIREAUTH": "none"},
+    ],
+    ids=lambda environment: " ".join(environment),
+)
+def test_environment_of_libpq_changes_nothing(
+    secured_warehouse: Secured,
+    certificates: Certificates,
+    authority: Authority,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setitem(os.environ, name, value)
+    checked = secured_warehouse.reached(TlsMode.VERIFY_FULL, authority.path)
+    secured_warehouse.present(certificates["right"])
+    connect(checked).close()
+    for name, value in environment.items():
+        monkeypatch.setitem(os.environ, name, value)
+    secured_warehouse.present(certificates["unknown authority"])
+    with pytest.raises(ServerError, match=UNKNOWN):
+        connect(checked)
+
+
+def test_authority_in_the_home_of_the_user_does_not_make_require_stricter(
+    secured_warehouse: Secured,
+    certificates: Certificates,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / ".postgresql").mkdir()
+    (tmp_path / ".postgresql" / "root.crt").write_bytes(authority.path.read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    secured_warehouse.present(certificates["unknown authority"])
+    connect(secured_warehouse.reached(TlsMode.REQUIRE)).close()
