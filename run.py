@@ -6,6 +6,12 @@ from __future__ import annotations  # an older Python may start it, and continue
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from common.errors import TidemarkError
 
 PROJECT = Path(__file__).resolve().parent
 VENV_PYTHON = PROJECT / ".venv" / "bin" / "python"
@@ -19,14 +25,10 @@ def main(arguments: list[str]) -> int:
 
     try:
         call, options = parse(arguments)
-        if options.verbose:
-            from common.log import show_log
-
-            show_log()
+        _show_log(options)
         return int(call(options))
     except TidemarkError as error:
-        print(error, file=sys.stderr)
-        return int(error.exit_code)
+        return _fail(error, arguments)
     except ImportError as error:
         print(f"package {error.name}: cannot be loaded ({error})", file=sys.stderr)
         print("HINT: Install it with `make .venv`.", file=sys.stderr)
@@ -34,12 +36,35 @@ def main(arguments: list[str]) -> int:
     except Exception as error:
         from commands.failures import as_command_error
 
-        failure = as_command_error(error)
-        print(failure, file=sys.stderr)
-        return int(failure.exit_code)
+        return _fail(as_command_error(error), arguments)
     except Stopped as stop:
-        print(f"{stop}\nHINT: The next run continues where this one stopped.", file=sys.stderr)
-        return int(stop.exit_code)
+        hint = "The next run continues where this one stopped."
+        return _fail(f"{stop}\nHINT: {hint}", arguments, stop.exit_code)
+
+
+def _show_log(options: argparse.Namespace) -> None:
+    """Write the log to standard error too, if an option or a setting says so."""
+    import logging
+
+    from common.log import is_json, show_log
+
+    if options.verbose or is_json():
+        is_quiet = getattr(options, "quiet", False)
+        show_log(logging.WARNING if is_quiet else logging.INFO)
+
+
+def _fail(failure: TidemarkError | str, arguments: list[str], exit_code: int = 0) -> int:
+    """Report an error that ends the command; returns its exit code."""
+    from commands.telling import tell
+
+    code = exit_code or getattr(failure, "exit_code", 1)
+    if "--json" in arguments:
+        from commands.documents.document import Document, Failure
+        from commands.line import command_of
+
+        print(Document(command_of(arguments), int(code), None, [Failure.of(failure)]))
+    tell(failure)
+    return int(code)
 
 
 def _use_venv() -> None:

@@ -1,11 +1,11 @@
 """`backup`: dump every layer under one snapshot, with a manifest."""
 
 import argparse
-import sys
 
 import backup
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet
+from commands.telling import tell
 from commands.working import work_on_warehouse
 from common.errors import ExitCode
 from common.settings import Settings, read_settings
@@ -25,7 +25,7 @@ def call(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(as_line(done))
     for warning in done.warnings:
-        print(warning, file=sys.stderr)
+        tell(warning, is_warning=True)
     return ExitCode.DONE
 
 

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 
 from commands.choice import chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
-from commands.options import add_choice, add_quiet
+from commands.options import add_choice, add_json, add_quiet
 from commands.sources import read_declarations, sources_of
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, TidemarkError
@@ -41,6 +41,7 @@ python run.py doctor --domain sales --quiet      for a timer: prints nothing if 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_choice(parser)
     add_quiet(parser, "only what is wrong")
+    add_json(parser)
 
 
 def call(options: argparse.Namespace) -> int:
@@ -48,7 +49,12 @@ def call(options: argparse.Namespace) -> int:
     tables = chosen_tables(read_declarations(settings), settings, options)
     findings = list(examine(prepare_endpoints(settings, sources_of(tables)), tables))
     shown = [one for one in findings if not (options.quiet and one.is_good)]
-    if shown:
+    if options.json:
+        from commands.documents import doctor as shape
+        from commands.documents.document import Document
+
+        print(Document("doctor", exit_code(findings), shape.document(shown)))
+    elif shown:
         show(as_table(shown))
     return exit_code(findings)
 

@@ -112,13 +112,18 @@ def parse(
     arguments: Sequence[str],
 ) -> tuple[Callable[[argparse.Namespace], int], argparse.Namespace]:
     """The function that the arguments call, and its options. Raises UsageError."""
-    name = RUN
-    if arguments and not arguments[0].startswith("-"):
-        name, arguments = arguments[0], arguments[1:]
+    name = command_of(arguments)
+    if name != RUN or name in arguments[:1]:
+        arguments = arguments[1:]
         if name not in COMMANDS:
             hint = f"{did_you_mean(name, COMMANDS)}`{PROGRAM} --help` lists the commands."
             raise UsageError(f"command {name}", "there is no such command", hint)
     return module_of(name).call, parser_of(name).parse(arguments)
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """The name of the command that the arguments call, which may not exist."""
+    return arguments[0] if arguments and not arguments[0].startswith("-") else RUN
 
 
 def module_of(name: str) -> Command:

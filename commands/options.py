@@ -33,6 +33,14 @@ def add_quiet(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--quiet", action="store_true", help=f"show {text}")
 
 
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="write the result as one line of JSON to standard output (docs/json.md)",
+    )
+
+
 def count(option: str) -> Callable[[str], int]:
     """The type of an option that is a count. Raises UsageError."""
 

@@ -1,7 +1,6 @@
 """`plan`: show what a run would read and compare now, by the same decision that the run makes."""
 
 import argparse
-import sys
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from psycopg2.extensions import connection as Connection
 
 from commands.choice import chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
-from commands.options import add_choice, add_full_refresh
+from commands.options import add_choice, add_full_refresh, add_json
 from commands.sources import read_declarations, source_by_source, sources_of
 from commands.tables import PlainTable, show
+from commands.telling import tell
 from common.errors import ExitCode, ServerError, TidemarkError
 from common.settings import Address, read_settings
 from extract.declarations import MirroredTable
@@ -34,17 +34,25 @@ python run.py plan --table mrr_fact_sales --full-refresh"""
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_choice(parser)
     add_full_refresh(parser, "plan a run with --full-refresh")
+    add_json(parser)
 
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     tables = chosen_tables(read_declarations(settings), settings, options)
     planned = plan(prepare_endpoints(settings, sources_of(tables)), tables, options.full_refresh)
-    show(as_table(planned))
-    errors = dict.fromkeys(str(table.error) for table in planned if table.error)
-    for error in errors:
-        print(error, file=sys.stderr)
-    return ExitCode.FAILED if errors else ExitCode.DONE
+    errors = {str(table.error): table.error for table in planned if table.error}
+    exit_code = ExitCode.FAILED if errors else ExitCode.DONE
+    if options.json:
+        from commands.documents import plan as shape
+        from commands.documents.document import Document, failures
+
+        print(Document("plan", exit_code, shape.document(planned), failures(errors.values())))
+    else:
+        show(as_table(planned))
+    for error in errors.values():
+        tell(error)
+    return exit_code
 
 
 @dataclass(frozen=True)

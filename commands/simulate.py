@@ -1,13 +1,13 @@
 """`simulate`: write to the embedded operational database as an application, and to no other."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 
 from commands.endpoints import prepare_endpoints
 from commands.hours import Hour, replay_hours
 from commands.options import add_quiet, count
-from commands.run.output import failures
+from commands.run.output import failures, warnings
+from commands.telling import tell
 from common.errors import ExitCode, UsageError
 from common.settings import read_settings
 from embedded import Servers
@@ -102,7 +102,7 @@ def _add_history(servers: Servers, options: argparse.Namespace) -> int:
         kept = done.rules - len(done.violations)
         print(f"{inserted}; {kept} of {done.rules} rules hold  (--seed {done.seed})")
     for violation in done.violations:
-        print(violation, file=sys.stderr)
+        tell(violation)
     return ExitCode.FAILED if done.violations else ExitCode.DONE
 
 
@@ -112,7 +112,9 @@ def _print_hours(hours: Iterator[Hour], is_quiet: bool) -> int:
         codes.append(hour.exit_code)
         if not is_quiet:
             print(hour.line, flush=True)
+        for warning in warnings(hour.result):
+            tell(warning, is_warning=True)
         for failure in failures(hour.result):
-            print(failure, file=sys.stderr)
+            tell(failure)
     worst_first = (ExitCode.FAILED, ExitCode.REFUSED, ExitCode.TEST_FAILED)
     return next((code for code in worst_first if code in codes), ExitCode.DONE)

@@ -11,17 +11,20 @@ from psycopg2.extensions import cursor as Cursor
 
 from commands.choice import active_tables
 from commands.endpoints import prepare_endpoints
+from commands.options import add_json
 from commands.sources import read_declarations
 from commands.tables import PlainTable, show
+from commands.telling import tell
 from common.durations import duration
-from common.errors import ExitCode
-from common.settings import Address, read_settings
+from common.errors import ExitCode, TidemarkError
+from common.settings import Address, Settings, read_settings
 from warehouse.connection import connect, relation_exists
 from warehouse.marks import mirrored_tables
 from warehouse.run_log import last_backup_at
 
 EXAMPLES = """\
-python run.py status"""
+python run.py status
+python run.py status --json | jq '.result.tables[] | select(.lag_seconds > 3600)'"""
 
 
 LEFT = """\
@@ -30,12 +33,14 @@ HINT: docs/add-your-own-table.md says what you can drop of them."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """It has no options of its own."""
+    add_json(parser)
 
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     found = status(prepare_endpoints(settings, sources=()).warehouse)
+    if options.json:
+        return _write_document(found, settings)
     if found.runs:
         for table in as_tables(found):
             show(table)
@@ -48,10 +53,29 @@ def call(options: argparse.Namespace) -> int:
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
     # a wrong declaration is reported after the status, which does not depend on it
-    mirrored = {table.name for table in active_tables(read_declarations(settings), settings)}
-    if left := sorted(found.mirror - mirrored):
+    if left := not_mirrored(found, settings):
         print(LEFT.format(", ".join(left)))
     return ExitCode.DONE
+
+
+def not_mirrored(found: "Status", settings: Settings) -> list[str]:
+    """The tables in the mirror that no run mirrors any more. Raises WrongDeclarations."""
+    mirrored = {table.name for table in active_tables(read_declarations(settings), settings)}
+    return sorted(found.mirror - mirrored)
+
+
+def _write_document(found: "Status", settings: Settings) -> int:
+    from commands.documents import status as shape
+    from commands.documents.document import Document, Failure
+
+    left, errors, exit_code = [], [], ExitCode.DONE
+    try:
+        left = not_mirrored(found, settings)
+    except TidemarkError as error:
+        tell(error)
+        errors, exit_code = [Failure.of(error)], error.exit_code
+    print(Document("status", exit_code, shape.document(found, left), errors))
+    return exit_code
 
 
 @dataclass(frozen=True)
@@ -90,18 +114,28 @@ class SourceStatus:
 
 
 @dataclass(frozen=True)
+class BuildStatus:
+    """The last build, and which nodes it left alone."""
+
+    finished_at: datetime
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.finished_at:%Y-%m-%d %H:%M:%S} UTC  {self.message}"
+
+
+@dataclass(frozen=True)
 class Status:
     """What `status` shows. The lists are empty before the first run.
 
-    `build` says which nodes the last build left alone; None if that is not known. `mirror` are the
-    tables in the mirror, declared or not.
+    `build` is None if there was none. `mirror` are the tables in the mirror, declared or not.
     """
 
     tables: list[TableStatus]
     runs: list[RunStatus]
     backup_at: datetime | None
     sources: list[SourceStatus] = field(default_factory=list)
-    build: str | None = None
+    build: BuildStatus | None = None
     mirror: set[str] = field(default_factory=set)
 
 
@@ -153,13 +187,13 @@ def _runs(cursor: Cursor) -> list[RunStatus]:
     return [RunStatus(*row) for row in cursor.fetchall()]
 
 
-def _build(cursor: Cursor) -> str | None:
+def _build(cursor: Cursor) -> BuildStatus | None:
     cursor.execute(
         "select finished_at, concat_ws(': ', step, error_message) from dwh.run_log"
         " where process = 'build' order by started_at desc limit 1"
     )
     found = cursor.fetchone()
-    return f"{found[0]:%Y-%m-%d %H:%M:%S} UTC  {found[1]}" if found else None
+    return BuildStatus(*found) if found else None
 
 
 def _sources(cursor: Cursor) -> list[SourceStatus]:

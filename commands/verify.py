@@ -1,19 +1,20 @@
 """`verify`: compare every row of source and mirror, and test every row of the history."""
 
 import argparse
-import sys
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
 from commands.choice import accepted_deletes, chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
-from commands.options import add_accept_deletes, add_choice, add_quiet
+from commands.options import add_accept_deletes, add_choice, add_json, add_quiet
 from commands.progress import ProgressPrinter
 from commands.sources import open_source_of, read_declarations, source_by_source, sources_of
 from commands.tables import PlainTable, show
+from commands.telling import tell
 from commands.working import work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError, UsageError
+from common.log import is_json
 from common.settings import read_settings
 from extract.declarations import MirroredTable
 from extract.progress import Progress, ignore
@@ -33,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repair", action="store_true", help="repair what differs")
     add_accept_deletes(parser)
     add_quiet(parser, "only what is wrong: no progress, no result of each table")
+    add_json(parser)
 
 
 def call(options: argparse.Namespace) -> int:
@@ -44,7 +46,7 @@ def call(options: argparse.Namespace) -> int:
     tables = chosen_tables(read_declarations(settings), settings, options)
     accepted = accepted_deletes(options.accept_deletes, tables)
     endpoints = prepare_endpoints(settings, sources_of(tables))
-    with ProgressPrinter(is_quiet=options.quiet) as printer:
+    with ProgressPrinter(is_quiet=options.quiet or is_json()) as printer:
         result = verify_tables(
             endpoints,
             tables,
@@ -53,14 +55,37 @@ def call(options: argparse.Namespace) -> int:
             lambda table: printer.print_line(progress_line(table)),
             printer.progress,
         )
-    if not options.quiet:
+    if not options.quiet and not options.json:
         show(as_table(result.tables))
-    for failure in failures(result.tables):
-        print(failure, file=sys.stderr)
-    failed = verify_history(endpoints, tables)
-    for failure in failures_of_history(failed):
-        print(failure, file=sys.stderr)
-    return ExitCode.FAILED if failed else result.exit_code
+    told = list(failures(result.tables))
+    for failure in told:
+        tell(failure)
+    failed, error = [], None
+    try:
+        failed = verify_history(endpoints, tables)
+    except TidemarkError as caught:
+        # what was compared is told all the same
+        error = caught
+    of_history = [error] if error else list(failures_of_history(failed))
+    for failure in of_history:
+        tell(failure)
+    exit_code = ExitCode.FAILED if of_history else result.exit_code
+    if options.json:
+        _write_document(exit_code, result, failed, [*told, *of_history])
+    return exit_code
+
+
+def _write_document(
+    exit_code: ExitCode,
+    result: "VerifyResult",
+    failed: list[Node],
+    told: list[TidemarkError | str],
+) -> None:
+    from commands.documents import verify as shape
+    from commands.documents.document import Document, failures
+
+    found = shape.document(result.tables, failed)
+    print(Document("verify", exit_code, found, failures(told)))
 
 
 @dataclass(frozen=True)
@@ -160,9 +185,9 @@ def as_table(tables: Iterable[VerifiedTable]) -> PlainTable:
     return shown
 
 
-def failures(tables: Collection[VerifiedTable]) -> Iterable[str]:
+def failures(tables: Collection[VerifiedTable]) -> Iterable[TidemarkError | str]:
     """The errors of the tables and the differences of the mirror, with a hint for each."""
-    yield from dict.fromkeys(str(table.error) for table in tables if table.error)
+    yield from {str(table.error): table.error for table in tables if table.error}.values()
     for table in tables:
         if table.verification and table.verification.differences:
             keys = " ".join(table.verification.differences)

@@ -1,16 +1,39 @@
 """Logging: one rotating file below `.local/logs`, with the run's id and without secrets."""
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 
-from common.settings import LOCAL
+from common.settings import LOCAL, log_format
 
 LOG_FILE = LOCAL / "logs" / "tidemark.log"
 FILE_BYTES = 5_000_000
 FILES_KEPT = 4
 """In addition to the current one."""
 _context = {"run_id": "-"}
+
+
+class JsonLines(logging.Formatter):
+    """Each record as an object on a line of its own, for collectors of logs.
+
+    What the record has as `facts` are members of the object too.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "timestamp": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            "logger": record.name,
+            "run_id": None if _context["run_id"] == "-" else _context["run_id"],
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
 
 
 class LogFile(RotatingFileHandler):
@@ -24,10 +47,12 @@ class LogFile(RotatingFileHandler):
             super().handleError(record)
         elif not self.has_failed:
             self.has_failed = True
-            sys.stderr.write(
-                f"log {LOG_FILE}: {error.strerror}\nHINT: Free space there; this command continues"
-                " without its log.\n"
-            )
+            words = f"log {LOG_FILE}: {error.strerror}"
+            hint = "Free space there; this command continues without its log."
+            if is_json():
+                get_logger(__name__).warning("%s", words, extra={"facts": {"hint": hint}})
+            else:
+                sys.stderr.write(f"{words}\nHINT: {hint}\n")
 
 
 class LogOnScreen(logging.Handler):
@@ -37,10 +62,17 @@ class LogOnScreen(logging.Handler):
         sys.stderr.write(f"{self.format(record)}\n")
 
 
-def show_log() -> None:
-    """Write the log of this process to standard error too."""
-    handler = LogOnScreen()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+def is_json() -> bool:
+    """True if the log is written for a collector, by LOG_FORMAT: then nothing else is on stderr."""
+    return log_format() == "json"
+
+
+def show_log(level: int = logging.INFO) -> None:
+    """Write the log of this process to standard error too, from this level on."""
+    if any(isinstance(handler, LogOnScreen) for handler in logging.getLogger("tidemark").handlers):
+        return
+    handler = LogOnScreen(level)
+    handler.setFormatter(_formatter("%(asctime)s %(levelname)s %(message)s"))
     _add_handler(handler)
 
 
@@ -51,11 +83,13 @@ def start_logging(run_id: str = "-") -> None:
         return
     LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
     handler = LogFile(LOG_FILE, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(run_id)s %(name)s %(message)s")
-    )
+    handler.setFormatter(_formatter("%(asctime)s %(levelname)s %(run_id)s %(name)s %(message)s"))
     handler.addFilter(_add_run_id)
     _add_handler(handler)
+
+
+def _formatter(text: str) -> logging.Formatter:
+    return JsonLines() if is_json() else logging.Formatter(text)
 
 
 def _add_handler(handler: logging.Handler) -> None:

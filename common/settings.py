@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -46,6 +47,9 @@ SETTINGS = {
     "BUILD_ALL": "daily: the first run of each day, in UTC, builds and tests everything; default:"
     " only what can differ from the last time",
     "BACKUP_DIRECTORY": "where backups are written; default .local/backups",
+    "LOG_FORMAT": "json: the log is written as JSON, to standard error too; default: text",
+    "METRICS_FILE": "a file with the name *.prom, to which each run writes its metrics; default:"
+    " none",
 }
 """Every setting and its meaning. A test compares the names with the table in the README."""
 
@@ -111,6 +115,7 @@ class Settings:
     demo_domains: frozenset[str] | None
     backup_directory: Path
     builds_all_daily: bool = False
+    metrics_file: Path | None = None
     sources: dict[str, SourceSettings] = field(default_factory=dict)
 
     @property
@@ -137,6 +142,7 @@ def read_settings(
     places |= {name: name for name in environment}
     for name in SETTINGS:
         _check_characters(name, values.get(name, ""))
+    _is(values, "LOG_FORMAT", "json", "text")
     return Settings(
         operational=_address(values, "OPERATIONAL", default_port=3306),
         warehouse=_address(values, "WAREHOUSE", default_port=5432),
@@ -144,9 +150,19 @@ def read_settings(
         snapshot_seconds=_snapshot_seconds(values),
         demo_domains=_demo_domains(values.get("DEMO_DOMAINS", "")),
         backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
-        builds_all_daily=_is_daily(values, "BUILD_ALL"),
+        builds_all_daily=_is(values, "BUILD_ALL", "daily"),
+        metrics_file=_metrics_file(values.get("METRICS_FILE", "")),
         sources=dict(_sources(values, places)),
     )
+
+
+def log_format(
+    environment: Mapping[str, str] = os.environ, dotenv: Path = PROJECT / ".env"
+) -> str:
+    """LOG_FORMAT, or nothing where no setting can be read: then another function reports that."""
+    with suppress(SettingError):
+        return environment.get("LOG_FORMAT") or read_dotenv(dotenv)[0].get("LOG_FORMAT", "")
+    return ""
 
 
 def _named_source(setting: str) -> str | None:
@@ -297,11 +313,22 @@ def _demo_domains(text: str) -> frozenset[str] | None:
     return names - {"off"} if names else None
 
 
-def _is_daily(values: Mapping[str, str], name: str) -> bool:
+def _is(values: Mapping[str, str], name: str, wanted: str, other: str = "") -> bool:
+    """True if the setting is the wanted word; the other one is its default."""
     text = values.get(name, "")
-    if text not in ("", "daily"):
-        raise SettingError(name, f'"{text}" is not daily', "Set daily, or remove it.")
-    return text == "daily"
+    if text not in ("", wanted, other):
+        raise SettingError(name, f'"{text}" is not {wanted}', f"Set {wanted}, or remove it.")
+    return text == wanted
+
+
+def _metrics_file(text: str) -> Path | None:
+    if text and not text.endswith(".prom"):
+        raise SettingError(
+            "METRICS_FILE",
+            f'"{text}" does not end with .prom',
+            "node_exporter reads only files of such names: add it.",
+        )
+    return Path(text).expanduser() if text else None
 
 
 def _password(values: Mapping[str, str], name: str) -> str:

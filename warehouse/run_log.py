@@ -58,7 +58,8 @@ class RunLog:
         step = Step()
         log_id = self._start(process, name)
         started = time.monotonic()
-        log.info("%s %s: started", process, name)
+        facts = _facts(process, name)
+        log.info("%s %s: started", process, name, extra={"facts": facts})
         try:
             yield step
         except BaseException as error:
@@ -71,13 +72,22 @@ class RunLog:
             self._finish(log_id, step, time.monotonic() - started)
         finally:
             seconds = time.monotonic() - started
-            log.info("%s %s: %s in %.2f s", process, name, step.status, seconds)
+            facts |= {"status": step.status, "seconds": round(seconds, 3), "rows": step.rows}
+            log.info(
+                "%s %s: %s in %.2f s", process, name, step.status, seconds, extra={"facts": facts}
+            )
 
     def record(
         self, process: str, name: str, status: str, seconds: float, rows: int, message: str | None
     ) -> None:
         """Log a step that has ended just now."""
-        log.info("%s %s: %s in %.2f s %s", process, name, status, seconds, message or "")
+        facts = _facts(process, name)
+        facts |= {"status": status, "seconds": round(seconds, 3), "rows": rows}
+        log.info(
+            "%s %s: %s in %.2f s %s",
+            *(process, name, status, seconds, message or ""),
+            extra={"facts": facts},
+        )
         with self.connection.cursor() as cursor:
             cursor.execute(
                 "insert into dwh.run_log (run_id, process, step, status, started_at, finished_at,"
@@ -117,6 +127,23 @@ def last_backup_at(cursor: Cursor, step: str = "backup") -> datetime | None:
     )
     backup_at: datetime | None = one_value(cursor)
     return backup_at
+
+
+def _facts(process: str, name: str) -> dict[str, object]:
+    """What a record of the log says of a step beside its text."""
+    facts: dict[str, object] = {"process": process, "step": name}
+    return facts | {"table": name} if process == "extract" else facts
+
+
+def last_success_at(cursor: Cursor, process: str) -> datetime | None:
+    """When a command of this kind last ended well; None if none did."""
+    cursor.execute(
+        "select max(finished_at) from dwh.run_log"
+        " where process = %s and step = process and status = 'success'",
+        (process,),
+    )
+    ended_at: datetime | None = one_value(cursor)
+    return ended_at
 
 
 def _words_of(error: BaseException) -> str:

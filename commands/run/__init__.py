@@ -6,7 +6,14 @@ equal to it, builds the warehouse with dbt, and logs each step.
 
 import argparse
 
-from commands.options import add_accept_deletes, add_choice, add_full_refresh, add_quiet, one_of
+from commands.options import (
+    add_accept_deletes,
+    add_choice,
+    add_full_refresh,
+    add_json,
+    add_quiet,
+    one_of,
+)
 from common.errors import ExitCode
 
 BUILD = ("changed", "all")
@@ -40,6 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         " source, if it has one; repeatable",
     )
     add_quiet(parser, "only what is wrong: no progress, no summary")
+    add_json(parser)
     parser.add_argument("--version", action="store_true", help="show the version and exit")
 
 

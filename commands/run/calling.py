@@ -1,26 +1,47 @@
 """Calls a run from the command line: from its options to its exit code."""
 
 import argparse
-import sys
 
 from commands.choice import accepted_deletes, accepted_sources, active_tables, chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.progress import ProgressPrinter
 from commands.run import output
+from commands.run.metrics import written_at_the_end
 from commands.run.work import Report, RunOptions, RunResult, run
 from commands.sources import read_declarations, sources_of
 from commands.tables import show
+from commands.telling import tell
+from common.errors import TidemarkError
+from common.log import is_json
 from common.settings import Settings, read_settings
 from warehouse.build import Node
 from warehouse.selection import BuildAll
 
 
 def call_run(options: argparse.Namespace) -> int:
-    """Run, print progress and the result, and return the exit code."""
+    """Run, print progress and the result, write metrics, and return the exit code."""
     settings = read_settings()
-    what = _what_to_run(settings, options)
-    endpoints = prepare_endpoints(settings, sources_of(what.tables))
-    with ProgressPrinter(is_quiet=options.quiet) as printer:
+    with written_at_the_end(settings.metrics_file) as noted:
+        what = _what_to_run(settings, options)
+        endpoints = prepare_endpoints(settings, sources_of(what.tables))
+        noted.warehouse = endpoints.warehouse
+        noted.result = result = _run(endpoints, what, options)
+        warnings = [*output.warnings(result), *result.warnings, *_draw(endpoints, result)]
+    errors = list(output.failures(result))
+    if options.json:
+        _write_document(result, errors, warnings)
+    elif not options.quiet:
+        _show(result)
+    for warning in warnings:
+        tell(warning, is_warning=True)
+    for error in errors:
+        tell(error)
+    return result.exit_code
+
+
+def _run(endpoints: Endpoints, what: RunOptions, options: argparse.Namespace) -> RunResult:
+    """Run, and print progress."""
+    with ProgressPrinter(is_quiet=options.quiet or is_json()) as printer:
 
         def print_node(node: Node) -> None:
             if node.is_reported:
@@ -31,16 +52,20 @@ def call_run(options: argparse.Namespace) -> int:
             progress=printer.progress,
             node=print_node,
         )
-        result = run(endpoints, what, report)
-    warnings = [*result.warnings, *_draw(endpoints, result)]
-    if not options.quiet:
-        _show(result)
-    for failure in [*warnings, *output.failures(result)]:
-        print(failure, file=sys.stderr)
-    return result.exit_code
+        return run(endpoints, what, report)
 
 
-def _draw(endpoints: Endpoints, result: RunResult) -> list[str]:
+def _write_document(
+    result: RunResult, errors: list[TidemarkError | str], warnings: list[TidemarkError | str]
+) -> None:
+    from commands.documents import run as shape
+    from commands.documents.document import Document, failures
+
+    found = shape.document(result)
+    print(Document("run", result.exit_code, found, failures(errors), failures(warnings)))
+
+
+def _draw(endpoints: Endpoints, result: RunResult) -> list[TidemarkError]:
     """Write the dashboard if the run has changed anything. Returns why that failed, as warnings."""
     if not result.has_changed:
         return []
@@ -52,7 +77,7 @@ def _draw(endpoints: Endpoints, result: RunResult) -> list[str]:
         dashboard(endpoints.warehouse)
     except Exception as error:
         # the warehouse is as good without
-        return [str(as_command_error(error))]
+        return [as_command_error(error)]
     return []
 
 

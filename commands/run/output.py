@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from commands.run.work import RunResult
 from commands.tables import PlainTable
+from common.errors import TidemarkError
 from extract.extraction import TableOutcome
 from warehouse.build import Node
 
@@ -124,12 +125,16 @@ def _moments(result: RunResult) -> str:
     return f"  {tables} of {len(result.tables)} tables of one moment"
 
 
-def failures(result: RunResult) -> Iterable[str]:
-    """The failures and warnings of a run as text; the failure of a whole source appears once."""
-    found = [outcome.error or outcome.warning for outcome in result.tables]
-    yield from dict.fromkeys(str(one) for one in found if one)
+def warnings(result: RunResult) -> list[str]:
+    """What should be looked at, with a hint for each."""
+    return [one.warning for one in result.tables if one.warning and not one.error]
+
+
+def failures(result: RunResult) -> Iterable[TidemarkError | str]:
+    """What failed in a run, with a hint for each; the failure of a whole source appears once."""
+    yield from {str(one.error): one.error for one in result.tables if one.error}.values()
     if result.build_error:
-        yield str(result.build_error)
+        yield result.build_error
     if result.build:
         for node in result.build.failed + result.build.failed_tests:
             lines = [line.rstrip() for line in node.message.splitlines() if line.strip()]

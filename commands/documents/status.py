@@ -1,0 +1,96 @@
+"""The document of `status`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from commands.status import Status
+
+
+@dataclass(frozen=True)
+class StatusTable:
+    """A mirrored table that has reached `dwh`."""
+
+    table: Annotated[str, "name in `mrr`"]
+    high_water_mark: Annotated[str | None, "last value of its cursor in `dwh`, as text"]
+    read_at: Annotated[datetime, "when its window was read, by the clock of the source"]
+    lag_seconds: Annotated[float, "seconds since then"]
+    mirror_rows: Annotated[int | None, "rows in the mirror, when it was compared last"]
+    is_equal: Annotated[bool | None, "whether it was equal to its source then"]
+    compared_at: Annotated[datetime | None, "when it was compared last"]
+
+
+@dataclass(frozen=True)
+class StatusRun:
+    """One of the last runs, or another command that is logged like a run."""
+
+    run_id: Annotated[str, "its id, which begins with its time"]
+    process: Annotated[str, "`run`, `verify`, `backup`, …"]
+    status: Annotated[str, "`running`, `success`, `warning`, `error` or `refused`"]
+    started_at: Annotated[datetime, "when it started"]
+    seconds: Annotated[float | None, "how long it took; null while it runs"]
+    rows: Annotated[int | None, "rows that were applied, or saved"]
+    message: Annotated[str | None, "what failed"]
+
+
+@dataclass(frozen=True)
+class StatusSource:
+    """A source, and the server that is mirrored as this source."""
+
+    source: Annotated[str | None, "its name; null for the source without a name"]
+    server: Annotated[str, "the identity of the server"]
+    pinned_at: Annotated[datetime, "since when"]
+
+
+@dataclass(frozen=True)
+class StatusBuild:
+    """The last build of dbt in a run."""
+
+    finished_at: Annotated[datetime, "when it ended"]
+    message: Annotated[str, "which nodes it left alone"]
+
+
+@dataclass(frozen=True)
+class StatusDocument:
+    """Everything is empty or null before the first run."""
+
+    tables: Annotated[list[StatusTable], "by name"]
+    runs: Annotated[list[StatusRun], "the last ones, the newest first"]
+    sources: Annotated[list[StatusSource], "by name"]
+    build: Annotated[StatusBuild | None, "the last build"]
+    backup_at: Annotated[datetime | None, "when the last backup ended"]
+    not_mirrored: Annotated[list[str], "tables in `mrr` that no run mirrors any more"]
+
+
+def document(found: Status, not_mirrored: list[str]) -> StatusDocument:
+    """The status of a warehouse."""
+    return StatusDocument(
+        [
+            StatusTable(
+                one.name,
+                one.high_water_mark,
+                one.read_at,
+                one.lag_seconds,
+                one.mirror_rows,
+                one.is_equal,
+                one.verified_at,
+            )
+            for one in found.tables
+        ],
+        [
+            StatusRun(
+                one.run_id,
+                one.process,
+                one.status,
+                one.started_at,
+                one.seconds,
+                one.rows,
+                one.message,
+            )
+            for one in found.runs
+        ],
+        [StatusSource(one.name or None, one.server, one.pinned_at) for one in found.sources],
+        StatusBuild(found.build.finished_at, found.build.message) if found.build else None,
+        found.backup_at,
+        not_mirrored,
+    )
