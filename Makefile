@@ -37,6 +37,7 @@ lint: .venv
 # the pages that are generated, and dbt's documentation of the warehouse in one file
 docs: .venv
 	.venv/bin/python -m docs.generate_types
+	.venv/bin/python -m docs.generate_json
 	.venv/bin/python -m docs.generate_diagrams
 	eval "$$(.venv/bin/python run.py env)" \
 		&& DBT_SEND_ANONYMOUS_USAGE_STATS=false dbt docs generate --static

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from commands.line import COMMANDS, RUN, parse, parser_of
+from commands.run.metrics import FAMILIES
 from common.errors import ExitCode
 from common.settings import DBT_PROJECT, PROJECT, SETTINGS
-from docs import generate_types
+from docs import generate_json, generate_types
 from extract.mysql.types import RULE_OF
 from tests.support.project_files import FILES, relative
 
@@ -128,6 +129,17 @@ def test_every_promise_is_found() -> None:
 def test_page_of_types_is_up_to_date() -> None:
     """`python -m docs.generate_types` writes it."""
     assert generate_types.PAGE.read_text(encoding="utf-8") == generate_types.page()
+
+
+def test_page_of_json_is_up_to_date() -> None:
+    """`python -m docs.generate_json` writes it."""
+    assert generate_json.PAGE.read_text(encoding="utf-8") == generate_json.page()
+
+
+def test_page_of_monitoring_has_every_metric_and_its_meaning() -> None:
+    page = (PROJECT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(tidemark_\w+)` \| .*? \| (.+) \|$", page, re.MULTILINE))
+    assert told == FAMILIES
 
 
 def test_page_of_types_has_every_type() -> None:
