@@ -19,6 +19,8 @@ NAME = re.compile(r"[\w-]+")
 SOURCE_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 SOURCE_NAME_LENGTH = 48
 JINJA = re.compile(r"{[{%#]")
+LAST_OF_MYSQL = "\uffff"
+"""The last character that the name of something in MySQL or MariaDB can have."""
 MISSPELLED = 0.8
 """From this similarity on, a key is a known one, misspelled, and not one of somebody's own."""
 IN_QUOTES = ", in quotes if YAML would read it as a number, a date or a boolean."
@@ -115,6 +117,8 @@ def a_mysql_name(value: Any) -> str | None:
         return "Give a name that MySQL allows, literally: templates are not rendered."
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         return "Remove the control character."
+    if max(value) > LAST_OF_MYSQL:
+        return "Give a name that MySQL allows: it has no characters beyond U+FFFF, as emojis are."
     return None
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from dbt.cli.main import dbtRunner
 
+from common import libpq
 from common.settings import PROJECT
+from common.tls import Tls
 from extract.declarations import declared_tables
 from tests.support.declarations import FILE, GOOD, faults_of, project, put
 
@@ -76,6 +78,8 @@ def test_dbt_takes_a_declaration_as_the_extractor_does(
     for part in ("HOST", "USER", "PASSWORD", "DATABASE"):
         monkeypatch.setenv(f"WAREHOUSE_{part}", "warehouse")
     monkeypatch.setenv("WAREHOUSE_PORT", "1")
+    for name, value in libpq.security_variables(Tls()).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
     parsed = dbtRunner().invoke(

@@ -1,0 +1,295 @@
+"""Names that mean something elsewhere: each arrives as it is, or is refused by its name."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+import pytest
+import yaml
+
+import embedded
+import run
+from common.errors import ExitCode, SettingError
+from common.quoting import quoted
+from extract.declarations import declared_tables
+from extract.declarations.entries import a_mysql_name, printable
+from tests.support.command_line import CommandLine, check_models, copy_of_project
+from tests.support.declarations import FILE, project
+from tests.support.hostile_names import NAMES, NOT_MYSQLS, SAMPLE, name_id
+from tests.support.mirror import Mirror
+from tests.support.servers import (
+    OperationalDatabase,
+    Query,
+    new_operational,
+    new_warehouse,
+    querying,
+)
+
+CHOSEN = NAMES if os.environ.get("TIDEMARK_HOSTILE_NAMES") == "all" else SAMPLE
+"""The names that go through a whole run; a sample, unless the environment asks for all."""
+COLUMN_BYTES = 63
+COLUMNS_OF_A_TABLE = 8
+SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(NAMES) >= 150
+    assert set(SAMPLE) <= set(NAMES)
+
+
+def ticked(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def can_be_a_column(name: str) -> bool:
+    return len(name.encode()) <= COLUMN_BYTES and name not in SYSTEM_COLUMNS
+
+
+def can_be_declared(name: str) -> bool:
+    return a_mysql_name(name) is None
+
+
+# --- in a declaration
+
+
+def meta_of(place: str, name: str) -> str:
+    """A declaration with the name in one place."""
+    table: dict = {"operational_table": "orders", "key": ["id"]}
+    meta: dict = {"operational_database": "shop"}
+    if place == "database":
+        meta["operational_database"] = name
+    else:
+        table[place] = [name] if place == "key" else name
+    source = {
+        "name": "shop",
+        "schema": "mrr",
+        "config": {"meta": meta},
+        "tables": [{"name": "mrr_fact_shop_orders", "config": {"meta": table}}],
+    }
+    return yaml.safe_dump({"sources": [source]}, allow_unicode=True)
+
+
+@pytest.mark.parametrize("place", ["database", "operational_table", "key", "cursor"])
+@pytest.mark.parametrize("name", [*NAMES, *NOT_MYSQLS], ids=name_id)
+def test_declared_name_is_read_as_it_is_or_refused(tmp_path: Path, place: str, name: str) -> None:
+    folder = project(tmp_path, meta_of(place, name))
+    if can_be_declared(name):
+        (table,) = declared_tables(folder)
+        found = {
+            "database": table.database,
+            "operational_table": table.table,
+            "key": table.key[0],
+            "cursor": table.cursor,
+        }
+        assert found[place] == name
+        return
+    with pytest.raises(SettingError) as refused:
+        declared_tables(folder)
+    assert refused.value.exit_code == ExitCode.USAGE
+    assert FILE in str(refused.value)
+    assert (printable(name)[:60] or "is empty") in str(refused.value)
+    assert str(refused.value).isprintable() or "\n" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", NOT_MYSQLS, ids=name_id)
+def test_name_that_mysql_does_not_allow_is_none_of_a_declaration(name: str) -> None:
+    assert not can_be_declared(name)
+
+
+@pytest.mark.parametrize("option", ["--table", "--domain"])
+@pytest.mark.parametrize("name", [*NAMES, *NOT_MYSQLS], ids=name_id)
+def test_name_on_the_command_line_is_refused_by_itself(
+    option: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(["plan", f"{option}={name}"]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert f"{option.removeprefix('--')} {name}: not declared\nHINT: " in said
+
+
+# --- through a run
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What two runs have made of tables and columns with these names."""
+
+    operational: OperationalDatabase
+    command_line: CommandLine
+    query: Query
+    told: str
+
+    def mirror_of(self, table: str) -> str | None:
+        """The name in `mrr` of a table at the source; None if it is not declared."""
+        declared = declared_tables(self.command_line.folder / "dbt_project")
+        return next((one.name for one in declared if one.table == table), None)
+
+    def rows(self, table: str, columns: list[str]) -> tuple[list[tuple], list[tuple]]:
+        """These columns of every row, at the source and in the mirror, in their order."""
+        of_source = ", ".join(map(ticked, columns)).replace("%", "%%")
+        at_source = self.operational.execute(
+            f"select {of_source} from {ticked(table).replace('%', '%%')} where %s", (True,)
+        )
+        mirror = self.mirror_of(table)
+        in_mirror = self.query(
+            f"select {', '.join(map(quoted, columns))} from {quoted('mrr', str(mirror))}"
+        )
+        return sorted(at_source), sorted(in_mirror)
+
+
+def tables_of_columns() -> dict[str, list[str]]:
+    """Tables of some columns each; a column that PostgreSQL cannot have is alone in its table."""
+    good = [name for name in CHOSEN if can_be_a_column(name)]
+    groups = [good[at:][:COLUMNS_OF_A_TABLE] for at in range(0, len(good), COLUMNS_OF_A_TABLE)]
+    groups += [[name] for name in CHOSEN if not can_be_a_column(name)]
+    return {f"columns_{number}": group for number, group in enumerate(groups)}
+
+
+def make_tables(operational: OperationalDatabase) -> None:
+    """A table of each name, whose key is a column of the name too; and those of columns."""
+    with operational.connection.cursor() as cursor:
+        for name in CHOSEN:
+            key = ticked(name if can_be_a_column(name) else "id")
+            cursor.execute(f"create table {ticked(name)} ({key} int primary key, v varchar(99))")
+            cursor.executemany(
+                f"insert into {ticked(name)} values (%s, %s)".replace(
+                    ticked(name), ticked(name).replace("%", "%%")
+                ),
+                [(1, name), (2, "two"), (3, "three")],
+            )
+        for table, names in tables_of_columns().items():
+            columns = ", ".join(f"{ticked(name)} varchar(99)" for name in names)
+            cursor.execute(f"create table {table} (the_key int primary key, {columns})")
+            values = ", ".join("%s" for _ in names)
+            cursor.execute(f"insert into {table} values (1, {values})", names)
+            cursor.execute(f"insert into {table} values (2, {values})", ["x" for _ in names])
+    operational.connection.commit()
+
+
+def change_tables(operational: OperationalDatabase) -> None:
+    """Insert, update and delete a row of each."""
+    with operational.connection.cursor() as cursor:
+        for name in CHOSEN:
+            key = ticked(name if can_be_a_column(name) else "id")
+            for statement in (
+                f"insert into {ticked(name)} values (4, 'four')",
+                f"update {ticked(name)} set v = 'changed' where {key} = 2",
+                f"delete from {ticked(name)} where {key} = 3",
+            ):
+                cursor.execute(statement)
+        for table, names in tables_of_columns().items():
+            for name in names:
+                cursor.execute(f"update {table} set {ticked(name)} = 'changed' where the_key = 2")
+    operational.connection.commit()
+
+
+@pytest.fixture(scope="module")
+def arrived(
+    servers: embedded.Servers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Arrived]:
+    """Scaffolded, mirrored and built, changed, and mirrored and built once more."""
+    with (
+        new_operational(servers) as operational,
+        new_warehouse(servers) as warehouse,
+        querying(warehouse) as query,
+    ):
+        make_tables(operational)
+        folder = copy_of_project(tmp_path_factory.mktemp("names") / "project")
+        command_line = CommandLine(folder, servers.operational, warehouse)
+        command_line.environment["DEMO_DOMAINS"] = "off"
+        made = command_line.run("scaffold", operational.name, "--domain", "shop")
+        assert made.returncode == 0, made.stderr
+        first = command_line.run()
+        assert first.returncode == 0, first.stdout + first.stderr
+        change_tables(operational)
+        second = command_line.run()
+        assert second.returncode == 0, second.stdout + second.stderr
+        yield Arrived(operational, command_line, query, made.stdout)
+
+
+@pytest.mark.parametrize("name", CHOSEN, ids=name_id)
+def test_table_arrives_or_is_refused_by_its_name(arrived: Arrived, name: str) -> None:
+    if not can_be_declared(name):
+        assert arrived.mirror_of(name) is None
+        told = f"{printable(name)} is not mirrored: has a name that cannot be declared"
+        assert squeezed(told) in squeezed(arrived.told)
+        return
+    key = name if can_be_a_column(name) else "id"
+    at_source, in_mirror = arrived.rows(name, [key, "v"])
+    assert in_mirror == at_source == [(1, name), (2, "changed"), (4, "four")]
+    model = str(arrived.mirror_of(name)).replace("mrr_", "stg_", 1)
+    assert arrived.query(f"select count(*) from stg.{quoted(model)}") == [(3,)]
+    assert arrived.query(
+        "select operation, count(*) from mrr_state.change_log where table_name = %s group by 1"
+        " order by 1",
+        (arrived.mirror_of(name),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "names"), tables_of_columns().items(), ids=lambda value: value if str else ""
+)
+def test_columns_arrive_or_are_refused_by_their_names(
+    arrived: Arrived, table: str, names: list[str]
+) -> None:
+    if not can_be_a_column(names[0]):
+        assert arrived.mirror_of(table) is None
+        assert squeezed(f'column "{printable(names[0])}"') in squeezed(arrived.told)
+        return
+    at_source, in_mirror = arrived.rows(table, names)
+    assert in_mirror == at_source
+    assert len(in_mirror) == 2
+
+
+def squeezed(text: str) -> str:
+    """The text without what a table folds it by."""
+    return re.sub(r"\s+", "", text)
+
+
+def test_what_is_written_of_the_names_passes_lint_and_the_rules(arrived: Arrived) -> None:
+    check_models(arrived.command_line.folder, "stg/shop")
+
+
+def test_every_row_is_verified(arrived: Arrived) -> None:
+    done = arrived.command_line.run("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- as a cursor, and in a key of several columns
+
+
+@pytest.mark.parametrize("name", CHOSEN, ids=name_id)
+def test_cursor_and_key_of_the_name_are_read(
+    operational: OperationalDatabase, mirror: Mirror, query: Query, name: str
+) -> None:
+    if not can_be_a_column(name) or not can_be_declared(name):
+        pytest.skip("no column of a declaration can have the name")
+    column = ticked(name)
+    with operational.connection.cursor() as cursor:
+        cursor.execute(
+            f"create table items (id int, other varchar(9), {column} timestamp(6) not null"
+            " default current_timestamp(6) on update current_timestamp(6),"
+            f" primary key (other, id))"
+        )
+        cursor.execute("insert into items (id, other) values (1, 'a'), (2, 'b')")
+    operational.connection.commit()
+    table = mirror.table("items", key=("other", "id"), cursor=name)
+    mirror.extract_one(table)
+    operational.execute("update items set id = 3 where id = 2")
+    outcome = mirror.extract_one(table)
+    assert outcome.reading is not None
+    assert outcome.reading.way.value == "window"
+    assert query(f"select id, other, {quoted(name)} from mrr.items order by id") == [
+        (row[0], row[1], row[2].replace(tzinfo=query("select now()")[0][0].tzinfo))
+        for row in sorted(operational.execute("select * from items"))
+    ]
+
+
+def test_name_that_mysql_does_not_allow_cannot_be_made(operational: OperationalDatabase) -> None:
+    for name in NOT_MYSQLS:
+        with pytest.raises(pymysql.err.MySQLError):
+            operational.execute(f"create table {ticked(name)} (id int)")
+
+

@@ -1,0 +1,153 @@
+"""`METRICS_FILE`: what each run leaves for Prometheus, read by Prometheus' own parser."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from commands.run.metrics import FAMILIES, OF_RUN, samples_of_status, text_of
+from commands.status import Status, TableStatus
+from common.settings import Address
+from tests.support.command_line import CommandLine, check_told
+from warehouse.connection import run_lock
+
+Query = Callable[..., list[tuple]]
+Samples = dict[tuple[str, ...], float]
+LAG = "tidemark_table_lag_seconds"
+
+
+@pytest.fixture
+def file(command_line: CommandLine, tmp_path: Path) -> Path:
+    """The file that the runs of the project write."""
+    path = tmp_path / "collected" / "tidemark.prom"
+    path.parent.mkdir()
+    command_line.environment["METRICS_FILE"] = str(path)
+    return path
+
+
+def read(text: str) -> Samples:
+    """The samples, by their names and the values of their labels; every metric is described."""
+    found: Samples = {}
+    for family in text_string_to_metric_families(text):
+        assert (family.type, family.documentation) == ("gauge", FAMILIES[family.name])
+        for sample in family.samples:
+            key = (sample.name, *sample.labels.values())
+            assert key not in found
+            found[key] = sample.value
+    heads = re.findall(r"^# TYPE (\S+) gauge$", text, re.MULTILINE)
+    assert len(heads) == len(set(heads)) == len({name for name, *_ in found})
+    assert text.endswith("\n") or not text
+    return found
+
+
+def break_sales(command_line: CommandLine) -> None:
+    (path,) = command_line.folder.glob("dbt_project/models/mrr/sales/*.yml")
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("operational_table: sales", "operational_table: sale"), "utf-8")
+
+
+def test_each_run_leaves_its_metrics(command_line: CommandLine, file: Path, query: Query) -> None:
+    assert command_line.run().returncode == 0
+    found = read(file.read_text("utf-8"))
+    assert {name for name, *_ in found} == FAMILIES.keys() - {
+        "tidemark_backup_last_success_timestamp_seconds"
+    }
+    assert found["tidemark_run_success",] == 1
+    assert found["tidemark_run_exit_code",] == 0
+    ((rows, seconds, ended_at),) = query(
+        "select rows_affected, execution_seconds::float, extract(epoch from finished_at)::float"
+        " from dwh.run_log where process = 'run'"
+    )
+    assert found["tidemark_run_applied_rows",] == rows
+    assert found["tidemark_run_duration_seconds",] >= seconds
+    assert found["tidemark_run_last_success_timestamp_seconds",] == pytest.approx(ended_at)
+    for table, source_rows, read_at in query(
+        "select table_name, source_rows, extract(epoch from read_at)::float"
+        " from dwh.mirror_verification inner join dwh.high_water_mark using (table_name)"
+    ):
+        assert found["tidemark_table_success", table] == 1
+        assert found["tidemark_table_equal", table] == 1
+        assert found["tidemark_table_mirror_rows", table] == source_rows
+        assert found["tidemark_table_applied_rows", table, "inserted"] == source_rows
+        assert found["tidemark_table_read_timestamp_seconds", table] == pytest.approx(read_at)
+        assert found[LAG, table] >= 0
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_run_that_failed_leaves_its_metrics_too(command_line: CommandLine, file: Path) -> None:
+    assert command_line.run().returncode == 0
+    first = read(file.read_text("utf-8"))
+    break_sales(command_line)
+    assert command_line.run().returncode == 1
+    found = read(file.read_text("utf-8"))
+    succeeded = "tidemark_run_last_success_timestamp_seconds"
+    assert found["tidemark_run_success",] == 0
+    assert found["tidemark_run_exit_code",] == 1
+    assert found["tidemark_table_success", "mrr_fact_sales"] == 0
+    assert found["tidemark_table_success", "mrr_dim_products"] == 1
+    assert found[succeeded,] == first[succeeded,]
+
+
+def test_run_without_a_warehouse_keeps_what_is_still_true(
+    command_line: CommandLine, file: Path
+) -> None:
+    assert command_line.run().returncode == 0
+    first = read(file.read_text("utf-8"))
+    assert command_line.run(WAREHOUSE_PORT="1").returncode == 1
+    found = read(file.read_text("utf-8"))
+    kept = {key: value for key, value in first.items() if key[0] not in OF_RUN and key[0] != LAG}
+    assert kept
+    assert {key: value for key, value in found.items() if key[0] not in OF_RUN} == kept
+    assert found["tidemark_run_success",] == 0
+    assert not any(key[0].startswith("tidemark_table_success") for key in found)
+
+
+def test_wrong_usage_is_a_failed_run(command_line: CommandLine, file: Path) -> None:
+    assert command_line.run("--table", "nothing").returncode == 2
+    found = read(file.read_text("utf-8"))
+    assert (found["tidemark_run_success",], found["tidemark_run_exit_code",]) == (0, 2)
+
+
+def test_run_that_finds_another_one_leaves_its_file_alone(
+    command_line: CommandLine, file: Path, warehouse: Address
+) -> None:
+    file.write_text("before", "utf-8")
+    with run_lock(warehouse):
+        assert command_line.run().returncode == 75
+    assert file.read_text("utf-8") == "before"
+
+
+def test_file_that_cannot_be_written_is_a_warning(command_line: CommandLine, file: Path) -> None:
+    file.parent.rmdir()
+    done = command_line.run()
+    check_told(done, 0, f"metrics {file}: No such file or directory", "HINT: Set METRICS_FILE")
+
+
+def test_name_that_no_collector_reads_is_refused(command_line: CommandLine) -> None:
+    done = command_line.run(METRICS_FILE="metrics.txt")
+    check_told(done, 2, 'METRICS_FILE: "metrics.txt" does not end with .prom')
+
+
+@pytest.mark.parametrize(
+    "name", ['"', "\\", "\n", "\\n", '\\"', "{", "}", ",", " ", "ä", "größe", "a=b", "#", "𝄞"]
+)
+def test_name_of_a_table_arrives_whatever_it_contains(name: str) -> None:
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    tables = [TableStatus(f"x{name}y", None, now, 1.5, 7, False, now - timedelta(hours=1))]
+    found = read("\n".join(text_of(samples_of_status(Status(tables, [], now), None))) + "\n")
+    assert found[LAG, f"x{name}y"] == 1.5
+    assert found["tidemark_table_equal", f"x{name}y"] == 0
+    assert found["tidemark_table_read_timestamp_seconds", f"x{name}y"] == now.timestamp()
+
+
+def test_metrics_are_named_as_prometheus_wants_it() -> None:
+    """A gauge is no _total, and a time or a duration says that it is in seconds."""
+    for name, text in FAMILIES.items():
+        assert re.fullmatch(r"tidemark(_[a-z]+)+", name)
+        assert not name.endswith(("_total", "_count", "_sum", "_bucket"))
+        assert ("timestamp" in name or "duration" in name) <= name.endswith("_seconds")
+        assert "\n" not in text and "\\" not in text and text.endswith(".")
