@@ -52,9 +52,6 @@ def can_be_declared(name: str) -> bool:
     return a_mysql_name(name) is None
 
 
-# --- in a declaration
-
-
 def meta_of(place: str, name: str) -> str:
     """A declaration with the name in one place."""
     table: dict = {"operational_table": "orders", "key": ["id"]}
@@ -109,9 +106,6 @@ def test_name_on_the_command_line_is_refused_by_itself(
     assert f"{option.removeprefix('--')} {name}: not declared\nHINT: " in said
 
 
-# --- through a run
-
-
 @dataclass(frozen=True)
 class Arrived:
     """What two runs have made of tables and columns with these names."""
@@ -128,9 +122,8 @@ class Arrived:
 
     def rows(self, table: str, columns: list[str]) -> tuple[list[tuple], list[tuple]]:
         """These columns of every row, at the source and in the mirror, in their order."""
-        of_source = ", ".join(map(ticked, columns)).replace("%", "%%")
         at_source = self.operational.execute(
-            f"select {of_source} from {ticked(table).replace('%', '%%')} where %s", (True,)
+            f"select {', '.join(map(ticked, columns))} from {ticked(table)}"
         )
         mirror = self.mirror_of(table)
         in_mirror = self.query(
@@ -153,10 +146,9 @@ def make_tables(operational: OperationalDatabase) -> None:
         for name in CHOSEN:
             key = ticked(name if can_be_a_column(name) else "id")
             cursor.execute(f"create table {ticked(name)} ({key} int primary key, v varchar(99))")
+            formatted = ticked(name).replace("%", "%%")
             cursor.executemany(
-                f"insert into {ticked(name)} values (%s, %s)".replace(
-                    ticked(name), ticked(name).replace("%", "%%")
-                ),
+                f"insert into {formatted} values (%s, %s)",
                 [(1, name), (2, "two"), (3, "three")],
             )
         for table, names in tables_of_columns().items():
@@ -255,9 +247,6 @@ def test_what_is_written_of_the_names_passes_lint_and_the_rules(arrived: Arrived
 def test_every_row_is_verified(arrived: Arrived) -> None:
     done = arrived.command_line.run("verify")
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-# --- as a cursor, and in a key of several columns
 
 
 @pytest.mark.parametrize("name", CHOSEN, ids=name_id)
