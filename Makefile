@@ -4,7 +4,7 @@
 PYTHON ?= python3
 
 .PHONY: run test lint docs pictures powerbi lock down test-source test-sample test-browser test-readers \
-	test-poolers test-metrics test-powerbi test-long mutants bench
+	test-poolers test-metrics test-powerbi test-hostile test-long mutants bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -109,6 +109,11 @@ $(POWERBI)/bin/pbir-utils: Makefile
 
 test-powerbi: .venv $(POWERBI)/bin/pbir-utils
 	.venv/bin/python -m pytest -s tests/on_demand/test_power_bi_validators.py
+
+# hundreds of hostile names through whole runs, and passwords of every kind, a sample of which CI
+# tries: minutes
+test-hostile: .venv
+	TIDEMARK_HOSTILE=all .venv/bin/python -m pytest tests/test_hostile_names.py tests/test_secrets.py
 
 # faults, kills, random life and storms at length, a sample of which CI runs: hours
 test-long: .venv

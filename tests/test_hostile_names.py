@@ -28,7 +28,7 @@ from tests.support.servers import (
     querying,
 )
 
-CHOSEN = NAMES if os.environ.get("TIDEMARK_HOSTILE_NAMES") == "all" else SAMPLE
+CHOSEN = NAMES if os.environ.get("TIDEMARK_HOSTILE") == "all" else SAMPLE
 """The names that go through a whole run; a sample, unless the environment asks for all."""
 COLUMN_BYTES = 63
 COLUMNS_OF_A_TABLE = 8

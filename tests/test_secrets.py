@@ -38,7 +38,7 @@ KINDS = {
 """Passwords that something on the way could read as something else."""
 CHOSEN = (
     KINDS
-    if os.environ.get("TIDEMARK_HOSTILE_NAMES") == "all"
+    if os.environ.get("TIDEMARK_HOSTILE") == "all"
     else {name: KINDS[name] for name in ("every printable character", "blanks around it")}
 )
 PAUSE = 0.005
