@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.errors import SettingError
 from common.suggestion import did_you_mean
-from common.tls import Tls, read_tls
+from common.tls import NO_TLS, Tls, read_tls
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = PROJECT / ".local"
@@ -76,7 +76,7 @@ class Address:
     password: str = field(repr=False)
     database: str = ""
     source: str = ""
-    tls: Tls = Tls()
+    tls: Tls = NO_TLS
 
     def __str__(self) -> str:
         head = f"{self.source} " if self.source else ""
@@ -156,9 +156,7 @@ def read_settings(
     )
 
 
-def log_format(
-    environment: Mapping[str, str] = os.environ, dotenv: Path = PROJECT / ".env"
-) -> str:
+def log_format(environment: Mapping[str, str] = os.environ, dotenv: Path = PROJECT / ".env") -> str:
     """LOG_FORMAT, or nothing where no setting can be read: then another function reports that."""
     with suppress(SettingError):
         return environment.get("LOG_FORMAT") or read_dotenv(dotenv)[0].get("LOG_FORMAT", "")

@@ -61,6 +61,9 @@ class Tls:
         return self.mode in (TlsMode.VERIFY_FULL, TlsMode.VERIFY_CA)
 
 
+NO_TLS = Tls()
+
+
 def read_tls(values: Mapping[str, str], prefix: str, host: str) -> Tls:
     """The settings `<prefix>_TLS` and `<prefix>_TLS_CA` of a host. Raises SettingError."""
     name, file = f"{prefix}_TLS", values.get(f"{prefix}_TLS_CA", "")

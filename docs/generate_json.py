@@ -1,4 +1,4 @@
-"""Generates docs/json.md from the dataclasses of `--json`, with the type and meaning of each field."""
+"""Generates docs/json.md from the dataclasses of `--json`: the type and meaning of each field."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -37,9 +37,9 @@ HEAD = """\
 
 This page is generated from `commands/documents` by `python -m docs.generate_json`; do not edit it.
 
-With `--json`, a run, `status`, `plan`, `verify` and `doctor` write their result to standard output, as one JSON
-object on one line, and nothing else. Standard error and the exit code are as without it. A command that fails writes
-the object too, with the error in it.
+With `--json`, a run, `status`, `plan`, `verify` and `doctor` write their result to standard output,
+as one JSON object on one line, and nothing else. Standard error and the exit code are as without
+it. A command that fails writes the object too, with the error in it.
 
 ```
 python run.py --json --quiet | jq -r '.result.tables[] | select(.error) | .table'
@@ -47,8 +47,8 @@ python run.py status --json | jq '.result.tables[] | {table, lag_seconds}'
 python run.py doctor --json --quiet | jq -r '.result.findings[] | .remedy'
 ```
 
-- A time is a text in UTC, as ISO 8601: `2026-01-31T23:59:59.000001Z`. Numbers are numbers; those of seconds have
-  milliseconds.
+- A time is a text in UTC, as ISO 8601: `2026-01-31T23:59:59.000001Z`. Numbers are numbers; those of
+  seconds have milliseconds.
 - Every field is always there, and null where it does not apply.
 - Names and meanings do not change; later versions may have more fields.
 """

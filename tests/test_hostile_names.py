@@ -280,5 +280,3 @@ def test_name_that_mysql_does_not_allow_cannot_be_made(operational: OperationalD
     for name in NOT_MYSQLS:
         with pytest.raises(pymysql.err.MySQLError):
             operational.execute(f"create table {ticked(name)} (id int)")
-
-

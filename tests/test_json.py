@@ -123,9 +123,7 @@ def test_plan_and_doctor_have_their_shape(project: CommandLine, first: Json) -> 
     assert read_document(project.run("doctor", "--json", "--quiet"))["result"] == {"findings": []}
 
 
-def test_verify_has_the_keys_that_differ(
-    project: CommandLine, first: Json, query: Query
-) -> None:
+def test_verify_has_the_keys_that_differ(project: CommandLine, first: Json, query: Query) -> None:
     query("update mrr.mrr_dim_products set name = 'other' where id = 1")
     done = project.run("verify", "--json", "--table", "mrr_dim_products")
     found = read_document(done)
@@ -258,5 +256,3 @@ def test_error_gives_its_parts() -> None:
         "problem": "is wrong",
         "hint": "Set it.",
     }
-
-

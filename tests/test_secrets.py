@@ -87,7 +87,11 @@ def spellings(password: str) -> set[bytes]:
     }
     octets = password.encode()
     written = {text.encode() for text in texts}
-    return written | {base64.b64encode(octets), octets.hex().encode(), octets.hex().upper().encode()}
+    return written | {
+        base64.b64encode(octets),
+        octets.hex().encode(),
+        octets.hex().upper().encode(),
+    }
 
 
 @dataclass(frozen=True)
@@ -142,9 +146,7 @@ def project_of(accounts: Accounts, folder: Path) -> CommandLine:
 
 
 @pytest.mark.parametrize("accounts", CHOSEN.values(), ids=CHOSEN, indirect=True)
-def test_password_of_any_characters_reaches_everything(
-    accounts: Accounts, tmp_path: Path
-) -> None:
+def test_password_of_any_characters_reaches_everything(accounts: Accounts, tmp_path: Path) -> None:
     command_line = project_of(accounts, tmp_path)
     for arguments in ((), ("verify",), ("backup",), ("restore", "--layer", "stg"), ("status",)):
         done = command_line.run(*arguments)
@@ -223,9 +225,7 @@ def tables_with(query: Query, password: str) -> Iterator[str]:
             yield f"{schema}.{table}"
 
 
-def test_the_search_would_find_it(
-    servers: embedded.Servers, query: Query, tmp_path: Path
-) -> None:
+def test_the_search_would_find_it(servers: embedded.Servers, query: Query, tmp_path: Path) -> None:
     """In a table, in a file, in the arguments of a process."""
     query("create table public.notes (note text)")
     query("insert into public.notes values (%s)", (CANARY,))
@@ -236,4 +236,3 @@ def test_the_search_would_find_it(
         command = "import sys, time; time.sleep(1)"
         os.spawnlp(os.P_WAIT, "python3", "python3", "-c", command, CANARY)
     assert any(CANARY.encode() in arguments for arguments in watch.seen)
-

@@ -52,9 +52,7 @@ def refusal(address: Address, message: str) -> ServerError:
     )
 
 
-def _refusal_of_tls(
-    subject: str, address: Address, message: str, last: str
-) -> ServerError | None:
+def _refusal_of_tls(subject: str, address: Address, message: str, last: str) -> ServerError | None:
     """The error if the message is about TLS; None if it is not."""
     if "server does not support SSL" in message:
         return not_offered(subject, TLS_SETTING, address.tls)

@@ -21,8 +21,12 @@ class VerifyTable:
     different_rows: Annotated[int | None, "rows that differed, or were on one side only"] = None
     repaired_rows: Annotated[int | None, "rows that `--repair` repaired"] = None
     is_equal: Annotated[bool | None, "whether both sides are equal now"] = None
-    differences: Annotated[list[str] | None, "the first keys that differ, as texts of JSON objects"] = None
-    checked_from: Annotated[datetime | None, "when the comparison began, by the source's clock"] = None
+    differences: Annotated[
+        list[str] | None, "the first keys that differ, as texts of JSON objects"
+    ] = None
+    checked_from: Annotated[datetime | None, "when the comparison began, by the source's clock"] = (
+        None
+    )
     checked_to: Annotated[datetime | None, "when it ended"] = None
     error: Annotated[Failure | None, "why it was not compared"] = None
 

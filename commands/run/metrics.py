@@ -1,4 +1,4 @@
-"""The metrics of a run as a text file of Prometheus, for the textfile collector of node_exporter."""
+"""The metrics of a run in Prometheus' text format, for the textfile collector of node_exporter."""
 
 import os
 import time
@@ -107,9 +107,7 @@ def samples_of_run(result: RunResult | None, exit_code: int, seconds: float) -> 
         return samples
     samples.append(("tidemark_run_applied_rows", (), result.rows_applied))
     nodes = Counter(node.status for node in result.build.nodes) if result.build else Counter[str]()
-    samples += [
-        ("tidemark_run_nodes", (("status", name),), count) for name, count in nodes.items()
-    ]
+    samples += [("tidemark_run_nodes", (("status", name),), count) for name, count in nodes.items()]
     for one in result.tables:
         table = ("table", one.name)
         samples += [

@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator
 
-WORDS = (
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+WORDS = _words(
     "select from where table user order group by index key primary foreign references null true"
     " false default check limit offset window all any array analyse with union into values column"
     " view grant role current_user session_user collate desc end case when do set row rows"
-).split()
+)
 """What PostgreSQL or MySQL reserves."""
-OURS = (
+OURS = _words(
     "ctid xmin xmax cmin cmax tableoid oid _dlt_load_id _dlt_id _dlt_version run_id table_name"
     " row_key change_id dbt_scd_id dbt_valid_from dbt_valid_to this ref source var target none"
-).split()
+)
 """What PostgreSQL, dlt, dbt or Tidemark calls something of its own."""
-YAML = (
+YAML = _words(
     "1 007 1e5 0x1F 1_000 12:30 2024-01-01 yes no on off y n null ~ .inf .nan - -- --- ... = <<"
     " !!str &a *a @a %TAG |- >- ?"
-).split()
+)
 """What YAML takes for something else than a text."""
 JINJA = [
     "{{ x }}",
@@ -79,9 +84,9 @@ UNICODE = [
     "GRÖSSE",
     "漢字",
     "Ωmega",
-    "ſ",
+    "\u017f",  # the long s, whose capital is S
     "İ",
-    "ı",
+    "\u0131",  # the i without a dot, whose capital is I
     "\u212a",  # the sign of Kelvin, whose small letter is k
     "e\u0301",
     "\u00e9",
@@ -121,7 +126,9 @@ def _around() -> Iterator[str]:
 
 
 NAMES = tuple(
-    dict.fromkeys([*_around(), *WORDS, *OURS, *YAML, *JINJA, *SQL, *SHELL, *CONTROL, *UNICODE, *LONG])
+    dict.fromkeys(
+        [*_around(), *WORDS, *OURS, *YAML, *JINJA, *SQL, *SHELL, *CONTROL, *UNICODE, *LONG]
+    )
 )
 """Names that MySQL allows, each once."""
 NOT_MYSQLS = ("a ", "😀", "a𝄞", "x" * 65, "")

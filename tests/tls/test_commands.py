@@ -146,9 +146,7 @@ def test_env_puts_no_psql_on_the_path_that_cannot_reach_the_warehouse(
     ],
     ids=["local off", "off", "require", "local require", "verify-full"],
 )
-def test_doctor_names_what_is_not_checked(
-    host: str, tls: Tls, expected: list[str]
-) -> None:
+def test_doctor_names_what_is_not_checked(host: str, tls: Tls, expected: list[str]) -> None:
     address = Address(host, 1, "reader", "secret", "dw", tls=tls)
     found = list(examine(Endpoints(None, address, None), []))
     wrong = [one for one in found if one.remedy == "Set WAREHOUSE_TLS to verify-full."]

@@ -128,5 +128,3 @@ def test_machine_that_trusts_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("common.tls.SYSTEM_AUTHORITIES", ())
     with pytest.raises(SettingError, match="OPERATIONAL_TLS_CA: not set, and this machine has"):
         read_tls({}, "OPERATIONAL", "db")
-
-
