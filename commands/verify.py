@@ -60,13 +60,14 @@ def call(options: argparse.Namespace) -> int:
     told = list(failures(result.tables))
     for failure in told:
         tell(failure)
-    failed, error = [], None
+    failed: list[Node] = []
+    of_history: list[TidemarkError | str] = []
     try:
         failed = verify_history(endpoints, tables)
-    except TidemarkError as caught:
+        of_history += failures_of_history(failed)
+    except TidemarkError as error:
         # what was compared is told all the same
-        error = caught
-    of_history = [error] if error else list(failures_of_history(failed))
+        of_history.append(error)
     for failure in of_history:
         tell(failure)
     exit_code = ExitCode.FAILED if of_history else result.exit_code

@@ -1,6 +1,7 @@
 """What libpq is told, which psycopg2, dbt and PostgreSQL's programs use, and its environment."""
 
 import os
+from typing import Any
 
 from common.tls import NEVER_A_FILE, Tls
 
@@ -19,6 +20,8 @@ least version.
 
 NO_CLEAR_PASSWORD = "!password"
 """A value of libpq's `require_auth`: never send the password in clear text."""
+EVERY_METHOD = "none,password,md5,gss,scram-sha-256"
+"""The value for a server that may have it; an empty one would allow no method."""
 
 
 def forget_variables() -> None:
@@ -31,7 +34,7 @@ def forget_variables() -> None:
         os.environ.pop(name, None)
 
 
-def security(tls: Tls) -> dict[str, str]:
+def security(tls: Tls) -> dict[str, Any]:
     """The parameters of a connection that say how it is encrypted, and how passwords are sent.
 
     Encryption by GSSAPI would go before TLS. A file of authorities in the user's home would make
@@ -42,7 +45,7 @@ def security(tls: Tls) -> dict[str, str]:
         "sslmode": str(tls.mode) if tls.is_on else "disable",
         "sslrootcert": tls.authorities or NEVER_A_FILE,
         "gssencmode": "disable",
-        "require_auth": "" if tls.is_checked else NO_CLEAR_PASSWORD,
+        "require_auth": EVERY_METHOD if tls.is_checked else NO_CLEAR_PASSWORD,
     }
 
 

@@ -36,7 +36,7 @@ def address(port: int) -> Address:
 
 
 CLEAR = "the server asks for the password in clear text"
-NOT_POSTGRESQL = "no connection (received invalid response"
+NOT_POSTGRESQL = "no connection (expected authentication"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ NOT_POSTGRESQL = "no connection (received invalid response"
         ),
         pytest.param(says(b"HTTP/1.1 400 Bad\r\n\r\n"), NOT_POSTGRESQL, id="http"),
         pytest.param(
-            says(b"SSH-2.0-OpenSSH_9.2\r\n"), "no connection (expected authentication", id="ssh"
+            says(b"SSH-2.0-OpenSSH_9.2\r\n"), NOT_POSTGRESQL, id="ssh"
         ),
         pytest.param(says(b""), "no connection (server closed the connection", id="silence"),
     ],

@@ -26,7 +26,8 @@ def call_run(options: argparse.Namespace) -> int:
         endpoints = prepare_endpoints(settings, sources_of(what.tables))
         noted.warehouse = endpoints.warehouse
         noted.result = result = _run(endpoints, what, options)
-        warnings = [*output.warnings(result), *result.warnings, *_draw(endpoints, result)]
+        warnings: list[TidemarkError | str] = [*output.warnings(result), *result.warnings]
+        warnings += _draw(endpoints, result)
     errors = list(output.failures(result))
     if options.json:
         _write_document(result, errors, warnings)

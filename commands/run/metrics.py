@@ -141,10 +141,12 @@ def samples_of_status(found: Status, succeeded_at: datetime | None) -> list[Samp
         if at is not None:
             samples.append((f"tidemark_{name}_last_success_timestamp_seconds", (), at.timestamp()))
     for one in found.tables:
-        known = {
+        known: dict[str, float | None] = {
             "read_timestamp_seconds": one.read_at.timestamp(),
             "lag_seconds": round(one.lag_seconds, 3),
-            "compared_timestamp_seconds": one.verified_at and one.verified_at.timestamp(),
+            "compared_timestamp_seconds": (
+                one.verified_at.timestamp() if one.verified_at else None
+            ),
             "equal": one.is_equal,
             "mirror_rows": one.mirror_rows,
         }

@@ -126,7 +126,7 @@ class exact_postgres(postgres):
     warehouse: Address
 
     def client(self, schema: Any, initial_config: Any = None) -> Any:
-        client = super().client(schema, initial_config)
+        client: Any = super().client(schema, initial_config)
         client.sql_client.warehouse = self.warehouse
         return client
 
