@@ -58,9 +58,7 @@ NOT_POSTGRESQL = "no connection (expected authentication"
             id="no encoding",
         ),
         pytest.param(says(b"HTTP/1.1 400 Bad\r\n\r\n"), NOT_POSTGRESQL, id="http"),
-        pytest.param(
-            says(b"SSH-2.0-OpenSSH_9.2\r\n"), NOT_POSTGRESQL, id="ssh"
-        ),
+        pytest.param(says(b"SSH-2.0-OpenSSH_9.2\r\n"), NOT_POSTGRESQL, id="ssh"),
         pytest.param(says(b""), "no connection (server closed the connection", id="silence"),
     ],
 )

@@ -49,27 +49,31 @@ def source(folder: Path, certificates: dict[str, Certificate]) -> Iterator[Secur
         yield secured
 
 
-@pytest.fixture(scope="session", params=["behind a front", "the machine's own"])
-def secured_warehouse(
-    request: pytest.FixtureRequest,
-    servers: embedded.Servers,
-    folder: Path,
-    certificates: dict[str, Certificate],
-) -> Iterator[Secured]:
-    """A PostgreSQL that its clients must reach by TLS.
+@pytest.fixture(scope="session")
+def front(servers: embedded.Servers, certificates: dict[str, Certificate]) -> Iterator[Secured]:
+    """The embedded PostgreSQL, which has no TLS, behind something that decrypts for it."""
+    with new_warehouse(servers) as address, tls_front(address, certificates["right"]) as front:
+        yield Secured(front.reached, front.present)
 
-    The embedded one was built without, so that it stands behind something that decrypts for it.
-    """
-    if request.param == "behind a front":
-        with (
-            new_warehouse(servers) as address,
-            tls_front(address, certificates["right"]) as front,
-        ):
-            yield Secured(front.reached, front.present)
-        return
+
+@pytest.fixture(scope="session")
+def own(folder: Path, certificates: dict[str, Certificate]) -> Iterator[Secured]:
+    """The machine's PostgreSQL, whose clients must use TLS."""
     if not SYSTEM_PROGRAMS:
         pytest.skip("this machine has no PostgreSQL that was built with TLS")
     home = folder / "postgresql"
     home.mkdir()
     with secured_postgresql(home, certificates["right"]) as secured:
         yield secured
+
+
+@pytest.fixture(params=["front", "own"])
+def secured_warehouse(request: pytest.FixtureRequest) -> Secured:
+    """A PostgreSQL that its clients must reach by TLS; each of both."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def one_warehouse(request: pytest.FixtureRequest) -> Secured:
+    """The one of both that has more, if the machine has it."""
+    return request.getfixturevalue("own" if SYSTEM_PROGRAMS else "front")

@@ -40,18 +40,18 @@ def shop(source: Secured, servers: embedded.Servers) -> Secured:
 @pytest.fixture
 def encrypted(
     shop: Secured,
-    secured_warehouse: Secured,
+    one_warehouse: Secured,
     certificates: Certificates,
     authority: Authority,
     tmp_path: Path,
 ) -> CommandLine:
     """A copy of the project whose servers are checked; both present the right certificate."""
     shop.present(certificates["right"])
-    secured_warehouse.present(certificates["right"])
+    one_warehouse.present(certificates["right"])
     made = CommandLine(
         copy_of_project(tmp_path / "project"),
         shop.reached(TlsMode.VERIFY_FULL, authority.path),
-        secured_warehouse.reached(TlsMode.VERIFY_FULL, authority.path),
+        one_warehouse.reached(TlsMode.VERIFY_FULL, authority.path),
     )
     # a local host with an authority is checked
     for side in ("OPERATIONAL", "WAREHOUSE"):
@@ -67,7 +67,7 @@ def exported(lines: str) -> dict[str, str]:
 
 def test_commands_reach_both_servers_by_tls(
     encrypted: CommandLine,
-    secured_warehouse: Secured,
+    one_warehouse: Secured,
     certificates: Certificates,
     authority: Authority,
 ) -> None:
@@ -80,12 +80,12 @@ def test_commands_reach_both_servers_by_tls(
     assert found["PGSSLROOTCERT"] == found["OPERATIONAL_TLS_CA"] == str(authority.path)
     debug = encrypted.dbt("debug", **found)
     assert debug.returncode == 0, debug.stdout
-    if secured_warehouse.server:
+    if one_warehouse.server:
         # the embedded pg_dump is built without TLS, and the machine's is too old for its server
         saved = encrypted.run("backup")
         assert saved.returncode == 0, saved.stderr
 
-    secured_warehouse.present(certificates["unknown authority"])
+    one_warehouse.present(certificates["unknown authority"])
     refused = "the server's certificate is refused (unable to get local issuer certificate)"
     check_told(encrypted.run(), 1, refused)
     debug = encrypted.dbt("debug", **found)
