@@ -55,7 +55,9 @@ def test_error_of_a_command_is_a_record(command_line: CommandLine) -> None:
 
 
 def test_quiet_run_shows_what_is_wrong_alone(command_line: CommandLine) -> None:
+    assert command_line.run().returncode == 0
     (command_line.folder / ".env").write_text("LOG_FORMAT=json\n", "utf-8")
+    (command_line.folder / LOG).unlink()
     assert command_line.run("--quiet").stderr == ""
     (path,) = command_line.folder.glob("dbt_project/models/mrr/sales/*.yml")
     text = path.read_text("utf-8")

@@ -40,6 +40,11 @@ class Node:
         return names[1] if kind == "unit_test" else names[0]
 
     @property
+    def is_hook(self) -> bool:
+        """True for what dbt runs before and after a build, which is no node of the graph."""
+        return self.unique_id.startswith("operation.")
+
+    @property
     def is_reported(self) -> bool:
         """False for the many tests that pass."""
         return self.status not in ("pass", "no-op")

@@ -64,7 +64,8 @@ class RunDocument:
 def document(result: RunResult) -> RunDocument:
     """The result of a run that has just ended."""
     finished_at = datetime.now(UTC)
-    nodes = result.build.nodes if result.build else ()
+    built = result.build.nodes if result.build else ()
+    nodes = [node for node in built if not node.is_hook]
     return RunDocument(
         result.run_id,
         finished_at - timedelta(seconds=result.seconds),

@@ -106,7 +106,8 @@ def samples_of_run(result: RunResult | None, exit_code: int, seconds: float) -> 
     if result is None:
         return samples
     samples.append(("tidemark_run_applied_rows", (), result.rows_applied))
-    nodes = Counter(node.status for node in result.build.nodes) if result.build else Counter[str]()
+    built = result.build.nodes if result.build else ()
+    nodes = Counter(node.status for node in built if not node.is_hook)
     samples += [("tidemark_run_nodes", (("status", name),), count) for name, count in nodes.items()]
     for one in result.tables:
         table = ("table", one.name)
