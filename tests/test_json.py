@@ -130,8 +130,9 @@ def test_verify_has_the_keys_that_differ(project: CommandLine, first: Json, quer
     assert found["exit_code"] == 1
     assert (table["different_rows"], table["is_equal"]) == (1, False)
     assert [json.loads(key) for key in table["differences"]] == [{"id": 1}]
-    print(found["errors"])
-    assert told(done).subject == "mrr_dim_products"
+    (test,) = found["result"]["failed_tests"]
+    assert [one["subject"] for one in found["errors"]] == ["mrr_dim_products", test["test"]]
+    assert test["status"] == "fail"
     done = project.run("verify", "--json", "--table", "mrr_dim_products", "--repair")
     assert read_document(done)["result"]["tables"][0]["repaired_rows"] == 1
 
