@@ -65,6 +65,10 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The options that these arguments set. Raises UsageError."""
+        for argument in arguments:
+            # of this, argparse makes an empty list
+            if argument.startswith("--") and argument.partition("=")[2] == "--":
+                raise UsageError(argument[:-3], "expected one argument", self._help)
         try:
             options, unknown = self.parse_known_args(arguments)
         except argparse.ArgumentError as error:

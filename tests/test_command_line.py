@@ -28,6 +28,7 @@ EVERY = [RUN, *COMMANDS]
         ("--tab x", "--tab: not an option of `python run.py`", "Did you mean --table? "),
         ("--table x plan", "command plan: must come before its options", "run.py plan --table x`"),
         ("plan --table", "--table: expected one argument", "`python run.py plan --help`"),
+        ("plan --table=--", "--table: expected one argument", "`python run.py plan --help`"),
         ("plan --full-refresh=1", "--full-refresh: ignored explicit argument", "`python run.py"),
         ("--table mrr_fact_sale", "table mrr_fact_sale: not declared", "mean mrr_fact_sales? "),
         ("plan --domain sale", "domain sale: not declared", "Did you mean sales? Declared: "),

