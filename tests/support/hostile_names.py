@@ -103,19 +103,23 @@ UNICODE = [
 LONG = [
     "x" * 63,
     "x" * 64,
-    "'" * 63,
-    '"' * 63,
-    "`" * 63,
-    "\\" * 63,
-    "%" * 63,
+    "'" * 50,
+    '"' * 50,
+    "`" * 50,
+    "\\" * 50,
+    "%" * 50,
     "ä" * 31,
     "ä" * 32,
     "ä" * 64,
     "漢" * 21,
     "漢" * 22,
-    "漢" * 64,
+    "漢" * 50,
 ]
-"""As long as MySQL or PostgreSQL allows; MySQL counts characters, and PostgreSQL bytes."""
+"""As long as MySQL, PostgreSQL or a file system allows.
+
+MySQL counts characters, and PostgreSQL bytes. In the name of a file, MySQL writes most characters
+that are not letters of ours as five.
+"""
 
 
 def _around() -> Iterator[str]:
