@@ -153,7 +153,7 @@ def test_password_of_any_characters_reaches_everything(accounts: Accounts, tmp_p
         assert done.returncode == 0, done.stdout + done.stderr
     # a shell takes what `env` prints as it is
     script = f'eval "$({command_line.folder}/run.py env)" && dbt debug && psql -c "select 1"'
-    done = command_line._call(["bash", "-c", script], {})
+    done = command_line.shell(script)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -84,8 +84,8 @@ class RunLog:
         facts = _facts(process, name)
         facts |= {"status": status, "seconds": round(seconds, 3), "rows": rows}
         log.info(
-            "%s %s: %s in %.2f s %s",
-            *(process, name, status, seconds, message or ""),
+            "%s %s: %s in %.2f s%s",
+            *(process, name, status, seconds, f" {message}" if message else ""),
             extra={"facts": facts},
         )
         with self.connection.cursor() as cursor:

@@ -67,6 +67,10 @@ class CommandLine:
         dbt = Path(sys.executable).parent / "dbt"
         return self._call([str(dbt), *arguments], environment, folder)
 
+    def shell(self, script: str) -> subprocess.CompletedProcess[str]:
+        """The output of a script of bash."""
+        return self._call(["bash", "-c", script], {})
+
     def _call(
         self, command: list[str], environment: dict[str, str], folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
