@@ -218,8 +218,8 @@ def read_dotenv(path: Path) -> tuple[dict[str, str], dict[str, str]]:
             continue
         name, separator, value = line.partition("=")
         name = name.strip()
-        is_known = name.removesuffix("_FILE") in SETTINGS or _named_source(name) is not None
-        if not separator or not is_known:
+        is_known = name in SETTINGS or name.removesuffix("_FILE") in SETTINGS
+        if not separator or not (is_known or _named_source(name)):
             raise SettingError(
                 f"{path.name} line {number}",
                 f'"{name}" is not a setting' if separator else "not NAME=value",

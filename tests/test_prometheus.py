@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from commands.run.metrics import FAMILIES, OF_RUN, samples_of_status, text_of
 from commands.status import Status, TableStatus
-from common.settings import Address
+from common.settings import Address, read_settings
 from tests.support.command_line import CommandLine, check_told
 from warehouse.connection import run_lock
 
@@ -125,6 +125,12 @@ def test_file_that_cannot_be_written_is_a_warning(command_line: CommandLine, fil
     file.parent.rmdir()
     done = command_line.run()
     check_told(done, 0, f"metrics {file}: No such file or directory", "HINT: Set METRICS_FILE")
+
+
+def test_file_may_be_set_beside_run_py(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("METRICS_FILE=~/tidemark.prom\n", "utf-8")
+    settings = read_settings({}, tmp_path / ".env")
+    assert settings.metrics_file == Path.home() / "tidemark.prom"
 
 
 def test_name_that_no_collector_reads_is_refused(command_line: CommandLine) -> None:
