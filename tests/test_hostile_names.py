@@ -54,6 +54,11 @@ def can_be_declared(name: str) -> bool:
     return a_mysql_name(name) is None
 
 
+def is_scaffolded(name: str) -> bool:
+    """Whether `scaffold` declares the table; what nobody can see is left to be written by hand."""
+    return can_be_declared(name) and name.isprintable()
+
+
 def meta_of(place: str, name: str) -> str:
     """A declaration with the name in one place."""
     table: dict = {"operational_table": "orders", "key": ["id"]}
@@ -135,6 +140,24 @@ class Arrived:
         return sorted(at_source), sorted(in_mirror)
 
 
+def declare_by_hand(project: Path) -> None:
+    """The declarations of those tables that can be declared, and are not scaffolded."""
+    names = [one for one in CHOSEN if can_be_declared(one) and not is_scaffolded(one)]
+    tables = [
+        {
+            "name": f"mrr_dim_hand_{number}",
+            "config": {"meta": {"operational_table": name, "key": [name]}},
+        }
+        for number, name in enumerate(names)
+    ]
+    (scaffolded,) = project.glob("dbt_project/models/mrr/shop/*.yml")
+    database = yaml.safe_load(scaffolded.read_text("utf-8"))["sources"][0]["config"]["meta"]
+    source = {"name": "hand", "schema": "mrr", "config": {"meta": database}, "tables": tables}
+    folder = project / "dbt_project" / "models" / "mrr" / "hand"
+    folder.mkdir()
+    (folder / "_mrr_hand__sources.yml").write_text(yaml.safe_dump({"sources": [source]}), "utf-8")
+
+
 def tables_of_columns() -> dict[str, list[str]]:
     """Tables of some columns each; a column that PostgreSQL cannot have is alone in its table."""
     good = [name for name in CHOSEN if can_be_a_column(name)]
@@ -196,6 +219,7 @@ def arrived(
         command_line.environment["DEMO_DOMAINS"] = "off"
         made = command_line.run("scaffold", operational.name, "--domain", "shop")
         assert made.returncode == 0, made.stderr
+        declare_by_hand(folder)
         first = command_line.run()
         assert first.returncode == 0, first.stdout + first.stderr
         change_tables(operational)
@@ -206,16 +230,18 @@ def arrived(
 
 @pytest.mark.parametrize("name", CHOSEN, ids=name_id)
 def test_table_arrives_or_is_refused_by_its_name(arrived: Arrived, name: str) -> None:
-    if not can_be_declared(name):
-        assert arrived.mirror_of(name) is None
+    if not is_scaffolded(name):
         told = f"{printable(name)} is not mirrored: has a name that cannot be declared"
         assert squeezed(told) in squeezed(arrived.told)
+    if not can_be_declared(name):
+        assert arrived.mirror_of(name) is None
         return
     key = name if can_be_a_column(name) else "id"
     at_source, in_mirror = arrived.rows(name, [key, "v"])
     assert in_mirror == at_source == [(1, name), (2, "changed"), (4, "four")]
-    model = str(arrived.mirror_of(name)).replace("mrr_", "stg_", 1)
-    assert arrived.query(f"select count(*) from stg.{quoted(model)}") == [(3,)]
+    if is_scaffolded(name):
+        model = str(arrived.mirror_of(name)).replace("mrr_", "stg_", 1)
+        assert arrived.query(f"select count(*) from stg.{quoted(model)}") == [(3,)]
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ NOT_MYSQLS = ("a ", "😀", "a𝄞", "x" * 65, "")
 """Names that it does not allow: with a blank at the end, beyond U+FFFF, too long, none."""
 SAMPLE = (
     *('a"b', "a%b", "a\\b", "select", "ctid", "007", "{{ x }}", "%(x)s", "'; drop table x; --"),
-    *("a\nb", "größe", " a", "x" * 64, "漢" * 22, "_dlt_id"),
+    *("a\nb", "a\u202eb", "größe", " a", "x" * 64, "漢" * 22, "_dlt_id"),
 )
 """Some of each kind."""
 
