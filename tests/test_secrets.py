@@ -36,11 +36,9 @@ KINDS = {
     "long": "canary" * 20,
 }
 """Passwords that something on the way could read as something else."""
-CHOSEN = (
-    KINDS
-    if os.environ.get("TIDEMARK_HOSTILE") == "all"
-    else {name: KINDS[name] for name in ("every printable character", "blanks around it")}
-)
+IS_WHOLE = os.environ.get("TIDEMARK_HOSTILE") == "all"
+SAMPLE = "every printable character"
+CHOSEN = KINDS if IS_WHOLE else {SAMPLE: KINDS[SAMPLE]}
 PAUSE = 0.005
 
 
@@ -148,7 +146,7 @@ def project_of(accounts: Accounts, folder: Path) -> CommandLine:
 @pytest.mark.parametrize("accounts", CHOSEN.values(), ids=CHOSEN, indirect=True)
 def test_password_of_any_characters_reaches_everything(accounts: Accounts, tmp_path: Path) -> None:
     command_line = project_of(accounts, tmp_path)
-    for arguments in ((), ("verify",), ("backup",), ("restore", "--layer", "stg"), ("status",)):
+    for arguments in ((), ("backup",), ("restore", "--layer", "stg")):
         done = command_line.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
     # a shell takes what `env` prints as it is
@@ -167,11 +165,12 @@ def test_password_is_found_nowhere_but_where_it_is_set(
     command_line = project_of(accounts, tmp_path)
     said = ""
     with watching() as watch:
-        for arguments, environment in commands_and_failures(tmp_path):
+        for arguments, environment in commands_and_failures():
             done = command_line.run(*arguments, **environment)
             said += done.stdout + done.stderr
         dbt = command_line.dbt(
-            "--debug", "build", WAREHOUSE_PASSWORD=accounts.password, DBT_LOG_LEVEL="debug"
+            *("--debug", "build", "--select", "dwh_dim_products"),
+            WAREHOUSE_PASSWORD=accounts.password,
         )
         assert dbt.returncode == 0, dbt.stdout
         said += dbt.stdout + dbt.stderr
@@ -193,21 +192,22 @@ def is_own_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and ".venv" not in path.parts
 
 
-def commands_and_failures(folder: Path) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
+def commands_and_failures() -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
     """Commands that succeed, and such that fail with and without a traceback in the log."""
     yield ("--verbose",), {}
-    yield ("--json", "--build", "all"), {"LOG_FORMAT": "json"}
-    yield ("verify", "--verbose"), {}
-    yield ("doctor", "--verbose"), {}
     yield ("backup", "--verbose"), {}
-    yield ("restore", "--verbose"), {}
-    yield ("--verbose",), {"OPERATIONAL_PORT": "1"}
-    yield ("--verbose",), {"WAREHOUSE_PORT": "1"}
-    yield ("--verbose",), {"WAREHOUSE_DATABASE": "nowhere"}
     yield ("--verbose",), {"OPERATIONAL_USER": "nobody"}
     yield ("--verbose",), {"WAREHOUSE_USER": "nobody"}
-    yield ("--verbose",), {"OPERATIONAL_PASSWORD": "both"}
-    yield ("--verbose", "--full-refresh"), {"TMPDIR": "/nowhere"}
+    if IS_WHOLE:
+        yield ("--json", "--build", "all"), {"LOG_FORMAT": "json"}
+        yield ("verify", "--verbose"), {}
+        yield ("doctor", "--verbose"), {}
+        yield ("restore", "--verbose"), {}
+        yield ("--verbose",), {"OPERATIONAL_PORT": "1"}
+        yield ("--verbose",), {"WAREHOUSE_PORT": "1"}
+        yield ("--verbose",), {"WAREHOUSE_DATABASE": "nowhere"}
+        yield ("--verbose",), {"OPERATIONAL_PASSWORD": "both"}
+        yield ("--verbose", "--full-refresh"), {"TMPDIR": "/nowhere"}
 
 
 def tables_with(query: Query, password: str) -> Iterator[str]:
