@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,21 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from commands.run.metrics import FAMILIES, OF_RUN, samples_of_status, text_of
 from commands.status import Status, TableStatus
 from common.settings import Address, read_settings
+from tests.scripts.conftest import FirstRun
 from tests.support.command_line import CommandLine, check_told
+from tests.support.servers import Query
 from warehouse.connection import run_lock
 
-Query = Callable[..., list[tuple]]
 Samples = dict[tuple[str, ...], float]
 LAG = "tidemark_table_lag_seconds"
-
-
-@pytest.fixture
-def file(command_line: CommandLine, tmp_path: Path) -> Path:
-    """The file that the runs of the project write."""
-    path = tmp_path / "collected" / "tidemark.prom"
-    path.parent.mkdir()
-    command_line.environment["METRICS_FILE"] = str(path)
-    return path
 
 
 def read(text: str) -> Samples:
@@ -43,15 +36,8 @@ def read(text: str) -> Samples:
     return found
 
 
-def break_sales(command_line: CommandLine) -> None:
-    (path,) = command_line.folder.glob("dbt_project/models/mrr/sales/*.yml")
-    text = path.read_text("utf-8")
-    path.write_text(text.replace("operational_table: sales", "operational_table: sale"), "utf-8")
-
-
-def test_each_run_leaves_its_metrics(command_line: CommandLine, file: Path, query: Query) -> None:
-    assert command_line.run().returncode == 0
-    found = read(file.read_text("utf-8"))
+def test_each_run_leaves_its_metrics(first: FirstRun, metrics_file: Path, query: Query) -> None:
+    found, run_id = read(first.metrics), first.document["result"]["run_id"]
     assert {name for name, *_ in found} == FAMILIES.keys() - {
         "tidemark_backup_last_success_timestamp_seconds"
     }
@@ -59,71 +45,82 @@ def test_each_run_leaves_its_metrics(command_line: CommandLine, file: Path, quer
     assert found["tidemark_run_exit_code",] == 0
     ((rows, seconds, ended_at),) = query(
         "select rows_affected, execution_seconds::float, extract(epoch from finished_at)::float"
-        " from dwh.run_log where process = 'run'"
+        " from dwh.run_log where process = 'run' and run_id = %s",
+        (run_id,),
     )
     assert found["tidemark_run_applied_rows",] == rows
     assert found["tidemark_run_duration_seconds",] >= seconds
     assert found["tidemark_run_last_success_timestamp_seconds",] == pytest.approx(ended_at)
-    for table, source_rows, read_at in query(
-        "select table_name, source_rows, extract(epoch from read_at)::float"
-        " from dwh.mirror_verification inner join dwh.high_water_mark using (table_name)"
+    for table, source_rows, checked_to in query(
+        "select table_name, source_rows, extract(epoch from checked_to)::float"
+        " from dwh.mirror_verification where run_id = %s",
+        (run_id,),
     ):
         assert found["tidemark_table_success", table] == 1
         assert found["tidemark_table_equal", table] == 1
         assert found["tidemark_table_mirror_rows", table] == source_rows
         assert found["tidemark_table_applied_rows", table, "inserted"] == source_rows
-        assert found["tidemark_table_read_timestamp_seconds", table] == pytest.approx(read_at)
+        compared_at = found["tidemark_table_compared_timestamp_seconds", table]
+        assert compared_at == pytest.approx(checked_to)
+        assert found["tidemark_table_read_timestamp_seconds", table] <= compared_at
         assert found[LAG, table] >= 0
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
-    assert file.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in metrics_file.parent.iterdir()] == [metrics_file.name]
+    assert metrics_file.stat().st_mode & 0o777 == 0o644
 
 
-def test_run_that_failed_leaves_its_metrics_too(command_line: CommandLine, file: Path) -> None:
-    assert command_line.run().returncode == 0
-    first = read(file.read_text("utf-8"))
-    break_sales(command_line)
-    assert command_line.run().returncode == 1
-    found = read(file.read_text("utf-8"))
+def test_run_that_failed_leaves_its_metrics_too(
+    project: CommandLine,
+    metrics_file: Path,
+    without_sales: Callable[[], AbstractContextManager[None]],
+) -> None:
+    assert project.run().returncode == 0
+    before = read(metrics_file.read_text("utf-8"))
+    with without_sales():
+        assert project.run().returncode == 1
+    found = read(metrics_file.read_text("utf-8"))
     succeeded = "tidemark_run_last_success_timestamp_seconds"
     assert found["tidemark_run_success",] == 0
     assert found["tidemark_run_exit_code",] == 1
     assert found["tidemark_table_success", "mrr_fact_sales"] == 0
     assert found["tidemark_table_success", "mrr_dim_products"] == 1
-    assert found[succeeded,] == first[succeeded,]
+    assert found[succeeded,] == before[succeeded,]
 
 
 def test_run_without_a_warehouse_keeps_what_is_still_true(
-    command_line: CommandLine, file: Path
+    project: CommandLine, first: FirstRun, metrics_file: Path
 ) -> None:
-    assert command_line.run().returncode == 0
-    first = read(file.read_text("utf-8"))
-    assert command_line.run(WAREHOUSE_PORT="1").returncode == 1
-    found = read(file.read_text("utf-8"))
-    kept = {key: value for key, value in first.items() if key[0] not in OF_RUN and key[0] != LAG}
+    metrics_file.write_text(first.metrics, "utf-8")
+    assert project.run(WAREHOUSE_PORT="1").returncode == 1
+    before, found = read(first.metrics), read(metrics_file.read_text("utf-8"))
+    kept = {key: value for key, value in before.items() if key[0] not in OF_RUN and key[0] != LAG}
     assert kept
     assert {key: value for key, value in found.items() if key[0] not in OF_RUN} == kept
     assert found["tidemark_run_success",] == 0
     assert not any(key[0].startswith("tidemark_table_success") for key in found)
 
 
-def test_wrong_usage_is_a_failed_run(command_line: CommandLine, file: Path) -> None:
-    assert command_line.run("--table", "nothing").returncode == 2
-    found = read(file.read_text("utf-8"))
+def test_wrong_usage_is_a_failed_run(
+    project: CommandLine, first: FirstRun, metrics_file: Path
+) -> None:
+    assert project.run("--table", "nothing").returncode == 2
+    found = read(metrics_file.read_text("utf-8"))
     assert (found["tidemark_run_success",], found["tidemark_run_exit_code",]) == (0, 2)
 
 
 def test_run_that_finds_another_one_leaves_its_file_alone(
-    command_line: CommandLine, file: Path, warehouse: Address
+    project: CommandLine, first: FirstRun, metrics_file: Path, address: Address
 ) -> None:
-    file.write_text("before", "utf-8")
-    with run_lock(warehouse):
-        assert command_line.run().returncode == 75
-    assert file.read_text("utf-8") == "before"
+    metrics_file.write_text("before", "utf-8")
+    with run_lock(address):
+        assert project.run().returncode == 75
+    assert metrics_file.read_text("utf-8") == "before"
 
 
-def test_file_that_cannot_be_written_is_a_warning(command_line: CommandLine, file: Path) -> None:
-    file.parent.rmdir()
-    done = command_line.run()
+def test_file_that_cannot_be_written_is_a_warning(
+    project: CommandLine, first: FirstRun, tmp_path: Path
+) -> None:
+    file = tmp_path / "none" / "tidemark.prom"
+    done = project.run(METRICS_FILE=str(file))
     check_told(done, 0, f"metrics {file}: No such file or directory", "HINT: Set METRICS_FILE")
 
 
@@ -133,8 +130,8 @@ def test_file_may_be_set_beside_run_py(tmp_path: Path) -> None:
     assert settings.metrics_file == Path.home() / "tidemark.prom"
 
 
-def test_name_that_no_collector_reads_is_refused(command_line: CommandLine) -> None:
-    done = command_line.run(METRICS_FILE="metrics.txt")
+def test_name_that_no_collector_reads_is_refused(project: CommandLine) -> None:
+    done = project.run(METRICS_FILE="metrics.txt")
     check_told(done, 2, 'METRICS_FILE: "metrics.txt" does not end with .prom')
 
 

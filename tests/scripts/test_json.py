@@ -4,54 +4,22 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
-import embedded
 from commands.documents.document import Failure, as_json
 from common.errors import SettingError
 from common.settings import Address
-from tests.support.command_line import CommandLine, copy_of_project
+from tests.scripts.conftest import FirstRun
+from tests.support.command_line import CommandLine
 from tests.support.json_documents import read_document
-from tests.support.servers import Query, new_warehouse, querying
+from tests.support.servers import Query
 from warehouse.connection import run_lock
 
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def address(servers: embedded.Servers) -> Iterator[Address]:
-    with new_warehouse(servers) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def project(
-    servers: embedded.Servers, address: Address, tmp_path_factory: pytest.TempPathFactory
-) -> CommandLine:
-    """A copy of the project, without a run."""
-    folder = copy_of_project(tmp_path_factory.mktemp("json") / "project")
-    return CommandLine(folder, servers.operational, address)
-
-
-@pytest.fixture(scope="module")
-def before(project: CommandLine) -> Json:
-    """The status before the first run."""
-    return read_document(project.run("status", "--json"))
-
-
-@pytest.fixture(scope="module")
-def first(before: Json, project: CommandLine) -> Json:
-    """The first run."""
-    return read_document(project.run("--json"))
-
-
-@pytest.fixture(scope="module")
-def query(first: Json, address: Address) -> Iterator[Query]:
-    with querying(address) as run:
-        yield run
 
 
 def told(done: subprocess.CompletedProcess[str]) -> Failure:
@@ -75,9 +43,9 @@ def test_status_before_the_first_run_is_empty(before: Json) -> None:
     }
 
 
-def test_run_is_what_the_run_log_says(first: Json, query: Query) -> None:
-    result = first["result"]
-    assert (first["command"], first["exit_code"], first["errors"]) == ("run", 0, [])
+def test_run_is_what_the_run_log_says(first: FirstRun, query: Query) -> None:
+    found, result = first.document, first.document["result"]
+    assert (found["command"], found["exit_code"], found["errors"]) == ("run", 0, [])
     assert query("select run_id, rows_affected from dwh.run_log where process = 'run'") == [
         (result["run_id"], result["applied_rows"])
     ]
@@ -93,7 +61,7 @@ def test_run_is_what_the_run_log_says(first: Json, query: Query) -> None:
     assert all(one["is_mark_advanced"] for one in result["tables"])
 
 
-def test_second_run_has_nothing_to_do(project: CommandLine, first: Json) -> None:
+def test_second_run_has_nothing_to_do(project: CommandLine, first: FirstRun) -> None:
     done = project.run("--json", "--quiet")
     assert done.stderr == ""
     result = read_document(done)["result"]
@@ -102,7 +70,7 @@ def test_second_run_has_nothing_to_do(project: CommandLine, first: Json) -> None
 
 
 def test_status_is_what_the_control_tables_say(
-    project: CommandLine, first: Json, query: Query
+    project: CommandLine, first: FirstRun, query: Query
 ) -> None:
     result = read_document(project.run("status", "--json"))["result"]
     assert {(one["table"], one["high_water_mark"]) for one in result["tables"]} == set(
@@ -113,7 +81,7 @@ def test_status_is_what_the_control_tables_say(
     assert result["sources"][0]["source"] is None
 
 
-def test_plan_and_doctor_have_their_shape(project: CommandLine, first: Json) -> None:
+def test_plan_and_doctor_have_their_shape(project: CommandLine, first: FirstRun) -> None:
     plan = read_document(project.run("plan", "--json"))["result"]
     assert {one["way"] for one in plan["tables"]} == {"window"}
     assert all(one["reads_from"] for one in plan["tables"])
@@ -122,7 +90,9 @@ def test_plan_and_doctor_have_their_shape(project: CommandLine, first: Json) -> 
     assert read_document(project.run("doctor", "--json", "--quiet"))["result"] == {"findings": []}
 
 
-def test_verify_has_the_keys_that_differ(project: CommandLine, first: Json, query: Query) -> None:
+def test_verify_has_the_keys_that_differ(
+    project: CommandLine, first: FirstRun, query: Query
+) -> None:
     query("update mrr.mrr_dim_products set name = 'other' where id = 1")
     done = project.run("verify", "--json", "--table", "mrr_dim_products")
     found = read_document(done)
@@ -162,7 +132,7 @@ def test_error_is_in_the_document_and_on_standard_error(
     assert told(done).subject.startswith(subject)
 
 
-def test_wrong_declaration_does_not_hide_the_status(project: CommandLine, first: Json) -> None:
+def test_wrong_declaration_does_not_hide_the_status(project: CommandLine, first: FirstRun) -> None:
     (path,) = project.folder.glob("dbt_project/models/mrr/sales/*.yml")
     text = path.read_text("utf-8")
     path.write_text(text.replace("cursor: ", "cursr: ", 1), "utf-8")
@@ -177,16 +147,10 @@ def test_wrong_declaration_does_not_hide_the_status(project: CommandLine, first:
 
 
 def test_table_that_fails_says_why_beside_those_that_do_not(
-    project: CommandLine, first: Json
+    project: CommandLine, without_sales: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    (path,) = project.folder.glob("dbt_project/models/mrr/sales/*.yml")
-    text = path.read_text("utf-8")
-    path.write_text(text.replace("operational_table: sales", "operational_table: sale"), "utf-8")
-    try:
-        done = project.run("--json")
-    finally:
-        path.write_text(text, "utf-8")
-    found = read_document(done)
+    with without_sales():
+        found = read_document(project.run("--json"))
     assert found["exit_code"] == 1
     failed = {one["table"]: one for one in found["result"]["tables"] if one["error"]}
     assert list(failed) == ["mrr_fact_sales"]
@@ -195,7 +159,7 @@ def test_table_that_fails_says_why_beside_those_that_do_not(
 
 
 def test_second_run_at_the_same_time_is_told_so(
-    project: CommandLine, first: Json, address: Address
+    project: CommandLine, first: FirstRun, address: Address
 ) -> None:
     with run_lock(address):
         done = project.run("--json")
@@ -203,7 +167,7 @@ def test_second_run_at_the_same_time_is_told_so(
     assert told(done).problem == "another run holds the lock"
 
 
-def test_command_that_is_stopped_writes_its_document(project: CommandLine, first: Json) -> None:
+def test_command_that_is_stopped_writes_its_document(project: CommandLine, first: FirstRun) -> None:
     code = (
         "import os, signal, sys, run\n"
         "from commands import doctor\n"

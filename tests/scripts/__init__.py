@@ -1,0 +1,1 @@
+"""What Tidemark writes for programs: JSON, logs and metrics."""
