@@ -1,11 +1,13 @@
 """A warehouse with a mirror that tests change by hand, and dbt to build from it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from psycopg2 import sql
@@ -13,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 
 from common.settings import PROJECT, Address
 from operational.seed import sample_rows
-from tests.support.projects import QUICKLY
+from tests.support.projects import NOT_ENCRYPTED, QUICKLY
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import upgrade
 
@@ -115,6 +117,7 @@ class Warehouse:
         return subprocess.Popen(
             [str(Path(sys.executable).with_name("dbt")), *arguments],
             cwd=folder,
+            env={**os.environ, **NOT_ENCRYPTED},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -122,7 +125,10 @@ class Warehouse:
 
     def dbt(self, *arguments: str, succeeds: bool = True) -> None:
         """Run dbt in this process; it must succeed, or must not."""
-        outcome = dbtRunner(manifest=self._manifest).invoke([*QUICKLY, *arguments])
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in NOT_ENCRYPTED.items():
+                patched.setenv(name, value)
+            outcome = dbtRunner(manifest=self._manifest).invoke([*QUICKLY, *arguments])
         assert outcome.exception is None, outcome.exception
         messages = [f"{result.node.name}: {result.message}" for result in outcome.result.results]
         assert outcome.success is succeeds, "\n".join(messages)

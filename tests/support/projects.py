@@ -12,7 +12,9 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.behavior_flags import BehaviorFlagRendered
 
+from common import libpq
 from common.settings import Address
+from common.tls import NO_TLS
 from warehouse.dbt_process import described_by
 from warehouse.graph import Graph
 from warehouse.parsing import digest_of_files, files_of
@@ -23,6 +25,8 @@ QUICKLY = ("--quiet", "--no-write-json", "--log-level", "none", "--log-level-fil
 """Nobody reads what dbt would write of each invocation."""
 READ_BY_DBT = ("DBT_", "DEMO_", "PG", "TIDEMARK_", "WAREHOUSE_")
 """How the names of the variables begin that dbt and the project read."""
+NOT_ENCRYPTED = libpq.security_variables(NO_TLS)
+"""What the profile needs of the environment; a connection of the test removes it from there."""
 # for this, dbt goes through the whole stack, and once more in each invocation of a process
 BehaviorFlagRendered._default_source = staticmethod(lambda: "")
 parsed: dict[str, Any] = {}
@@ -108,6 +112,7 @@ class Project:
             "DBT_PROFILES_DIR": str(self.folder.parent),
             "DBT_TARGET_PATH": str(self.folder / "target"),
             "PGCLIENTENCODING": "UTF8",
+            **NOT_ENCRYPTED,
         }
 
 
