@@ -4,7 +4,7 @@
 PYTHON ?= python3
 
 .PHONY: run test lint docs pictures powerbi lock down test-source test-sample test-browser test-readers \
-	test-poolers test-metrics test-powerbi test-hostile test-long mutants bench
+	test-poolers test-roles test-metrics test-powerbi test-hostile test-long mutants bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -84,6 +84,10 @@ test-readers: .venv
 # dbt behind PgBouncer, which apt downloads
 test-poolers: .venv
 	.venv/bin/python -m pytest tests/on_demand/test_poolers.py
+
+# a warehouse of one account gets an account for each role: a minute
+test-roles: .venv
+	.venv/bin/python -m pytest tests/on_demand/test_roles.py
 
 # every metric, asked by MetricFlow too, which is installed beside the project: a minute
 METRICFLOW = .local/metricflow/bin/mf

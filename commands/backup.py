@@ -31,9 +31,9 @@ def call(options: argparse.Namespace) -> int:
 
 def back_up(settings: Settings, endpoints: Endpoints) -> backup.Backup:
     """Write a backup of every layer. Raises AnotherRun, and TidemarkError."""
-    with work_on_warehouse(endpoints, "backup") as work:
-        programs = postgresql.clients(endpoints.warehouse)
-        done = backup.dump(endpoints.warehouse, settings.backup_directory, programs, work.run_id)
+    with work_on_warehouse(endpoints, "backup", role="backup") as work:
+        programs = postgresql.clients(endpoints.backup)
+        done = backup.dump(endpoints.backup, settings.backup_directory, programs, work.run_id)
         work.step.rows = done.rows
         work.step.message = "; ".join(done.warnings) or None
         work.step.status = "warning" if done.warnings else "success"

@@ -31,8 +31,8 @@ def call(options: argparse.Namespace) -> int:
 def changed(endpoints: Endpoints) -> list[str]:
     """The names of the nodes whose outcome can differ. Raises ServerError and DbtError."""
     with (
-        closing(Builder(endpoints.warehouse, demo_switch=endpoints.demo_switch)) as builder,
-        closing(connect(endpoints.warehouse)) as connection,
+        closing(Builder(endpoints.transformer, demo_switch=endpoints.demo_switch)) as builder,
+        closing(connect(endpoints.loader)) as connection,
     ):
         graph = builder.graph()
         with connection.cursor() as cursor:

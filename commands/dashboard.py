@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    warehouse = prepare_endpoints(read_settings(), sources=()).warehouse
+    warehouse = prepare_endpoints(read_settings(), sources=()).transformer
     print(dashboard(warehouse, options.output or OUTPUT))
     return ExitCode.DONE
 

@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection
 from commands.choice import chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_choice, add_json, add_quiet
+from commands.role_findings import find_roles
 from commands.sources import read_declarations, sources_of
 from commands.tables import PlainTable, show
 from common.errors import ExitCode, TidemarkError
@@ -89,7 +90,7 @@ def examine(endpoints: Endpoints, tables: list[MirroredTable]) -> Iterator[Findi
     warehouse = endpoints.warehouse
     yield from _tls(f"warehouse {warehouse}", "WAREHOUSE_TLS", warehouse)
     try:
-        yield from _warehouse(warehouse)
+        yield from _warehouse(endpoints)
     except TidemarkError as error:
         yield _of_error(error)
     yield _disk()
@@ -199,15 +200,16 @@ def _table(source: MySQLSource, table: MirroredTable) -> Finding:
     return Finding(table.name, f"{table.source_table}, about {description.estimated_rows} rows")
 
 
-def _warehouse(address: Address) -> Iterator[Finding]:
-    connection = connect(address)
+def _warehouse(endpoints: Endpoints) -> Iterator[Finding]:
+    connection = connect(endpoints.warehouse)
     try:
-        yield from _postgresql(connection, address)
+        yield from _postgresql(connection, endpoints.warehouse, endpoints.has_owner)
+        yield from (Finding(*found) for found in find_roles(connection, endpoints))
     finally:
         connection.close()
 
 
-def _postgresql(connection: Connection, address: Address) -> Iterator[Finding]:
+def _postgresql(connection: Connection, address: Address, is_owner: bool) -> Iterator[Finding]:
     subject = f"warehouse {address}"
     version = connection.server_version
     yield Finding(subject, f"PostgreSQL {version // 10000}.{version % 10000}")
@@ -239,7 +241,7 @@ def _postgresql(connection: Connection, address: Address) -> Iterator[Finding]:
             f"{address.user} may not create schemas",
             f'grant create on database "{address.database}" to "{address.user}"',
         )
-    for schema, owner in others:
+    for schema, owner in others if is_owner else ():
         yield Finding(
             f"schema {schema}",
             f"belongs to {owner}",

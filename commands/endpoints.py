@@ -1,7 +1,7 @@
 """The endpoints of a command: the servers that are set, or the embedded ones, which it starts."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -29,7 +29,8 @@ class Endpoints:
 
     `operational` is the source without a name; None if it is not set and the command does not use
     it. `named` are the sources with a name. `embedded` is set if one of the servers is embedded.
-    `demo_switch` is the setting DEMO_DOMAINS, for dbt.
+    `demo_switch` is the setting DEMO_DOMAINS, for dbt. `warehouse` has the account of its owner, or
+    the loader's if that is not set, and `roles` has the roles with an account of their own.
     """
 
     operational: Address | None
@@ -40,6 +41,24 @@ class Endpoints:
     limits: Limits = LIMITS
     named: dict[str, SourceSettings] = field(default_factory=dict)
     demo_switch: str = ""
+    roles: dict[str, Address] = field(default_factory=dict)
+    has_owner: bool = True
+
+    def account(self, role: str) -> Address:
+        """The warehouse with the account of a role; with the owner's, if the role has none."""
+        return self.roles.get(role, self.warehouse)
+
+    @property
+    def loader(self) -> Address:
+        return self.account("loader")
+
+    @property
+    def transformer(self) -> Address:
+        return self.account("transformer")
+
+    @property
+    def backup(self) -> Address:
+        return self.account("backup")
 
     def source(self, name: str) -> SourceSettings:
         """The source with this name; if it is empty, the one without. Raises SettingError."""
@@ -64,15 +83,17 @@ def prepare_endpoints(settings: Settings, sources: Collection[str] = ("",)) -> E
     `sources` are the names of the sources that the command reads.
     """
     known = embedded.known()
-    operational = _set_address(settings.operational, known.operational if known else None)
-    warehouse = _set_address(settings.warehouse, known.warehouse if known else None)
+    operational = _set_address(settings.operational, [known.operational] if known else [])
+    warehouse = _set_address(settings.warehouse, warehouses_of(known) if known else [])
+    roles, has_owner = settings.roles, settings.has_owner
     servers = None
     if not warehouse or (operational is None and "" in sources):
         servers = embedded.start()
         if operational is None:
             seed(servers, settings.demo_domains)
         operational = operational or servers.operational
-        warehouse = warehouse or servers.warehouse
+        if not warehouse:
+            warehouse, roles, has_owner = servers.warehouse, servers.roles, True
     return Endpoints(
         operational,
         warehouse,
@@ -81,7 +102,14 @@ def prepare_endpoints(settings: Settings, sources: Collection[str] = ("",)) -> E
         settings.snapshot_seconds,
         named=settings.sources,
         demo_switch=settings.demo_switch,
+        roles=roles,
+        has_owner=has_owner,
     )
+
+
+def warehouses_of(servers: embedded.Servers) -> list[Address]:
+    """The address of the embedded warehouse with each of its accounts."""
+    return [servers.warehouse, *servers.roles.values()]
 
 
 def fingerprint(address: Address) -> str:
@@ -96,8 +124,8 @@ def fingerprint(address: Address) -> str:
     return sha256(facts.encode()).hexdigest()[:32]
 
 
-def _set_address(configured: Address | None, known: Address | None) -> Address | None:
-    """The address that is set; None if none is, or if it is that of the embedded server.
+def _set_address(configured: Address | None, known: Iterable[Address]) -> Address | None:
+    """The address that is set; None if none is, or if it is one of the embedded server.
 
     The embedded server is recognized by its password, which is random for this checkout, since its
     port may have changed; one that is gone, by the fingerprint that `env` wrote.
@@ -106,5 +134,5 @@ def _set_address(configured: Address | None, known: Address | None) -> Address |
         return None
     if fingerprint(configured) in os.environ.get(EMBEDDED_ADDRESSES, "").split():
         return None
-    is_known = known is not None and replace(configured, port=known.port) == known
+    is_known = any(replace(configured, port=one.port) == one for one in known)
     return None if is_known else configured

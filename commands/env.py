@@ -4,9 +4,17 @@ import argparse
 import os
 import shlex
 
-from commands.endpoints import EMBEDDED_ADDRESSES, Endpoints, fingerprint, prepare_endpoints
+from commands.endpoints import (
+    EMBEDDED_ADDRESSES,
+    Endpoints,
+    fingerprint,
+    prepare_endpoints,
+    warehouses_of,
+)
+from commands.options import one_of
 from commands.sources import read_declarations
-from common.errors import ExitCode, ServerError
+from common.errors import ExitCode, ServerError, SettingError
+from common.roles import OWNER, ROLES, role_setting
 from common.settings import PROJECT, Address, read_settings, setting_of
 from common.tls import is_local
 from embedded import postgresql
@@ -14,30 +22,56 @@ from warehouse.build import dbt_environment
 from warehouse.connection import PoolerSharesSessions, connect
 
 EXAMPLES = """\
-eval "$(python run.py env)"      then: dbt build, psql, mariadb"""
+eval "$(python run.py env)"                   then: dbt build, psql, mariadb
+eval "$(python run.py env --role analyst)"    then: psql"""
+
+READ_SOURCES = ("loader", "transformer", OWNER)
+"""The roles for which the addresses of the sources are printed too."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """It has no options of its own."""
+    roles = [*ROLES, OWNER]
+    parser.add_argument(
+        "--role",
+        choices=roles,
+        type=one_of("--role", roles),
+        help="with the account of this role; default: transformer",
+    )
 
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    endpoints = prepare_endpoints(settings)
-    print("\n".join(export_lines(endpoints)))
+    role = options.role or "transformer"
+    endpoints = prepare_endpoints(settings, ("",) if role in READ_SOURCES else ())
+    if options.role:
+        check_account(endpoints, role)
+    print("\n".join(export_lines(endpoints, role)))
     # checked last: what is wrong here stops dbt, but not the other programs
     read_declarations(settings)
-    refuse_pooler(endpoints.warehouse)
+    refuse_pooler(endpoints.account(role))
     return ExitCode.DONE
 
 
-def export_lines(endpoints: Endpoints) -> list[str]:
+def check_account(endpoints: Endpoints, role: str) -> None:
+    """Raise SettingError if a role that was asked for has no account of its own."""
+    if role == OWNER and not endpoints.has_owner:
+        raise SettingError("WAREHOUSE_USER", "not set", "Set it to the owner of the schemas.")
+    if role != OWNER and role not in endpoints.roles:
+        raise SettingError(
+            role_setting(role, "USER"),
+            "not set, so this role has no account of its own",
+            "Set it, or leave out --role to use WAREHOUSE_USER; docs/roles.md has the steps.",
+        )
+
+
+def export_lines(endpoints: Endpoints, role: str = "transformer") -> list[str]:
     """`export NAME=value` lines, each value quoted for the shell."""
-    operational, warehouse = endpoints.operational, endpoints.warehouse
+    operational, warehouse = endpoints.operational, endpoints.account(role)
     values: dict[str, str] = {}
-    named = [source.address for source in endpoints.named.values()]
-    for address in [operational, *named] if operational else named:
-        values |= _of_source(address)
+    if role in READ_SOURCES:
+        named = [source.address for source in endpoints.named.values()]
+        for address in [operational, *named] if operational else named:
+            values |= _of_source(address)
     values |= {
         **dbt_environment(warehouse, endpoints.demo_switch),
         **_tls_settings("WAREHOUSE", warehouse),
@@ -51,18 +85,18 @@ def export_lines(endpoints: Endpoints) -> list[str]:
         # nothing is switched off, and an empty value would hide that `.env` does it later
         del values["DEMO_DOMAINS"]
     folders = [PROJECT / ".venv" / "bin"]
-    ours = (
-        [endpoints.embedded.operational, endpoints.embedded.warehouse] if endpoints.embedded else []
-    )
+    servers = endpoints.embedded
+    ours = [servers.operational, *warehouses_of(servers)] if servers else []
     addresses = [address for address in (operational, warehouse) if address in ours]
     values[EMBEDDED_ADDRESSES] = " ".join(map(fingerprint, addresses))
-    if endpoints.embedded:
-        admin = endpoints.embedded.operational_admin
-        values["OPERATIONAL_ADMIN_USER"] = admin.user
-        values["OPERATIONAL_ADMIN_PASSWORD"] = admin.password
+    if servers:
         # the embedded psql was built without TLS
         useless = {postgresql.programs()} - {*postgresql.clients(warehouse)}
-        folders += [folder for folder in endpoints.embedded.programs if folder not in useless]
+        folders += [folder for folder in servers.programs if folder not in useless]
+    if servers and role in READ_SOURCES:
+        admin = servers.operational_admin
+        values["OPERATIONAL_ADMIN_USER"] = admin.user
+        values["OPERATIONAL_ADMIN_PASSWORD"] = admin.password
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)

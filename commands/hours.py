@@ -61,13 +61,13 @@ def replay_hours(settings: Settings, endpoints: Endpoints, application: Address)
     )
 
     # the guard refuses to empty a mirror unless it is told how many rows will go
-    rows = len(_mirror_rows(endpoints.warehouse, ["id"]))
+    rows = len(_mirror_rows(endpoints.loader, ["id"]))
     accepted = {MIRROR: rows} if rows else {}
     for name, step in steps():
         write(application, step)
         result = run(endpoints, replace(options, accepted_deletes=accepted), Report())
         columns, at_source = rows_now(application)
-        yield Hour(name, result, _mirror_rows(endpoints.warehouse, columns) == at_source)
+        yield Hour(name, result, _mirror_rows(endpoints.loader, columns) == at_source)
         accepted = {}
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "simulate": "write inserts, updates and deletes to the embedded operational database",
     "backup": "dump every layer under one snapshot, with a manifest",
     "restore": "restore a backup, all of it or some layers",
+    "roles": "give each role of the warehouse its account and its privileges",
     "completion": "print a script that completes the command line in your shell",
 }
 """Each command and its help."""

@@ -70,8 +70,8 @@ def plan(
     endpoints: Endpoints, tables: list[MirroredTable], full_refresh: bool
 ) -> list[PlannedTable]:
     """Decide from the source's catalog, the mirror and the marks; nothing is written."""
-    with closing(connect(endpoints.warehouse)) as warehouse:
-        marks = _marks(warehouse, endpoints.warehouse)
+    with closing(connect(endpoints.loader)) as warehouse:
+        marks = _marks(warehouse, endpoints.loader)
 
         def planned(of_source: list[MirroredTable]) -> list[PlannedTable]:
             address, limits = endpoints.source(of_source[0].source).address, endpoints.limits

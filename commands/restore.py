@@ -6,8 +6,9 @@ from collections.abc import Iterable
 import backup
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet, one_of
-from commands.working import work_on_warehouse
+from commands.working import bring_up_to_date, work_on_warehouse
 from common.errors import ExitCode
+from common.roles import OWNER
 from common.settings import Settings, read_settings
 from embedded import postgresql
 
@@ -46,12 +47,15 @@ def restore_backup(
 
     Raises AnotherRun; raises TidemarkError before anything is changed if the backup is incomplete.
     """
-    with work_on_warehouse(endpoints, "restore") as work:
+    with work_on_warehouse(endpoints, "restore", role=OWNER) as work:
         programs = postgresql.clients(endpoints.warehouse)
         done = backup.restore(
             endpoints.warehouse, settings.backup_directory, name, layers, programs, work.run_id
         )
         work.step.rows = done.rows
+        if endpoints.roles:
+            # what was restored belongs to the owner
+            bring_up_to_date(endpoints)
     return done
 
 

@@ -115,10 +115,10 @@ def open_source_of(
     if tables[0].source in work.busy:
         raise SourceBusy(settings.address)
     with (
-        translated_errors(endpoints.warehouse, settings.address),
+        translated_errors(endpoints.loader, settings.address),
         open_extraction(
             settings.address,
-            endpoints.warehouse,
+            endpoints.loader,
             work.run_log,
             settings.duty,
             snapshot_seconds=settings.snapshot_seconds,

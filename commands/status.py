@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    found = status(prepare_endpoints(settings, sources=()).warehouse)
+    found = status(prepare_endpoints(settings, sources=()).loader)
     if options.json:
         return _write_document(found, settings)
     if found.runs:

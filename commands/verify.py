@@ -144,7 +144,7 @@ def verify_history(endpoints: Endpoints, tables: list[MirroredTable]) -> list[No
 
     Raises ServerError and DbtError.
     """
-    with closing(connect(endpoints.warehouse)) as connection:
+    with closing(connect(endpoints.loader)) as connection:
         built = read_marks(connection)
     select = [
         f"test_name:{test},source:{table.domain}.{table.name}+"
@@ -154,7 +154,7 @@ def verify_history(endpoints: Endpoints, tables: list[MirroredTable]) -> list[No
     ]
     if not select:
         return []
-    with closing(Builder(endpoints.warehouse, demo_switch=endpoints.demo_switch)) as builder:
+    with closing(Builder(endpoints.transformer, demo_switch=endpoints.demo_switch)) as builder:
         result = builder.test(select)
     return result.failed + result.failed_tests
 

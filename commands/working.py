@@ -4,13 +4,15 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import connection as Connection
 
 from commands.endpoints import Endpoints
 from commands.failures import translated_errors
-from common.errors import AnotherRun
+from common.errors import AnotherRun, ServerError
 from common.log import start_logging
 from warehouse.connection import RunLock, connect, run_locks
+from warehouse.roles import are_behind, complete, grant
 from warehouse.run_log import RunLog, Step, new_run_id
 from warehouse.upgrade import is_behind, upgrade
 
@@ -35,32 +37,68 @@ class Work:
 
 @contextmanager
 def work_on_warehouse(
-    endpoints: Endpoints, process: str, sources: Collection[str] | None = None
+    endpoints: Endpoints, process: str, sources: Collection[str] | None = None, role: str = "loader"
 ) -> Iterator[Work]:
     """Hold the locks of these sources, or of the whole warehouse, and log the block as `process`.
 
-    Migrations are applied first. Raises ServerError, and AnotherRun if another command holds the
-    warehouse or all of the sources. Errors of a driver or of the system in the block are raised as
-    TidemarkErrors.
+    The work is done as a role. Before it, the warehouse is brought up to date, as its owner. Raises
+    ServerError, and AnotherRun if another command holds the warehouse or all of the sources. Errors
+    of a driver or of the system in the block are raised as TidemarkErrors.
     """
     run_id = new_run_id()
     start_logging(run_id)
-    with (
-        run_locks(endpoints.warehouse) as lock,
-        closing(connect(endpoints.warehouse)) as connection,
-    ):
-        if sources is None or is_behind(connection):
+    address = endpoints.account(role)
+    with run_locks(address) as lock, closing(connect(address)) as connection:
+        behind = _is_behind(connection, endpoints)
+        if sources is None or behind:
             lock.hold_alone()
-            upgrade(connection)
+            if behind:
+                bring_up_to_date(endpoints)
             if sources is not None:
                 lock.downgrade()
         else:
             lock.share()
         busy = frozenset(name for name in sources or () if not lock.take(f"source {name}"))
         if sources and len(busy) == len(sources):
-            raise AnotherRun(f"warehouse {endpoints.warehouse}")
+            raise AnotherRun(f"warehouse {address}")
         lock.take(run_id)
         run_log = RunLog(connection, run_id)
         run_log.close_abandoned()
-        with run_log.step(process, process) as step, translated_errors(endpoints.warehouse):
+        with run_log.step(process, process) as step, translated_errors(address):
             yield Work(connection, lock, run_log, step, busy)
+
+
+def bring_up_to_date(
+    endpoints: Endpoints, may_create: bool = False, again: bool = False
+) -> list[str]:
+    """Apply migrations, and give the roles their privileges; returns the roles that were created.
+
+    The caller holds the warehouse alone. Accounts are created only if `may_create` is true, and all
+    is granted again if `again` is. Raises ServerError if the owner is not set, or may not do that.
+    """
+    owner = endpoints.warehouse
+    if not endpoints.has_owner:
+        raise ServerError(
+            f"warehouse {owner}",
+            "its tables, or the privileges of its roles, are not those of this version, and the"
+            " account of its owner is not set",
+            "Set WAREHOUSE_USER and WAREHOUSE_PASSWORD to the owner of the schemas, once.",
+        )
+    created: list[str] = []
+    with closing(connect(owner)) as connection:
+        if endpoints.roles:
+            created = complete(connection, owner, endpoints.roles, may_create)
+        applied = upgrade(connection)
+        if endpoints.roles and (again or applied or are_behind(connection, endpoints.roles)):
+            grant(owner, endpoints.roles, endpoints.demo_switch)
+    return created
+
+
+def _is_behind(connection: Connection, endpoints: Endpoints) -> bool:
+    try:
+        return is_behind(connection) or are_behind(connection, endpoints.roles)
+    except InsufficientPrivilege:
+        # nothing was granted to a role yet
+        if not endpoints.roles:
+            raise
+        return True

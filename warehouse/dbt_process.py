@@ -13,32 +13,33 @@ from queue import Queue
 from threading import Thread
 from typing import Any
 
-from warehouse.build import BuildResult, Node
+from warehouse.build import BuildResult, Done, Node
 from warehouse.graph import Graph, graph_of
 from warehouse.parsing import KeptParse
 
 OBJECTS_PER_COLLECTION = 50_000
 """Python's garbage collector looks through dbt's objects in vain; its default, 700, costs dbt an
 eighth of its CPU time and saves no memory."""
+Order = tuple[list[str], dict[str, str]]
+"""The arguments of dbt, and the login for it if that is another one than in the environment."""
 QUIETLY = ("--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors")
 
 
 def serve(pipe: Connection) -> None:
     """Parse, then do what is ordered: describe the project, or run a command of dbt."""
     gc.set_threshold(OBJECTS_PER_COLLECTION)
-    orders: Queue[list[str]] = Queue()
+    orders: Queue[Order] = Queue()
     Thread(target=_listen, args=(pipe, orders), daemon=True).start()
 
     try:
-        from dbt.artifacts.schemas.run import RunExecutionResult
-        from dbt.cli.main import dbtRunner
+        import dbt.cli.main  # noqa: F401
     except ImportError as error:
         pipe.send(f"cannot be loaded ({error}); `make .venv` installs it")
         return
 
     kept = KeptParse(Path(os.environ["DBT_PROJECT_DIR"]))
     was_whole = kept.is_whole()
-    manifest, order = parse([] if was_whole else ["--no-partial-parse"]), orders.get()
+    manifest, (order, login) = parse([] if was_whole else ["--no-partial-parse"]), orders.get()
     if isinstance(manifest, str):
         pipe.send(manifest)
         return
@@ -49,17 +50,12 @@ def serve(pipe: Connection) -> None:
 
     if order == ["describe"]:
         pipe.send(described_by(manifest))
-        order = orders.get()
-
-    def report(event: Any) -> None:
-        if event.info.name == "NodeFinished":
-            pipe.send(_node_of_event(event))
-
-    built = dbtRunner(manifest=manifest, callbacks=[report]).invoke([*QUIETLY, *written, *order])
-    if isinstance(built.result, RunExecutionResult):
-        pipe.send(_build_result(built.result.results))
+        order, login = orders.get()
+    os.environ.update(login)
+    if order[0] == "run-operation":
+        pipe.send(operated_on(manifest, order))
     else:
-        pipe.send(_first_lines(built.exception))
+        pipe.send(built_of(manifest, [*written, *order], pipe))
 
 
 def parse(options: Sequence[str]) -> Any:
@@ -103,7 +99,40 @@ def described_by(manifest: Any, options: Sequence[str] = ()) -> Graph | str:
     )
 
 
-def _listen(pipe: Connection, order: "Queue[list[str]]") -> None:
+def built_of(manifest: Any, order: Sequence[str], pipe: Connection) -> BuildResult | str:
+    """Build or test, and send each node that has finished; or why that failed."""
+    from dbt.artifacts.schemas.run import RunExecutionResult
+    from dbt.cli.main import dbtRunner
+
+    def report(event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            pipe.send(_node_of_event(event))
+
+    built = dbtRunner(manifest=manifest, callbacks=[report]).invoke([*QUIETLY, *order])
+    if isinstance(built.result, RunExecutionResult):
+        return _build_result(built.result.results)
+    return _first_lines(built.exception)
+
+
+def operated_on(manifest: Any, order: Sequence[str]) -> Done | str:
+    """Run a macro, with the login that the environment has now; or why that failed."""
+    from dbt.cli.main import dbtRunner
+
+    told: list[str] = []
+
+    def keep(event: Any) -> None:
+        if event.info.name in ("RunningOperationCaughtError", "RunningOperationUncaughtError"):
+            told.append(_first_lines(event.data.exc))
+
+    asked = dbtRunner(manifest=manifest, callbacks=[keep]).invoke(
+        [*QUIETLY, "--no-write-json", *order]
+    )
+    if asked.success:
+        return Done()
+    return told[0] if told else _first_lines(asked.exception)
+
+
+def _listen(pipe: Connection, order: "Queue[Order]") -> None:
     """Pass on the order; end at once if the run is gone, since its lock is gone too."""
     try:
         while True:
@@ -137,7 +166,7 @@ def _without_context(message: str) -> str:
     return re.sub(r"\n +CONTEXT:.*?(?=\n +compiled code at|\Z)", "", message, flags=re.DOTALL)
 
 
-def _first_lines(error: BaseException | None) -> str:
+def _first_lines(error: BaseException | str | None) -> str:
     lines = [
         line.strip() for line in str(error or "it returned no result").splitlines() if line.strip()
     ]

@@ -54,7 +54,8 @@ def remedy(error: psycopg2.Error) -> str | None:
             return f'Ask its owner to run: grant create on database "{database}" to "{user}"'
         return (
             f'Make "{user}" the owner of the schemas mrr, mrr_state, stg and dwh and of all in'
-            " them, or set WAREHOUSE_USER to the owner."
+            " them, or set WAREHOUSE_USER to the owner. If it is the account of a role, `python"
+            " run.py roles` grants what it needs."
         )
     return next((text for kind, text in REMEDIES.items() if isinstance(error, kind)), None)
 

@@ -21,7 +21,7 @@ def analyze_changes(connection: Connection) -> None:
     Otherwise it would expect as many as before, and read large tables completely for a few keys.
     """
     with connection.cursor() as cursor:
-        cursor.execute("analyze mrr_state.change_log")
+        cursor.execute("select mrr_state.analyze_changes()")
 
 
 def last_change(connection: Connection) -> int | None:

@@ -31,7 +31,8 @@ def refusal(address: Address, message: str) -> ServerError:
         return ServerError(
             subject,
             f'the account "{address.user}" is refused',
-            "Set WAREHOUSE_USER and WAREHOUSE_PASSWORD to an account of that server.",
+            "Set WAREHOUSE_USER and WAREHOUSE_PASSWORD, or those of its role, such as"
+            " WAREHOUSE_LOADER_USER, to an account of that server.",
         )
     if "requirement" in message and "cleartext password" in message:
         return ServerError(

@@ -94,11 +94,12 @@ def read_state(connection: Connection, graph: Graph) -> WarehouseState:
         built = {unique_id: BuiltNode(*facts) for unique_id, *facts in cursor.fetchall()}
         cursor.execute(
             "select relation_name, relation_state, partitions, rows_written"
-            " from mrr_state.relation_states(%s)",
+            " from mrr_state.relation_states(%s::text[])",
             (relations,),
         )
         states = {name: RelationState(*facts) for name, *facts in cursor.fetchall()}
-        cursor.execute("select mrr_state.versions_of('{}', %s)", (tables,))
+        # with its types, it is not another function of the same name
+        cursor.execute("select mrr_state.versions_of('{}'::text[], %s::text[])", (tables,))
         versions = one_value(cursor)
         cursor.execute("select (now() at time zone %s)::date", (graph.time_zone,))
         return WarehouseState(built, states, versions, one_value(cursor))

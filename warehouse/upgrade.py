@@ -22,12 +22,14 @@ def upgrade(connection: Connection) -> list[str]:
     Returns the names of those applied. The caller holds the warehouse alone.
     """
     with connection.cursor() as cursor:
+        unseen = _unseen(cursor)
+        if not unseen:
+            return []
         cursor.execute("create schema if not exists mrr_state")
         cursor.execute(
             "create table if not exists mrr_state.applied_step"
             " (name text primary key, applied_at timestamptz not null default clock_timestamp())"
         )
-        unseen = _unseen(cursor)
         for path in unseen:
             with transaction(connection):
                 cursor.execute(path.read_text(encoding="utf-8"))

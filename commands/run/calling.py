@@ -24,7 +24,7 @@ def call_run(options: argparse.Namespace) -> int:
     with written_at_the_end(settings.metrics_file) as noted:
         what = _what_to_run(settings, options)
         endpoints = prepare_endpoints(settings, sources_of(what.tables))
-        noted.warehouse = endpoints.warehouse
+        noted.warehouse = endpoints.loader
         noted.result = result = _run(endpoints, what, options)
         warnings: list[TidemarkError | str] = [*output.warnings(result), *result.warnings]
         warnings += _draw(endpoints, result)
@@ -75,7 +75,7 @@ def _draw(endpoints: Endpoints, result: RunResult) -> list[TidemarkError]:
     from commands.failures import as_command_error
 
     try:
-        dashboard(endpoints.warehouse)
+        dashboard(endpoints.transformer)
     except Exception as error:
         # the warehouse is as good without
         return [as_command_error(error)]

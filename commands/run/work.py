@@ -108,7 +108,7 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
     started = time.monotonic()
     with (
         work_on_warehouse(endpoints, "run", sources_of(options.tables)) as work,
-        closing(Builder(endpoints.warehouse, work.run_id, endpoints.demo_switch)) as builder,
+        closing(Builder(endpoints.transformer, work.run_id, endpoints.demo_switch)) as builder,
     ):
         build_all = builds_all_now(work.connection, options.build_all)
         if build_all or has_work(work.connection, builder.known_graph):

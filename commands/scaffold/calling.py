@@ -23,7 +23,7 @@ def call_scaffold(options: argparse.Namespace) -> None:
     endpoints = prepare_endpoints(settings, [name])
     server = endpoints.source(name)
     with (
-        translated_errors(endpoints.warehouse, server.address),
+        translated_errors(endpoints.loader, server.address),
         closing(open_source(server.address, server.duty)) as source,
     ):
         done = scaffold(source, domain, options.table)

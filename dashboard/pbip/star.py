@@ -34,7 +34,9 @@ PERSONAL = re.compile(
     r"|(?:.*_)?(?:comment|note|text|message|description|remark)s?"
 )
 """Names of columns that may tell who somebody is, texts among them, since people write names into
-them. `config.meta.personal`, `true` or `false`, of a column comes first."""
+them. The tag of a column, and its `config.meta.personal`, `true` or `false`, come first."""
+TAG = "personal"
+"""The tag of a column that tells of a person; an analyst may not read it either."""
 VERSION = "Version"
 """The folder of the columns that say which version of a row it is."""
 
@@ -210,7 +212,9 @@ def _table(node: Node, details: TableDetails | None, keys: Collection[tuple[str,
 def _is_read(kind: str, column: Node, known: PowerBiType) -> bool:
     """Neither what tells of a person, nor times: outside the log, days are enough for the star."""
     is_personal = (column["config"].get("meta") or {}).get("personal")
-    if is_personal is None:
+    if TAG in column["tags"]:
+        is_personal = True
+    elif is_personal is None:
         is_personal = bool(PERSONAL.fullmatch(column["name"]))
     return not is_personal and (known != TIME or kind == "operations")
 

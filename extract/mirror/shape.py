@@ -207,12 +207,11 @@ class Shape:
                 "a column has another type at the source now, and views use the mirrored table",
                 "Start a run: it changes the type, and creates the views again.",
             )
-        names = [f"{quoted(schema)}.{quoted(view)}" for schema, view in views]
-        for name in names:
-            self._cursor.execute("select mrr_state.remember_properties(%s)", (name,))
-        if names:
+        if views:
             try:
-                self._cursor.execute(f"drop view {', '.join(names)}")
+                self._cursor.execute(
+                    "select mrr_state.drop_staging_views(%s::regclass)", (self.qualified,)
+                )
             except psycopg2.errors.DependentObjectsStillExist as error:
                 first = (error.diag.message_detail or "").partition(" depends on ")[0]
                 raise self._kept_from_following(first) from None

@@ -172,13 +172,14 @@ def test_renamed_column_keeps_the_project_from_being_generated(edited: dict[str,
 def test_new_column_is_read_unless_it_tells_of_a_person(edited: dict[str, Any]) -> None:
     columns = columns_of(edited, "dwh_dim_ecommerce_customers")
     like = columns["country_code"]
-    for name in ("segment", "birth_date", "nickname", "shoe_size", "shop_name"):
+    for name in ("segment", "birth_date", "nickname", "shoe_size", "shop_name", "habits"):
         columns[name] = deepcopy(like) | {"name": name}
     columns["nickname"]["config"]["meta"] = {"personal": True}
+    columns["habits"]["tags"] = ["personal"]
     columns["shop_name"]["data_type"] = "bytea"
     text = project_files(edited)["Tidemark.SemanticModel/definition/tables/Shop customers.tmdl"]
     assert "sourceColumn: segment" in text and "sourceColumn: shoe_size" in text
-    for name in ("birth_date", "nickname", "shop_name"):
+    for name in ("birth_date", "nickname", "shop_name", "habits"):
         assert name not in text
 
 

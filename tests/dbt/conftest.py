@@ -164,14 +164,14 @@ def restore(copied_project: Path, own_project: Path) -> None:
 
 
 @pytest.fixture
-def analyst(warehouse: Warehouse) -> Iterator[str]:
+def bi_reader(warehouse: Warehouse) -> Iterator[str]:
     """A role that reads, with its grants on everything that dbt has built."""
-    warehouse.query("create role analyst")
-    warehouse.query("grant analyst to current_user")
-    warehouse.query("grant usage on schema stg, dwh to analyst")
-    warehouse.query("grant select on all tables in schema stg, dwh to analyst")
-    warehouse.query("grant select on stg.stg_dim_products to analyst with grant option")
-    warehouse.query("grant update (country) on dwh.dwh_dim_customers to analyst")
-    yield "analyst"
-    warehouse.query("drop owned by analyst")
-    warehouse.query("drop role analyst")
+    warehouse.query("create role bi_reader")
+    warehouse.query("grant bi_reader to current_user")
+    warehouse.query("grant usage on schema stg, dwh to bi_reader")
+    warehouse.query("grant select on all tables in schema stg, dwh to bi_reader")
+    warehouse.query("grant select on stg.stg_dim_products to bi_reader with grant option")
+    warehouse.query("grant update (country) on dwh.dwh_dim_customers to bi_reader")
+    yield "bi_reader"
+    warehouse.query("drop owned by bi_reader")
+    warehouse.query("drop role bi_reader")

@@ -62,6 +62,10 @@ def macros() -> Macros:
         "materializations/views_of_build",
         "materializations/text_array",
         "overrides/persist_docs",
+        "roles/control_tables",
+        "roles/grant_statement",
+        "roles/revoke_statement",
+        "roles/withheld_columns",
         "tests/get_where_subquery",
         "tests/rows_to_test",
     )
@@ -346,3 +350,35 @@ def test_name_without_room_for_partitions_is_refused(macros: Macros) -> None:
         CompilationError, match=r"its name has 45 characters, and .* for 44\n *HINT: "
     ):
         macros.partitioning(node | {"alias": "x" * 45})
+
+
+PERSONS = {
+    "tags": [],
+    "columns": {
+        "Name": {"name": "Name", "tags": ["personal"]},
+        "it's": {"name": "it's", "quote": True, "tags": ["other", "personal"]},
+        "country": {"name": "country", "tags": ["other"]},
+        "city": {"name": "city", "tags": []},
+    },
+}
+
+
+def test_columns_with_one_of_the_tags_are_withheld(macros: Macros) -> None:
+    withheld = macros.withheld_columns(PERSONS, ["personal", "secret"])
+    assert withheld.strip() == "array['name', 'it''s']::text[]"
+    assert macros.withheld_columns(PERSONS, []).strip() == "array[]::text[]"
+    assert macros.withheld_columns({**PERSONS, "tags": ["secret"]}, ["secret"]) == "null"
+
+
+def test_nothing_is_granted_on_no_relations(macros: Macros) -> None:
+    assert macros.grant_statement("select", "table", [], '"x"').strip() == ""
+    assert macros.revoke_statement("sequence", [], '"x"').strip() == ""
+    granted = macros.grant_statement("select, insert", "table", ["a.b", "a.c"], '"x"')
+    assert granted.strip() == 'grant select, insert on table a.b, a.c to "x";'
+    revoked = macros.revoke_statement("sequence", ["a.s"], '"x"')
+    assert revoked.strip() == 'revoke all on sequence a.s from "x";'
+
+
+def test_control_tables_are_the_sources_in_dwh(macros: Macros) -> None:
+    sources = {"a": source("run_log", "dwh"), "b": source("change_log", "mrr_state")}
+    assert macros._control_tables({**sources, "c": SOURCES[0]}) == [sources["a"]]

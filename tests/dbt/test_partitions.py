@@ -135,7 +135,7 @@ def test_build_that_may_not_create_a_partition_names_who_keeps_it_from_it(
 
 
 def test_full_refresh_writes_only_rows_that_differ_and_keeps_what_others_made(
-    warehouse: Warehouse, partitioned: Project, analyst: str
+    warehouse: Warehouse, partitioned: Project, bi_reader: str
 ) -> None:
     warehouse.query(f"create index by_day on {TABLE} (sold_date)")
     warehouse.query(f"create view public.months as select sold_date from {TABLE}")
@@ -145,7 +145,7 @@ def test_full_refresh_writes_only_rows_that_differ_and_keeps_what_others_made(
         f" indrelid = pg_class.oid) from pg_class where oid = '{TABLE}'::regclass"
     )
     before, places = warehouse.query(facts), warehouse.query(PLACES)
-    assert f"{analyst}=r" in before[0][1]
+    assert f"{bi_reader}=r" in before[0][1]
     # rows of two partitions have the same place in them
     assert len({place for _, _, place, _ in places}) < len(places)
     warehouse.query(f"delete from {TABLE} where sale_id = 7")
@@ -218,12 +218,12 @@ def test_other_granularity_is_refused_until_a_full_refresh(
 
 
 def test_model_is_switched_to_partitions_and_back_by_a_full_refresh(
-    warehouse: Warehouse, partitioned: Project, analyst: str
+    warehouse: Warehouse, partitioned: Project, bi_reader: str
 ) -> None:
     warehouse.query(f"create index by_day on {TABLE} (sold_date)")
     kind = (
-        f"select relkind::text, relacl::text ~ '{analyst}=r', (select count(*) from pg_index where"
-        f" indrelid = pg_class.oid) from pg_class where oid = '{TABLE}'::regclass"
+        f"select relkind::text, relacl::text ~ '{bi_reader}=r', (select count(*) from pg_index"
+        f" where indrelid = pg_class.oid) from pg_class where oid = '{TABLE}'::regclass"
     )
     for old, new, state in ((PARTITION, "", "r"), (" indexes", PARTITION + " indexes", "p")):
         partitioned.edit(SQL, old, new)
@@ -277,22 +277,22 @@ def test_full_refresh_partitions_by_another_column(
 
 
 def test_replaced_table_keeps_what_others_gave_to_its_partitions(
-    warehouse: Warehouse, partitioned: Project, analyst: str
+    warehouse: Warehouse, partitioned: Project, bi_reader: str
 ) -> None:
     warehouse.query(f"alter table dwh.{SAMPLE[0]} set (autovacuum_vacuum_scale_factor = 0.01)")
     warehouse.query(f"comment on table dwh.{SAMPLE[1]} is 'kept'")
-    warehouse.query(f"revoke select on dwh.{SAMPLE[2]} from {analyst}")
+    warehouse.query(f"revoke select on dwh.{SAMPLE[2]} from {bi_reader}")
     kept = (
         "select relname::text, relacl::text, reloptions, obj_description(oid) from pg_class"
         f" where relname = any(array{SAMPLE}) order by 1"
     )
     before = warehouse.query(kept)
-    assert [f"{analyst}=r" in grants for _, grants, _, _ in before] == [True, True, False]
+    assert [f"{bi_reader}=r" in grants for _, grants, _, _ in before] == [True, True, False]
     change_type(partitioned)
     partitioned.dbt(*FULL)
     after = warehouse.query(kept)
     assert after[:2] == before[:2]
-    assert f"{analyst}=r" not in (after[2][1] or "")
+    assert f"{bi_reader}=r" not in (after[2][1] or "")
 
 
 def test_partition_of_others_is_used_as_it_is(warehouse: Warehouse, partitioned: Project) -> None:

@@ -13,6 +13,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from common.settings import DBT_PROJECT, Address
+from dashboard.pbip.star import PERSONAL, TAG
 from extract.declarations import demo_domains
 from warehouse.build import dbt_environment
 
@@ -281,6 +282,20 @@ def test_every_staged_row_of_the_demo_is_read_by_dwh_or_set_aside(graph: Graph) 
         if layer(node) == "stg" and node.group in demo and not graph.children(node)
     }
     assert {name for name in childless if not name.startswith("stg_rejected_")} == set()
+
+
+def test_column_of_dwh_that_looks_personal_is_tagged_or_said_not_to_be(graph: Graph) -> None:
+    """So that it is withheld from analysts; the same names are left out of Power BI."""
+    open_ones = {
+        f"{node.name}.{column.name}"
+        for node in [*graph.models.values(), *graph.snapshots.values()]
+        for column in node.columns.values()
+        if layer(node) == "dwh"
+        and PERSONAL.fullmatch(column.name)
+        and TAG not in column.tags
+        and column.meta.get("personal") is not False
+    }
+    assert open_ones == set()
 
 
 def test_documentation_opens_with_a_page_that_is_right_without_the_demo(graph: Graph) -> None:

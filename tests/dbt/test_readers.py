@@ -8,7 +8,7 @@ from tests.support.projects import Project, Reader
 
 
 def test_build_without_changes_leaves_what_rests_on_it(
-    project: Project, warehouse: Warehouse, analyst: str
+    project: Project, warehouse: Warehouse, bi_reader: str
 ) -> None:
     make_reports(warehouse)
     before = state_of_readers(warehouse)
@@ -22,7 +22,7 @@ def test_build_without_changes_leaves_what_rests_on_it(
 
 
 def test_view_whose_query_changes_is_replaced_in_place(
-    project: Project, warehouse: Warehouse, analyst: str
+    project: Project, warehouse: Warehouse, bi_reader: str
 ) -> None:
     make_reports(warehouse)
     warehouse.query("alter view stg.stg_dim_products set (security_barrier = true)")
@@ -38,7 +38,7 @@ def test_view_whose_query_changes_is_replaced_in_place(
 
 
 def test_column_that_is_appended_to_a_view_disturbs_nobody(
-    project: Project, warehouse: Warehouse, analyst: str
+    project: Project, warehouse: Warehouse, bi_reader: str
 ) -> None:
     make_reports(warehouse)
     before = state_of_readers(warehouse)
@@ -63,7 +63,7 @@ REORDERED = (
 
 @pytest.mark.parametrize("change", [REMOVED, REORDERED], ids=["removed", "reordered"])
 def test_view_that_must_be_made_anew_is_left_under_what_others_built_on_it(
-    project: Project, warehouse: Warehouse, analyst: str, change: tuple[str, str, str]
+    project: Project, warehouse: Warehouse, bi_reader: str, change: tuple[str, str, str]
 ) -> None:
     make_reports(warehouse)
     warehouse.query(
@@ -82,7 +82,7 @@ def test_view_that_must_be_made_anew_is_left_under_what_others_built_on_it(
 
 
 def test_view_that_nothing_rests_on_is_made_anew_with_its_grants(
-    project: Project, warehouse: Warehouse, analyst: str
+    project: Project, warehouse: Warehouse, bi_reader: str
 ) -> None:
     name = "stg.stg_dim_products"
     warehouse.query(f"grant select (product_name) on {name} to public")
@@ -109,21 +109,21 @@ def test_view_that_nothing_rests_on_is_made_anew_with_its_grants(
 
 
 def test_view_of_the_project_above_one_that_is_made_anew_comes_back_with_its_grants(
-    project: Project, warehouse: Warehouse, analyst: str
+    project: Project, warehouse: Warehouse, bi_reader: str
 ) -> None:
     project.write(
         "stg", "stg_test_groups", "select product_group from {{ ref('stg_dim_products') }}"
     )
     project.write("stg", "stg_test_count", "select count(*) as n from {{ ref('stg_test_groups') }}")
     build(project, "--select", "stg_test_groups", "stg_test_count")
-    warehouse.query("grant select on stg.stg_test_groups, stg.stg_test_count to analyst")
+    warehouse.query("grant select on stg.stg_test_groups, stg.stg_test_count to bi_reader")
     project.edit(*REORDERED)
     output = project.refused("run", "--select", "stg_dim_products")
     assert "stg.stg_dim_products is left as it was" in output
     assert "view stg.stg_test_groups" in output
     build(project, "--select", "stg_dim_products+")
     for view in ("stg.stg_test_groups", "stg.stg_test_count"):
-        assert ("analyst", "SELECT", False) in grants_on(warehouse, view)
+        assert ("bi_reader", "SELECT", False) in grants_on(warehouse, view)
     assert warehouse.value("select n from stg.stg_test_count") == 20
 
 

@@ -16,14 +16,14 @@ def write_table(project: Project, extra: str = "country", kind: str = "table") -
 
 
 @pytest.fixture
-def table(project: Project, warehouse: Warehouse, analyst: str) -> str:
+def table(project: Project, warehouse: Warehouse, bi_reader: str) -> str:
     """A model that is a table, with a reader's view, grant and index."""
     write_table(project)
     build(project, "--select", "stg_test_table")
     name = "stg.stg_test_table"
     warehouse.query("create schema reports")
     warehouse.query(f"create view reports.names as select id, name from {name}")
-    warehouse.query(f"grant select on {name} to analyst")
+    warehouse.query(f"grant select on {name} to bi_reader")
     warehouse.query(f"create index by_name on {name} (upper(name))")
     return name
 
@@ -115,11 +115,11 @@ def test_column_that_goes_from_a_table_goes_from_the_view_that_is_built_with_it(
 
     write("land")
     build(project, "--select", "stg_test_table+")
-    warehouse.query("grant select on stg.stg_test_view to analyst")
+    warehouse.query("grant select on stg.stg_test_view to bi_reader")
     write("nation")
     build(project, "--select", "stg_test_table+")
     assert warehouse.query("select nation from stg.stg_test_view where id = 1") == [("USA",)]
-    assert ("analyst", "SELECT", False) in grants_on(warehouse, "stg.stg_test_view")
+    assert ("bi_reader", "SELECT", False) in grants_on(warehouse, "stg.stg_test_view")
     warehouse.query("create view reports.nations as select nation from stg.stg_test_view")
     write("region")
     said = project.refused("run", "--select", "stg_test_table+")
@@ -213,7 +213,7 @@ def test_what_would_go_with_a_table_without_a_word_is_named(
 
 
 def test_full_refresh_changes_the_facts_under_their_readers(
-    project: Project, warehouse: Warehouse, analyst: str
+    project: Project, warehouse: Warehouse, bi_reader: str
 ) -> None:
     make_reports(warehouse)
     before = state_of_readers(warehouse)
@@ -231,7 +231,7 @@ def test_full_refresh_changes_the_facts_under_their_readers(
 
 
 def test_snapshot_follows_new_columns_and_types_or_names_what_rests_on_them(
-    project: Project, warehouse: Warehouse, analyst: str
+    project: Project, warehouse: Warehouse, bi_reader: str
 ) -> None:
     history = "dwh.dwh_history_customers"
     warehouse.query("create schema reports")

@@ -14,6 +14,7 @@ import pytest
 import embedded
 from commands.failures import translated
 from common.errors import ServerError
+from common.roles import ROLES
 from common.settings import Address
 from embedded import Servers, programs
 from embedded.state import FILE, read_state
@@ -67,7 +68,7 @@ def test_passwords_are_in_one_private_file_and_nowhere_else(home: Path, servers:
     state = read_state(home)
     commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids(home)]
     logs = [path.read_text(errors="replace") for path in home.glob("*.log*")]
-    for account in ("root", "application", "tidemark_reader", "tidemark"):
+    for account in ("root", "application", "tidemark_reader", "tidemark", *ROLES):
         assert len(state.password(account)) == 24
         assert state.password(account).isalnum()
         assert not any(

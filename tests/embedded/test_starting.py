@@ -1,5 +1,6 @@
 """Starting and stopping the embedded servers: again, at once, after a kill, elsewhere."""
 
+import json
 import os
 import resource
 import signal
@@ -15,8 +16,11 @@ import pytest
 import embedded
 from commands.failures import translated
 from commands.status import status
+from common.errors import ServerError
+from common.roles import ROLES
 from embedded import Servers, server
 from embedded.account import Account
+from embedded.state import FILE
 from tests.support.embedded_servers import answers, operational, pids, process, warehouse
 from warehouse.connection import connect, run_lock
 from warehouse.upgrade import upgrade
@@ -171,3 +175,36 @@ def test_two_starts_at_once_in_a_new_home_give_the_same_servers(
     assert answers(servers)
     assert others.warehouse.password != servers.warehouse.password
     assert others.operational.password != servers.operational.password
+
+
+def test_servers_of_an_earlier_version_get_the_accounts_of_the_roles(
+    home: Path, servers: Servers
+) -> None:
+    state = json.loads((home / FILE).read_text("utf-8"))
+    for role in ROLES:
+        warehouse(servers.warehouse, f"drop role {role}")
+        del state["passwords"][role]
+    (home / FILE).write_text(json.dumps(state), "utf-8")
+    assert embedded.known(home).roles == {}
+    # of a start that was killed before it had written the password
+    warehouse(servers.warehouse, "create role loader")
+    again = embedded.start(home)
+    assert set(again.roles) == set(ROLES)
+    for role, address in again.roles.items():
+        assert warehouse(address, "select current_user::text") == [(role,)]
+    assert embedded.known(home) == again
+
+
+def test_role_that_somebody_else_has_created_is_named(home: Path, servers: Servers) -> None:
+    state = json.loads((home / FILE).read_text("utf-8"))
+    del state["passwords"]["analyst"]
+    before = (home / FILE).read_bytes()
+    warehouse(servers.warehouse, "create table theirs (); grant select on theirs to analyst")
+    (home / FILE).write_text(json.dumps(state), "utf-8")
+    try:
+        with pytest.raises(ServerError, match='it has a role "analyst" that somebody else') as told:
+            embedded.start(home)
+        assert "alter role analyst rename to" in told.value.hint
+    finally:
+        (home / FILE).write_bytes(before)
+        warehouse(servers.warehouse, "drop table theirs")

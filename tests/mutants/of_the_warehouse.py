@@ -62,7 +62,7 @@ MUTANTS = [
     Mutant(
         "lock-behind-beside-others",
         "work_on_warehouse",
-        "if sources is None or is_behind(connection):",
+        "if sources is None or behind:",
         "if sources is None:",
         "a warehouse of an earlier version is never upgraded by a run",
     ),

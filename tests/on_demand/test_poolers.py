@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import re
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import embedded
 from common.settings import Address
 from tests.sources.packages import PROGRAMS, unpack, wrap
 from tests.support.command_line import CommandLine
+from tests.support.roles import as_roles, roles_in
 from warehouse.connection import run_lock
 
 CONFIGURATION = """
@@ -23,7 +26,7 @@ CONFIGURATION = """
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {pooler_port}
-auth_type = any
+auth_type = {auth}
 unix_socket_dir =
 pool_mode = {mode}
 {user_line}
@@ -37,29 +40,26 @@ def pgbouncer() -> Path:
     return wrap(root, "usr/sbin/pgbouncer")
 
 
-@pytest.fixture(params=["session", "transaction", "statement"])
-def pooler(
-    request: pytest.FixtureRequest,
-    pgbouncer: Path,
-    servers: embedded.Servers,
-    warehouse: Address,
-    tmp_path: Path,
-) -> Iterator[tuple[str, Address]]:
-    """The mode of a pooler before the test's warehouse, and where it listens."""
+@contextmanager
+def started(
+    pgbouncer: Path, folder: Path, warehouse: Address, mode: str, auth: str = "any"
+) -> Iterator[Address]:
+    """A pooler before a warehouse; with another `auth`, each client has its own account."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     is_root = pwd.getpwuid(os.getuid()).pw_name == "root"
-    configuration = tmp_path / "pgbouncer.ini"
-    configuration.write_text(
-        CONFIGURATION.format(
-            **vars(warehouse),
-            pooler_port=port,
-            mode=request.param,
-            user_line="user = nobody" if is_root else "",
-        ),
-        encoding="utf-8",
+    configuration = folder / "pgbouncer.ini"
+    text = CONFIGURATION.format(
+        **vars(warehouse),
+        pooler_port=port,
+        mode=mode,
+        auth=auth,
+        user_line="user = nobody" if is_root else "",
     )
+    if auth != "any":
+        text = re.sub(r" user=\S+ password=\S+", "", text)
+    configuration.write_text(text, encoding="utf-8")
     process = subprocess.Popen([pgbouncer, configuration])
     for _ in range(100):
         assert process.poll() is None, "the pooler does not start"
@@ -67,9 +67,41 @@ def pooler(
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 break
         time.sleep(0.1)
-    yield request.param, replace(warehouse, host="127.0.0.1", port=port)
+    yield replace(warehouse, host="127.0.0.1", port=port)
     process.terminate()
     process.wait()
+
+
+@pytest.fixture(params=["session", "transaction", "statement"])
+def pooler(
+    request: pytest.FixtureRequest, pgbouncer: Path, warehouse: Address, tmp_path: Path
+) -> Iterator[tuple[str, Address]]:
+    """The mode of a pooler before the test's warehouse, and where it listens."""
+    with started(pgbouncer, tmp_path, warehouse, request.param) as address:
+        yield request.param, address
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_each_role_keeps_its_sessions_or_is_refused(
+    pgbouncer: Path, command_line: CommandLine, servers: embedded.Servers, mode: str
+) -> None:
+    _, warehouse = command_line.addresses
+    roles = roles_in(servers, warehouse)
+    as_roles(command_line, roles)
+    assert command_line.run().returncode == 0
+    folder = command_line.folder / "pooler"
+    folder.mkdir()
+    users = folder / "users.txt"
+    accounts = [warehouse, *roles.values()]
+    users.write_text("".join(f'"{one.user}" "{one.password}"\n' for one in accounts), "utf-8")
+    auth = f"scram-sha-256\nauth_file = {users}"
+    backups = {"BACKUP_DIRECTORY": str(command_line.folder / "backups")}
+    with started(pgbouncer, folder, warehouse, mode, auth) as address:
+        for command in ((), ("verify",), ("backup",), ("status",), ("doctor",), ("roles",)):
+            done = command_line.run(*command, WAREHOUSE_PORT=str(address.port), **backups)
+            told = " ".join((done.stdout + done.stderr).split())
+            assert (done.returncode == 0) == (mode == "session"), told
+            assert mode == "session" or "gives each transaction another server session" in told
 
 
 def test_build_by_hand_keeps_its_session_or_is_refused(

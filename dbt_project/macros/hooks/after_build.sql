@@ -11,6 +11,11 @@
         updated_at = clock_timestamp()
     where model_name = '{{ model.name }}';
     {%- endif %}
+    {%- if model.schema == 'dwh' %}
+    select mrr_state.grant_to_analyst(
+        '{{ this }}', {{ withheld_columns(model, var('withheld_tags')) }}
+    );
+    {%- endif %}
     select mrr_state.record_build(
         '{{ model.unique_id }}',
         '{{ record.fingerprint if builds_all_rows() }}',

@@ -27,6 +27,7 @@
             {{ refuse_detached() }}
             {{ create_partitions() }}
             {{ restore_properties() }}
+            {{ grant_to_analyst() }}
             {{ describe_relation() }}
             {{ replace_relation() }}
             {{ most_popular_product() if node_of('model.tidemark.dwh_fact_sales') }}

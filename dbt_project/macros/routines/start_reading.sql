@@ -11,7 +11,7 @@ begin
     -- commit a change below the last one. Leaving the block by an error releases the lock.
     begin
         perform set_config('lock_timeout', current_setting('tidemark.build_wait'), true);
-        lock table mrr_state.change_log in share mode;
+        perform mrr_state.lock_changes();
         select coalesce(max(change_log.change_id), 0)
         into v_reading_to
         from mrr_state.change_log;

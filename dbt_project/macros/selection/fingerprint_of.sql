@@ -8,9 +8,10 @@
     {%- endif -%}
     {%- set parents = (node.depends_on.nodes or []) | sort -%}
     {%- set parts = [dbt_version, environment_of_build(), node.checksum, parents] -%}
-    {%- for name in ['config', 'columns', 'constraints', 'description', 'relation_name'] -%}
+    {%- for name in ['config', 'constraints', 'description', 'relation_name'] -%}
         {%- do parts.append(node.get(name)) -%}
     {%- endfor -%}
+    {%- do parts.append(_columns_of(node)) -%}
     {%- for one in _with_ephemeral_parents(node) -%}
         {%- do parts.append(text_of(one)) -%}
         {%- do parts.append(digests_of_macros(_calls_of(one), known)) -%}
@@ -43,4 +44,17 @@
         {%- do calls.append(name) -%}
     {%- endfor -%}
     {{ return(calls) }}
+{%- endmacro %}
+
+{#- dbt keeps the tags of a column in an order that changes from one parse to the next. -#}
+{% macro _columns_of(node) -%}
+    {%- set columns = [] -%}
+    {%- for column in (node.get('columns') or {}).values() -%}
+        {%- do columns.append(dict(
+            column,
+            tags=(column.tags or []) | sort,
+            config=(column.config or {}).get('meta')
+        )) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
 {%- endmacro %}

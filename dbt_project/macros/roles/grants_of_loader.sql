@@ -1,0 +1,31 @@
+{#- A loader writes the mirror, what is remembered of it, and the control tables. It owns the tables
+    that it makes. In `stg` and `dwh` it may only learn which relations there are. -#}
+{% macro grants_of_loader(roles, found) -%}
+    {%- set role = roles.loader -%}
+    {%- set read = found.mrr_state + found.control -%}
+    {%- set written = [] -%}
+    {%- for relation in read if relation not in _kept_from_loader() -%}
+        {%- do written.append(relation) -%}
+    {%- endfor -%}
+    revoke all on schema mrr, mrr_state, stg, dwh from {{ role }};
+    {{ revoke_statement('table', read + found.stg + found.dwh, role) }}
+    {{ revoke_statement('sequence', found.sequences, role) }}
+
+    grant usage, create on schema mrr to {{ role }};
+    grant usage on schema mrr_state, stg, dwh to {{ role }};
+    {{ grant_statement('select', 'table', read, role) }}
+    {{ grant_statement('insert, update, delete', 'table', written, role) }}
+    grant execute on function
+        mrr_state.analyze_changes, mrr_state.drop_staging_views
+    to {{ role }};
+    alter default privileges in schema mrr_state
+        grant select, insert, update, delete on tables to {{ role }};
+{%- endmacro %}
+
+{#- What others do by these tables, they do with their own rights: apply migrations, run the statements
+    that restore grants, and grant what an analyst may read. -#}
+{% macro _kept_from_loader() -%}
+    {{ return([
+        'mrr_state.applied_step', 'mrr_state.relation_property', 'mrr_state.role_account'
+    ]) }}
+{%- endmacro %}

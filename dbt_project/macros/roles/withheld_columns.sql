@@ -1,0 +1,20 @@
+{#- The columns of a node that have one of the tags, as an array; null, for all of them, if the node
+    itself has one. -#}
+{% macro withheld_columns(node, tags) -%}
+    {%- if _has_one_of(node.tags, tags) -%}
+        {{ return('null') }}
+    {%- endif -%}
+    {%- set names = [] -%}
+    {%- for column in node.columns.values() if _has_one_of(column.tags, tags) -%}
+        {%- set name = column.name if column.quote else column.name | lower -%}
+        {%- do names.append(name | replace("'", "''")) -%}
+    {%- endfor -%}
+    {{ return(text_array(names)) }}
+{%- endmacro %}
+
+{% macro _has_one_of(tags, wanted) -%}
+    {%- for tag in tags or [] if tag in wanted -%}
+        {{ return(true) }}
+    {%- endfor -%}
+    {{ return(false) }}
+{%- endmacro %}

@@ -1,0 +1,226 @@
+"""How the roles get their accounts and privileges, on a server of one's own."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import psycopg2
+import pytest
+
+from commands.doctor import Finding, examine
+from commands.endpoints import Endpoints
+from commands.role_findings import find_roles
+from commands.roles import grant_all, statements
+from commands.working import bring_up_to_date
+from common.errors import ServerError
+from common.settings import PROJECT
+from embedded import Servers
+from tests.support.roles import ask, named, new_accounts
+from warehouse.connection import connect, transaction
+from warehouse.roles import OWN_OBJECTS, are_behind
+from warehouse.upgrade import MIGRATIONS
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Not the folder in which dbt keeps what it has parsed of the checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_TARGET_PATH", str(tmp_path_factory.mktemp("target")))
+        yield
+
+
+@pytest.fixture
+def endpoints(servers: Servers) -> Iterator[Endpoints]:
+    with new_accounts(servers) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def granted(servers: Servers) -> Iterator[Endpoints]:
+    """Roles that have everything; a test undoes what it changes."""
+    with new_accounts(servers) as made:
+        ask(servers.warehouse, f"alter role {made.warehouse.user} createrole createdb")
+        assert grant_all(made) == list(made.roles)
+        yield made
+
+
+def wrong(endpoints: Endpoints) -> list[Finding]:
+    """What `doctor` finds wrong in the warehouse."""
+    return [one for one in examine(endpoints, []) if not one.is_good and one.subject != "disk"]
+
+
+def test_administrator_runs_what_is_printed_and_the_owner_the_rest(
+    endpoints: Endpoints, servers: Servers
+) -> None:
+    printed = statements(endpoints)
+    assert len(printed) == 4 + 2 + 4 - 2 + 1
+    with pytest.raises(ServerError, match="this account may not: create role") as told:
+        grant_all(endpoints)
+    assert "`python run.py roles --print` prints" in told.value.hint
+    admin = replace(servers.warehouse, database=endpoints.warehouse.database)
+    for statement in printed:
+        password = next(
+            (one.password for one in endpoints.roles.values() if one.user in _plain(statement)), ""
+        )
+        if "pg_read_all_stats" not in statement:
+            # the administrator of the test is no superuser
+            ask(admin, statement.replace("…", password))
+    assert [one for one in statements(endpoints) if "pg_read_all_stats" not in one] == []
+    assert grant_all(endpoints) == []
+    assert wrong(endpoints) == []
+    for role, address in endpoints.roles.items():
+        assert ask(address, "select 1") == [(1,)], role
+    assert ask(endpoints.loader, "select count(*) from dwh.run_log") == [(0,)]
+
+
+def _plain(statement: str) -> str:
+    return statement.replace('""', '"')
+
+
+def test_owner_that_may_create_roles_needs_nobody_else(granted: Endpoints) -> None:
+    assert wrong(granted) == []
+    assert [one for one in statements(granted) if "pg_read_all_stats" not in one] == []
+    for address in granted.roles.values():
+        assert ask(address, "select 1") == [(1,)]
+    for role in OWN_OBJECTS:
+        with closing(connect(granted.account(role))) as connection:
+            assert not are_behind(connection, granted.roles)
+
+
+def test_run_creates_no_account_and_says_how(endpoints: Endpoints) -> None:
+    with pytest.raises(ServerError) as told:
+        bring_up_to_date(endpoints)
+    assert "which is set for the loader\nHINT: Create it with `python run.py roles`." in str(
+        told.value
+    )
+
+
+def test_without_the_owner_a_migration_is_asked_for(endpoints: Endpoints) -> None:
+    with pytest.raises(ServerError) as told:
+        bring_up_to_date(replace(endpoints, has_owner=False))
+    assert "the account of its owner is not set" in str(told.value)
+    assert "HINT: Set WAREHOUSE_USER and WAREHOUSE_PASSWORD" in str(told.value)
+
+
+TOO_MUCH = {
+    "createrole": (
+        ("alter role {loader} createrole", "alter role {loader} nocreaterole"),
+        ("role loader", "has createrole"),
+    ),
+    "createdb": (
+        ("alter role {backup} createdb", "alter role {backup} nocreatedb"),
+        ("role backup", "has createdb"),
+    ),
+    "membership": (
+        ("grant {loader} to {analyst}", "revoke {loader} from {analyst}"),
+        ("role analyst", "belongs to "),
+    ),
+    "writing": (
+        ("grant insert on dwh.run_log to {analyst}", "revoke insert on dwh.run_log from {analyst}"),
+        ("role analyst", "may do more than its role with dwh.run_log"),
+    ),
+    "reading a column": (
+        (
+            "grant select (row_key) on mrr_state.change_log to {analyst}",
+            "revoke select (row_key) on mrr_state.change_log from {analyst}",
+        ),
+        ("role analyst", "may do more than its role with mrr_state.change_log"),
+    ),
+    "several": (
+        (
+            "grant delete on dwh.run_log, dwh.mirror_anomaly, mrr_state.key_range,"
+            " mrr_state.bulk_load, mrr_state.bulk_range to {backup}",
+            "revoke delete on dwh.run_log, dwh.mirror_anomaly, mrr_state.key_range,"
+            " mrr_state.bulk_load, mrr_state.bulk_range from {backup}",
+        ),
+        ("role backup", "dwh.mirror_anomaly, mrr_state.bulk_load, mrr_state.bulk_range and 1 more"),
+    ),
+    "no login": (
+        ("alter role {transformer} nologin", "alter role {transformer} login"),
+        ("role transformer", "not permitted to log in"),
+    ),
+}
+"""What is done and undone, and the finding: its subject and what was seen."""
+
+
+@pytest.mark.parametrize("case", TOO_MUCH)
+def test_doctor_names_what_is_too_much(granted: Endpoints, case: str) -> None:
+    (done, undone), (subject, seen) = TOO_MUCH[case]
+    ask(granted.warehouse, named(granted, done))
+    found = wrong(granted)
+    ask(granted.warehouse, named(granted, undone))
+    assert any(one.subject == subject and seen in one.seen for one in found), found
+    if "role" in undone or case == "membership":
+        # the remedy is a statement that undoes it
+        assert case == "no login" or named(granted, undone) in {one.remedy for one in found}
+    assert wrong(granted) == []
+
+
+LACKS = {
+    "membership": ("revoke {transformer} from {owner}", 'lacks: grant "'),
+    "database": (
+        "revoke create on database {owner} from {loader}",
+        "lacks: grant connect, temporary, create on database",
+    ),
+    "not granted": ("delete from mrr_state.role_account", "not those of this version"),
+    "of another version": ("update mrr_state.role_account set granted_as = 'x'", "this version"),
+    "table of the owner": ("create table mrr.left_over (id integer)", "not those of this version"),
+    "view of the owner": ("create view stg.left_over as select 1 as x", "not those of this"),
+    "model of the owner": ("create table dwh.dwh_left_over (id integer)", "not those of this"),
+}
+
+
+def test_doctor_names_what_is_missing_and_roles_mends_it(granted: Endpoints) -> None:
+    for sql, seen in LACKS.values():
+        assert wrong(granted) == []
+        with closing(connect(granted.warehouse)) as connection, transaction(connection):
+            with connection.cursor() as cursor:
+                cursor.execute(named(granted, sql))
+            found = [Finding(*one) for one in find_roles(connection, granted)]
+            connection.rollback()
+        assert [one.seen for one in found if not one.is_good and seen in one.seen], sql
+    for sql, _ in LACKS.values():
+        ask(granted.warehouse, named(granted, sql))
+    grant_all(granted)
+    assert wrong(granted) == []
+    ask(granted.warehouse, "drop table mrr.left_over, dwh.dwh_left_over; drop view stg.left_over")
+
+
+def test_what_was_granted_by_hand_is_taken_away_and_others_keep_theirs(granted: Endpoints) -> None:
+    other = f"{granted.warehouse.user} other"
+    ask(granted.warehouse, f'create role "{other}"')
+    by_hand = (
+        f'grant select, insert on dwh.run_log to {{analyst}}, "{other}"',
+        "grant select on mrr_state.change_log to {analyst}",
+        "grant create on schema dwh to {analyst}",
+        "grant insert on mrr_state.change_log to {transformer}",
+        "grant truncate on dwh.run_log to {loader}",
+    )
+    for sql in by_hand:
+        ask(granted.warehouse, named(granted, sql))
+    grant_all(granted)
+    kept = f"select has_table_privilege('{other}', 'dwh.run_log', 'insert')"
+    assert ask(granted.warehouse, kept) == [(True,)]
+    for role, sql in (
+        ("analyst", "insert into dwh.run_log default values"),
+        ("analyst", "select from mrr_state.change_log"),
+        ("analyst", "create table dwh.mine (id integer)"),
+        ("transformer", "insert into mrr_state.change_log default values"),
+        ("loader", "truncate dwh.run_log"),
+    ):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            ask(granted.account(role), sql)
+    assert ask(granted.account("analyst"), "select count(*) from dwh.run_log") == [(0,)]
+
+
+def test_routines_that_stay_with_the_owner_are_those_of_the_migrations() -> None:
+    macro = (PROJECT / "dbt_project/macros/roles/hand_over.sql").read_text("utf-8")
+    kept = macro.partition("_routines_of_owner() -%}")[2]
+    migrations = " ".join(path.read_text("utf-8") for path in MIGRATIONS.glob("*.sql"))
+    made = {
+        line.partition("mrr_state.")[2].partition("(")[0]
+        for line in migrations.splitlines()
+        if line.startswith("create function mrr_state.")
+    }
+    assert made and all(f"'{name}'" in kept for name in made)
+    assert kept.count("'") == 2 * len(made)

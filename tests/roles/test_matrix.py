@@ -1,0 +1,133 @@
+"""What each role may do in each schema: 160 cells, as `docs/roles.md` has them, each one tried."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from common.roles import ROLES
+from common.settings import PROJECT, Address
+from tests.support.role_cells import (
+    ACTIONS,
+    SCHEMAS,
+    SCRATCH,
+    Relation,
+    Routine,
+    relations_of,
+    routines_of,
+    try_all,
+)
+from tests.support.roles import ask
+from warehouse.connection import connect
+
+PAGE = (PROJECT / "docs" / "roles.md").read_text(encoding="utf-8")
+CELLS = [(role, schema, action) for role in ROLES for schema in SCHEMAS for action in ACTIONS]
+MAKERS = {
+    "mrr_landing": "loader",
+    "mrr_state": "owner",
+    "mrr": "loader",
+    "stg": "transformer",
+    "dwh": "transformer",
+}
+"""Who makes something in each schema."""
+LATER = "made_later"
+CONTROL = {
+    *("high_water_mark", "run_log", "mirror_verification", "mirror_anomaly", "procedure_errors"),
+    "stored_routines",
+}
+KEPT_FROM_LOADER = {"applied_step", "relation_property", "role_account"}
+NOT_PLAIN = {"lock_changes", "analyze_changes", "drop_staging_views"}
+WITHHELD = {
+    *("dwh_dim_customers.customer_name", "dwh_history_customers.customer_name"),
+    *("mirror_anomaly.row_key", "mirror_anomaly.source_value", "mirror_anomaly.stored_value"),
+    *("procedure_errors.error_message", "procedure_errors.context"),
+}
+"""The columns of the domain sales and of the control tables that have the tag."""
+
+WORDS: dict[str, Callable[[str], bool]] = {
+    "all": lambda name: True,
+    "yes": lambda name: True,
+    "—": lambda name: False,
+    "control": lambda name: name.partition(".")[0] in CONTROL,
+    "state": lambda name: name not in KEPT_FROM_LOADER,
+    "built": lambda name: name not in CONTROL,
+    "untagged": lambda name: name not in WITHHELD,
+    "plain": lambda name: name not in NOT_PLAIN,
+}
+"""What the words of the page mean, of the name of an object, or of a column of it."""
+
+
+def table_of_the_page() -> dict[tuple[str, str, str], str]:
+    """The cells by role, schema and action."""
+    section = PAGE.partition("\n## What each may do\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\w+) \| `(\w+)` \| (.+) \|$", section, re.MULTILINE)
+    cells = {}
+    for role, schema, rest in rows:
+        texts = [text.strip() for text in rest.split(" | ")]
+        assert len(texts) == len(ACTIONS), (role, schema)
+        cells |= {(role, schema, action): text for action, text in zip(ACTIONS, texts, strict=True)}
+    return cells
+
+
+def is_allowed(cell: str, name: str) -> bool:
+    """Whether the page allows it for an object; a cell has words, and names of objects."""
+    return any(
+        word.strip("`") == name if word.startswith("`") else WORDS[word](name)
+        for word in cell.split(", ")
+    )
+
+
+Tried = dict[str, dict[tuple[str, str], dict[str, bool]]]
+
+
+@pytest.fixture(scope="module")
+def tried(owner: Address, roles: dict[str, Address]) -> Iterator[Tried]:
+    """What each role may do with all that there is, and with what is made later."""
+    accounts = {"owner": owner, **roles}
+    ask(owner, f"create schema {SCRATCH}; grant usage, create on schema {SCRATCH} to public")
+    ask(roles["loader"], "create schema mrr_landing")
+    for schema, maker in MAKERS.items():
+        ask(accounts[maker], f"create table {schema}.{LATER} (id integer primary key, v text)")
+        ask(
+            accounts[maker],
+            f"create function {schema}.{LATER}() returns integer language sql as 'select 1'",
+        )
+    relations: dict[str, list[Relation]] = {}
+    routines: dict[str, list[Routine]] = {}
+    with closing(connect(owner)) as connection, connection.cursor() as cursor:
+        for schema in SCHEMAS:
+            relations[schema] = relations_of(cursor, schema)
+            routines[schema] = routines_of(cursor, schema)
+    yield {role: try_all(account, relations, routines) for role, account in roles.items()}
+    for schema, maker in MAKERS.items():
+        ask(
+            accounts[maker],
+            f"drop table {schema}.{LATER}; drop function {schema}.{LATER}",
+        )
+    ask(roles["loader"], "drop schema mrr_landing")
+
+
+def test_page_has_every_cell_and_no_other() -> None:
+    assert list(table_of_the_page()) == CELLS
+    assert len(CELLS) == 160
+
+
+@pytest.mark.parametrize(("role", "schema", "action"), CELLS, ids=lambda value: str(value))
+def test_role_may_do_what_the_page_says(tried: Tried, role: str, schema: str, action: str) -> None:
+    cell = table_of_the_page()[role, schema, action]
+    outcomes = tried[role][schema, action]
+    assert outcomes == {name: is_allowed(cell, name) for name in outcomes}
+    # something that is made later is among them
+    assert action == "create" or any(LATER in name for name in outcomes)
+
+
+def test_cells_were_tried_on_everything_that_a_run_makes(tried: Tried) -> None:
+    """A schema without objects would agree with any page."""
+    selected = tried["backup"]
+    counts = {schema: len(selected[schema, "select"]) for schema in SCHEMAS}
+    assert counts["mrr"] > 10 and counts["stg"] > 30 and counts["dwh"] > 100
+    assert counts["mrr_state"] > 30
+    assert len(tried["transformer"]["mrr_state", "execute"]) > 20
+    names = {name.partition(".")[0] for name in selected["dwh", "select"]}
+    assert names >= CONTROL
