@@ -10,6 +10,7 @@ import pymysql
 from psycopg2.errors import ReadOnlySqlTransaction
 from psycopg2.extensions import connection as Connection
 
+from alerts import AlertSettings, open_channels, read_alert_settings
 from commands.choice import chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_choice, add_json, add_quiet
@@ -49,6 +50,7 @@ def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     tables = chosen_tables(read_declarations(settings), settings, options)
     findings = list(examine(prepare_endpoints(settings, sources_of(tables)), tables))
+    findings.append(examine_alerts(read_alert_settings()))
     shown = [one for one in findings if not (options.quiet and one.is_good)]
     if options.json:
         from commands.documents import doctor as shape
@@ -94,6 +96,17 @@ def examine(endpoints: Endpoints, tables: list[MirroredTable]) -> Iterator[Findi
     except TidemarkError as error:
         yield _of_error(error)
     yield _disk()
+
+
+def examine_alerts(settings: AlertSettings) -> Finding:
+    """Whether the addresses of alerts have a form that is known; nothing is sent."""
+    if not settings.urls:
+        return Finding("alerts", "ALERT_URLS is not set: nobody is told what goes wrong")
+    try:
+        channels = open_channels(settings.urls)
+    except TidemarkError as error:
+        return _of_error(error)
+    return Finding("alerts", f"told by {', '.join(channel.label for channel in channels)}")
 
 
 def as_table(findings: Iterable[Finding]) -> PlainTable:

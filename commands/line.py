@@ -32,6 +32,7 @@ COMMANDS = {
     "backup": "dump every layer under one snapshot, with a manifest",
     "restore": "restore a backup, all of it or some layers",
     "roles": "give each role of the warehouse its account and its privileges",
+    "alert": "send a test alert, or check what is wrong and tell it",
     "completion": "print a script that completes the command line in your shell",
 }
 """Each command and its help."""

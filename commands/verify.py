@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
+from alerts import read_alert_settings
+from commands.alert import checking_at_the_end
 from commands.choice import accepted_deletes, chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_accept_deletes, add_choice, add_json, add_quiet
@@ -15,7 +17,7 @@ from commands.telling import tell
 from commands.working import work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError, UsageError
 from common.log import is_json
-from common.settings import read_settings
+from common.settings import Settings, read_settings
 from extract.declarations import MirroredTable
 from extract.progress import Progress, ignore
 from extract.verifying import VerifiedTable, verify_table
@@ -42,8 +44,15 @@ def call(options: argparse.Namespace) -> int:
         raise UsageError(
             "--accept-deletes", "nothing is deleted without --repair", "Give both, or neither."
         )
-    settings = read_settings()
+    settings, alert_settings = read_settings(), read_alert_settings()
     tables = chosen_tables(read_declarations(settings), settings, options)
+    with checking_at_the_end(alert_settings):
+        return _verify(settings, tables, options)
+
+
+def _verify(
+    settings: Settings, tables: list[MirroredTable], options: argparse.Namespace
+) -> ExitCode:
     accepted = accepted_deletes(options.accept_deletes, tables)
     endpoints = prepare_endpoints(settings, sources_of(tables))
     with ProgressPrinter(is_quiet=options.quiet or is_json()) as printer:
@@ -104,6 +113,12 @@ class VerifyResult:
             return ExitCode.FAILED
         return ExitCode.REFUSED if errors else ExitCode.DONE
 
+    @property
+    def failed(self) -> str | None:
+        """The tables that differ or could not be compared, in a line; None if there are none."""
+        differing = [t.name for t in self.tables if t.verification and not t.verification.is_equal]
+        return ", ".join([t.name for t in self.tables if t.error] + differing) or None
+
 
 def verify_tables(
     endpoints: Endpoints,
@@ -136,6 +151,7 @@ def verify_tables(
 
         result = VerifyResult(source_by_source(tables, verify, stopped, work.lock.check))
         work.step.status = "success" if result.exit_code == ExitCode.DONE else "error"
+        work.step.message = result.failed
     return result
 
 

@@ -18,6 +18,7 @@ TidemarkError                    1  something failed
 ├── MetricError                  1  a metric cannot be computed here, or not in this way
 ├── PageError                    1  a page of the dashboard is declared wrongly
 ├── PowerBiError                 1  the Power BI project cannot be generated
+├── AlertError                   1  an alert cannot be sent
 ├── ProgramFailed                1  a program of PostgreSQL ended with an error
 ├── RepositoryInUse              1  another process uses the directory of backups
 ├── DamagedBackup                1  a file of a backup was changed or is missing

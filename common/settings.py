@@ -21,6 +21,9 @@ DUTY = 0.5
 SNAPSHOT_SECONDS = 2.0
 """The default of how long a run may keep a snapshot of a source open."""
 MAX_SNAPSHOT_SECONDS = 60
+LOG_DAYS = 90
+"""The default of how many days the steps of runs are kept."""
+LOG_DAYS_RANGE = range(7, 3651)
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -53,6 +56,14 @@ SETTINGS = {
     "LOG_FORMAT": "json: the log is written as JSON, to standard error too; default: text",
     "METRICS_FILE": "a file with the name *.prom, to which each run writes its metrics; default:"
     " none",
+    "RUN_LOG_DAYS": "how many days the steps of runs, comparisons, caught errors and incidents are"
+    " kept; default 90",
+    "ALERT_URLS": "where alerts are sent: addresses of Apprise, separated by spaces (or"
+    " ALERT_URLS_FILE: a file that contains them, one a line)",
+    "ALERT_NO_RUN_HOURS": "after how many hours without a successful run there is an alert; default"
+    " 26, and off turns it off",
+    "ALERT_BACKUP_HOURS": "after how many hours without a backup there is an alert; default 26, and"
+    " off turns it off",
 }
 """Every setting and its meaning. A test compares the names with the table in the README."""
 
@@ -119,6 +130,7 @@ class Settings:
     demo_domains: frozenset[str] | None
     backup_directory: Path
     builds_all_daily: bool = False
+    log_days: int = LOG_DAYS
     metrics_file: Path | None = None
     sources: dict[str, SourceSettings] = field(default_factory=dict)
     roles: dict[str, Address] = field(default_factory=dict)
@@ -139,16 +151,7 @@ def read_settings(
 
     Raises SettingError for an unknown name in `.env`, and for a value that is not valid.
     """
-    values, places = read_dotenv(dotenv)
-    environment = without_printed_account(environment, values)
-    for name in environment:
-        # a password of the environment takes precedence in either form: itself, or as a file
-        for other in (f"{name}_FILE", name.removesuffix("_FILE")):
-            values.pop(other, None)
-    values |= environment
-    places |= {name: name for name in environment}
-    for name in SETTINGS:
-        _check_characters(name, values.get(name, ""))
+    values, places = setting_values(environment, dotenv)
     _is(values, "LOG_FORMAT", "json", "text")
     operational = _address(values, "OPERATIONAL", default_port=3306)
     warehouse = _address(with_owner(values), "WAREHOUSE", default_port=5432)
@@ -160,11 +163,29 @@ def read_settings(
         demo_domains=_demo_domains(values.get("DEMO_DOMAINS", "")),
         backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
         builds_all_daily=_is(values, "BUILD_ALL", "daily"),
+        log_days=_log_days(values),
         metrics_file=_metrics_file(values.get("METRICS_FILE", "")),
         sources=dict(_sources(values, places)),
         roles=read_roles(values, warehouse, _password),
         has_owner=warehouse is None or bool(values.get("WAREHOUSE_USER")),
     )
+
+
+def setting_values(
+    environment: Mapping[str, str], dotenv: Path
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The values of the settings as texts, and for each where it was made. Raises SettingError."""
+    values, places = read_dotenv(dotenv)
+    environment = without_printed_account(environment, values)
+    for name in environment:
+        # a password of the environment takes precedence in either form: itself, or as a file
+        for other in (f"{name}_FILE", name.removesuffix("_FILE")):
+            values.pop(other, None)
+    values |= environment
+    places |= {name: name for name in environment}
+    for name in SETTINGS:
+        _check_characters(name, values.get(name, ""))
+    return values, places
 
 
 def log_format(environment: Mapping[str, str] = os.environ, dotenv: Path = PROJECT / ".env") -> str:
@@ -308,6 +329,18 @@ def _seconds(values: Mapping[str, str], name: str, default: float, most: int) ->
     return float(text)
 
 
+def _log_days(values: Mapping[str, str]) -> int:
+    text = values.get("RUN_LOG_DAYS") or str(LOG_DAYS)
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in LOG_DAYS_RANGE:
+        least, most = LOG_DAYS_RANGE.start, LOG_DAYS_RANGE.stop - 1
+        raise SettingError(
+            "RUN_LOG_DAYS",
+            f'"{text}" is not a number of days',
+            f"Set a number from {least} to {most}.",
+        )
+    return int(text)
+
+
 def _demo_domains(text: str) -> frozenset[str] | None:
     names = frozenset(text.replace(" ", "").split(",")) - {""}
     if "off" in names and len(names) > 1:
@@ -346,17 +379,22 @@ def _password(values: Mapping[str, str], name: str) -> str:
         raise SettingError(name, f"set, and so is {name}_FILE", "Set one of the two.")
     if not file:
         return _required(values, name)
-    try:
-        text = Path(file).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(
-            f"{name}_FILE", f'"{file}" cannot be read', "Name a file that this account may read."
-        ) from error
+    text = read_secret(f"{name}_FILE", file)
     if not text.strip():
         raise SettingError(f"{name}_FILE", f'"{file}" is empty', "Write the password into it.")
     text = text.rstrip("\r\n")
     _check_characters(f"{name}_FILE", text)
     return text
+
+
+def read_secret(name: str, file: str) -> str:
+    """The text of a file with a secret, which a setting names. Raises SettingError."""
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(
+            name, f'"{file}" cannot be read', "Name a file that this account may read."
+        ) from error
 
 
 def _check_characters(name: str, text: str) -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 import embedded
-from commands.doctor import Finding, examine, exit_code
+from alerts import AlertSettings
+from commands.doctor import Finding, examine, examine_alerts, exit_code
 from commands.endpoints import Endpoints
 from common.errors import ExitCode
 from common.settings import Address
@@ -120,3 +121,16 @@ def test_column_that_is_no_longer_at_the_source_is_shown(
     ]
     assert [one.seen for one in found] == ['NULL, since no longer at the source: "Old, one"']
     assert found[0].is_good
+
+
+@pytest.mark.parametrize(
+    ("urls", "seen", "is_good"),
+    [
+        ((), "ALERT_URLS is not set: nobody is told what goes wrong", True),
+        (("json://a", "jsons://b"), "told by json 1, jsons 1", True),
+        (("jsn://a",), "address 1 (jsn://…) is none that Apprise knows", False),
+    ],
+)
+def test_addresses_of_alerts_are_examined(urls: tuple[str, ...], seen: str, is_good: bool) -> None:
+    finding = examine_alerts(AlertSettings(urls))
+    assert (finding.seen, finding.is_good) == (seen, is_good)

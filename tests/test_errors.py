@@ -15,6 +15,7 @@ from common.settings import PROJECT, Address, read_settings
 from tests.support.command_line import CommandLine, check_told
 
 SECRET = "s3cr3t'\"$%:/@"
+TABLES = {"mrr_dim_customers", "mrr_dim_products", "mrr_fact_sales"}
 
 
 def test_wrong_password_at_the_source_is_told_without_it(command_line: CommandLine, query) -> None:
@@ -22,6 +23,11 @@ def test_wrong_password_at_the_source_is_told_without_it(command_line: CommandLi
     check_told(done, 1, 'the account "tidemark_reader" is refused')
     assert SECRET not in done.stdout + done.stderr
     assert query("select status from dwh.run_log where process = 'run'") == [("error",)]
+    # each of its tables is known to have failed
+    assert query(
+        "select step, status, error_message like '% is refused%' from dwh.run_log"
+        " where process = 'extract' order by 1"
+    ) == [(name, "error", True) for name in sorted(TABLES)]
 
 
 def test_wrong_password_at_the_warehouse_is_told_without_it(command_line: CommandLine) -> None:
@@ -175,6 +181,8 @@ def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
         ({"WAREHOUSE_PASSWORD": "q\n"}, r"WAREHOUSE_PASSWORD: contains the control character '\n'"),
         ({"WAREHOUSE_DATABASE": "\x7f"}, r"WAREHOUSE_DATABASE: contains the control character"),
         ({"BUILD_ALL": "weekly"}, 'BUILD_ALL: "weekly" is not daily'),
+        ({"RUN_LOG_DAYS": "6"}, 'RUN_LOG_DAYS: "6" is not a number of days'),
+        ({"RUN_LOG_DAYS": "x"}, 'RUN_LOG_DAYS: "x" is not a number of days'),
         ({"DEMO_DOMAINS": ","}, 'DEMO_DOMAINS: "," names no domain'),
         ({"DEMO_DOMAINS": "off, sales"}, 'DEMO_DOMAINS: "off, sales" contains off and a name'),
     ],

@@ -19,6 +19,7 @@ from embedded import server
 from extract.compare.guard import allowed_deletes
 from extract.limits import LIMITS
 from tests.support.command_line import CommandLine
+from tests.support.macros import Macros
 from tests.support.servers import TEST_SERVERS, OperationalDatabase
 from warehouse import retention
 from warehouse.connection import connect
@@ -29,10 +30,18 @@ Query = Callable[..., list[tuple]]
 PAGE = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
+ROUTINES = ("insert_procedure_error", "refresh_daily_step_total", "purge_logs")
+
+
 @pytest.fixture
 def connection(warehouse: Address) -> Iterator[Connection]:
+    """A warehouse with the procedures that purge the logs, which dbt creates."""
     made = connect(warehouse)
     upgrade(made)
+    macros = Macros(f"routines/{name}" for name in ROUTINES)
+    with made.cursor() as cursor:
+        for name in ROUTINES:
+            cursor.execute(getattr(macros, name)())
     yield made
     made.close()
 
@@ -44,8 +53,9 @@ def run_id_of(days: float) -> str:
 
 def log_step(query: Query, process: str, step: str, days: float, status: str = "success") -> None:
     query(
-        "insert into dwh.run_log (run_id, process, step, status, started_at)"
-        " values (%s, %s, %s, %s, now() - make_interval(secs => %s))",
+        "insert into dwh.run_log (run_id, process, step, status, started_at, finished_at,"
+        " execution_seconds, rows_affected) select %s, %s, %s, %s, at, at, 1.5, 10"
+        " from (select now() - make_interval(secs => %s) as at) as ended",
         (run_id_of(days), process, step, status, days * 86400),
     )
 
@@ -75,6 +85,55 @@ def test_steps_are_kept_90_days_and_runs_two_years(connection: Connection, query
         ("extract", 2),
         ("run", 4),
     ]
+
+
+def test_logs_are_kept_as_long_as_is_set(connection: Connection, query: Query) -> None:
+    for days in (1, 29, 31, 800, 1000):
+        log_step(query, "run", "run", days)
+        log_step(query, "dbt", "dwh_fact_sales", days)
+    forget_old(connection, [], timedelta(days=30))
+    assert query("select process, count(*) from dwh.run_log group by 1 order by 1") == [
+        ("dbt", 2),
+        ("run", 3),
+    ]
+    for days in (800, 1000):
+        log_step(query, "dbt", "dwh_fact_sales", days)
+    forget_old(connection, [], timedelta(days=900))
+    assert query("select process, count(*) from dwh.run_log group by 1 order by 1") == [
+        ("dbt", 3),
+        ("run", 3),
+    ]
+
+
+def test_days_are_added_up_before_their_steps_go(connection: Connection, query: Query) -> None:
+    for days in (1, 100, 100, 800):
+        log_step(query, "extract", "mrr_fact_sales", days)
+    log_step(query, "extract", "mrr_fact_sales", 100, "error")
+    forget_old(connection, [])
+    assert query("select count(*) from dwh.run_log") == [(1,)]
+    assert query(
+        "select now()::date - ended_date, execution_count, failure_count, total_seconds::float,"
+        " rows_affected from dwh.daily_step_total order by ended_date"
+    ) == [(100, 3, 1, 4.5, 30), (1, 1, 0, 1.5, 10)]
+
+
+def test_incidents_are_kept_90_days_after_their_end(connection: Connection, query: Query) -> None:
+    query(
+        "insert into dwh.alert_incident (rule_name, subject, problem, next_command, since,"
+        " ended_at) select 'test', 'one', 'p', 'c', now() - interval '1 year',"
+        " now() - interval '1 d' * days from unnest(array[89, 91, null]) as days"
+    )
+    forget_old(connection, [])
+    assert query("select count(*), count(ended_at) from dwh.alert_incident") == [(2, 1)]
+
+
+def test_warehouse_that_dbt_has_yet_to_build_keeps_its_logs(
+    connection: Connection, query: Query
+) -> None:
+    query("drop procedure dwh.purge_logs")
+    log_step(query, "dbt", "dwh_fact_sales", 91)
+    assert forget_old(connection, []) == []
+    assert query("select count(*) from dwh.run_log") == [(1,)]
 
 
 def test_last_comparison_of_a_table_is_kept_however_old(
@@ -216,8 +275,16 @@ def test_role_that_may_not_delete_is_told_and_fails_nothing(
         "dwh.run_log: old rows could not be deleted (permission denied for table run_log)\n"
         "HINT: Grant delete on dwh.run_log to the account of the warehouse, or it grows."
     )
-    assert len(warnings) == 9
-    assert "procedure_errors" not in " ".join(warnings)
+    assert len(warnings) == 11
+    assert {warning.partition(":")[0] for warning in warnings} == {
+        *("dwh.run_log", "dwh.alert_incident", "dwh.daily_step_total"),
+        *retention.AGES,
+        *retention.OF_DROPPED,
+    }
+    # what it could not do is noted, as far as it may
+    assert query("select distinct procedure_name from dwh.procedure_errors") == [
+        ("dwh.purge_logs",)
+    ]
 
 
 def test_compiled_models_that_are_no_longer_built_are_removed(tmp_path: Path) -> None:
@@ -311,3 +378,14 @@ def test_page_of_the_architecture_tells_each_age() -> None:
     for name in {*retention.AGES, *retention.OF_DROPPED, "mrr_state.change_log"}:
         assert f"`{name}`" in section, name
     assert f"{retention.STEPS_KEPT.days} days" in section
+
+
+def test_every_control_table_has_its_age(connection: Connection, query: Query) -> None:
+    """A new one needs a line on that page, and somebody who thinks of what the line says."""
+    section = PAGE.split("\n## What is kept, and how long\n")[1].split("\n## ")[0]
+    tables = query(
+        "select format('%I.%I', schemaname, tablename) from pg_tables"
+        " where schemaname in ('dwh', 'mrr_state')"
+    )
+    assert len(tables) > 15
+    assert [name for (name,) in tables if f"`{name}`" not in section] == []

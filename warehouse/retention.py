@@ -1,7 +1,8 @@
 """What a run deletes at its end, so that nothing that it writes grows without bound.
 
-Each statement deletes a limited number of rows; after a long pause the next runs delete the rest.
-If something cannot be deleted, the run prints a warning and does not fail.
+The logs in `dwh` are purged by the procedure `dwh.purge_logs`. Each statement deletes a limited
+number of rows; after a long pause the next runs delete the rest. If something cannot be deleted,
+the run prints a warning and does not fail.
 """
 
 import time
@@ -14,32 +15,27 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from common.log import get_logger
-from common.settings import DBT_PROJECT
+from common.rows import one_value
+from common.settings import DBT_PROJECT, LOG_DAYS
 from warehouse.parsing import target_folder
 
 log = get_logger(__name__)
 
-STEPS_KEPT = timedelta(days=90)
-"""Steps of runs, comparisons, accepted deletes, caught errors and compiled models."""
+STEPS_KEPT = timedelta(days=LOG_DAYS)
+"""Steps of runs, comparisons, accepted deletes, caught errors, incidents and compiled models."""
 RUNS_KEPT = timedelta(days=730)
-"""The runs themselves, one row each."""
+"""The runs themselves, one row each, and the daily totals of the steps."""
 UNDECLARED_KEPT = timedelta(days=90)
 """What is known about a table that is no longer declared, after its last comparison."""
 ROWS_AT_A_TIME = 100_000
 
+PURGE_LOGS = "dwh.purge_logs(interval,interval,bigint,jsonb)"
 AGES = {
-    "dwh.run_log": "old.started_at < clock_timestamp() - %(steps)s"
-    " and (old.process <> old.step or old.started_at < clock_timestamp() - %(runs)s)",
-    # a run's id begins with the time by our clock; the delete guard needs a day by the source's
-    "dwh.mirror_verification": "old.run_id < %(oldest_run)s and old.checked_to < ("
-    "select max(known.checked_to) from dwh.mirror_verification as known"
-    " where known.table_name = old.table_name) - interval '2 days'",
     "mrr_state.accepted_deletes": "old.accepted_at < clock_timestamp() - %(steps)s"
     " and not exists (select from dwh.mirror_verification as known"
     " where (known.table_name, known.run_id) = (old.table_name, old.run_id))",
-    "dwh.procedure_errors": "old.occurred_at < clock_timestamp() - %(steps)s",
 }
-"""Which rows of a table are deleted."""
+"""Which rows of a table are deleted by their age, apart from the logs in `dwh`."""
 OF_UNDECLARED = (
     "dwh.high_water_mark",
     "mrr_state.key_range",
@@ -56,20 +52,20 @@ OF_DROPPED = (
 """What is no longer needed once the mirror of the table was dropped too."""
 
 
-def forget_old(connection: Connection, declared: Iterable[str] | None) -> list[str]:
+def forget_old(
+    connection: Connection, declared: Iterable[str] | None, steps_kept: timedelta = STEPS_KEPT
+) -> list[str]:
     """Delete what is older than its age; returns warnings about what could not be deleted.
 
     `declared` are the names of all mirrored tables, None if they are not known. The caller holds
     the run lock.
     """
     parameters = {
-        "steps": STEPS_KEPT,
-        "runs": RUNS_KEPT,
-        "oldest_run": f"{datetime.now(UTC) - STEPS_KEPT:%Y%m%dT%H%M%S}",
+        "steps": steps_kept,
         "oldest_comparison": f"{datetime.now(UTC) - UNDECLARED_KEPT:%Y%m%dT%H%M%S}",
         "declared": list(declared or ()),
     }
-    warnings = []
+    warnings = list(_purge_logs(connection, steps_kept))
     gone = [] if declared is None else _of_tables_that_are_gone()
     for table, condition in [*AGES.items(), *gone]:
         statement = (
@@ -83,12 +79,41 @@ def forget_old(connection: Connection, declared: Iterable[str] | None) -> list[s
             if connection.closed:
                 raise
             log.warning("%s: old rows not deleted", table, exc_info=error)
-            reason = error.diag.message_primary or type(error).__name__
-            warnings.append(
-                f"{table}: old rows could not be deleted ({reason})\n"
-                f"HINT: Grant delete on {table} to the account of the warehouse, or it grows."
-            )
+            warnings.append(_not_deleted(table, error.diag.message_primary or type(error).__name__))
     return list(dict.fromkeys(warnings))
+
+
+def _purge_logs(connection: Connection, steps_kept: timedelta) -> Iterator[str]:
+    """Add up the steps of the days that are over, and delete the old ones.
+
+    The procedures are not there before the first build, when nothing is old.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select to_regprocedure(%s) is not null", (PURGE_LOGS,))
+        if not one_value(cursor):
+            return
+        try:
+            cursor.execute("call dwh.refresh_daily_step_total()")
+            cursor.execute(
+                "call dwh.purge_logs(%s, %s, %s)",
+                (steps_kept, max(RUNS_KEPT, steps_kept), ROWS_AT_A_TIME),
+            )
+        except psycopg2.Error as error:
+            if connection.closed:
+                raise
+            log.warning("logs not purged", exc_info=error)
+            yield _not_deleted("dwh.run_log", error.diag.message_primary or type(error).__name__)
+            return
+        for table, outcome in one_value(cursor).items():
+            if isinstance(outcome, str):
+                yield _not_deleted(table, outcome)
+
+
+def _not_deleted(table: str, reason: str) -> str:
+    return (
+        f"{table}: old rows could not be deleted ({reason})\n"
+        f"HINT: Grant delete on {table} to the account of the warehouse, or it grows."
+    )
 
 
 def _of_tables_that_are_gone() -> Iterator[tuple[str, str]]:

@@ -116,13 +116,13 @@ class RunLog:
 
 
 def last_backup_at(cursor: Cursor, step: str = "backup") -> datetime | None:
-    """When the last backup that succeeded had ended; None if there is none.
+    """When the last backup that succeeded, if with warnings, had ended; None if there is none.
 
     `verify` is the step in which a backup is restored, to see whether it can be.
     """
     cursor.execute(
         "select max(finished_at) from dwh.run_log"
-        " where process = 'backup' and step = %s and status = 'success'",
+        " where process = 'backup' and step = %s and status in ('success', 'warning')",
         (step,),
     )
     backup_at: datetime | None = one_value(cursor)

@@ -2,6 +2,8 @@
 
 import argparse
 
+from alerts import read_alert_settings
+from commands.alert import checking_at_the_end
 from commands.choice import accepted_deletes, accepted_sources, active_tables, chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.progress import ProgressPrinter
@@ -11,7 +13,7 @@ from commands.run.work import Report, RunOptions, RunResult, run
 from commands.sources import read_declarations, sources_of
 from commands.tables import show
 from commands.telling import tell
-from common.errors import TidemarkError
+from common.errors import ExitCode, TidemarkError
 from common.log import is_json
 from common.settings import Settings, read_settings
 from warehouse.build import Node
@@ -20,9 +22,14 @@ from warehouse.selection import BuildAll
 
 def call_run(options: argparse.Namespace) -> int:
     """Run, print progress and the result, write metrics, and return the exit code."""
-    settings = read_settings()
+    settings, alert_settings = read_settings(), read_alert_settings()
+    what = _what_to_run(settings, options)
+    with checking_at_the_end(alert_settings):
+        return _run_and_tell(settings, what, options)
+
+
+def _run_and_tell(settings: Settings, what: RunOptions, options: argparse.Namespace) -> ExitCode:
     with written_at_the_end(settings.metrics_file) as noted:
-        what = _what_to_run(settings, options)
         endpoints = prepare_endpoints(settings, sources_of(what.tables))
         noted.warehouse = endpoints.loader
         noted.result = result = _run(endpoints, what, options)
@@ -93,6 +100,7 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         accepted_deletes=accepted_deletes(options.accept_deletes, tables),
         accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
+        steps_kept=timedelta(days=settings.log_days),
     )
 
 

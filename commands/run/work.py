@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from psycopg2.extensions import connection as Connection
 
@@ -15,6 +16,7 @@ from extract.declarations import MirroredTable
 from extract.extraction import TableOutcome
 from extract.progress import Progress, ignore
 from warehouse.build import Builder, BuildResult, Node, check_all_built, source_id
+from warehouse.failures import only_logged
 from warehouse.graph import Graph
 from warehouse.marks import Mark, advance_marks, mirrored_tables
 from warehouse.positions import (
@@ -23,7 +25,7 @@ from warehouse.positions import (
     forget_read_changes,
     last_change,
 )
-from warehouse.retention import forget_compiled, forget_old
+from warehouse.retention import STEPS_KEPT, forget_compiled, forget_old
 from warehouse.selection import (
     BuildAll,
     LeftAlone,
@@ -43,6 +45,7 @@ class RunOptions:
     """What a run works on. `others` are the tables that `--domain` or `--table` leaves out.
 
     `declared` are the names of all declared tables; old records of other tables are deleted.
+    `steps_kept` is the age at which logs are purged.
     """
 
     tables: list[MirroredTable]
@@ -52,6 +55,7 @@ class RunOptions:
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     accepted_sources: dict[str, str] = field(default_factory=dict)
     declared: list[str] | None = None
+    steps_kept: timedelta = STEPS_KEPT
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,15 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
 def _extract(
     endpoints: Endpoints, work: Work, options: RunOptions, report: Report
 ) -> list[TableOutcome]:
-    """Bring the tables of each source up to date. A source that fails stops only its own tables."""
+    """Bring the tables of each source up to date. A source that fails stops only its own tables.
+
+    If it is the only source, its error is raised, after it was logged for each table.
+    """
+    logged: set[str] = set()
+
+    def report_table(outcome: TableOutcome) -> None:
+        logged.add(outcome.name)
+        report.table(outcome)
 
     def extract(tables: list[MirroredTable]) -> list[TableOutcome]:
         with open_source_of(
@@ -147,7 +159,7 @@ def _extract(
             options.accepted_sources.get(tables[0].source),
             full_refresh=options.full_refresh,
             accepted_deletes=options.accepted_deletes,
-            report=report.table,
+            report=report_table,
             report_progress=report.progress,
         ) as extraction:
             return extraction.run(tables)
@@ -158,7 +170,14 @@ def _extract(
         report.table(outcome)
         return outcome
 
-    return source_by_source(options.tables, extract, stopped, work.lock.check)
+    try:
+        return source_by_source(options.tables, extract, stopped, work.lock.check)
+    except TidemarkError as error:
+        with only_logged("the tables of the source are not in the run log"):
+            for table in options.tables:
+                if table.name not in logged:
+                    work.run_log.record("extract", table.name, "error", 0, 0, str(error))
+        raise
 
 
 def _build(
@@ -211,7 +230,7 @@ def _forget(connection: Connection, options: RunOptions, graph: Graph | None) ->
         forget_read_changes(connection, graph.models)
         forget_gone_nodes(connection, graph)
     forget_compiled()
-    return forget_old(connection, options.declared)
+    return forget_old(connection, options.declared, options.steps_kept)
 
 
 def _bad_tables(

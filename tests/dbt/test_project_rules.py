@@ -43,18 +43,30 @@ EXCEPTIONS = {
     },
     **{
         ("dwh reads no source", f"dwh_operations_{name}"): VIEWS_OF_CONTROL
-        for name in ("runs", "slowest_nodes", "mirror_state")
+        for name in ("failures", "mirror_state", "next_marks", "runs", "source_costs", "step_times")
     },
     ("is read from a table", "operations_power_bi"): "the control tables are small",
     **{
         ("is read from a table", f"{domain}_power_bi"): "the calendar is small, and made, not read"
         for domain in ("ecommerce", "ewallet", "sales")
     },
-    ("reads one source at most", "dwh_operations_mirror_state"): "both are control tables",
-    ("one model reads a source", "run_log"): CONTROL,
+    **{
+        ("reads one source at most", f"dwh_operations_{name}"): "both are control tables"
+        for name in ("mirror_state", "next_marks", "runs", "source_costs")
+    },
+    **{
+        ("one model reads a source", name): CONTROL
+        for name in ("high_water_mark", "mirror_verification", "run_log")
+    },
     **{
         ("is read by a model", name): CONTROL
-        for name in ("mirror_anomaly", "procedure_errors", "stored_routines")
+        for name in (
+            "alert_incident",
+            "daily_step_total",
+            "mirror_anomaly",
+            "procedure_errors",
+            "stored_routines",
+        )
     },
     ("is read by a model", "change_log"): "read by the macros of the increments",
     ("is read by a model", "model_position"): "read by the macros of the increments",

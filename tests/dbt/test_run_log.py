@@ -100,8 +100,12 @@ def test_routines_are_recorded_and_the_error_of_one_does_not_stop_the_others(war
         " where routine_schema = 'dwh' order by 2"
     )
     assert recorded == [
+        ("dwh", "customer_as_of", "function"),
+        ("dwh", "insert_procedure_error", "procedure"),
         ("dwh", "insert_procedure_info", "procedure"),
         ("dwh", "most_popular_product", "function"),
+        ("dwh", "purge_logs", "procedure"),
+        ("dwh", "refresh_daily_step_total", "procedure"),
     ]
     assert warehouse.query(
         "select routine_name from dwh.stored_routines where routine_schema = 'mrr_state' order by 1"

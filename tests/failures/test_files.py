@@ -86,7 +86,10 @@ def test_missing_package_is_named(
 
 def test_tree_of_errors_is_whole() -> None:
     """The docstring of common.errors names every class of error, below the one it is a kind of."""
-    packages = ("backup", "commands", "common", "dashboard", "embedded", "extract", "operational")
+    packages = (
+        *("alerts", "backup", "commands", "common", "dashboard", "embedded", "extract"),
+        "operational",
+    )
     for package in (*packages, "dashboard.pbip"):
         for module in iter_modules([str(PROJECT / package.replace(".", "/"))]):
             import_module(f"{package}.{module.name}")

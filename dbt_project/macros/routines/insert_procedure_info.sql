@@ -63,22 +63,18 @@ begin
                     v_error_message = message_text,
                     v_context = pg_exception_context;
 
-                insert into dwh.procedure_errors (
-                    procedure_name, error_code, error_message, context
-                )
-                values (
+                call dwh.insert_procedure_error(
                     'dwh.insert_procedure_info',
-                    v_error_code,
-                    v_error_message,
                     format(
-                        '%s %I.%I(%s)%s%s',
+                        '%s %I.%I(%s)',
                         v_routine.routine_type,
                         v_routine.routine_schema,
                         v_routine.routine_name,
-                        v_routine.arguments,
-                        chr(10),
-                        v_context
-                    )
+                        v_routine.arguments
+                    ),
+                    v_error_code,
+                    v_error_message,
+                    v_context
                 );
         end;
     end loop;

@@ -31,7 +31,11 @@
             {{ describe_relation() }}
             {{ replace_relation() }}
             {{ most_popular_product() if node_of('model.tidemark.dwh_fact_sales') }}
+            {{ customer_as_of() if node_of('model.tidemark.dwh_dim_customers') }}
+            {{ insert_procedure_error() }}
             {{ insert_procedure_info() }}
+            {{ refresh_daily_step_total() }}
+            {{ purge_logs() }}
         {%- endcall -%}
         {%- do adapter.commit() -%}
     {%- endif -%}

@@ -35,7 +35,9 @@ mirror_state as (
         last_verification.source_rows,
         last_verification.mirror_rows,
         last_verification.repaired_rows,
-        last_verification.is_equal
+        last_verification.is_equal,
+        high_water_mark.read_at
+        < now() - make_interval(hours => {{ var('stale_after_hours') }}) as is_stale
     from high_water_mark
     left join last_verification
         on high_water_mark.table_name = last_verification.table_name

@@ -1,11 +1,28 @@
-{%- set is_command = "process in ('run', 'verify', 'backup', 'restore')" %}
+{#- The row of the command itself has its name in both columns. #}
+{%- set is_command = "process = step" %}
 with run_log as (
 
     select * from {{ source('control', 'run_log') }}
 
 ),
 
-runs as (
+mirror_verification as (
+
+    select * from {{ source('control', 'mirror_verification') }}
+
+),
+
+comparisons as (
+
+    select
+        run_id,
+        count(*) filter (where not is_equal) as different_count
+    from mirror_verification
+    group by run_id
+
+),
+
+steps as (
 
     select
         run_id,
@@ -17,9 +34,39 @@ runs as (
         count(*) filter (where status = 'error' and not ({{ is_command }})) as error_count,
         count(*) filter (where status = 'skipped') as skipped_count,
         (sum(rows_affected) filter (where process = 'extract'))::bigint as extracted_rows,
-        coalesce(max(process) filter (where {{ is_command }}), 'dbt') as kind
+        coalesce(
+            max(process) filter (where {{ is_command }}),
+            max(process) filter (where process <> 'dbt'),
+            'dbt'
+        ) as kind,
+        max(execution_seconds) filter (where {{ is_command }}) as execution_seconds,
+        count(*) filter (where status = 'refused' and not ({{ is_command }})) as refused_count,
+        max(error_message) filter (where {{ is_command }}) as error_message
     from run_log
     group by run_id
+
+),
+
+runs as (
+
+    select
+        steps.run_id,
+        steps.started_at,
+        steps.finished_at,
+        steps.status,
+        steps.step_count,
+        steps.warning_count,
+        steps.error_count,
+        steps.skipped_count,
+        steps.extracted_rows,
+        steps.kind,
+        steps.execution_seconds,
+        steps.refused_count,
+        coalesce(comparisons.different_count, 0) as different_count,
+        steps.error_message
+    from steps
+    left join comparisons
+        on steps.run_id = comparisons.run_id
 
 )
 

@@ -1,0 +1,85 @@
+with high_water_mark as (
+
+    select * from {{ source('control', 'high_water_mark') }}
+
+),
+
+run_log as (
+
+    select * from {{ source('control', 'run_log') }}
+
+),
+
+runs as (
+
+    select
+        run_id,
+        started_at,
+        execution_seconds
+    from run_log
+    where process = 'run' and step = 'run'
+
+),
+
+extractions as (
+
+    select
+        run_log.step as table_name,
+        runs.execution_seconds,
+        extract(
+            epoch from (
+                runs.started_at
+                - lag(runs.started_at) over (partition by run_log.step order by runs.started_at)
+            )
+        ) as interval_seconds
+    from runs
+    inner join run_log
+        on
+            runs.run_id = run_log.run_id
+            and run_log.process = 'extract'
+            and run_log.status in ('success', 'warning')
+    where runs.started_at > now() - interval '30 days'
+
+),
+
+paces as (
+
+    select
+        table_name,
+        (
+            percentile_cont(0.5) within group (order by interval_seconds)
+        )::numeric(14, 3) as usual_interval_seconds,
+        (
+            percentile_cont(0.5) within group (order by execution_seconds)
+        )::numeric(14, 3) as usual_run_seconds
+    from extractions
+    group by table_name
+
+),
+
+next_marks as (
+
+    select
+        high_water_mark.table_name,
+        high_water_mark.read_at,
+        high_water_mark.updated_at as advanced_at,
+        runs.started_at as last_run_at,
+        paces.usual_interval_seconds,
+        paces.usual_run_seconds,
+        runs.started_at
+        + make_interval(
+            secs => (paces.usual_interval_seconds + paces.usual_run_seconds)::double precision
+        ) as expected_at,
+        (
+            extract(epoch from (runs.started_at - now()))
+            + paces.usual_interval_seconds + paces.usual_run_seconds
+        )::bigint as seconds_left
+    from high_water_mark
+    left join runs
+        on high_water_mark.run_id = runs.run_id
+    left join paces
+        on high_water_mark.table_name = paces.table_name
+
+)
+
+select * from next_marks
