@@ -4,7 +4,7 @@
 PYTHON ?= python3
 
 .PHONY: run test lint docs pictures powerbi lock down test-source test-sample test-browser test-readers \
-	test-poolers test-roles test-metrics test-powerbi test-hostile test-long mutants bench
+	test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills mutants bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -118,6 +118,11 @@ test-powerbi: .venv $(POWERBI)/bin/pbir-utils
 # tries: minutes
 test-hostile: .venv
 	TIDEMARK_HOSTILE=all .venv/bin/python -m pytest tests/test_hostile_names.py tests/test_secrets.py
+
+# a warehouse in use is lost or spoilt in many ways, and comes back from plain and encrypted
+# backups: ten minutes
+drills: .venv
+	.venv/bin/python -m pytest -s tests/on_demand/test_drills.py
 
 # faults, kills, random life and storms at length, a sample of which CI runs: hours
 test-long: .venv

@@ -1,6 +1,6 @@
 """What a restore keeps (the run log), and what must be read again after it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
@@ -39,10 +39,10 @@ _MERGED_RUN_LOG = """
 
 def carry_on(
     cursor: Cursor, layers: Collection[str], replaced: Collection[Mark], restored: Collection[Mark]
-) -> bool:
+) -> None:
     """Correct marks and positions if only one of mrr and dwh was restored.
 
-    Returns whether the incremental models read everything in the next build.
+    Then the incremental models read everything in the next build.
     """
     is_recorded = relation_exists(cursor, "mrr_state.built_node")
     if ("mrr" in layers) == ("dwh" in layers):
@@ -52,19 +52,18 @@ def carry_on(
                 "update mrr_state.built_node"
                 " set relation_state = null, partitions = null, rows_written = null"
             )
-        return False
+        return
     if is_recorded:
         cursor.execute("delete from mrr_state.built_node")
     lower_marks(cursor, restored if "mrr" in layers else replaced)
     # A position is valid only for the change log and the model with which it was written.
     cursor.execute("delete from mrr_state.model_position")
-    return True
 
 
 def lower_marks(cursor: Cursor, mirror: Collection[Mark]) -> None:
     """Set the mark of each table to the earlier of its own and that of the present mirror.
 
-    A table whose mirror has no mark is read from its beginning.
+    A table whose mirror has no mark is read from its beginning. `marks_after` says the same.
     """
     cursor.execute(
         "delete from dwh.high_water_mark where table_name <> all(%s)",
@@ -76,18 +75,41 @@ def lower_marks(cursor: Cursor, mirror: Collection[Mark]) -> None:
         marks.lower_mark(cursor, earlier, mark.run_id)
 
 
-def keep_run_log(cursor: Cursor, replaced: str) -> None:
+def marks_after(
+    layers: Collection[str], present: Collection[Mark], restored: Collection[Mark]
+) -> set[Mark]:
+    """The marks that a restore of these layers leaves, of those before it and of the backup's."""
+    read = {mark.table_name: mark for mark in (restored if "dwh" in layers else present)}
+    if ("mrr" in layers) == ("dwh" in layers):
+        return set(read.values())
+    mirror = restored if "mrr" in layers else present
+    return {
+        min(read.get(mark.table_name, mark), mark, key=lambda one: one.read_at) for mark in mirror
+    }
+
+
+def keep(cursor: Cursor, replaced: Mapping[str, str]) -> None:
+    """Carry over to the restored layers what no restore takes back.
+
+    `replaced` are the schemas that are replaced, and the names that they have now.
+    """
+    for carry_over in KEPT:
+        carry_over(cursor, replaced)
+
+
+def keep_run_log(cursor: Cursor, replaced: Mapping[str, str]) -> None:
     """Put back the rows of the replaced run log.
 
     They take precedence over the backup's rows of the same step, and keep their ids, which their
     writers use. A row of the backup whose id belongs to another step gets a new id. Only columns
     that the restored table has too are kept.
     """
-    if not relation_exists(cursor, f"{replaced}.run_log"):
+    current = replaced.get("dwh")
+    if current is None or not relation_exists(cursor, f"{current}.run_log"):
         return
-    columns = _common_columns(cursor, replaced, "dwh", "run_log")
+    columns = _common_columns(cursor, current, "dwh", "run_log")
     names = {
-        "current": quoted(replaced, "run_log"),
+        "current": quoted(current, "run_log"),
         "columns": ", ".join(map(quoted, columns)),
         "others": ", ".join(quoted(name) for name in columns if name != "log_id"),
     }
@@ -95,9 +117,14 @@ def keep_run_log(cursor: Cursor, replaced: str) -> None:
     cursor.execute(_MERGED_RUN_LOG.format(**names))
 
 
+KEPT: tuple[Callable[[Cursor, Mapping[str, str]], None], ...] = (keep_run_log,)
+"""What no restore takes back. Each is called in the transaction of the restore, when the restored
+rows are complete and were compared, and before anybody can read them. This is the place where a
+person's rows that were erased since the backup have to be erased again."""
+
+
 def close_own_row(cursor: Cursor, manifest: Manifest) -> None:
     """Record in the run log that the backup ended, since its row was dumped as running."""
-    tables = [table for held in manifest.layers.values() for table in held.tables]
     cursor.execute(
         """
         update dwh.run_log
@@ -112,7 +139,7 @@ def close_own_row(cursor: Cursor, manifest: Manifest) -> None:
         """,
         (
             "warning" if manifest.warnings else "success",
-            sum(table.rows for table in tables),
+            manifest.summary.rows,
             "; ".join(manifest.warnings) or None,
             manifest.completed_at or manifest.created_at,
             manifest.run_id,

@@ -2,13 +2,14 @@
 
 import shutil
 import time
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
-from backup import repository
+from backup import repository, space
+from backup.archives import Dumper
 from backup.contents import (
     NO_TIME_LIMITS,
     read_contents,
@@ -16,12 +17,26 @@ from backup.contents import (
     read_marks,
     read_migrations,
 )
+from backup.encryption import check_recipients, encrypt_bytes
 from backup.failures import LOCK_WAIT, translated_errors
-from backup.files import sync_folder
+from backup.files import PARTIAL, sync_folder, write_durably
 from backup.layers import LAYERS, schemas_of
-from backup.manifest import ROLES, Contents, Manifest, describe_files
+from backup.manifest import (
+    ENCRYPTED,
+    ROLES,
+    Contents,
+    Cover,
+    File,
+    Manifest,
+    describe_files,
+    write_manifest,
+)
+from backup.names import new_name
 from backup.programs import ProgramFailed, Programs
-from common.errors import TidemarkError, UsageError
+from backup.reading import ENCRYPTED_MANIFEST
+from backup.replacing import clear_staged
+from common.backup_settings import BackupSettings
+from common.errors import TidemarkError
 from common.log import get_logger
 from common.rows import one_row, one_value
 from common.settings import Address
@@ -47,29 +62,34 @@ class Backup:
 
 
 def dump(
-    warehouse: Address, directory: Path, programs: tuple[Path, ...], run_id: str, keep: int = 7
+    warehouse: Address,
+    settings: BackupSettings,
+    programs: tuple[Path, ...],
+    run_id: str,
 ) -> Backup:
-    """Back up every layer of the warehouse into a new folder of the directory.
+    """Back up every layer of the warehouse into a new folder of the directory of backups.
 
-    The folder gets its name once it is complete and synced to disk. The newest `keep` backups are
-    kept. Raises RepositoryInUse, ProgramFailed, and TidemarkError if there is nothing to back up.
+    The folder gets its name once it is complete and synced to disk. Then the backups that are not
+    kept are removed. Raises RepositoryInUse, NotEnoughSpace, ProgramFailed, and TidemarkError if
+    there is nothing to back up.
     """
-    if keep < 1:
-        raise UsageError("backup", f"cannot keep {keep} backups", "Keep 1 or more.")
-    started = time.monotonic()
+    started, directory = time.monotonic(), settings.directory
+    check_recipients(settings.recipients)
     with translated_errors(f"backup into {directory}"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with repository.locked(directory, exclusive=True) as lock:
             repository.clear_leftovers(directory)
-            path = directory / repository.new_name()
-            manifest = _make(path, Programs(programs, warehouse), run_id, lock)
-            removed = repository.clear_old(directory, keep)
-    tables = [table for held in manifest.layers.values() for table in held.tables]
+            clear_staged(warehouse)
+            path = directory / new_name()
+            dumper = _dumper(path, settings, Programs(programs, warehouse), lock)
+            manifest = _make(path, dumper, run_id)
+            removed = repository.clear_old(directory, settings.retention)
+    summary = manifest.summary
     backup = Backup(
         path=path,
-        tables=len(tables),
-        rows=sum(table.rows for table in tables),
-        size=sum(file.size for file in manifest.files.values()),
+        tables=summary.tables,
+        rows=summary.rows,
+        size=summary.size,
         seconds=time.monotonic() - started,
         warnings=manifest.warnings,
         removed=tuple(removed),
@@ -78,12 +98,18 @@ def dump(
     return backup
 
 
-def _make(path: Path, programs: Programs, run_id: str, lock: int) -> Manifest:
+def _dumper(path: Path, settings: BackupSettings, programs: Programs, lock: int) -> Dumper:
+    options = ("--compress=1", f"--lock-wait-timeout={LOCK_WAIT}")
+    partial = path.with_name(path.name + PARTIAL)
+    return Dumper(partial, programs, options, settings.jobs, settings.recipients, lock)
+
+
+def _make(path: Path, dumper: Dumper, run_id: str) -> Manifest:
     """Write the backup under a temporary name; rename it once it is complete and synced to disk."""
-    partial = path.with_name(path.name + repository.PARTIAL)
+    partial = dumper.folder
     partial.mkdir(mode=0o700)
     try:
-        manifest = _write(partial, programs, run_id, lock)
+        manifest = _write(dumper, run_id)
         sync_folder(partial)
         partial.rename(path)
     except BaseException:
@@ -93,7 +119,8 @@ def _make(path: Path, programs: Programs, run_id: str, lock: int) -> Manifest:
     return manifest
 
 
-def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifest:
+def _write(dumper: Dumper, run_id: str) -> Manifest:
+    programs = dumper.programs
     with (
         closing(connect(programs.warehouse, application="tidemark backup")) as connection,
         transaction(connection),
@@ -102,20 +129,16 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
         cursor.execute("set transaction isolation level repeatable read, read only")
         cursor.execute(NO_TIME_LIMITS)
         cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
+        steps = _migrations(cursor, programs.warehouse)
+        database_bytes = space.database_bytes(cursor)
+        space.check_for_backup(dumper.folder.parent, database_bytes)
         cursor.execute(
             "select pg_export_snapshot(), current_setting('server_version'),"
             f" {ISO_TEXT.format('now()')}"
         )
         snapshot, server, created_at = one_row(cursor)
-        steps = _migrations(cursor, programs.warehouse)
-        layers = {
-            layer: _dump_layer(cursor, snapshot, layer, partial / layer, programs, lock)
-            for layer in LAYERS
-        }
-        warnings = _dump_roles(partial / ROLES, programs, lock)
-        files = describe_files(partial)
-        cursor.execute(f"select {ISO_TEXT.format('clock_timestamp()')}")
-        completed_at = one_value(cursor)
+        dumper = replace(dumper, options=(*dumper.options, f"--snapshot={snapshot}"))
+        layers = _dump_layers(cursor, dumper)
         manifest = Manifest(
             tidemark=own_version(),
             created_at=created_at,
@@ -124,56 +147,63 @@ def _write(partial: Path, programs: Programs, run_id: str, lock: int) -> Manifes
             pg_dump=programs.version("pg_dump"),
             steps=steps,
             grantees=read_grantees(cursor, schemas_of(LAYERS)),
-            warnings=warnings,
+            warnings=_dump_roles(dumper),
             marks=read_marks(cursor),
             layers=layers,
-            files=files,
-            completed_at=completed_at,
+            files=describe_files(dumper.folder),
+            completed_at=_now(cursor),
+            database_bytes=database_bytes,
+            layer_bytes=space.layer_bytes(cursor),
         )
-    manifest.write(partial)
+    _write_manifest(dumper.folder, manifest, dumper.recipients)
     return manifest
 
 
-def _dump_layer(
-    cursor: Cursor, snapshot: str, layer: str, folder: Path, programs: Programs, lock: int
-) -> Contents:
-    arguments = [
-        "--format=directory",
-        "--compress=1",
-        f"--snapshot={snapshot}",
-        f"--lock-wait-timeout={LOCK_WAIT}",
-        f"--file={folder}",
-        *(f"--schema={schema}" for schema in LAYERS[layer]),
-    ]
-    # the digests are computed while pg_dump runs
-    with programs.started("pg_dump", *arguments, pass_fds=(lock,)):
-        contents = read_contents(cursor, LAYERS[layer])
-    listing = programs.output("pg_restore", "--list", str(folder))
-    dumped = listing.count(b" TABLE DATA ")
-    if dumped != len(contents.tables):
-        raise TidemarkError(
-            f"dump of {layer}",
-            f"data of {dumped} tables instead of {len(contents.tables)}",
-            "Run it again; if a `dbt build` is running, wait until it ends.",
-        )
-    return contents
+def _now(cursor: Cursor) -> str:
+    cursor.execute(f"select {ISO_TEXT.format('clock_timestamp()')}")
+    return str(one_value(cursor))
 
 
-def _dump_roles(file: Path, programs: Programs, lock: int) -> tuple[str, ...]:
+def _write_manifest(partial: Path, manifest: Manifest, recipients: tuple[str, ...]) -> None:
+    """Write the manifest, or its encrypted form and a cover that names no table and no role."""
+    if not recipients:
+        write_manifest(partial, manifest)
+        return
+    inner = encrypt_bytes(manifest.json, partial / ENCRYPTED_MANIFEST, recipients)
+    files: dict[str, File] = {**manifest.files, ENCRYPTED_MANIFEST: inner}
+    write_manifest(partial, Cover(manifest.tidemark, manifest.created_at, manifest.summary, files))
+
+
+def _dump_layers(cursor: Cursor, dumper: Dumper) -> dict[str, Contents]:
+    """Dump every layer, and compute the digests of its tables meanwhile."""
+    layers = {}
+    for group in dumper.groups:
+        with ExitStack() as running:
+            dumped = {layer: running.enter_context(dumper.dumping(layer)) for layer in group}
+            for layer in group:
+                layers[layer] = read_contents(cursor, LAYERS[layer])
+        for layer in group:
+            if dumped[layer].tables != len(layers[layer].tables):
+                raise TidemarkError(
+                    f"dump of {layer}",
+                    f"data of {dumped[layer].tables} tables instead of {len(layers[layer].tables)}",
+                    "Run it again; if a `dbt build` is running, wait until it ends.",
+                )
+    return layers
+
+
+def _dump_roles(dumper: Dumper) -> tuple[str, ...]:
     """Write the roles; returns a warning if the account may not read them."""
+    programs = dumper.programs
+    words = ["--roles-only", "--no-role-passwords", f"--database={programs.warehouse.database}"]
     try:
-        with programs.started(
-            "pg_dumpall",
-            "--roles-only",
-            "--no-role-passwords",
-            f"--database={programs.warehouse.database}",
-            f"--file={file}",
-            pass_fds=(lock,),
-        ):
-            pass
+        roles = programs.output("pg_dumpall", *words)
     except ProgramFailed as failure:
-        file.unlink(missing_ok=True)
         return (f"no roles saved: {failure.problem}",)
+    if dumper.recipients:
+        encrypt_bytes(roles, dumper.folder / (ROLES + ENCRYPTED), dumper.recipients)
+    else:
+        write_durably(dumper.folder / ROLES, roles)
     return ()
 
 

@@ -3,6 +3,18 @@
 import os
 from pathlib import Path
 
+PARTIAL = ".partial"
+"""What the name of a file or folder ends with until it is complete."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Create or replace the file, so that it has its old content or this one, never a part."""
+    partial = path.with_name(path.name + PARTIAL)
+    partial.unlink(missing_ok=True)
+    write_durably(partial, data)
+    partial.replace(path)
+    sync_folder(path.parent)
+
 
 def write_durably(path: Path, data: bytes) -> None:
     """Create the file with this content and mode 0600, and sync it to disk."""

@@ -2,21 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
-from typing import Self
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from backup.files import write_durably
 from backup.layers import LAYERS
 from common.errors import TidemarkError
 
 FORMAT = 1
+COVER_FORMAT = 2
 MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"
 ROLES = "roles.sql"
-MOST_BYTES = 256 * 1024**2
-"""No manifest is larger, not even one with a million tables."""
+ENCRYPTED = ".age"
+"""What the names of encrypted files end with."""
 
 
 class DamagedBackup(TidemarkError):
@@ -82,8 +82,27 @@ class File:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What a list of backups shows of one; the sizes are in bytes.
+
+    `size` is that of the backup, `database_bytes` was that of the database; None if not recorded.
+    """
+
+    layers: tuple[str, ...]
+    tables: int
+    rows: int
+    size: int
+    database_bytes: int | None = None
+    is_encrypted: bool = False
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """Everything that a restore needs; what it says about the warehouse is of one snapshot."""
+    """Everything that a restore needs; what it says about the warehouse is of one snapshot.
+
+    `completed_at` is when the dump ended, as ISO text in UTC. `layer_bytes` are the sizes of the
+    layers on the server's disk. Older backups do not have these.
+    """
 
     tidemark: str
     created_at: str
@@ -97,94 +116,73 @@ class Manifest:
     layers: Mapping[str, Contents]
     files: Mapping[str, File]
     completed_at: str | None = None
-    """When the dump ended, as ISO text in UTC; None in older backups."""
+    database_bytes: int | None = None
+    layer_bytes: Mapping[str, int] = field(default_factory=dict)
 
-    def write(self, backup: Path) -> None:
-        """Write the manifest and its checksum, in the form that `sha256sum -c` reads."""
-        data = json.dumps({"format": FORMAT, **asdict(self)}, indent=2).encode()
-        write_durably(backup / MANIFEST, data)
-        line = f"{hashlib.sha256(data).hexdigest()}  {MANIFEST}\n"
-        write_durably(backup / CHECKSUM, line.encode())
+    @property
+    def summary(self) -> Summary:
+        tables = [table for held in self.layers.values() for table in held.tables]
+        return Summary(
+            layers=tuple(layer for layer in LAYERS if layer in self.layers),
+            tables=len(tables),
+            rows=sum(table.rows for table in tables),
+            size=sum(file.size for file in self.files.values()),
+            database_bytes=self.database_bytes,
+            is_encrypted=any(name.endswith(ENCRYPTED) for name in self.files),
+        )
 
-    @classmethod
-    def read(cls, backup: Path) -> Self:
-        """The manifest of a backup, all of whose files are unchanged.
+    def size_of(self, layers: Collection[str]) -> int:
+        """The size of the files with the dumps of these layers."""
+        first_parts = {name: name.partition("/")[0].partition(".")[0] for name in self.files}
+        return sum(file.size for name, file in self.files.items() if first_parts[name] in layers)
 
-        Raises DamagedBackup, naming the file.
-        """
-        manifest = cls._parse(backup, _checked_text(backup))
-        for name, expected in sorted(manifest.files.items()):
-            _check_file(backup, name, expected)
-        for layer in LAYERS:
-            _check_layer(backup, layer, manifest)
-        return manifest
+    @property
+    def json(self) -> bytes:
+        """The manifest as it is written."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2).encode()
 
-    @classmethod
-    def _parse(cls, backup: Path, data: bytes) -> Self:
-        # only a restore needs it, and its import is slow
-        from pydantic import TypeAdapter, ValidationError
 
-        try:
-            facts = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise DamagedBackup(backup, MANIFEST, f"not JSON ({error})") from error
-        known = facts.get("format") if isinstance(facts, dict) else None
-        if known != FORMAT or isinstance(known, bool):
-            raise DamagedBackup(backup, MANIFEST, f"its format is not {FORMAT}")
-        try:
-            return TypeAdapter(cls).validate_json(data, strict=True)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise DamagedBackup(backup, MANIFEST, f"{place}: {first['msg'].lower()}") from error
+@dataclass(frozen=True)
+class Cover:
+    """What the manifest of an encrypted backup says without a key; the rest is in an encrypted one.
+
+    It names no table and no role. `files` are all files of the backup but this one.
+    """
+
+    tidemark: str
+    created_at: str
+    summary: Summary
+    files: Mapping[str, File]
+
+    @property
+    def json(self) -> bytes:
+        """The cover as it is written, in place of the manifest."""
+        return json.dumps({"format": COVER_FORMAT, **asdict(self)}, indent=2).encode()
+
+
+def write_manifest(backup: Path, manifest: Manifest | Cover) -> None:
+    """Write it with its checksum, in the form that `sha256sum -c` reads."""
+    data = manifest.json
+    write_durably(backup / MANIFEST, data)
+    line = f"{hashlib.sha256(data).hexdigest()}  {MANIFEST}\n"
+    write_durably(backup / CHECKSUM, line.encode())
 
 
 def describe_files(backup: Path) -> dict[str, File]:
     """Size and checksum of every file below the folder of a backup, by relative path."""
     return {
-        path.relative_to(backup).as_posix(): File(path.stat().st_size, _sha256(path))
+        path.relative_to(backup).as_posix(): File(path.stat().st_size, sha256_of(path))
         for path in sorted(backup.rglob("*"))
         if path.is_file()
     }
 
 
-def _checked_text(backup: Path) -> bytes:
-    for name in (MANIFEST, CHECKSUM):
-        if not (backup / name).is_file():
-            raise DamagedBackup(backup, name, "missing")
-        if (size := (backup / name).stat().st_size) > MOST_BYTES:
-            raise DamagedBackup(backup, name, f"{size} bytes, more than the limit of {MOST_BYTES}")
-    data = (backup / MANIFEST).read_bytes()
-    if (backup / CHECKSUM).read_bytes().split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
-        raise DamagedBackup(backup, MANIFEST, f"altered, its checksum is not that of {CHECKSUM}")
-    return data
+def manifest_checksum(backup: Path) -> str:
+    """The SHA-256 of the manifest as it is. Raises OSError if there is none."""
+    return sha256_of(backup / MANIFEST)
 
 
-def _check_layer(backup: Path, layer: str, manifest: Manifest) -> None:
-    """Refuse a layer with files that pg_restore could read but the manifest does not name."""
-    if layer not in manifest.layers:
-        raise DamagedBackup(backup, MANIFEST, f"layers.{layer}: missing")
-    if f"{layer}/toc.dat" not in manifest.files:
-        raise DamagedBackup(backup, MANIFEST, f"files.{layer}/toc.dat: missing")
-    for path in sorted((backup / layer).rglob("*")):
-        name = path.relative_to(backup).as_posix()
-        if name not in manifest.files and not path.is_dir():
-            raise DamagedBackup(backup, name, "not in the manifest")
-
-
-def _check_file(backup: Path, name: str, expected: File) -> None:
-    path = backup / name
-    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        raise DamagedBackup(backup, MANIFEST, f'files: "{name}" is not within the backup')
-    if not path.is_file():
-        raise DamagedBackup(backup, name, "missing")
-    size = path.stat().st_size
-    if size != expected.size:
-        raise DamagedBackup(backup, name, f"{size} bytes instead of {expected.size}")
-    if _sha256(path) != expected.sha256:
-        raise DamagedBackup(backup, name, "altered, its checksum is not that of the manifest")
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -74,6 +74,7 @@ class Programs:
         self,
         program: str,
         *arguments: str,
+        stdin: int = subprocess.DEVNULL,
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         pass_fds: tuple[int, ...] = (),
     ) -> Iterator[subprocess.Popen[bytes]]:
@@ -84,7 +85,7 @@ class Programs:
         with TemporaryFile() as messages:
             process = subprocess.Popen(
                 [self.find(program), *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=messages,
                 env=self._environment(),

@@ -1,23 +1,18 @@
-"""The repository, which is the directory of backups: its lock, its names, and its cleaning."""
+"""The repository, which is the directory of backups: its lock, what is in it, and its cleaning."""
 
 import fcntl
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
-from backup.files import sync_folder
+from backup.files import PARTIAL, sync_folder
+from backup.names import is_name
+from backup.retention import superfluous
+from common.backup_settings import Retention
 from common.errors import TidemarkError, UsageError
 from common.suggestion import did_you_mean
-
-PARTIAL = ".partial"
-VERIFIED = "verified.json"
-"""A backup that has this file was restored and compared; it is not part of the manifest."""
-
-_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
 
 class RepositoryInUse(TidemarkError):
@@ -53,7 +48,7 @@ def complete_backups(directory: Path) -> list[Path]:
     """The complete backups of the directory, oldest first."""
     if not directory.is_dir():
         return []
-    return sorted(path for path in directory.iterdir() if _NAME.fullmatch(path.name))
+    return sorted(path for path in directory.iterdir() if is_name(path.name))
 
 
 def find_backup(directory: Path, name: str | None) -> Path:
@@ -77,28 +72,16 @@ def find_backup(directory: Path, name: str | None) -> Path:
     )
 
 
-def new_name() -> str:
-    """The name of a backup that begins now; names sort by time."""
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-
-
 def clear_leftovers(directory: Path) -> None:
     """Remove what killed backups left; the caller holds the lock, so none of them is running."""
     for path in directory.glob(f"*{PARTIAL}"):
         shutil.rmtree(path)
 
 
-def clear_old(directory: Path, keep: int) -> list[str]:
-    """Remove all but the newest `keep` backups; returns the names of those removed.
-
-    The newest verified backup is kept, however old it is, and so is every later one.
-    """
-    backups = complete_backups(directory)
-    verified = [path for path in backups if (path / VERIFIED).exists()]
+def clear_old(directory: Path, retention: Retention) -> list[str]:
+    """Remove the backups that are not kept; returns their names."""
     removed = []
-    for path in backups[:-keep]:
-        if verified and path >= verified[-1]:
-            break
+    for path in superfluous(complete_backups(directory), retention):
         # renamed first, so that a partly removed backup does not look complete
         leftover = path.rename(path.with_name(path.name + PARTIAL))
         sync_folder(directory)

@@ -1,14 +1,18 @@
 """Runs scripts of pg_dump and pg_restore in a transaction that is already open."""
 
 import re
+from collections.abc import Callable, Iterator
 from typing import IO, cast
 
 from psycopg2.extensions import cursor as Cursor
 
 from common.errors import TidemarkError
+from common.quoting import quoted
 
 _READ_SIZE = 1 << 20
-_END_OF_DATA = b"\\.\n"
+_END_OF_COPY = b" FROM stdin;\n"
+_NAME = re.compile(rb'"(?:[^"]|"")+"|\w+')
+_END_OF_DATA = b"\n\\.\n"
 
 # for psql only: between these two lines it accepts no meta-commands
 _RESTRICT = re.compile(rb"^\\(?:un)?restrict \w{63}\n", re.MULTILINE)
@@ -22,31 +26,58 @@ _DEFAULTS = re.compile(
 )
 
 
-class CopyData:
-    """The lines of a script up to the end of its COPY data, as a file to read."""
+class Script:
+    """A script of pg_restore, as lines of statements and the data of COPY, read in large parts."""
 
-    def __init__(self, script: IO[bytes]) -> None:
-        self._script = script
-        self._ended = False
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self._held = b""
+        self._at = 0
 
-    def read(self, size: int = _READ_SIZE) -> bytes:
-        """Whole lines of about `size` bytes; empty at the end."""
-        lines: list[bytes] = []
-        length = 0
-        while not self._ended and length < size:
-            line = self._script.readline()
-            if not line:
+    def line(self) -> bytes:
+        """The next line; empty at the end."""
+        while (end := self._held.find(b"\n", self._at)) < 0 and self._read_more():
+            pass
+        start, self._at = self._at, end + 1 if end >= 0 else len(self._held)
+        return self._held[start : self._at]
+
+    def data(self) -> Iterator[bytes]:
+        """The data of a COPY, in parts, up to the line that ends it, which is read too."""
+        # the line may be the first one
+        self._held, self._at = b"\n" + self._held[self._at :], 1
+        while (end := self._held.find(_END_OF_DATA, self._at - 1)) < 0:
+            # a line that is cut may be the last one
+            whole = max(self._at, len(self._held) - len(_END_OF_DATA))
+            part, self._at = self._held[self._at : whole], whole
+            if part:
+                yield part
+            if not self._read_more():
                 raise TidemarkError(
                     "pg_restore",
                     "ended within the data of a table; nothing was changed",
                     "Check the system's log (memory, disk), then run the restore again.",
                 )
-            if line == _END_OF_DATA:
-                self._ended = True
-            else:
-                lines.append(line)
-                length += len(line)
-        return b"".join(lines)
+        part, self._at = self._held[self._at : end + 1], end + len(_END_OF_DATA)
+        if part:
+            yield part
+
+    def _read_more(self) -> bool:
+        more = self._source.read(_READ_SIZE)
+        # what was used is given up, but for the end of the line before
+        kept = max(self._at - 1, 0)
+        self._held, self._at = self._held[kept:] + more, self._at - kept
+        return bool(more)
+
+
+class CopyData:
+    """The data of a COPY, as a file from which the driver reads."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+
+    def read(self, size: int = _READ_SIZE) -> bytes:
+        """Some of it, whatever the size; empty at the end."""
+        return next(self._parts, b"")
 
 
 def run_statements(cursor: Cursor, script: bytes) -> None:
@@ -71,14 +102,39 @@ def with_own_defaults(cursor: Cursor, script: bytes) -> bytes:
     return _DEFAULTS.sub(of_the_account, script)
 
 
-def run_data(cursor: Cursor, script: IO[bytes]) -> None:
-    """Run a script of COPY statements and their data, while it is being read."""
+def run_data(
+    cursor: Cursor, source: IO[bytes], schema_now: Callable[[str], str] = lambda schema: schema
+) -> None:
+    """Run a script of COPY statements and their data, while it is being read.
+
+    `schema_now` gives the schema in which the tables of a schema are now. They must be empty.
+    """
+    script = Script(source)
     pending = b""
-    for line in script:
+    while line := script.line():
         pending += line
-        if line.endswith(b" FROM stdin;\n"):
-            before, _, copy = pending.partition(b"\nCOPY ")
+        if line.endswith(_END_OF_COPY):
+            before, _, copy = pending.removesuffix(_END_OF_COPY).partition(b"\nCOPY ")
             run_statements(cursor, before)
-            cursor.copy_expert(b"COPY " + copy, cast(IO[bytes], CopyData(script)), size=_READ_SIZE)
+            _copy(cursor, copy, script, schema_now)
             pending = b""
     run_statements(cursor, pending)
+
+
+def _copy(cursor: Cursor, copy: bytes, script: Script, schema_now: Callable[[str], str]) -> None:
+    """Run a COPY. The rows are frozen, since nobody has seen the table without them."""
+    schema, _, rest = copy.partition(b".")
+    found = _NAME.match(rest)
+    if found is None:
+        raise TidemarkError(
+            "pg_restore",
+            f"copies into {copy.decode(errors='replace')}, which is no name; nothing was changed",
+            "Restore it with the version of the PostgreSQL programs that made it.",
+        )
+    relation = b".".join([quoted(schema_now(schema.decode())).encode(), found[0]])
+    # rows can be frozen only in a table that this transaction has created or truncated
+    cursor.execute(b"truncate only " + relation)
+    columns = rest[found.end() :]
+    statement = b"copy " + relation + columns + b" from stdin with (freeze)"
+    data = cast(IO[bytes], CopyData(script.data()))
+    cursor.copy_expert(statement, data, size=_READ_SIZE)

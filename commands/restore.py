@@ -1,19 +1,23 @@
 """`restore`: restore a backup, all of it or some layers; if it fails, nothing is changed."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 import backup
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet, one_of
 from commands.working import bring_up_to_date, work_on_warehouse
+from common.durations import duration
 from common.errors import ExitCode
 from common.roles import OWNER
 from common.settings import Settings, read_settings
+from common.sizes import size_text
 from embedded import postgresql
 
 EXAMPLES = """\
 python run.py restore                      the newest backup, every layer
+python run.py restore --dry-run            what that would change, and how long it would take
 python run.py restore --layer stg --layer dwh
 python run.py restore --backup 20261121T090710.123456Z"""
 
@@ -27,14 +31,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=one_of("--layer", backup.LAYERS),
         help="only this layer; repeatable",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check the backup, and show what its restore would change, without doing it",
+    )
     add_quiet(parser, "only failures")
 
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    done = restore_backup(
-        settings, prepare_endpoints(settings, sources=()), options.backup, options.layer
-    )
+    endpoints = prepare_endpoints(settings, sources=())
+    if options.dry_run:
+        plan = backup.plan(endpoints.warehouse, settings.backup, options.backup, options.layer)
+        if not options.quiet:
+            print("\n".join(as_plan(plan, datetime.now(UTC))))
+        return ExitCode.DONE
+    done = restore_backup(settings, endpoints, options.backup, options.layer)
     if not options.quiet:
         print("\n".join(as_lines(done)))
     return ExitCode.DONE
@@ -50,13 +63,43 @@ def restore_backup(
     with work_on_warehouse(endpoints, "restore", role=OWNER) as work:
         programs = postgresql.clients(endpoints.warehouse)
         done = backup.restore(
-            endpoints.warehouse, settings.backup_directory, name, layers, programs, work.run_id
+            endpoints.warehouse, settings.backup, name, layers, programs, work.run_id
         )
         work.step.rows = done.rows
         if endpoints.roles:
             # what was restored belongs to the owner
             bring_up_to_date(endpoints)
     return done
+
+
+def as_plan(plan: backup.Plan, now: datetime) -> Iterable[str]:
+    """What a restore would do, as lines."""
+    age = duration((now - plan.begun_at).total_seconds())
+    yield (
+        f"{plan.backup}  {', '.join(plan.layers)}: {plan.tables} tables, {plan.rows} rows,"
+        f" {age} old"
+    )
+    yield f"they replace about {plan.present_rows} rows"
+    if plan.seconds is None:
+        yield "how long it takes is not known: `python run.py backup --verify` measures it"
+    else:
+        yield f"about {plan.seconds:.1f} s, as measured by the verification of {plan.measured}"
+    free = "what is free there cannot be seen from here"
+    if plan.free is not None:
+        free = f"{size_text(plan.free)} are free"
+    yield f"it takes {size_text(plan.needed)} of the server's disk; {free}"
+    yield from _listed("no longer there afterwards", plan.gone)
+    yield from _listed("marks that would move back", plan.marks_moved)
+    if plan.rebuild:
+        yield "the next dbt build would read everything"
+    yield from _listed("views that would be created again", plan.views_recreated)
+    yield from _listed("roles that would be created without login", plan.roles_created)
+    yield "nothing was changed"
+
+
+def _listed(what: str, names: Sequence[str]) -> Iterable[str]:
+    if names:
+        yield f"{what}: {', '.join(names)}"
 
 
 def as_lines(done: backup.Restored) -> Iterable[str]:

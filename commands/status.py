@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
+from backup import newest_verified
 from commands.choice import active_tables
 from commands.endpoints import prepare_endpoints
 from commands.options import add_json
@@ -48,8 +50,9 @@ def call(options: argparse.Namespace) -> int:
             print(message)
         if found.build:
             print(f"last build  {found.build}")
-        backup = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
-        print(f"last backup  {backup}")
+        backup_at = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
+        print(f"last backup  {backup_at}")
+        print(f"last verified backup  {verified_backup(settings.backup.directory)}")
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
     # a wrong declaration is reported after the status, which does not depend on it
@@ -180,8 +183,9 @@ def _tables(cursor: Cursor) -> list[TableStatus]:
 
 def _runs(cursor: Cursor) -> list[RunStatus]:
     cursor.execute(
-        "select run_id, process, status, started_at, execution_seconds::float8, rows_affected,"
-        " error_message from dwh.run_log where step = process order by started_at desc limit %s",
+        "select run_id, concat_ws(' ', process, nullif(step, process)), status, started_at,"
+        " execution_seconds::float8, rows_affected, error_message from dwh.run_log"
+        " where step = process or process = 'backup' order by started_at desc limit %s",
         (RUNS_SHOWN,),
     )
     return [RunStatus(*row) for row in cursor.fetchall()]
@@ -242,8 +246,20 @@ def as_tables(status: Status) -> list[PlainTable]:
     return [marks, runs, sources] if is_named else [marks, runs]
 
 
+def verified_backup(directory: Path) -> str:
+    """How old the newest backup is that can be restored, as a verification has shown."""
+    newest = newest_verified(directory)
+    if newest is None or newest.verification is None:
+        return f"none in {directory}"
+    age = (datetime.now(UTC) - newest.begun_at).total_seconds()
+    return (
+        f"{newest.begun_at:%Y-%m-%d %H:%M:%S} UTC  {duration(age)} old,"
+        f" restored in {newest.verification.seconds:.1f} s"
+    )
+
+
 def messages(status: Status) -> Iterable[str]:
     """The failures and warnings of the last runs, a line each."""
     for run in status.runs:
-        if run.message:
+        if run.message and run.status != "success":
             yield f"{run.run_id}  {run.message.splitlines()[0]}"

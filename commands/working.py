@@ -37,13 +37,18 @@ class Work:
 
 @contextmanager
 def work_on_warehouse(
-    endpoints: Endpoints, process: str, sources: Collection[str] | None = None, role: str = "loader"
+    endpoints: Endpoints,
+    process: str,
+    sources: Collection[str] | None = None,
+    role: str = "loader",
+    step: str | None = None,
 ) -> Iterator[Work]:
     """Hold the locks of these sources, or of the whole warehouse, and log the block as `process`.
 
-    The work is done as a role. Before it, the warehouse is brought up to date, as its owner. Raises
-    ServerError, and AnotherRun if another command holds the warehouse or all of the sources. Errors
-    of a driver or of the system in the block are raised as TidemarkErrors.
+    `step` is what it is logged as, if not as the process itself. The work is done as a role. Before
+    it, the warehouse is brought up to date, as its owner. Raises ServerError, and AnotherRun if
+    another command holds the warehouse or all of the sources. Errors of a driver or of the system
+    in the block are raised as TidemarkErrors.
     """
     run_id = new_run_id()
     start_logging(run_id)
@@ -64,8 +69,8 @@ def work_on_warehouse(
         lock.take(run_id)
         run_log = RunLog(connection, run_id)
         run_log.close_abandoned()
-        with run_log.step(process, process) as step, translated_errors(address):
-            yield Work(connection, lock, run_log, step, busy)
+        with run_log.step(process, step or process) as logged, translated_errors(address):
+            yield Work(connection, lock, run_log, logged, busy)
 
 
 def bring_up_to_date(

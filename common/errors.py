@@ -22,6 +22,9 @@ TidemarkError                    1  something failed
 ├── ProgramFailed                1  a program of PostgreSQL ended with an error
 ├── RepositoryInUse              1  another process uses the directory of backups
 ├── DamagedBackup                1  a file of a backup was changed or is missing
+├── WrongKey                     1  no private key opens an encrypted backup
+├── NotEnoughSpace               1  a backup or a restore needs more space than is free
+├── CopyFailed                   1  the command that copies a backup to a second place failed
 ├── NotRestorable                1  these layers cannot be restored here
 ├── RestoredDiffers              1  a restored table differs from the manifest
 └── AnotherRun                  75  another run holds the lock

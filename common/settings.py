@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from common import backup_settings
+from common.backup_settings import BackupSettings, read_backup_settings
 from common.errors import SettingError
 from common.roles import ROLE_SETTINGS, read_roles, with_owner, without_printed_account
 from common.suggestion import did_you_mean
@@ -52,7 +54,7 @@ SETTINGS = {
     "DEMO_DOMAINS": "the domains of the demo to keep, separated by commas; off keeps none",
     "BUILD_ALL": "daily: the first run of each day, in UTC, builds and tests everything; default:"
     " only what can differ from the last time",
-    "BACKUP_DIRECTORY": "where backups are written; default .local/backups",
+    **backup_settings.SETTINGS,
     "LOG_FORMAT": "json: the log is written as JSON, to standard error too; default: text",
     "METRICS_FILE": "a file with the name *.prom, to which each run writes its metrics; default:"
     " none",
@@ -128,7 +130,7 @@ class Settings:
     duty: float
     snapshot_seconds: float
     demo_domains: frozenset[str] | None
-    backup_directory: Path
+    backup: BackupSettings
     builds_all_daily: bool = False
     log_days: int = LOG_DAYS
     metrics_file: Path | None = None
@@ -161,7 +163,7 @@ def read_settings(
         duty=_duty(values),
         snapshot_seconds=_snapshot_seconds(values),
         demo_domains=_demo_domains(values.get("DEMO_DOMAINS", "")),
-        backup_directory=Path(values.get("BACKUP_DIRECTORY") or LOCAL / "backups").expanduser(),
+        backup=read_backup_settings(values, LOCAL / "backups"),
         builds_all_daily=_is(values, "BUILD_ALL", "daily"),
         log_days=_log_days(values),
         metrics_file=_metrics_file(values.get("METRICS_FILE", "")),
@@ -250,8 +252,8 @@ def read_dotenv(path: Path) -> tuple[dict[str, str], dict[str, str]]:
             continue
         name, separator, value = line.partition("=")
         name = name.strip()
-        is_known = name in SETTINGS or name.removesuffix("_FILE") in SETTINGS
-        if not separator or not (is_known or _named_source(name)):
+        is_known = {name, name.removesuffix("_FILE")} & set(SETTINGS) or _named_source(name)
+        if not separator or not is_known:
             raise SettingError(
                 f"{path.name} line {number}",
                 f'"{name}" is not a setting' if separator else "not NAME=value",

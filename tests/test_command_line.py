@@ -34,6 +34,8 @@ EVERY = [RUN, *COMMANDS]
         ("plan --domain sale", "domain sale: not declared", "Did you mean sales? Declared: "),
         ("--accept-deletes MRR_X=1", "--accept-deletes MRR_X: not a table of", "Declared: "),
         ("--table MRR_FACT_SALES", "table MRR_FACT_SALES: not declared", "mean mrr_fact_sales? "),
+        ("backup --list --verify", "backup --list: contradicts --verify", "Give one of the two."),
+        ("backup --backup x", "--backup x: is for --verify alone", "Give --verify too, "),
         ("restore --layer dhw", "--layer dhw: no such name", "Did you mean dwh? "),
         ("simulate --operations -5", "--operations -5: not a count", "Give 1 or more."),
         ("simulate --size 5 --operations 5", "simulate --operations --size: each is", "one of"),

@@ -1,6 +1,5 @@
 """The commands beside the run, as a user starts them: on embedded servers, and on others."""
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -10,39 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from common.settings import LOCAL, SETTINGS
-from tests.support.command_line import DEMO, CommandLine, check_told, copy_of_project
-
-
-class Checkout:
-    """A checkout of its own, with its own servers and one domain, in a shell without settings."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = copy_of_project(folder)
-        self.local = self.folder / ".local"
-        if (LOCAL / "programs").exists():
-            self.local.mkdir()
-            (self.local / "programs").symlink_to(LOCAL / "programs")
-        taken = {*SETTINGS, "TIDEMARK_EMBEDDED"}
-        self.shell = {name: value for name, value in os.environ.items() if name not in taken}
-        self.shell["DEMO_DOMAINS"] = DEMO
-        self.program = [sys.executable, str(self.folder / "run.py")]
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.program, *arguments],
-            env=self.shell,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def eval_env(self) -> None:
-        """What `eval "$(python run.py env)"` does to the shell."""
-        for line in self.run("env").stdout.splitlines():
-            name, _, value = line.removeprefix("export ").partition("=")
-            if name != "PATH":
-                (self.shell[name],) = shlex.split(value) or [""]
+from tests.support.checkouts import Checkout
+from tests.support.command_line import CommandLine, check_told
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +140,17 @@ def test_backup_outlives_a_disaster_in_the_shell_of_before(checkout: Checkout) -
     """The shell has the addresses and passwords of servers that are gone."""
     checkout.eval_env()
     assert checkout.run().returncode == 0
-    assert checkout.run("backup").returncode == 0
+    saved = checkout.run("backup", "--verify")
+    assert saved.returncode == 0, saved.stderr
+    assert "restored beside the warehouse" in saved.stdout
     told = checkout.run("status").stdout
+    assert " backup verify   success " in told
+    assert "last verified backup  20" in told and " s old, restored in " in told
+    listed = checkout.run("backup", "--list").stdout
+    assert " mrr stg dwh " in listed and " no " in listed and " s ago" in listed
+    planned = checkout.run("restore", "--dry-run").stdout
+    assert " s, as measured by the verification of " in planned
+    assert planned.endswith("\nnothing was changed\n")
     assert checkout.run("down").returncode == 0
     shutil.rmtree(checkout.local / "servers")
 

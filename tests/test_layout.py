@@ -37,7 +37,7 @@ MAY_IMPORT = {
         "alerts",
     },
     "run": {"common", "commands"},
-    "bench": {"common", "embedded", "warehouse", "extract", "operational"},
+    "bench": {"common", "embedded", "warehouse", "backup", "extract", "operational"},
 }
 """The packages that each package may import: every arrow points down."""
 

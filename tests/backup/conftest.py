@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from backup import Backup, Restored, dump, restore
+from backup import Backup, Restored, Verification, dump, restore, verify
+from common.backup_settings import BackupSettings
 from common.settings import Address
 from embedded import Servers
 from tests.support.backups import SAMPLE, Ask, asker
@@ -50,15 +52,32 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def save(warehouse: Address, directory: Path, servers: Servers) -> Callable[..., Backup]:
-    """Backs the warehouse up."""
-    return lambda **options: dump(warehouse, directory, servers.programs, "run-3", **options)
+    """Backs the warehouse up; the settings may differ from the defaults."""
+
+    def run(**settings: Any) -> Backup:
+        return dump(warehouse, BackupSettings(directory, **settings), servers.programs, "run-3")
+
+    return run
 
 
 @pytest.fixture
 def bring_back(warehouse: Address, directory: Path, servers: Servers) -> Callable[..., Restored]:
     """Restores the newest backup into the warehouse."""
 
-    def run(*layers: str, into: Address = warehouse, name: str | None = None) -> Restored:
-        return restore(into, directory, name, layers or None, servers.programs, "run-4")
+    def run(
+        *layers: str, into: Address = warehouse, name: str | None = None, **settings: Any
+    ) -> Restored:
+        made = BackupSettings(directory, **settings)
+        return restore(into, made, name, layers or None, servers.programs, "run-4")
+
+    return run
+
+
+@pytest.fixture
+def prove(warehouse: Address, directory: Path, servers: Servers) -> Callable[..., Verification]:
+    """Verifies the newest backup."""
+
+    def run(name: str | None = None, at: Address = warehouse, **settings: Any) -> Verification:
+        return verify(at, BackupSettings(directory, **settings), name, servers.programs, "run-5")
 
     return run

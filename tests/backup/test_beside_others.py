@@ -10,9 +10,10 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from backup import complete_backups, restoring
-from backup.manifest import Manifest
+from backup import complete_backups, replacing
+from backup.reading import open_backup
 from backup.repository import RepositoryInUse
+from common.backup_settings import BackupSettings
 from common.errors import TidemarkError
 from common.settings import PROJECT
 from tests.support.backups import DUMP, asker, pg_dump_waits, state_of, table_locked
@@ -31,7 +32,7 @@ def test_row_inserted_during_the_dump_is_in_no_layer(
             ask("""insert into mrr."odd "".t" select * from mrr."odd "".t" """)
             ask("insert into dwh.dwh_fact_sales values (1000, 1)")
         saved = running.result()
-    layers = Manifest.read(saved.path).layers.values()
+    layers = open_backup(saved.path).manifest.layers.values()
     bring_back(into=new_database)
     assert state_of(new_database)[0].tables == before
     assert sorted(before, key=str) == sorted(
@@ -56,7 +57,9 @@ def test_second_backup_at_the_same_time_is_refused(warehouse, directory, save, b
 def test_killed_backup_leaves_nothing_that_looks_complete(warehouse, directory, servers, save):
     with table_locked(warehouse, "dwh.procedure_errors"):
         process = Popen([sys.executable, "-c", DUMP], cwd=PROJECT, stdin=PIPE)
-        pickle.dump((warehouse, directory, servers.programs, "run-3"), process.stdin)
+        pickle.dump(
+            (warehouse, BackupSettings(directory), servers.programs, "run-3"), process.stdin
+        )
         process.stdin.close()
         wait_for(lambda: pg_dump_waits(warehouse), "pg_dump reaches dwh")
         process.send_signal(signal.SIGKILL)
@@ -99,7 +102,9 @@ def test_dump_that_may_not_grow_is_told_and_leaves_nothing(warehouse, tmp_path, 
     process = Popen(
         [sys.executable, "-c", DUMP], cwd=PROJECT, stdin=PIPE, stderr=PIPE, preexec_fn=limit
     )
-    _, told = process.communicate(pickle.dumps((warehouse, directory, servers.programs, "run-3")))
+    _, told = process.communicate(
+        pickle.dumps((warehouse, BackupSettings(directory, jobs=1), servers.programs, "run-3"))
+    )
     assert process.returncode == 1
     assert "pg_dump: killed by SIGXFSZ" in told.decode()
     assert list(directory.iterdir()) == []
@@ -108,7 +113,7 @@ def test_dump_that_may_not_grow_is_told_and_leaves_nothing(warehouse, tmp_path, 
 def test_long_reader_makes_a_restore_give_up_and_reads_the_old_layer(
     warehouse, ask, save, bring_back, monkeypatch
 ):
-    monkeypatch.setattr(restoring, "LOCK_WAIT", "200ms")
+    monkeypatch.setattr(replacing, "LOCK_WAIT", "200ms")
     save()
     ask("delete from dwh.dwh_fact_sales where sale_id > 400")
     before = state_of(warehouse)

@@ -2,18 +2,23 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from backup import dump, restore
 from backup.contents import EXACT_TEXT, read_table
 from backup.dependents import NotRestorable
+from backup.filling import RestoredDiffers
 from backup.manifest import DamagedBackup
-from backup.restoring import RestoredDiffers
-from tests.support.backups import forge, put, state_of
+from common.backup_settings import BackupSettings
+from common.settings import Address
+from tests.support.backups import SAMPLE, forge, put, state_of
+from tests.support.servers import new_warehouse
 from warehouse.connection import connect, transaction
+from warehouse.upgrade import upgrade
 
 
 def flip_byte(path: Path) -> None:
@@ -49,10 +54,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         "stg/toc.dat: .* bytes instead",
     ),
     "wrong layer": (lambda b: swap(b / "mrr", b / "dwh"), "dwh/.*: (missing|.* instead)"),
-    "unknown format": (lambda b: forge(b, lambda m: m.update(format=99)), "its format is not 1"),
-    "format true": (lambda b: forge(b, lambda m: m.update(format=True)), "its format is not 1"),
-    "a list": (lambda b: put(b, b"[1, 2]"), "manifest.json: its format is not 1"),
-    "a number": (lambda b: put(b, b"7"), "manifest.json: its format is not 1"),
+    "unknown format": (
+        lambda b: forge(b, lambda m: m.update(format=99)),
+        "its format is neither 1 nor 2",
+    ),
+    "format true": (
+        lambda b: forge(b, lambda m: m.update(format=True)),
+        "its format is neither 1 nor 2",
+    ),
+    "a list": (lambda b: put(b, b"[1, 2]"), "manifest.json: its format is neither 1 nor 2"),
+    "a number": (lambda b: put(b, b"7"), "manifest.json: its format is neither 1 nor 2"),
     "empty manifest": (lambda b: put(b, b""), "manifest.json: not JSON"),
     "not UTF-8": (lambda b: put(b, b'{"format": 1, "run_id": "\xff"}'), "manifest.json: not JSON"),
     "deeply nested": (lambda b: put(b, b"[" * 100_000), "manifest.json: not JSON"),
@@ -93,17 +104,30 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def changed_since(servers, tmp_path_factory) -> Iterator[tuple[Address, Path]]:
+    """A warehouse that has changed since its backup, for all that leaves it as it is."""
+    with new_warehouse(servers) as address:
+        with closing(connect(address)) as connection, connection.cursor() as cursor:
+            upgrade(connection)
+            cursor.execute(SAMPLE)
+            settings = BackupSettings(tmp_path_factory.mktemp("backups"))
+            saved = dump(address, settings, servers.programs, "run-3")
+            cursor.execute("delete from mrr.mrr_fact_sales where id > 400")
+        yield address, saved.path
+
+
 @pytest.mark.parametrize(("damage", "told"), DAMAGES.values(), ids=DAMAGES)
 def test_damaged_backup_is_refused_before_anything_changes(
-    damage, told, warehouse, ask, save, bring_back
+    damage, told, changed_since, servers, tmp_path
 ):
-    saved = save()
-    ask("delete from mrr.mrr_fact_sales where id > 400")
+    warehouse, saved = changed_since
     before = state_of(warehouse)
-    damage(saved.path)
+    copied = shutil.copytree(saved, tmp_path / saved.name)
+    damage(copied)
     with pytest.raises(DamagedBackup, match=told) as refused:
-        bring_back("dwh")
-    assert saved.path.name in refused.value.subject
+        restore(warehouse, BackupSettings(tmp_path), None, {"dwh"}, servers.programs, "run-4")
+    assert saved.name in refused.value.subject
     assert state_of(warehouse) == before
 
 
@@ -146,7 +170,9 @@ def test_restored_table_that_differs_from_the_manifest_is_rolled_back(
     forge(saved.path, falsify)
     ask("delete from mrr.mrr_fact_sales where id > 400")
     before = state_of(warehouse)
-    with pytest.raises(RestoredDiffers, match=f"mrr.mrr_fact_sales: {told}"):
+    with pytest.raises(
+        RestoredDiffers, match=f"backup {saved.path.name}, mrr.mrr_fact_sales: {told}"
+    ):
         bring_back()
     assert state_of(warehouse) == before
 

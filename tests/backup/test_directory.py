@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from backup import complete_backups, dump, repository, restore
-from backup.manifest import Manifest
+from backup import complete_backups, dump, restore
+from backup.reading import open_backup
+from common.backup_settings import BackupSettings, Retention
 from common.errors import TidemarkError, UsageError
 from tests.support.backups import pg_dump_waits, table_locked
 from tests.support.waiting import wait_for
@@ -36,15 +37,15 @@ def test_password_is_in_no_file_and_no_argument(warehouse, save):
 
 
 def test_newest_backups_are_kept(save, directory):
-    names = [save(keep=2).path.name for _ in range(4)]
+    names = [save(retention=Retention(2)).path.name for _ in range(4)]
     assert [path.name for path in complete_backups(directory)] == names[2:]
 
 
-def test_newest_verified_backup_and_later_ones_are_never_removed(save, directory):
+def test_newest_verified_backup_and_later_ones_are_never_removed(save, prove, directory):
     paths = [save().path for _ in range(3)]
     for path in paths[:2]:
-        (path / repository.VERIFIED).write_text("{}")
-    last = save(keep=1)
+        prove(path.name)
+    last = save(retention=Retention(1))
     assert last.removed == (paths[0].name,)
     assert complete_backups(directory) == [paths[1], paths[2], last.path]
 
@@ -62,9 +63,11 @@ def test_roles_that_may_not_be_read_are_a_warning(warehouse, directory, servers,
     refusing.parent.mkdir()
     refusing.write_text("#!/bin/sh\necho 'pg_dumpall: error: permission denied' >&2\nexit 1\n")
     refusing.chmod(0o755)
-    saved = dump(warehouse, directory, (refusing.parent, *servers.programs), "run-3")
+    saved = dump(
+        warehouse, BackupSettings(directory), (refusing.parent, *servers.programs), "run-3"
+    )
     assert saved.warnings == ("no roles saved: error: permission denied",)
-    assert Manifest.read(saved.path).warnings == saved.warnings
+    assert open_backup(saved.path).manifest.warnings == saved.warnings
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,13 @@ def test_wrong_choice_is_refused(options, told, warehouse, directory, servers, s
     save()
     arguments = {"backup_name": None, "layers": None, **options}
     with pytest.raises(UsageError, match=told):
-        restore(warehouse, directory, programs=servers.programs, run_id="run-4", **arguments)
+        restore(
+            warehouse,
+            BackupSettings(directory),
+            programs=servers.programs,
+            run_id="run-4",
+            **arguments,
+        )
 
 
 def test_directory_without_a_backup_is_told(directory, bring_back):
@@ -89,11 +98,11 @@ def test_directory_without_a_backup_is_told(directory, bring_back):
 
 def test_warehouse_without_control_tables_is_not_backed_up(new_database, directory, servers):
     with pytest.raises(TidemarkError, match="it is not a warehouse of Tidemark"):
-        dump(new_database, directory, servers.programs, "run-3")
+        dump(new_database, BackupSettings(directory), servers.programs, "run-3")
     assert list(directory.iterdir()) == []
 
 
 def test_missing_program_is_told(warehouse, directory, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(TidemarkError, match="pg_dump: not found on this machine"):
-        dump(warehouse, directory, (), "run-3")
+        dump(warehouse, BackupSettings(directory), (), "run-3")

@@ -6,11 +6,14 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from psycopg2 import errors
 
 from backup import LAYERS
 from backup.dependents import NotRestorable
+from backup.filling import RestoredDiffers, Sessions
+from backup.replacing import Replacement
 from common.settings import Address
-from tests.support.backups import asker, empty, state_of
+from tests.support.backups import asker, empty, forge, state_of
 from tests.support.servers import drop_database
 from warehouse.connection import connect
 
@@ -135,6 +138,71 @@ def test_views_outside_the_restored_layer_survive_with_comments_and_grants(ask, 
         (True,)
     ]
     assert ask("select count(*) from pg_index where indrelid = 'reports.n'::regclass") == [(1,)]
+
+
+def test_name_in_a_value_is_that_of_the_restored_table(ask, save, bring_back):
+    ask("create table dwh.named (named regclass)")
+    ask("insert into dwh.named values ('mrr.mrr_fact_sales')")
+    save()
+    bring_back()
+    named = "select named::text, named::oid = 'mrr.mrr_fact_sales'::regclass from dwh.named"
+    assert ask(named) == [("mrr.mrr_fact_sales", True)]
+
+
+def test_restore_leaves_no_schema_and_drops_what_a_killed_one_left(
+    warehouse, ask, save, bring_back
+):
+    before = state_of(warehouse)
+    saved = save()
+    left = "create schema tidemark_restoring_mrr; create table tidemark_restoring_mrr.t (x integer)"
+    ask(left)
+    bring_back()
+    assert state_of(warehouse) == before
+    ask(left)
+    forge(saved.path, lambda m: m["layers"]["dwh"]["tables"][0].update(rows=7))
+    with pytest.raises(RestoredDiffers):
+        bring_back()
+    assert state_of(warehouse) == before
+    ask(left)
+    save()
+    assert state_of(warehouse) == before
+
+
+def test_nobody_else_may_read_a_layer_before_it_is_in_its_place(ask, save, bring_back, monkeypatch):
+    """Grants come with the change of places."""
+    save()
+    seen = []
+    readable = (
+        "select has_table_privilege('pg_monitor', oid, 'select') from pg_class"
+        " where oid::regclass::text = 'tidemark_restoring_dwh.dwh_fact_sales'"
+    )
+    put_in_place = Replacement.put_in_place
+
+    def look(self, cursor):
+        seen.extend(ask(readable))
+        put_in_place(self, cursor)
+
+    monkeypatch.setattr(Replacement, "put_in_place", look)
+    bring_back("dwh")
+    assert seen == [(False,)]
+    assert ask("select has_table_privilege('pg_monitor', 'dwh.dwh_fact_sales', 'select')") == [
+        (True,)
+    ]
+
+
+def test_session_that_fails_ends_the_others(warehouse, ask):
+    """A signal that stops the restore ends them in the same way."""
+    ask("create table public.seen (item text)")
+
+    def work(cursor, item):
+        cursor.execute("insert into public.seen values (%s)", (item,))
+        if item == "fails":
+            cursor.execute("select 1 / 0")
+        cursor.execute("select pg_sleep(600)")
+
+    with pytest.raises(errors.DivisionByZero):
+        Sessions(warehouse, 2).each(["sleeps", "fails", "never begun"], work)
+    assert ask("select * from public.seen") == []
 
 
 def test_view_that_does_not_fit_the_restored_layer_stops_the_restore(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import backup
+from common.backup_settings import BackupSettings
 from tests.support.dbt_warehouse import Warehouse
 from tests.support.projects import Project
 from warehouse.connection import connect
@@ -40,7 +41,7 @@ class SelectedBuilds:
         self.warehouse = warehouse
         self.project = project
         self.variables = "{}"
-        self._backups = backups
+        self._settings = BackupSettings(backups)
         self._programs = programs
 
     def chosen(self) -> set[str]:
@@ -71,12 +72,12 @@ class SelectedBuilds:
         }
 
     def dump(self) -> None:
-        backup.dump(self.warehouse.address, self._backups, self._programs, new_run_id())
+        backup.dump(self.warehouse.address, self._settings, self._programs, new_run_id())
 
     def restore(self, layers: list[str] | None) -> None:
         """Restore layers of the newest backup; None means all."""
         address = self.warehouse.address
-        backup.restore(address, self._backups, None, layers, self._programs, new_run_id())
+        backup.restore(address, self._settings, None, layers, self._programs, new_run_id())
 
     def rows(self) -> dict[str, list[str]]:
         """The rows of each relation that dbt has built, as text."""
@@ -108,7 +109,7 @@ class SelectedBuilds:
         self._administer(f"create database {name} template {self.warehouse.address.database}")
         try:
             copy = Warehouse(replace(self.warehouse.address, database=name))
-            copied = SelectedBuilds(copy, self.project, self._backups, self._programs)
+            copied = SelectedBuilds(copy, self.project, self._settings.directory, self._programs)
             copied.variables = self.variables
             failed = copied.build("--full-refresh", WAREHOUSE_DATABASE=name)
             rows = copied.rows()

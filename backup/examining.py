@@ -1,0 +1,107 @@
+"""What a restore finds in the warehouse before it changes anything, and what makes it refuse."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from psycopg2.extensions import cursor as Cursor
+
+from backup import space
+from backup.contents import read_marks, read_migrations
+from backup.dependents import Dependent, NotRestorable, dependents
+from backup.layers import schemas_of
+from backup.manifest import Manifest, Mark
+from backup.reading import OpenBackup
+from common.quoting import quoted
+from common.rows import one_row
+from common.settings import Address
+from warehouse.upgrade import MIGRATIONS
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The warehouse before a restore.
+
+    `schemas` are those that are replaced, `outside` the views on them that are created again,
+    `missing_roles` those that have grants in the backup and do not exist. `needed` are the bytes
+    that the restored layers take, `free` those of the server's disk; None if it cannot be seen.
+    """
+
+    schemas: tuple[str, ...]
+    outside: tuple[Dependent, ...]
+    missing_roles: tuple[str, ...]
+    marks: tuple[Mark, ...]
+    needed: int
+    free: int | None
+
+
+def examine(
+    cursor: Cursor, backup: OpenBackup, layers: Collection[str], warehouse: Address
+) -> Examined:
+    """Examine the warehouse. Raises NotRestorable and NotEnoughSpace."""
+    manifest = backup.manifest
+    _check_version(cursor, backup.name, manifest, layers)
+    schemas = _present(cursor, schemas_of(layers))
+    needed = sum(manifest.layer_bytes.get(layer, 0) for layer in layers)
+    return Examined(
+        missing_roles=_missing_roles(cursor, manifest.grantees),
+        schemas=schemas,
+        outside=dependents(cursor, schemas),
+        marks=read_marks(cursor),
+        needed=needed,
+        free=space.check_for_restore(cursor, warehouse, needed),
+    )
+
+
+def creating(roles: Collection[str]) -> list[str]:
+    """The statements that create these roles, which cannot log in."""
+    return [f"create role {quoted(role)} nologin" for role in roles]
+
+
+def _check_version(
+    cursor: Cursor, backup: str, manifest: Manifest, layers: Collection[str]
+) -> None:
+    """Refuse control tables that do not fit this version, or the layer that is not restored."""
+    if not {"mrr", "dwh"} & set(layers):
+        return
+    newer = set(manifest.steps) - {path.stem for path in MIGRATIONS.glob("[0-9]*.sql")}
+    if newer:
+        raise NotRestorable(
+            f"backup {backup}",
+            f"made by Tidemark {manifest.tidemark}, newer than this one ({min(newer)})",
+            "Restore it with that version.",
+        )
+    if not {"mrr", "dwh"} <= set(layers) and manifest.steps != read_migrations(cursor):
+        raise NotRestorable(
+            f"backup {backup}",
+            "its control tables have another version than those of the warehouse",
+            "Restore mrr and dwh together.",
+        )
+
+
+def _present(cursor: Cursor, schemas: list[str]) -> tuple[str, ...]:
+    cursor.execute("select nspname::text from pg_namespace where nspname = any(%s)", (schemas,))
+    found = {schema for (schema,) in cursor.fetchall()}
+    return tuple(schema for schema in schemas if schema in found)
+
+
+def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
+    """The roles that have grants in the backup and must be created.
+
+    Raises NotRestorable if the account may not create them.
+    """
+    cursor.execute("select rolname::text from pg_roles where rolname = any(%s)", (list(roles),))
+    known = {role for (role,) in cursor.fetchall()}
+    missing = tuple(role for role in roles if role not in known)
+    cursor.execute(
+        "select rolsuper or rolcreaterole, quote_ident(rolname) from pg_roles"
+        " where rolname = current_user"
+    )
+    may_create, account = one_row(cursor)
+    if missing and not may_create:
+        raise NotRestorable(
+            f"role {', '.join(missing)}",
+            f"missing, and {account} may not create roles; nothing was changed",
+            "Ask an administrator to create the roles that have grants in the backup: "
+            + " ".join(f"{statement};" for statement in creating(missing)),
+        )
+    return missing

@@ -1,0 +1,184 @@
+"""The time of a backup and a restore, beside that of plain pg_dump and pg_restore.
+
+python -m bench.backup --rows 5000000 --repeat 3
+
+The rows are in two tables, one in `mrr` and one in `dwh`. All ways take turns. The digests, with
+which a backup describes its tables and a restore compares them, are timed apart: a backup is made
+once with digests that are known from before, and once as it is. With `--most`, the exit code is 1
+if a backup or a restore without its digests takes more than so many times the seconds of the plain
+program.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from statistics import median
+from unittest.mock import patch
+
+import embedded
+from backup import dump, dumping, restore
+from backup.contents import read_contents
+from backup.layers import LAYERS, schemas_of
+from backup.programs import Programs
+from bench.laboratory import new_warehouse
+from bench.machine import machine
+from bench.results import save
+from common.backup_settings import BackupSettings, Retention
+from common.settings import LOCAL, Address
+from warehouse.connection import connect
+from warehouse.upgrade import upgrade
+
+HOME = LOCAL / "bench-backup"
+FOLDER = HOME / "backups"
+PLAIN = HOME / "plain"
+
+TABLES = """
+    create schema if not exists stg;
+    create table mrr.mrr_media (
+        id bigint primary key, s3_path text not null, format text, type integer,
+        updated_at timestamp(6) not null
+    );
+    insert into mrr.mrr_media
+    select
+        n, '/bucket/' || md5(n::text) || '/' || n % 977 || '.jpg',
+        (array['jpg', 'png', 'mp4', null])[n % 4 + 1], n % 5,
+        timestamp '2021-01-01' + n * interval '1 second'
+    from generate_series(1, {half}) as n;
+    create table dwh.dwh_dim_media_files (
+        file_id bigint primary key, s3_path text not null, file_format text, type_id integer,
+        changed_at timestamptz not null
+    );
+    insert into dwh.dwh_dim_media_files
+    select id, s3_path, format, type, updated_at at time zone 'UTC' from mrr.mrr_media;
+    analyze
+"""
+
+
+class Ways:
+    """The ways to save and to bring back one warehouse; each returns its seconds."""
+
+    def __init__(self, warehouse: Address, servers: embedded.Servers, jobs: int) -> None:
+        self.warehouse = warehouse
+        self.servers = servers
+        self.settings = BackupSettings(FOLDER, jobs=jobs, retention=Retention(newest=1))
+        with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
+            self._known = {
+                schemas: read_contents(cursor, schemas) for schemas in map(tuple, LAYERS.values())
+            }
+
+    def pg_dump(self, jobs: int = 1) -> float:
+        """All schemas by one pg_dump, in the format and with the compression of a backup."""
+        shutil.rmtree(PLAIN, ignore_errors=True)
+        words = ["--format=directory", "--compress=1", f"--jobs={jobs}", f"--file={PLAIN}"]
+        words += [f"--schema={schema}" for schema in schemas_of(LAYERS)]
+        return self._seconds_of(self.warehouse, "pg_dump", words)
+
+    def backup(self) -> float:
+        """A backup as it is."""
+        started = time.monotonic()
+        dump(self.warehouse, self.settings, self.servers.programs, "bench")
+        return time.monotonic() - started
+
+    def backup_without_digests(self) -> float:
+        """A backup whose digests are known."""
+
+        def known(_: object, schemas: tuple[str, ...]) -> object:
+            return self._known[tuple(schemas)]
+
+        with patch.object(dumping, "read_contents", known):
+            return self.backup()
+
+    def pg_restore(self, jobs: int = 1) -> float:
+        """What pg_dump wrote, by pg_restore into an empty database."""
+        with self._empty_database() as target:
+            words = [f"--dbname={target.database}", "--no-owner", f"--jobs={jobs}", str(PLAIN)]
+            return self._seconds_of(target, "pg_restore", words)
+
+    def restore(self) -> tuple[float, float]:
+        """The newest backup into an empty database; all of it, and without comparing."""
+        with self._empty_database() as target:
+            done = restore(target, self.settings, None, None, self.servers.programs, "bench")
+        return done.seconds, done.seconds - done.comparing_seconds
+
+    @contextmanager
+    def _empty_database(self) -> Iterator[Address]:
+        with new_warehouse(self.servers) as target:
+            yield target
+
+    def _seconds_of(self, address: Address, program: str, words: list[str]) -> float:
+        started = time.monotonic()
+        Programs(self.servers.programs, address).output(program, *words)
+        return time.monotonic() - started
+
+
+def measure(ways: Ways, repeat: int) -> dict[str, list[float]]:
+    """The seconds of each way, which take turns."""
+    seconds: dict[str, list[float]] = {}
+
+    def note(way: str, measured: float) -> None:
+        seconds.setdefault(way, []).append(measured)
+        print(f"{way:<40} {measured:8.2f} s", flush=True)
+
+    saving: dict[str, Callable[[], float]] = {
+        "pg_dump": ways.pg_dump,
+        "backup without digests": ways.backup_without_digests,
+        "backup": ways.backup,
+        "pg_dump --jobs": lambda: ways.pg_dump(ways.settings.jobs),
+    }
+    for _ in range(repeat):
+        for way, run in saving.items():
+            note(way, run())
+        note("pg_restore", ways.pg_restore())
+        whole, without = ways.restore()
+        note("restore without comparing", without)
+        note("restore", whole)
+        note("pg_restore --jobs", ways.pg_restore(ways.settings.jobs))
+    return seconds
+
+
+RATIOS = {
+    "backup without digests": "pg_dump",
+    "backup": "pg_dump",
+    "restore without comparing": "pg_restore",
+    "restore": "pg_restore",
+}
+PROMISED = ("backup without digests", "restore without comparing")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--most", type=float, metavar="RATIO", help="to the plain program")
+    options = parser.parse_args()
+    where = machine()
+    print(where)
+    servers = embedded.start(HOME)
+    try:
+        with new_warehouse(servers) as warehouse:
+            with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
+                upgrade(connection)
+                cursor.execute(TABLES.format(half=options.rows // 2))
+            seconds = measure(Ways(warehouse, servers, options.jobs), options.repeat)
+    finally:
+        embedded.stop(HOME)
+    medians = {way: median(measured) for way, measured in seconds.items()}
+    ratios = {way: medians[way] / medians[plain] for way, plain in RATIOS.items()}
+    for way, value in medians.items():
+        ratio = f"  {ratios[way]:.2f} of {RATIOS[way]}" if way in ratios else ""
+        print(f"{way:<40} {value:8.2f} s, the median{ratio}")
+    save("backup", {"machine": where, "rows": options.rows, "seconds": seconds, "ratios": ratios})
+    slow = [way for way in PROMISED if options.most and ratios[way] > options.most]
+    for way in slow:
+        print(f"{way}: more than {options.most} times {RATIOS[way]}", file=sys.stderr)
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

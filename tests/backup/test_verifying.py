@@ -1,0 +1,157 @@
+"""A verification restores a backup beside the warehouse, and leaves nothing but its outcome."""
+
+import json
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from subprocess import PIPE, Popen
+
+import pytest
+
+from backup import newest_verified, scratch
+from backup.dependents import NotRestorable
+from backup.filling import RestoredDiffers
+from backup.manifest import DamagedBackup
+from backup.scratch import scratch_name
+from backup.verification import VERIFIED, is_verified
+from common.backup_settings import BackupSettings
+from common.settings import PROJECT, Address
+from tests.support.backups import forge, state_of
+from tests.support.waiting import wait_for
+
+VERIFY = "import pickle, sys; from backup import verify; verify(*pickle.load(sys.stdin.buffer))"
+
+
+def test_verified_backup_says_what_was_compared(warehouse, ask, save, prove) -> None:
+    saved = save()
+    before = state_of(warehouse)
+    done = prove()
+    assert (done.backup, done.tables, done.rows) == (saved.path.name, saved.tables, saved.rows)
+    assert done.layers == ["mrr", "stg", "dwh"]
+    assert done.size == saved.size
+    assert done.seconds > done.comparing_seconds > 0
+    assert json.loads((saved.path / VERIFIED).read_text()) == vars(done)
+    assert (saved.path / VERIFIED).stat().st_mode & 0o777 == 0o600
+    assert is_verified(saved.path)
+    assert state_of(warehouse) == before
+    assert not ask("select datname from pg_database where datname = %s", scratch_name(warehouse))
+
+
+def test_backup_can_be_verified_again_and_after_it_was_restored(save, bring_back, prove) -> None:
+    saved = save()
+    first = prove()
+    bring_back()
+    assert prove().verified_at >= first.verified_at
+    assert [path.name for path in saved.path.parent.iterdir()] == [saved.path.name]
+    assert not list(saved.path.glob("*.partial"))
+
+
+def test_file_of_another_backup_proves_nothing(save, prove) -> None:
+    first, second = save(), save()
+    prove(first.path.name)
+    (second.path / VERIFIED).write_bytes((first.path / VERIFIED).read_bytes())
+    assert not is_verified(second.path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"manifest": 1}'])
+def test_file_that_is_not_one_proves_nothing(save, text) -> None:
+    saved = save()
+    (saved.path / VERIFIED).write_text(text)
+    assert not is_verified(saved.path)
+
+
+def test_backup_that_is_not_equal_counts_as_not_verified_any_more(ask, save, prove) -> None:
+    saved = save()
+    prove()
+    forge(saved.path, lambda m: m["layers"]["mrr"]["tables"][0].update(rows=7))
+    with pytest.raises(
+        RestoredDiffers, match=rf"backup {saved.path.name}, mrr.* 7 in the manifest"
+    ):
+        prove()
+    assert not (saved.path / VERIFIED).exists()
+    assert not ask("select datname from pg_database where datname ~ '^tidemark_verify_'")
+
+
+def test_damaged_backup_counts_as_not_verified_any_more(directory, save, prove) -> None:
+    saved = save()
+    prove()
+    (saved.path / "roles.sql").unlink()
+    with pytest.raises(DamagedBackup, match=r"roles.sql: missing"):
+        prove()
+    assert not (saved.path / VERIFIED).exists()
+    assert newest_verified(directory) is None
+
+
+def test_missing_role_is_not_there_afterwards(ask, save, prove) -> None:
+    role = f"reader_{time.time_ns()}"
+    ask(f"create role {role}; grant select on dwh.dwh_fact_sales to {role}")
+    save()
+    ask(f"revoke all on dwh.dwh_fact_sales from {role}; drop role {role}")
+    prove()
+    assert not ask("select rolname from pg_roles where rolname = %s", role)
+
+
+@pytest.fixture
+def account_without_databases(warehouse: Address, ask) -> Iterator[Address]:
+    """An account that may not create databases."""
+    name = f"Plain {time.time_ns()}"
+    ask(f"create role \"{name}\" login password 'plain' nocreatedb")
+    yield replace(warehouse, user=name, password="plain")
+    ask(f'drop role "{name}"')
+
+
+def test_account_that_may_not_create_databases_is_told_the_statement(
+    account_without_databases, save, prove
+) -> None:
+    saved = save()
+    with pytest.raises(NotRestorable, match="may not create the database into which") as told:
+        prove(at=account_without_databases)
+    assert told.value.hint == (
+        f'Ask an administrator to run: alter role "{account_without_databases.user}" createdb;'
+    )
+    assert not is_verified(saved.path)
+
+
+def test_scratch_database_of_a_killed_verification_is_dropped_by_the_next(
+    warehouse, directory, servers, ask, save, prove
+) -> None:
+    save()
+    process = Popen([sys.executable, "-c", VERIFY], cwd=PROJECT, stdin=PIPE)
+    arguments = warehouse, BackupSettings(directory), None, servers.programs, "run-5"
+    pickle.dump(arguments, process.stdin)
+    process.stdin.close()
+    busy = "select pid from pg_stat_activity where datname = %s"
+    wait_for(lambda: ask(busy, scratch_name(warehouse)), "the restore begins")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert ask("select datname from pg_database where datname = %s", scratch_name(warehouse))
+    prove()
+    assert not ask("select datname from pg_database where datname = %s", scratch_name(warehouse))
+
+
+def test_scratch_database_has_the_locale_of_the_warehouse(warehouse, ask) -> None:
+    locale = (
+        "select pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider, datlocale"
+        " from pg_database where datname = %s"
+    )
+    with scratch.scratch_database(warehouse) as made:
+        assert ask(locale, made.database) == ask(locale, warehouse.database)
+        public = "select has_database_privilege('pg_monitor', %s, 'connect')"
+        assert ask(public, made.database) == [(False,)]
+
+
+def test_type_of_an_extension_can_be_verified(ask, save, prove) -> None:
+    ask("create schema extensions; create extension citext schema extensions")
+    ask("create table dwh.dwh_dim_names (name extensions.citext primary key)")
+    ask("insert into dwh.dwh_dim_names values ('Ada')")
+    saved = save()
+    assert prove().rows == saved.rows
+
+
+def test_two_warehouses_of_a_server_have_scratch_databases_of_their_own(warehouse) -> None:
+    other = replace(warehouse, database=warehouse.database + "x" * 60)
+    assert scratch_name(other) != scratch_name(warehouse)
+    assert len(scratch_name(other)) <= 63

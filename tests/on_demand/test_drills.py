@@ -1,0 +1,227 @@
+"""Restore drills: a warehouse in use is lost, or spoilt, and comes back from a backup.
+
+`make drills` runs them, by the commands that a user would type.
+"""
+
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from pyrage import x25519
+
+from backup import LAYERS
+from backup.contents import read_contents
+from backup.manifest import Contents
+from backup.reading import open_backup
+from common.settings import Address
+from tests.support.backups import asker
+from tests.support.checkouts import Checkout
+from tests.support.waiting import wait_for
+from warehouse.connection import connect, transaction
+
+OPERATIONS = 60
+LIMIT = 80_000_000
+"""More bytes than a log file of either server has."""
+LARGE_ROWS = 800_000
+"""With their columns and headers more bytes than the limit."""
+
+
+@dataclass
+class Drill:
+    """A checkout whose warehouse has been in use, and two backups of it."""
+
+    checkout: Checkout
+    older: str
+    newer: str
+    key: Path | None
+
+    def do(self, *arguments: str) -> str:
+        done = self.checkout.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @cached_property
+    def warehouse(self) -> Address:
+        self.checkout.eval_env()
+        shell = self.checkout.shell
+        return Address(
+            shell["WAREHOUSE_HOST"],
+            int(shell["WAREHOUSE_PORT"]),
+            shell["WAREHOUSE_USER"],
+            shell["WAREHOUSE_PASSWORD"],
+            shell["WAREHOUSE_DATABASE"],
+        )
+
+    def ask(self, statement: str) -> list[tuple]:
+        with closing(connect(self.warehouse)) as connection:
+            return asker(connection)(statement)
+
+    def contents(self, layer: str) -> Contents:
+        with (
+            closing(connect(self.warehouse)) as connection,
+            transaction(connection),
+            connection.cursor() as cursor,
+        ):
+            return read_contents(cursor, LAYERS[layer])
+
+    def manifest(self, name: str) -> dict[str, Contents]:
+        path = self.checkout.local / "backups" / name
+        return dict(open_backup(path, self.key).manifest.layers)
+
+    def check(self, name: str, layers: tuple[str, ...]) -> None:
+        """The layers are what the manifest says, but for what no restore takes back."""
+        for layer in layers:
+            expected, found = self.manifest(name)[layer], self.contents(layer)
+            assert found.views == expected.views
+            apart = kept(layers)
+            assert [table for table in found.tables if str(table) not in apart] == [
+                table for table in expected.tables if str(table) not in apart
+            ]
+
+    def repaired(self) -> int:
+        """The rows of the mirror that the last run changed."""
+        ((rows,),) = self.ask(
+            "select sum(inserted + updated + deleted) from dwh.mirror_verification"
+            " where run_id = (select run_id from dwh.run_log where process = 'run'"
+            " order by started_at desc limit 1)"
+        )
+        return int(rows)
+
+
+def kept(layers: tuple[str, ...]) -> set[str]:
+    """The tables that a restore corrects after it has compared them."""
+    corrected = {"dwh.run_log", "mrr_state.built_node"}
+    if {"mrr", "dwh"} <= set(layers):
+        return corrected
+    return corrected | {"dwh.high_water_mark", "mrr_state.model_position"}
+
+
+@pytest.fixture(scope="module", params=["plain", "age"])
+def drill(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Drill]:
+    """Runs, backups and changes, in turn; the last changes are in no backup."""
+    folder = tmp_path_factory.mktemp("drills")
+    checkout, key = Checkout(folder / "project"), None
+    if request.param == "age":
+        identity = x25519.Identity.generate()
+        key = folder / "key.txt"
+        key.write_text(str(identity))
+        checkout.shell["BACKUP_AGE_RECIPIENT"] = str(identity.to_public())
+        checkout.shell["BACKUP_AGE_IDENTITY_FILE"] = str(key)
+    made = Drill(checkout, "", "", key)
+    names = []
+    for _ in range(2):
+        made.do()
+        names.append(Path(made.do("backup", "--verify").split()[0]).name)
+        made.do("simulate", "--operations", str(OPERATIONS))
+    made.older, made.newer = names
+    made.do()
+    yield made
+    checkout.run("down")
+
+
+@pytest.mark.parametrize("layers", [tuple(LAYERS), *((layer,) for layer in LAYERS)], ids="+".join)
+@pytest.mark.parametrize("age", ["newer", "older"])
+def test_restored_layers_equal_the_manifest_and_the_next_run_repairs_what_changed_since(
+    drill: Drill, layers: tuple[str, ...], age: str
+) -> None:
+    name = getattr(drill, age)
+    chosen = [word for layer in layers for word in ("--layer", layer)]
+    drill.do("restore", "--backup", name, *chosen)
+    drill.check(name, layers)
+    drill.do()
+    changes = OPERATIONS * (1 if age == "newer" else 2)
+    assert drill.repaired() <= (changes if "mrr" in layers else 0)
+    drill.do("verify")
+
+
+def test_empty_cluster_equals_the_manifest(drill: Drill) -> None:
+    drill.do("down")
+    shutil.rmtree(drill.checkout.local / "servers" / "postgresql")
+    drill.do("restore", "--backup", drill.older)
+    del drill.warehouse
+    drill.check(drill.older, tuple(LAYERS))
+    drill.do()
+    assert drill.repaired() <= 2 * OPERATIONS
+    drill.do("verify")
+
+
+def test_restore_that_was_killed_has_changed_nothing_and_the_next_one_is_done(
+    drill: Drill,
+) -> None:
+    before = {layer: drill.contents(layer).tables for layer in LAYERS}
+    process = subprocess.Popen(
+        [*drill.checkout.program, "restore", "--backup", drill.older],
+        env=drill.checkout.shell,
+        stdout=subprocess.DEVNULL,
+    )
+    busy = (
+        "select pid from pg_stat_activity where application_name = 'tidemark restore'"
+        " and datname = current_database() and backend_xid is not null"
+    )
+    wait_for(lambda: drill.ask(busy), "the restore writes")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not drill.ask(busy), "the server rolls it back")
+    apart = "dwh.run_log"
+    after = {layer: drill.contents(layer).tables for layer in LAYERS}
+    for layer in LAYERS:
+        assert [t for t in before[layer] if str(t) != apart] == [
+            t for t in after[layer] if str(t) != apart
+        ]
+    drill.do("restore", "--backup", drill.older)
+    drill.check(drill.older, tuple(LAYERS))
+    drill.do()
+
+
+def test_full_disk_of_the_server_ends_a_restore_and_changes_nothing(drill: Drill) -> None:
+    """No file of the server may grow beyond a limit that is smaller than one of the tables."""
+    drill.ask(
+        "create table dwh.drill_large as select n, repeat(md5(n::text), 4) as t"
+        f" from generate_series(1, {LARGE_ROWS}) as n"
+    )
+    name = Path(drill.do("backup").split()[0]).name
+    drill.ask("delete from dwh.drill_large where n > 10")
+    drill.do("down")
+
+    def limit() -> None:
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, most))
+
+    subprocess.run(
+        [*drill.checkout.program, "up"], env=drill.checkout.shell, preexec_fn=limit, check=True
+    )
+    done = drill.checkout.run("restore", "--backup", name)
+    assert done.returncode == 1
+    assert "nothing was changed" in done.stderr
+    assert drill.ask("select count(*) from dwh.drill_large") == [(10,)]
+    drill.do("down")
+    drill.do("restore", "--backup", name)
+    assert drill.ask("select count(*) from dwh.drill_large") == [(LARGE_ROWS,)]
+    drill.ask("drop table dwh.drill_large")
+
+
+def test_two_restores_at_once_are_one(drill: Drill) -> None:
+    processes = [
+        subprocess.Popen(
+            [*drill.checkout.program, "restore", "--backup", drill.newer],
+            env=drill.checkout.shell,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    told = [process.communicate()[1] for process in processes]
+    codes = sorted(process.returncode for process in processes)
+    assert codes in ([0, 75], [0, 0]), told
+    drill.check(drill.newer, tuple(LAYERS))
+    drill.do()
