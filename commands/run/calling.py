@@ -1,6 +1,7 @@
 """Calls a run from the command line: from its options to its exit code."""
 
 import argparse
+from datetime import timedelta
 
 from alerts import read_alert_settings
 from commands.alert import checking_at_the_end
