@@ -25,7 +25,7 @@ def test_dashboard_that_cannot_be_written_is_a_warning(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(command, "dashboard", fail)
     drawn = result(Node("model.tidemark.a", "success", "", 0.1))
-    assert _draw(ENDPOINTS, drawn) == [
+    assert list(map(str, _draw(ENDPOINTS, drawn))) == [
         "out/dashboard.html: cannot be written (No space)\nHINT: Choose another"
     ]
     assert drawn.exit_code == 0
@@ -34,4 +34,4 @@ def test_dashboard_that_cannot_be_written_is_a_warning(monkeypatch: pytest.Monke
 
 def test_warehouse_that_is_gone_is_told_too() -> None:
     (told,) = _draw(ENDPOINTS, result(Node("model.tidemark.a", "success", "", 0.1)))
-    assert "no connection" in told and "\nHINT: " in told
+    assert "no connection" in str(told) and "\nHINT: " in str(told)
