@@ -1,6 +1,7 @@
 """PostgreSQL's client programs, run against one warehouse without exposing its password."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,8 +16,12 @@ from common import libpq
 from common.errors import TidemarkError
 from common.log import LOG_FILE, get_logger
 from common.settings import Address
+from common.tls import is_local
 
 log = get_logger(__name__)
+
+OLDEST_CAREFUL = 16
+"""The first version whose programs know PGREQUIREAUTH."""
 
 
 class ProgramFailed(TidemarkError):
@@ -58,6 +63,22 @@ class Programs:
         done = subprocess.run([self.find(program), "--version"], capture_output=True, check=True)
         return done.stdout.decode().strip()
 
+    def _check_version(self, program: str) -> None:
+        """Raise TidemarkError if the program could give the password to a server unknown to us."""
+        warehouse = self.warehouse
+        if warehouse.tls.is_checked or is_local(warehouse.host):
+            return
+        version = self.version(program)
+        found = re.search(r"\d+", version)
+        if found is None or int(found[0]) < OLDEST_CAREFUL:
+            raise TidemarkError(
+                version,
+                f"too old for a server whose certificate is not checked: before {OLDEST_CAREFUL},"
+                " it sends the password in clear text to a server that asks for it",
+                f"Set WAREHOUSE_TLS to verify-full, or install PostgreSQL {OLDEST_CAREFUL} or"
+                " newer's client programs.",
+            )
+
     def output(self, program: str, *arguments: str) -> bytes:
         """Run the program; returns its standard output."""
         with self.reading(program, *arguments) as output:
@@ -82,6 +103,7 @@ class Programs:
 
         It is terminated if the block raises. Raises ProgramFailed if it fails.
         """
+        self._check_version(program)
         with TemporaryFile() as messages:
             process = subprocess.Popen(
                 [self.find(program), *arguments],

@@ -13,6 +13,7 @@ from commands.endpoints import (
 )
 from commands.options import one_of
 from commands.sources import read_declarations
+from common import libpq
 from common.errors import ExitCode, ServerError, SettingError
 from common.roles import OWNER, ROLES, role_setting
 from common.settings import PROJECT, Address, read_settings, setting_of
@@ -65,7 +66,7 @@ def check_account(endpoints: Endpoints, role: str) -> None:
 
 
 def export_lines(endpoints: Endpoints, role: str = "transformer") -> list[str]:
-    """`export NAME=value` lines, each value quoted for the shell."""
+    """A line with `unset`, and `export NAME=value` lines, each value quoted for the shell."""
     operational, warehouse = endpoints.operational, endpoints.account(role)
     values: dict[str, str] = {}
     if role in READ_SOURCES:
@@ -75,7 +76,6 @@ def export_lines(endpoints: Endpoints, role: str = "transformer") -> list[str]:
     values |= {
         **dbt_environment(warehouse, endpoints.demo_switch),
         **_tls_settings("WAREHOUSE", warehouse),
-        "PGHOST": warehouse.host,
         "PGPORT": str(warehouse.port),
         "PGUSER": warehouse.user,
         "PGPASSWORD": warehouse.password,
@@ -97,7 +97,9 @@ def export_lines(endpoints: Endpoints, role: str = "transformer") -> list[str]:
         admin = servers.operational_admin
         values["OPERATIONAL_ADMIN_USER"] = admin.user
         values["OPERATIONAL_ADMIN_PASSWORD"] = admin.password
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    # what a shell has of these would count more, or belongs to another server
+    lines = [f"unset {' '.join(name for name in libpq.OF_SERVER if name not in values)}"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)
     return [*lines, f'export PATH={shlex.quote(new)}:"$PATH"'] if new else lines

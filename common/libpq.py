@@ -5,18 +5,22 @@ from typing import Any
 
 from common.tls import NEVER_A_FILE, Tls
 
-VARIABLES = (
+OF_SERVER = (
     *("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE"),
-    *("PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGOPTIONS", "PGAPPNAME", "PGCONNECT_TIMEOUT"),
-    *("PGCLIENTENCODING", "PGTZ", "PGDATESTYLE", "PGGEQO"),
+    *("PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGOPTIONS"),
     *("PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS"),
-    *("PGSSLMODE", "PGREQUIRESSL", "PGSSLROOTCERT", "PGGSSENCMODE", "PGREQUIREAUTH"),
+    *("PGSSLMODE", "PGREQUIRESSL", "PGSSLROOTCERT", "PGSSLNEGOTIATION"),
+    *("PGSSLMINPROTOCOLVERSION", "PGSSLMAXPROTOCOLVERSION", "PGGSSENCMODE", "PGREQUIREAUTH"),
 )
-"""Variables that would change the server or the session.
+"""Variables that would change which server is reached, and how it is trusted.
 
-Those are kept with which TLS has a certificate of the client, a list of revoked ones, or a higher
-least version.
+Those are kept with which TLS has a certificate of the client, or a list of revoked ones.
 """
+VARIABLES = (
+    *OF_SERVER,
+    *("PGAPPNAME", "PGCONNECT_TIMEOUT", "PGCLIENTENCODING", "PGTZ", "PGDATESTYLE", "PGGEQO"),
+)
+"""Those, and variables that would change the session."""
 
 NO_CLEAR_PASSWORD = "!password"
 """A value of libpq's `require_auth`: never send the password in clear text."""
@@ -25,7 +29,7 @@ EVERY_METHOD = "none,password,md5,gss,scram-sha-256"
 
 
 def forget_variables() -> None:
-    """Remove these variables from the environment of this process.
+    """Remove all these variables from the environment of this process.
 
     Some of them take precedence over the parameters of a connection: PGHOSTADDR over the host, PGTZ
     over the time zone.

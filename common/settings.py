@@ -9,9 +9,9 @@ from pathlib import Path
 
 from common import backup_settings
 from common.backup_settings import BackupSettings, read_backup_settings
+from common.dotenv import read_dotenv
 from common.errors import SettingError
 from common.roles import ROLE_SETTINGS, read_roles, with_owner, without_printed_account
-from common.suggestion import did_you_mean
 from common.tls import NO_TLS, Tls, read_tls
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -28,6 +28,8 @@ LOG_DAYS = 90
 LOG_DAYS_RANGE = range(7, 3651)
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What Python makes of a byte of the environment that is not UTF-8."""
 
 SETTINGS = {
     "OPERATIONAL_HOST": "host of the MySQL or MariaDB to mirror; default: the embedded one",
@@ -177,7 +179,7 @@ def setting_values(
     environment: Mapping[str, str], dotenv: Path
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The values of the settings as texts, and for each where it was made. Raises SettingError."""
-    values, places = read_dotenv(dotenv)
+    values, places = read_dotenv(dotenv, SETTINGS, _is_setting)
     environment = without_printed_account(environment, values)
     for name in environment:
         # a password of the environment takes precedence in either form: itself, or as a file
@@ -193,8 +195,14 @@ def setting_values(
 def log_format(environment: Mapping[str, str] = os.environ, dotenv: Path = PROJECT / ".env") -> str:
     """LOG_FORMAT, or nothing where no setting can be read: then another function reports that."""
     with suppress(SettingError):
-        return environment.get("LOG_FORMAT") or read_dotenv(dotenv)[0].get("LOG_FORMAT", "")
+        in_dotenv = read_dotenv(dotenv, SETTINGS, _is_setting)[0]
+        return environment.get("LOG_FORMAT") or in_dotenv.get("LOG_FORMAT", "")
     return ""
+
+
+def _is_setting(name: str) -> bool:
+    known = {name, name.removesuffix("_FILE")} & set(SETTINGS)
+    return bool(known) or _named_source(name) is not None
 
 
 def _named_source(setting: str) -> str | None:
@@ -231,47 +239,6 @@ def _snapshot_seconds(values: Mapping[str, str], source: str = "") -> float:
     return _seconds(values, name, SNAPSHOT_SECONDS, MAX_SNAPSHOT_SECONDS)
 
 
-def read_dotenv(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The values of a `.env` file and their places in it, by name; empty if there is no file."""
-    values: dict[str, str] = {}
-    places: dict[str, str] = {}
-    if not path.exists():
-        return values, places
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingError(
-            str(path),
-            f"cannot be read ({reason})",
-            "Make it a text file that this account may read.",
-        ) from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip().removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
-        name, separator, value = line.partition("=")
-        name = name.strip()
-        is_known = {name, name.removesuffix("_FILE")} & set(SETTINGS) or _named_source(name)
-        if not separator or not is_known:
-            raise SettingError(
-                f"{path.name} line {number}",
-                f'"{name}" is not a setting' if separator else "not NAME=value",
-                f"{did_you_mean(name, SETTINGS)}The settings are {', '.join(SETTINGS)}. Those of a"
-                " source with a name contain it, such as OPERATIONAL_SHOP_HOST; it consists of"
-                " letters, digits and single underscores.",
-            )
-        values[name] = _unquoted(value.strip())
-        places[name] = f"{name} in {path.name} line {number}"
-    return values, places
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value
-
-
 def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Address | None:
     host = values.get(f"{prefix}_HOST", "")
     if not host:
@@ -285,6 +252,9 @@ def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Addre
                     f"Set {prefix}_HOST too, or none of them{instead}.",
                 )
         return None
+    if "," in host:
+        # libpq would take it for several hosts, which are not equally far
+        raise SettingError(f"{prefix}_HOST", f'"{host}" has a comma', "Set one host.")
     return Address(
         host=host,
         port=_port(values, f"{prefix}_PORT", default_port),
@@ -393,14 +363,20 @@ def read_secret(name: str, file: str) -> str:
     """The text of a file with a secret, which a setting names. Raises SettingError."""
     try:
         return Path(file).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SettingError(
             name, f'"{file}" cannot be read', "Name a file that this account may read."
         ) from error
+    except UnicodeDecodeError:
+        # the error itself has what it could not decode
+        problem = f'"{file}" cannot be read (it is not UTF-8)'
+        raise SettingError(name, problem, "Write it in UTF-8.") from None
 
 
 def _check_characters(name: str, text: str) -> None:
-    """Refuse control characters, which drivers do not accept. The text may be a password."""
+    """Refuse what drivers do not accept, without showing it: the text may be a password."""
+    if SURROGATE.search(text):
+        raise SettingError(name, "has bytes that are not UTF-8", "Set it in UTF-8.")
     found = CONTROL_CHARACTER.search(text)
     if found:
         raise SettingError(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pymysql
 
-from common.authentication import PLUGINS, PasswordRefused
+from common.authentication import Connection, PasswordRefused
 from common.rows import one_value
 from common.settings import Address
 from common.tls import pymysql_options
@@ -145,13 +145,12 @@ def _without_blanks(*folders: Path) -> Iterator[Callable[[str], str]]:
 @contextmanager
 def connection(address: Address, seconds: int = 60) -> Iterator[pymysql.Connection]:
     """A connection with autocommit, closed at the end; `seconds` is the timeout of each answer."""
-    connected = pymysql.connect(
+    connected = Connection(
         host=address.host,
         port=address.port,
         user=address.user,
         password=address.password,
         charset="utf8mb4",
-        auth_plugin_map=PLUGINS,
         autocommit=True,
         connect_timeout=seconds,
         read_timeout=seconds,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pymysql
 
-from common.authentication import PLUGINS
+from common.authentication import Connection
 from common.errors import ServerError
 from common.settings import Address
 from common.tls import pymysql_options
@@ -25,14 +25,13 @@ def connection(
             "not the embedded one, and no other is ever written to",
             "Unset OPERATIONAL_HOST to work on the embedded server.",
         )
-    connected = pymysql.connect(
+    connected = Connection(
         host=address.host,
         port=address.port,
         user=address.user,
         password=address.password,
         database=database,
         charset="utf8mb4",
-        auth_plugin_map=PLUGINS,
         init_command="set time_zone = '+00:00'",
         read_timeout=seconds,
         **pymysql_options(address.tls),

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -180,6 +181,8 @@ def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
         ({"OPERATIONAL_HOST": "db\0"}, r"OPERATIONAL_HOST: contains the control character '\x00'"),
         ({"WAREHOUSE_PASSWORD": "q\n"}, r"WAREHOUSE_PASSWORD: contains the control character '\n'"),
         ({"WAREHOUSE_DATABASE": "\x7f"}, r"WAREHOUSE_DATABASE: contains the control character"),
+        ({"WAREHOUSE_HOST": "/run,db"}, 'WAREHOUSE_HOST: "/run,db" has a comma'),
+        ({"OPERATIONAL_HOST": "db,"}, 'OPERATIONAL_HOST: "db," has a comma'),
         ({"BUILD_ALL": "weekly"}, 'BUILD_ALL: "weekly" is not daily'),
         ({"RUN_LOG_DAYS": "6"}, 'RUN_LOG_DAYS: "6" is not a number of days'),
         ({"RUN_LOG_DAYS": "x"}, 'RUN_LOG_DAYS: "x" is not a number of days'),
@@ -197,10 +200,18 @@ def test_wrong_setting_is_named_with_its_value(
     assert "\nHINT: " in str(caught.value)
 
 
-def test_password_file_with_a_control_character_is_told_without_the_password(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"secret\0\n", ": contains the control character"),
+        (b"s\xe4cret\n", ': "{file}" cannot be read (it is not UTF-8)\nHINT: Write it in UTF-8.'),
+    ],
+    ids=["control character", "not UTF-8"],
+)
+def test_password_file_with_a_wrong_character_is_told_without_the_password(
+    tmp_path: Path, written: bytes, told: str
 ) -> None:
-    (tmp_path / "password").write_bytes(b"secret\0\n")
+    (tmp_path / "password").write_bytes(written)
     values = {
         **FULL,
         "WAREHOUSE_PASSWORD": "",
@@ -208,8 +219,45 @@ def test_password_file_with_a_control_character_is_told_without_the_password(
     }
     with pytest.raises(SettingError) as caught:
         read_settings(values, tmp_path / ".env")
-    assert str(caught.value).startswith("WAREHOUSE_PASSWORD_FILE: contains the control character")
-    assert "secret" not in str(caught.value)
+    told = told.replace("{file}", values["WAREHOUSE_PASSWORD_FILE"])
+    assert str(caught.value).startswith(f"WAREHOUSE_PASSWORD_FILE{told}")
+    assert "cret" not in str(caught.value).replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize("name", ["WAREHOUSE_PASSWORD", "OPERATIONAL_SHOP_PASSWORD"])
+def test_password_that_is_not_utf_8_is_told_without_it(tmp_path: Path, name: str) -> None:
+    """As Python reads it from the environment."""
+    with pytest.raises(SettingError) as caught:
+        read_settings(FULL | SHOP | {name: os.fsdecode(b"s\xe4cret")}, tmp_path / ".env")
+    assert str(caught.value) == f"{name}: has bytes that are not UTF-8\nHINT: Set it in UTF-8."
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["a\u2028b", "a\u0085b", "a\u2029", "\u00a0b", "'", '"', "a'", "# a", "a=b", "export c", "\\"],
+    ids=lambda text: text.encode("unicode_escape").decode(),
+)
+def test_dotenv_may_have_any_password_in_quotation_marks(tmp_path: Path, password: str) -> None:
+    around = "'" if '"' in password else '"'
+    lines = f"WAREHOUSE_PASSWORD={around}{password}{around}\r\nDEMO_DOMAINS=off\n"
+    (tmp_path / ".env").write_bytes(lines.encode())
+    values = {name: text for name, text in FULL.items() if name != "WAREHOUSE_PASSWORD"}
+    settings = read_settings(values, tmp_path / ".env")
+    assert settings.warehouse.password == password
+    assert settings.demo_domains == frozenset()
+
+
+@pytest.mark.parametrize(
+    "written",
+    ['"hun\nter2"', '"hun\nter2=x"', "hun\nTER2=x", "'hun\nter2", "hun\n ter2 = x", '"hunter2'],
+    ids=lambda text: text.encode("unicode_escape").decode(),
+)
+def test_dotenv_with_a_broken_password_is_told_without_it(tmp_path: Path, written: str) -> None:
+    (tmp_path / ".env").write_text(f"WAREHOUSE_PASSWORD={written}\n", "utf-8")
+    with pytest.raises(SettingError) as caught:
+        read_settings({}, tmp_path / ".env")
+    assert str(caught.value).startswith(".env line ")
+    assert "hun" not in str(caught.value) and "ter2" not in str(caught.value).lower()
 
 
 SHOP = {

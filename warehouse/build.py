@@ -242,6 +242,8 @@ def dbt_environment(warehouse: Address, demo_switch: str = "") -> dict[str, str]
         "DEMO_DOMAINS": demo_switch,
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
+        # the profile uses PGSSLMODE for this host alone
+        "PGHOST": warehouse.host,
         # libpq uses these where dbt sets nothing: text as UTF-8, and no other host
         "PGCLIENTENCODING": "UTF8",
         "PGHOSTADDR": "",

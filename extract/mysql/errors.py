@@ -103,12 +103,14 @@ def refusal(address: Address, error: Exception) -> ServerError:
 def password_refused(address: Address) -> ServerError:
     """The error of a server that asks for the password itself, and has not shown who it is."""
     hint = (
-        "Set {TLS} to verify-full, or give the account another plugin, such as"
-        " mysql_native_password. If it has one, another server is answering."
+        "Set {TLS} to verify-full, or to verify-ca with {TLS}_CA for a certificate that MySQL has"
+        " made for itself (ca.pem in its data folder). If the account has a plugin that never asks"
+        " for the password, such as mysql_native_password, another server is answering."
     )
     return ServerError(
         f"operational {address}",
-        "the server asks for the password in clear text or as an equal hash; it was not sent",
+        "the server asks for the password in clear text, or with a key that nothing proves to be"
+        " its own; it was not sent",
         _with_settings(hint, address),
     )
 

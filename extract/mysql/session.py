@@ -8,7 +8,7 @@ from typing import Any
 
 import pymysql
 
-from common.authentication import PLUGINS, PasswordRefused
+from common.authentication import Connection, PasswordRefused
 from common.errors import ServerError
 from common.log import get_logger
 from common.settings import DUTY, Address
@@ -312,7 +312,7 @@ class Session:
 
 def _connect(address: Address) -> pymysql.Connection:
     try:
-        return pymysql.connect(
+        return Connection(
             host=address.host,
             port=address.port,
             user=address.user,
@@ -321,7 +321,6 @@ def _connect(address: Address) -> pymysql.Connection:
             charset="utf8mb4",
             autocommit=None,
             program_name="tidemark",
-            auth_plugin_map=PLUGINS,
             connect_timeout=10,
             read_timeout=60,
             write_timeout=60,

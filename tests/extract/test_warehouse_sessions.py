@@ -86,7 +86,8 @@ def test_no_variable_of_libpq_changes_what_is_stored(
 def test_every_variable_that_leads_elsewhere_is_forgotten() -> None:
     assert {*HOSTILE, "PGSERVICEFILE", "PGPASSFILE", "PGSYSCONFDIR"} <= set(libpq.VARIABLES)
     assert {"PGSSLMODE", "PGSSLROOTCERT", "PGGSSENCMODE", "PGREQUIREAUTH"} <= set(libpq.VARIABLES)
-    kept = {"PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGSSLMINPROTOCOLVERSION", "PGCHANNELBINDING"}
+    assert {"PGSSLNEGOTIATION", "PGSSLMINPROTOCOLVERSION"} <= set(libpq.VARIABLES)
+    kept = {"PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGCHANNELBINDING"}
     assert not kept & set(libpq.VARIABLES)
 
 

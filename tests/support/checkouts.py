@@ -35,7 +35,10 @@ class Checkout:
 
     def eval_env(self) -> None:
         """What `eval "$(python run.py env)"` does to the shell."""
-        for line in self.run("env").stdout.splitlines():
+        unset, *exports = self.run("env").stdout.splitlines()
+        for name in unset.split()[1:]:
+            self.shell.pop(name, None)
+        for line in exports:
             name, _, value = line.removeprefix("export ").partition("=")
             if name != "PATH":
                 (self.shell[name],) = shlex.split(value) or [""]

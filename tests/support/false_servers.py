@@ -7,6 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import cycle
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 SALT = b"0123456789abcdefghij"
 MYSQL_FLAGS = 0x00000001 | 0x00000200 | 0x00008000 | 0x00080000 | 0x00200000
@@ -107,19 +112,78 @@ def mysql(plugin: bytes, data: bytes = SALT, then: bytes = b"") -> Talk:
     return talk
 
 
-def mysql_by_tls(context: ssl.SSLContext, plugin: bytes) -> Talk:
-    """Greets as MySQL 8, and over TLS has the client switch to the plugin."""
+ASKS = {
+    b"mysql_clear_password": (b"",),
+    b"dialog": (b"\x04Password: ",),
+    b"sha256_password": (SALT + b"\0",),
+    # the proof was not enough
+    b"caching_sha2_password": (SALT + b"\0", b"\x01\x04"),
+}
+PROVED, WELCOME = b"\x01\x03", b"\0\0\0\2\0\0\0"
+"""What a server of `caching_sha2_password` says if the proof was enough."""
+"""What a server says that has the client switch to this plugin, until it gets the password."""
+
+
+def mysql_by_tls(
+    context: ssl.SSLContext | None,
+    plugin: bytes,
+    by_default: bytes = b"mysql_native_password",
+    proof_is_enough: bool = False,
+) -> Talk:
+    """Greets as MySQL 8, and over TLS has the client switch to the plugin; without, if None.
+
+    If it is the default of the server, the client begins with it.
+    """
 
     def talk(connection: socket.socket, server: FalseServer) -> None:
-        connection.sendall(_packet(0, _greeting(MYSQL_TLS)))
+        connection.sendall(_packet(0, _greeting(MYSQL_TLS if context else 0, by_default)))
+        if context is None:
+            ask(connection, server, 2)
+            return
         # the request for TLS alone: what follows is encrypted
         connection.recv(36, socket.MSG_WAITALL)
         with context.wrap_socket(connection, server_side=True) as encrypted:
-            _hear(encrypted, server)
-            encrypted.sendall(_packet(3, b"\xfe" + plugin + b"\0\x04Password: "))
-            _hear(encrypted, server)
+            ask(encrypted, server, 3)
+
+    def ask(connection: socket.socket, server: FalseServer, number: int) -> None:
+        begun = _hear(connection, server)
+        switch, *more = ASKS[plugin]
+        if plugin + b"\0" not in begun:
+            more.insert(0, b"\xfe" + plugin + b"\0" + switch)
+        for said in more:
+            if said[:1] == b"\x01" and proof_is_enough:
+                connection.sendall(_packet(number, PROVED))
+                number, said = number + 1, WELCOME
+            connection.sendall(_packet(number, said))
+            _hear(connection, server)
+            number += 2
+        # where it was asked for a key of the server
+        if server.heard[-1:] in (b"\x01", b"\x02"):
+            connection.sendall(_packet(number, b"\x01" + public_key()))
+            server.heard += decrypted(_hear(connection, server)[4:])
 
     return talk
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """A key for which a client encrypts its password, since nothing tells whose it is."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+def public_key() -> bytes:
+    return (
+        _key()
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+
+
+def decrypted(password: bytes) -> bytes:
+    """The password that MySQL's client has encrypted with the key."""
+    way = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
+    mixed = _key().decrypt(password, way)
+    return bytes(one ^ other for one, other in zip(mixed, cycle(SALT), strict=False))
 
 
 def without_end_of_tls(connection: socket.socket, server: FalseServer) -> None:
@@ -128,7 +192,7 @@ def without_end_of_tls(connection: socket.socket, server: FalseServer) -> None:
     _hear(connection, server)
 
 
-def _greeting(more: int = 0) -> bytes:
+def _greeting(more: int = 0, plugin: bytes = b"mysql_native_password") -> bytes:
     flags = struct.pack("<I", MYSQL_FLAGS | more)
     return (
         b"\x0a8.0.40\0"
@@ -143,7 +207,8 @@ def _greeting(more: int = 0) -> bytes:
         + bytes(10)
         + SALT[8:]
         + b"\0"
-        + b"mysql_native_password\0"
+        + plugin
+        + b"\0"
     )
 
 

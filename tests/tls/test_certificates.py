@@ -166,6 +166,8 @@ def test_authorities_of_the_system_are_those_of_both_drivers(
         {"PGSSLMODE": "prefer", "PGREQUIRESSL": "0"},
         {"PGGSSENCMODE": "require"},
         {"PGREQUIREAUTH": "none"},
+        {"PGSSLMINPROTOCOLVERSION": "TLSv1", "PGSSLMAXPROTOCOLVERSION": "TLSv1"},
+        {"PGSSLNEGOTIATION": "direct"},
     ],
     ids=lambda environment: " ".join(environment),
 )
@@ -186,6 +188,13 @@ def test_environment_of_libpq_changes_nothing(
     secured_warehouse.present(certificates["unknown authority"])
     with pytest.raises(ServerError, match=UNKNOWN):
         connect(checked)
+
+
+def test_environment_of_libpq_does_not_hinder_a_connection_without_tls(
+    servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "PGSSLNEGOTIATION", "direct")
+    connect(servers.warehouse).close()
 
 
 def test_authority_in_the_home_of_the_user_does_not_make_require_stricter(

@@ -2,15 +2,19 @@
 
 import os
 import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import embedded
+from backup.programs import Programs
 from commands.doctor import Finding, examine
 from commands.endpoints import Endpoints
 from commands.env import export_lines
+from common.errors import TidemarkError
+from common.libpq import OF_SERVER
 from common.settings import Address
 from common.tls import Tls, TlsMode
 from embedded.mariadb import APPLICATION, READER, ROOT, MariaDB
@@ -61,7 +65,8 @@ def encrypted(
 
 def exported(lines: str) -> dict[str, str]:
     """The variables that `env` exports, but for PATH."""
-    pairs = [shlex.split(line)[1].split("=", 1) for line in lines.splitlines()]
+    words = [shlex.split(line) for line in lines.splitlines() if line.startswith("export ")]
+    pairs = [one[1].split("=", 1) for one in words]
     return {name: value for name, value in pairs if name != "PATH"}
 
 
@@ -98,6 +103,52 @@ def test_dbt_without_the_mode_of_tls_names_it(encrypted: CommandLine) -> None:
     debug = encrypted.dbt("debug")
     assert debug.returncode != 0
     assert "Env var required but not provided: 'PGSSLMODE'" in debug.stdout
+
+
+def test_mode_of_tls_is_not_used_for_another_host(encrypted: CommandLine) -> None:
+    """A shell of `env` in which somebody names another warehouse for one command."""
+    debug = encrypted.dbt("debug", WAREHOUSE_HOST="localhost")
+    assert debug.returncode != 0
+    assert "PGSSLMODE, for WAREHOUSE_HOST instead of PGHOST" in debug.stdout
+    debug = encrypted.dbt("debug", WAREHOUSE_HOST="localhost", PGHOST="localhost")
+    assert "PGSSLMODE" not in debug.stdout
+
+
+def test_env_unsets_what_would_lead_elsewhere(servers: embedded.Servers) -> None:
+    unset, *exports = export_lines(Endpoints(servers.operational, servers.warehouse, servers))
+    script = "\n".join([unset, *exports, "env"])
+    hostile = dict.fromkeys(OF_SERVER, "elsewhere")
+    done = subprocess.run(
+        ["bash", "-c", script], env=hostile, capture_output=True, text=True, check=True
+    )
+    assert "elsewhere" not in done.stdout
+    assert "PGSSLMODE=disable" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mode", "host", "version", "is_refused"),
+    [
+        ("require", "db.invalid", 15, True),
+        ("off", "db.invalid", 15, True),
+        ("require", "db.invalid", 16, False),
+        ("verify-full", "db.invalid", 15, False),
+        ("verify-ca", "db.invalid", 15, False),
+        ("off", "localhost", 15, False),
+    ],
+)
+def test_program_that_would_give_the_password_away_is_refused(
+    tmp_path: Path, mode: str, host: str, version: int, is_refused: bool
+) -> None:
+    program = tmp_path / "pg_dump"
+    program.write_text(f'#!/bin/sh\necho "pg_dump (PostgreSQL) {version}.14 (Debian 1)"\n', "utf-8")
+    program.chmod(0o755)
+    address = Address(host, 1, "owner", "secret", "dw", tls=Tls(TlsMode(mode)))
+    started = Programs((tmp_path,), address)
+    if is_refused:
+        with pytest.raises(TidemarkError, match=f"{version}.14 .*: too old for a server whose"):
+            started.output("pg_dump")
+    else:
+        assert b"PostgreSQL" in started.output("pg_dump")
 
 
 def test_source_with_a_wrong_certificate_stops_the_run(
