@@ -24,6 +24,8 @@ class PasswordRefused(Exception):
 class Connection(pymysql.Connection):
     """A connection whose server determines how to log in, within what is allowed here."""
 
+    _auth_plugin_name: str
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, auth_plugin_map=PLUGINS)
 
@@ -72,7 +74,7 @@ class Sha256:
 
     def authenticate(self, packet: Any) -> Any:
         self._check_server()
-        return _auth.sha256_password_auth(self.connection, packet)
+        return _auth.sha256_password_auth(self.connection, packet)  # type: ignore[no-untyped-call]
 
     def _check_server(self) -> None:
         is_here = is_local(self.connection.host) and not self.connection.ssl

@@ -123,6 +123,15 @@ def not_offered(subject: str, setting: str, tls: Tls) -> ServerError:
     )
 
 
+def not_by_tls(subject: str, reason: str) -> ServerError:
+    """The error of a server with which no encryption was agreed, for another reason."""
+    return ServerError(
+        subject,
+        f"no connection by TLS ({reason})",
+        "The server must offer TLS 1.2 or newer; its log says more.",
+    )
+
+
 def not_trusted(
     subject: str, setting: str, tls: Tls, error: "ssl.SSLCertVerificationError"
 ) -> ServerError:

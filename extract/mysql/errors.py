@@ -7,7 +7,7 @@ from pymysql.constants import CR, ER
 
 from common.errors import ServerError, TableError
 from common.settings import Address, setting_of
-from common.tls import not_offered, not_trusted
+from common.tls import not_by_tls, not_offered, not_trusted
 from extract.errors import AGAIN, LOCKED, TableChanged
 
 CONNECTION_LOST = {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_SERVER_LOST_EXTENDED}
@@ -83,11 +83,7 @@ def refusal(address: Address, error: Exception) -> ServerError:
     if isinstance(original, ssl.SSLCertVerificationError):
         return not_trusted(subject, setting_of(address.source, "TLS"), address.tls, original)
     if isinstance(original, ssl.SSLError) and not isinstance(original, BROKEN):
-        return ServerError(
-            subject,
-            f"no connection by TLS ({original.reason or original})",
-            "The server must offer TLS 1.2 or newer; its log says more.",
-        )
+        return not_by_tls(subject, original.reason or str(original))
     if isinstance(original, socket.gaierror):
         return ServerError(
             subject,

@@ -52,6 +52,20 @@ class Authority:
         secret.chmod(0o600)
         return Certificate(chain, secret)
 
+    def revoking(self, name: str, *certificates: Certificate) -> Path:
+        """The file of a list in which the authority revokes these certificates."""
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._name)
+        builder = builder.last_update(now).next_update(now + timedelta(days=1))
+        for one in certificates:
+            number = x509.load_pem_x509_certificate(one.chain.read_bytes()).serial_number
+            revoked = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now)
+            builder = builder.add_revoked_certificate(revoked.build())
+        file = self._folder / f"{name}.crl"
+        revocations = builder.sign(self._key, hashes.SHA256())
+        file.write_bytes(revocations.public_bytes(serialization.Encoding.PEM))
+        return file
+
     def _signed(
         self,
         subject: x509.Name,

@@ -88,6 +88,11 @@ def asking_for_password(method: int, data: bytes = b"") -> bytes:
     return message(b"R", struct.pack("!i", method) + data)
 
 
+def fatal(words: str) -> bytes:
+    """An error with which a server ends the connection."""
+    return message(b"E", b"SFATAL\0VFATAL\0C28000\0M" + words.encode() + b"\0\0")
+
+
 def welcome(**parameters: str) -> bytes:
     """Lets the client in without a password, and names these parameters."""
     named = b"".join(

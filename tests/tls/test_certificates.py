@@ -13,6 +13,7 @@ from common.settings import Address
 from common.tls import Tls, TlsMode, read_tls
 from extract.mysql.source import MySQLSource
 from tests.support.certificates import Authority, Certificate
+from tests.support.false_servers import false_server, fatal, postgresql
 from tests.support.tls_front import tls_front
 from tests.support.tls_servers import Secured
 from warehouse.connection import connect
@@ -195,6 +196,91 @@ def test_environment_of_libpq_does_not_hinder_a_connection_without_tls(
 ) -> None:
     monkeypatch.setitem(os.environ, "PGSSLNEGOTIATION", "direct")
     connect(servers.warehouse).close()
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "hint"),
+    [
+        (
+            'no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL encryption',
+            "no connection ({})",
+            "Ask its administrator for a line in pg_hba.conf",
+        ),
+        (
+            'pg_hba.conf rejects connection for host "h", user "u", database "d", SSL encryption',
+            "no connection ({})",
+            "Ask its administrator for a line in pg_hba.conf",
+        ),
+        (
+            "connection requires a valid client certificate",
+            "no connection ({})",
+            "libpq gets the certificate of this client",
+        ),
+        (
+            'certificate authentication failed for user "u"',
+            "no connection ({})",
+            "libpq gets the certificate of this client",
+        ),
+        ('database "SSL_reports" does not exist', "{}", "Create it, or set WAREHOUSE_DATABASE."),
+        ('role "certificate" does not exist', "{}", "Create it, or set WAREHOUSE_USER."),
+        ('password authentication failed for user "SSL"', 'the account "', "Set WAREHOUSE_USER"),
+        ("sorry, too many clients already: SSL", "no connection ({})", "Start the server, or"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_a_server_says_by_tls_is_not_taken_for_a_fault_of_tls(
+    certificates: Certificates, authority: Authority, words: str, problem: str, hint: str
+) -> None:
+    with (
+        false_server(postgresql(fatal(words))) as server,
+        tls_front(Address("127.0.0.1", server.port, "u", "p", "d"), certificates["right"]) as front,
+        pytest.raises(ServerError) as refused,
+    ):
+        connect(replace(front.reached, tls=Tls(TlsMode.VERIFY_FULL, str(authority.path))))
+    assert problem.format(words) in str(refused.value)
+    assert f"HINT: {hint}" in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["certificates.invalid", "ssl.SSL.invalid"])
+def test_host_with_such_a_name_is_not_taken_for_one_either(host: str, authority: Authority) -> None:
+    tls = Tls(TlsMode.VERIFY_FULL, str(authority.path))
+    with pytest.raises(ServerError, match=f'the name "{host}" does not resolve'):
+        connect(Address(host, 5432, "u", "p", "d", tls=tls))
+
+
+def test_revoked_certificate_is_told(
+    secured_warehouse: Secured,
+    certificates: Certificates,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secured_warehouse.present(certificates["right"])
+    checked = secured_warehouse.reached(TlsMode.VERIFY_FULL, authority.path)
+    nobody = authority.revoking("nobody")
+    monkeypatch.setenv("PGSSLCRL", str(nobody))
+    connect(checked).close()
+    revoked = authority.revoking("revoked", certificates["right"])
+    monkeypatch.setenv("PGSSLCRL", str(revoked))
+    with pytest.raises(ServerError, match=f"certificate is refused by PGSSLCRL={revoked}"):
+        connect(checked)
+
+
+def test_key_of_the_client_that_others_may_read_is_told(
+    secured_warehouse: Secured,
+    certificates: Certificates,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = tmp_path / "postgresql.key"
+    key.write_bytes(certificates["right"].key.read_bytes())
+    key.chmod(0o644)
+    monkeypatch.setenv("PGSSLCERT", str(certificates["right"].chain))
+    monkeypatch.setenv("PGSSLKEY", str(key))
+    secured_warehouse.present(certificates["right"])
+    with pytest.raises(ServerError, match="key") as refused:
+        connect(secured_warehouse.reached(TlsMode.VERIFY_FULL, authority.path))
+    assert "(chmod 600)" in refused.value.hint
 
 
 def test_authority_in_the_home_of_the_user_does_not_make_require_stricter(
