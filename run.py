@@ -30,9 +30,8 @@ def main(arguments: list[str]) -> int:
     except TidemarkError as error:
         return _fail(error, arguments)
     except ImportError as error:
-        print(f"package {error.name}: cannot be loaded ({error})", file=sys.stderr)
-        print("HINT: Install it with `make .venv`.", file=sys.stderr)
-        return 1
+        problem, hint = f"cannot be loaded ({error})", "Install it with `make .venv`."
+        return _fail(TidemarkError(f"package {error.name}", problem, hint), arguments)
     except Exception as error:
         from commands.failures import as_command_error
 
@@ -59,10 +58,12 @@ def _fail(failure: TidemarkError | str, arguments: list[str], exit_code: int = 0
 
     code = exit_code or getattr(failure, "exit_code", 1)
     if "--json" in arguments:
-        from commands.documents.document import Document, Failure
+        from commands.documents.document import Document, Failure, has_document, write_document
         from commands.line import command_of
 
-        print(Document(command_of(arguments), int(code), None, [Failure.of(failure)]))
+        command = command_of(arguments)
+        if has_document(command):
+            write_document(Document(command, int(code), None, [Failure.of(failure)]))
     tell(failure)
     return int(code)
 

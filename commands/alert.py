@@ -2,7 +2,6 @@
 
 import argparse
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -20,6 +19,7 @@ from commands.choice import active_tables
 from commands.endpoints import prepare_endpoints
 from commands.failures import as_command_error, translated_errors
 from commands.sources import read_declarations
+from commands.telling import tell
 from common.errors import ExitCode, SettingError, TidemarkError, UsageError
 from common.log import start_logging
 from common.settings import LOCAL, PROJECT, SETTINGS, read_settings
@@ -58,7 +58,7 @@ def call(options: argparse.Namespace) -> int:
         first, *_ = finding.problem.splitlines()
         print(f"{finding.since:%Y-%m-%d %H:%M} UTC  {finding.rule}  {finding.subject}: {first}")
     for warning in checked.warnings:
-        print(warning, file=sys.stderr)
+        tell(warning, is_warning=True)
     return ExitCode.FAILED if checked.warnings else ExitCode.DONE
 
 
@@ -71,7 +71,7 @@ def send_test(settings: AlertSettings) -> ExitCode:
             channel.send(message)
             print(f"{channel.label}  sent")
         except TidemarkError as error:
-            print(error, file=sys.stderr)
+            tell(error)
             code = ExitCode.FAILED
     return code
 
@@ -106,7 +106,7 @@ def _check_at_the_end(settings: AlertSettings) -> None:
     except Exception as error:
         warnings = (str(as_command_error(error)),)
     for warning in warnings:
-        print(warning, file=sys.stderr)
+        tell(warning, is_warning=True)
 
 
 @contextmanager

@@ -54,9 +54,9 @@ def call(options: argparse.Namespace) -> int:
     shown = [one for one in findings if not (options.quiet and one.is_good)]
     if options.json:
         from commands.documents import doctor as shape
-        from commands.documents.document import Document
+        from commands.documents.document import Document, write_document
 
-        print(Document("doctor", exit_code(findings), shape.document(shown)))
+        write_document(Document("doctor", exit_code(findings), shape.document(shown)))
     elif shown:
         show(as_table(shown))
     return exit_code(findings)

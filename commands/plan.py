@@ -45,9 +45,11 @@ def call(options: argparse.Namespace) -> int:
     exit_code = ExitCode.FAILED if errors else ExitCode.DONE
     if options.json:
         from commands.documents import plan as shape
-        from commands.documents.document import Document, failures
+        from commands.documents.document import Document, failures, write_document
 
-        print(Document("plan", exit_code, shape.document(planned), failures(errors.values())))
+        write_document(
+            Document("plan", exit_code, shape.document(planned), failures(errors.values()))
+        )
     else:
         show(as_table(planned))
     for error in errors.values():

@@ -56,28 +56,27 @@ def call(options: argparse.Namespace) -> int:
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
     # a wrong declaration is reported after the status, which does not depend on it
-    if left := not_mirrored(found, settings):
+    if left := sorted(found.mirror - mirrored(settings)):
         print(LEFT.format(", ".join(left)))
     return ExitCode.DONE
 
 
-def not_mirrored(found: "Status", settings: Settings) -> list[str]:
-    """The tables in the mirror that no run mirrors any more. Raises WrongDeclarations."""
-    mirrored = {table.name for table in active_tables(read_declarations(settings), settings)}
-    return sorted(found.mirror - mirrored)
+def mirrored(settings: Settings) -> set[str]:
+    """The tables that runs mirror. Raises WrongDeclarations."""
+    return {table.name for table in active_tables(read_declarations(settings), settings)}
 
 
 def _write_document(found: "Status", settings: Settings) -> int:
     from commands.documents import status as shape
-    from commands.documents.document import Document, Failure
+    from commands.documents.document import Document, Failure, write_document
 
-    left, errors, exit_code = [], [], ExitCode.DONE
+    active, errors, exit_code = None, [], ExitCode.DONE
     try:
-        left = not_mirrored(found, settings)
+        active = mirrored(settings)
     except TidemarkError as error:
         tell(error)
         errors, exit_code = [Failure.of(error)], error.exit_code
-    print(Document("status", exit_code, shape.document(found, left), errors))
+    write_document(Document("status", exit_code, shape.document(found, active), errors))
     return exit_code
 
 

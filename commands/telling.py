@@ -2,7 +2,7 @@
 
 import sys
 
-from common.errors import TidemarkError
+from common.errors import TidemarkError, problem_and_hint
 from common.log import get_logger, is_json, show_log
 
 log = get_logger(__name__)
@@ -14,9 +14,8 @@ def tell(failure: TidemarkError | str, is_warning: bool = False) -> None:
         print(failure, file=sys.stderr)
         return
     show_log()
+    problem, hint = problem_and_hint(str(failure))
+    facts = {"hint": hint}
     if isinstance(failure, TidemarkError):
         facts = {"subject": failure.subject, "hint": failure.hint}
-    else:
-        facts = {"hint": failure.partition("\nHINT: ")[2]}
-    problem = str(failure).partition("\nHINT: ")[0]
     (log.warning if is_warning else log.error)("%s", problem, extra={"facts": facts})

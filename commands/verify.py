@@ -92,10 +92,10 @@ def _write_document(
     told: list[TidemarkError | str],
 ) -> None:
     from commands.documents import verify as shape
-    from commands.documents.document import Document, failures
+    from commands.documents.document import Document, failures, write_document
 
     found = shape.document(result.tables, failed)
-    print(Document("verify", exit_code, found, failures(told)))
+    write_document(Document("verify", exit_code, found, failures(told)))
 
 
 @dataclass(frozen=True)

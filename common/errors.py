@@ -59,6 +59,12 @@ class TidemarkError(Exception):
         super().__init__(f"{subject}: {problem}\nHINT: {hint}")
 
 
+def problem_and_hint(message: str) -> tuple[str, str]:
+    """The two parts of a message for users; the hint is empty if there is none."""
+    problem, _, hint = message.partition("\nHINT: ")
+    return problem, hint
+
+
 class UsageError(TidemarkError):
     """The command line contradicts itself."""
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 
 from common.settings import LOCAL, log_format
+from common.streams import valid_text
 
 LOG_FILE = LOCAL / "logs" / "tidemark.log"
 FILE_BYTES = 5_000_000
@@ -33,7 +34,10 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        valid = {
+            name: valid_text(one) if isinstance(one, str) else one for name, one in line.items()
+        }
+        return json.dumps(valid, default=lambda value: valid_text(str(value)))
 
 
 class LogFile(RotatingFileHandler):

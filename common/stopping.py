@@ -1,6 +1,8 @@
 """Stopping a process cleanly: by Ctrl-C, by SIGTERM, or when its terminal is closed."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from common.errors import ExitCode
@@ -29,6 +31,16 @@ def stop_on_signals() -> None:
     for number in CODES:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let a signal that would stop the process wait until the end of the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, CODES)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

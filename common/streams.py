@@ -33,6 +33,14 @@ class LastingStream(TextIOWrapper):
                 raise OSError(error.errno, error.strerror, name) from None
 
 
+def valid_text(text: str) -> str:
+    """The text with what is no character of Unicode as escapes, as the streams write it.
+
+    Python has such for bytes of arguments and of names of files that are not UTF-8.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def prepare_streams() -> None:
     """Give this process three working standard streams, whatever it was started with.
 

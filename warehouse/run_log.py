@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -135,15 +135,18 @@ def _facts(process: str, name: str) -> dict[str, object]:
     return facts | {"table": name} if process == "extract" else facts
 
 
-def last_success_at(cursor: Cursor, process: str) -> datetime | None:
-    """When a command of this kind last ended well; None if none did."""
+def last_success_of_all_at(cursor: Cursor, tables: Collection[str]) -> datetime | None:
+    """When a run that mirrored all these tables last ended well; None if none did."""
     cursor.execute(
-        "select max(finished_at) from dwh.run_log"
-        " where process = %s and step = process and status = 'success'",
-        (process,),
+        "select finished_at from dwh.run_log as run"
+        " where process = 'run' and step = 'run' and status = 'success' and %s = ("
+        " select count(distinct step) from dwh.run_log as of_run"
+        " where of_run.run_id = run.run_id and process = 'extract' and step = any(%s))"
+        " order by log_id desc limit 1",
+        (len(tables), list(tables)),
     )
-    ended_at: datetime | None = one_value(cursor)
-    return ended_at
+    found = cursor.fetchone()
+    return found[0] if found else None
 
 
 def _words_of(error: BaseException) -> str:

@@ -18,6 +18,9 @@ class StatusTable:
     mirror_rows: Annotated[int | None, "rows in the mirror, when it was compared last"]
     is_equal: Annotated[bool | None, "whether it was equal to its source then"]
     compared_at: Annotated[datetime | None, "when it was compared last"]
+    is_mirrored: Annotated[
+        bool | None, "whether runs still mirror it; null if the declarations cannot be read"
+    ]
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,13 @@ class StatusDocument:
     sources: Annotated[list[StatusSource], "by name"]
     build: Annotated[StatusBuild | None, "the last build"]
     backup_at: Annotated[datetime | None, "when the last backup ended"]
-    not_mirrored: Annotated[list[str], "tables in `mrr` that no run mirrors any more"]
+    not_mirrored: Annotated[
+        list[str], "tables in `mrr` that no run mirrors any more: not declared, or switched off"
+    ]
 
 
-def document(found: Status, not_mirrored: list[str]) -> StatusDocument:
-    """The status of a warehouse."""
+def document(found: Status, active: set[str] | None) -> StatusDocument:
+    """The status of a warehouse; `active` are the tables that runs mirror, if that is known."""
     return StatusDocument(
         [
             StatusTable(
@@ -74,6 +79,7 @@ def document(found: Status, not_mirrored: list[str]) -> StatusDocument:
                 one.mirror_rows,
                 one.is_equal,
                 one.verified_at,
+                None if active is None else one.name in active,
             )
             for one in found.tables
         ],
@@ -92,5 +98,5 @@ def document(found: Status, not_mirrored: list[str]) -> StatusDocument:
         [StatusSource(one.name or None, one.server, one.pinned_at) for one in found.sources],
         StatusBuild(found.build.finished_at, found.build.message) if found.build else None,
         found.backup_at,
-        not_mirrored,
+        [] if active is None else sorted(found.mirror - active),
     )

@@ -14,7 +14,7 @@ from commands.options import (
     add_quiet,
     one_of,
 )
-from common.errors import ExitCode
+from common.errors import ExitCode, UsageError
 
 BUILD = ("changed", "all")
 EXAMPLES = """\
@@ -53,6 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def call(options: argparse.Namespace) -> int:
     # loaded here, so that the help and the version do not load everything that a run needs
+    if options.version and options.json:
+        raise UsageError("--version", "contradicts --json", "Give one of the two.")
     if options.version:
         from common.version import own_version
 

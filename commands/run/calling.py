@@ -24,18 +24,23 @@ from warehouse.selection import BuildAll
 def call_run(options: argparse.Namespace) -> int:
     """Run, print progress and the result, write metrics, and return the exit code."""
     settings, alert_settings = read_settings(), read_alert_settings()
-    what = _what_to_run(settings, options)
     with checking_at_the_end(alert_settings):
-        return _run_and_tell(settings, what, options)
+        return _run_and_tell(settings, options)
 
 
-def _run_and_tell(settings: Settings, what: RunOptions, options: argparse.Namespace) -> ExitCode:
-    with written_at_the_end(settings.metrics_file) as noted:
+def _run_and_tell(settings: Settings, options: argparse.Namespace) -> ExitCode:
+    is_partial = options.domain is not None or options.table is not None
+    with written_at_the_end(settings.metrics_file, is_partial) as noted:
+        what = _what_to_run(settings, options)
+        noted.tables = [table.name for table in what.tables]
+        noted.others = [table.name for table in what.others]
+        noted.is_partial = bool(what.others)
         endpoints = prepare_endpoints(settings, sources_of(what.tables))
         noted.warehouse = endpoints.loader
         noted.result = result = _run(endpoints, what, options)
         warnings: list[TidemarkError | str] = [*output.warnings(result), *result.warnings]
         warnings += _draw(endpoints, result)
+    warnings += [noted.warning] if noted.warning else []
     errors = list(output.failures(result))
     if options.json:
         _write_document(result, errors, warnings)
@@ -68,10 +73,10 @@ def _write_document(
     result: RunResult, errors: list[TidemarkError | str], warnings: list[TidemarkError | str]
 ) -> None:
     from commands.documents import run as shape
-    from commands.documents.document import Document, failures
+    from commands.documents.document import Document, failures, write_document
 
     found = shape.document(result)
-    print(Document("run", result.exit_code, found, failures(errors), failures(warnings)))
+    write_document(Document("run", result.exit_code, found, failures(errors), failures(warnings)))
 
 
 def _draw(endpoints: Endpoints, result: RunResult) -> list[TidemarkError]:

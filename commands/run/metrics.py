@@ -1,11 +1,12 @@
 """The metrics of a run in Prometheus' text format, for the textfile collector of node_exporter."""
 
+import fcntl
 import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,23 +20,26 @@ from common.settings import Address
 from common.stopping import Stopped
 from common.version import own_version
 from warehouse.connection import connect, relation_exists
-from warehouse.run_log import last_success_at
+from warehouse.run_log import last_success_of_all_at
 
 OF_RUN = {
     "tidemark_info": "The version of Tidemark; always 1.",
-    "tidemark_run_success": "Whether the last run ended with 0.",
-    "tidemark_run_exit_code": "The exit code of the last run.",
-    "tidemark_run_end_timestamp_seconds": "When the last run ended.",
-    "tidemark_run_duration_seconds": "How long the last run took.",
-    "tidemark_run_applied_rows": "Rows that the last run applied to the mirror.",
-    "tidemark_run_nodes": "Nodes of dbt in the last run, by the word that dbt uses.",
-    "tidemark_table_success": "Whether the last run that worked on the table mirrored it.",
+    "tidemark_run_success": "Whether the last run of all tables ended with 0.",
+    "tidemark_run_exit_code": "Its exit code.",
+    "tidemark_run_end_timestamp_seconds": "When it ended.",
+    "tidemark_run_duration_seconds": "How long it took.",
+    "tidemark_run_applied_rows": "Rows that it applied to the mirror.",
+    "tidemark_run_nodes": "Nodes of dbt in it, by the word that dbt uses.",
+}
+"""What a run of all tables knows by itself, and its help; another run leaves it as it was."""
+OF_TABLE = {
+    "tidemark_table_success": "Whether the last run that was to mirror the table did.",
     "tidemark_table_duration_seconds": "How long it took for the table.",
     "tidemark_table_applied_rows": "Rows of the table that it inserted, updated and deleted.",
 }
-"""What a run knows by itself, and its help; tables that it left out are missing."""
+"""What a run knows of each of its tables; that of the others stays as it was."""
 OF_WAREHOUSE = {
-    "tidemark_run_last_success_timestamp_seconds": "When a run last ended with 0.",
+    "tidemark_run_last_success_timestamp_seconds": "When a run of all tables last ended with 0.",
     "tidemark_backup_last_success_timestamp_seconds": "When a backup last succeeded.",
     "tidemark_table_read_timestamp_seconds": "When the rows were read that have reached dwh.",
     "tidemark_table_compared_timestamp_seconds": "When the table was last compared.",
@@ -44,60 +48,103 @@ OF_WAREHOUSE = {
 }
 """What the control tables know. If they cannot be read, what the file said before is kept."""
 OF_NOW = {
-    "tidemark_table_lag_seconds": "Seconds from that read to the end of the last run.",
+    "tidemark_table_lag_seconds": "Seconds from that read to the end of the last run of any table.",
 }
 """What the control tables know, and what is wrong if it is kept."""
-FAMILIES = OF_RUN | OF_WAREHOUSE | OF_NOW
+FAMILIES = OF_RUN | OF_TABLE | OF_WAREHOUSE | OF_NOW
 """Every metric, all of them gauges, and its help."""
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[str, Labels, float]
+Lines = dict[str, list[str]]
+"""Lines of samples by their metric."""
 
 
 @dataclass
 class Noted:
-    """What is known of a run so far: which warehouse it works on, and at its end the result."""
+    """What is known of a run so far: what it works on, and at its end the result.
 
+    `tables` are the names of those that it is to mirror, and `others` of those that it leaves out;
+    both are None if the declarations cannot be read. `is_partial` says that it leaves some out.
+    `warning` is why the file could not be written.
+    """
+
+    is_partial: bool = False
     warehouse: Address | None = None
+    tables: list[str] | None = None
+    others: list[str] | None = None
     result: RunResult | None = None
+    warning: str | None = None
 
 
 @contextmanager
-def written_at_the_end(file: Path | None) -> Iterator[Noted]:
+def written_at_the_end(file: Path | None, is_partial: bool) -> Iterator[Noted]:
     """Write the metrics of the run in the block, whether it succeeds or not; without a file, none.
 
     Nothing is written if another run holds the lock, since that run will report. A file that cannot
-    be written is a warning, and does not change the result.
+    be written is a warning, and does not change the result: it is noted, or told if the run fails.
     """
-    noted, started = Noted(), time.monotonic()
-    exit_code = int(ExitCode.FAILED)
+    noted, started = Noted(is_partial), time.monotonic()
+    if file is None:
+        yield noted
+        return
     try:
         yield noted
-        exit_code = int(noted.result.exit_code) if noted.result else ExitCode.DONE
     except (TidemarkError, Stopped) as error:
-        exit_code = int(error.exit_code)
+        if error.exit_code != ExitCode.LOCKED:
+            _write(file, noted, int(error.exit_code), time.monotonic() - started)
         raise
+    except BaseException:
+        _write(file, noted, int(ExitCode.FAILED), time.monotonic() - started)
+        raise
+    else:
+        exit_code = noted.result.exit_code if noted.result else ExitCode.DONE
+        _write(file, noted, int(exit_code), time.monotonic() - started)
     finally:
-        if file is not None and exit_code != ExitCode.LOCKED:
-            _write(file, noted, exit_code, time.monotonic() - started)
+        if noted.warning and not noted.result:
+            tell(noted.warning, is_warning=True)
 
 
 def _write(file: Path, noted: Noted, exit_code: int, seconds: float) -> None:
-    lines = text_of(samples_of_run(noted.result, exit_code, seconds))
-    found = _samples_of_warehouse(noted.warehouse) if noted.warehouse else None
     try:
-        lines += text_of(found) if found is not None else _kept(file)
-        replace_file(file, "".join(f"{line}\n" for line in lines))
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        # runs of several sources may end at the same time, and each keeps what the other wrote
+        with _alone(file.parent):
+            lines = merged(noted, exit_code, seconds, lines_of_file(file))
+            replace_file(file, text_of(lines))
+    except OSError as error:
         hint = "Set METRICS_FILE to a file that this account may write, or remove it."
-        tell(f"metrics {file}: {reason}\nHINT: {hint}", is_warning=True)
+        noted.warning = f"metrics {file}: {error.strerror}\nHINT: {hint}"
+
+
+def merged(noted: Noted, exit_code: int, seconds: float, former: Lines) -> Lines:
+    """The lines of a file: what is known now, and of the former ones what is still true."""
+    lines = lines_of([("tidemark_info", (("version", own_version()),), 1)])
+    if noted.is_partial:
+        lines |= {name: former[name] for name in OF_RUN if name in former and name not in lines}
+    else:
+        lines |= lines_of(samples_of_run(noted.result, exit_code, seconds))
+    of_tables = lines_of(samples_of_tables(noted))
+    for name in OF_TABLE:
+        kept = [one for one in former.get(name, []) if _is_of_another_run(one, name, noted)]
+        lines[name] = of_tables.get(name, []) + kept
+    found = None
+    if noted.warehouse and noted.tables is not None and noted.others is not None:
+        found = _samples_of_warehouse(noted.warehouse, {*noted.tables, *noted.others})
+    if found is not None:
+        return lines | lines_of(found)
+    return lines | {name: former[name] for name in OF_WAREHOUSE if name in former}
+
+
+def _is_of_another_run(line: str, name: str, noted: Noted) -> bool:
+    """True if the line is of a table that this run leaves out, or if that is not known."""
+    if noted.others is None:
+        return True
+    return any(line.startswith(f'{name}{{table="{_escaped(one)}"') for one in noted.others)
 
 
 def samples_of_run(result: RunResult | None, exit_code: int, seconds: float) -> list[Sample]:
-    """What a run knows by itself; without a result, that it failed."""
+    """What a run of all tables knows by itself; without a result, that it failed."""
     samples: list[Sample] = [
-        ("tidemark_info", (("version", own_version()),), 1),
         ("tidemark_run_success", (), exit_code == ExitCode.DONE),
         ("tidemark_run_exit_code", (), exit_code),
         ("tidemark_run_end_timestamp_seconds", (), round(time.time(), 3)),
@@ -109,7 +156,15 @@ def samples_of_run(result: RunResult | None, exit_code: int, seconds: float) -> 
     built = result.build.nodes if result.build else ()
     nodes = Counter(node.status for node in built if not node.is_hook)
     samples += [("tidemark_run_nodes", (("status", name),), count) for name, count in nodes.items()]
-    for one in result.tables:
+    return samples
+
+
+def samples_of_tables(noted: Noted) -> list[Sample]:
+    """What a run knows of its tables; without a result, that it mirrored none of them."""
+    if noted.result is None:
+        return [("tidemark_table_success", (("table", one),), 0) for one in noted.tables or ()]
+    samples: list[Sample] = []
+    for one in noted.result.tables:
         table = ("table", one.name)
         samples += [
             ("tidemark_table_success", (table,), one.error is None),
@@ -123,16 +178,18 @@ def samples_of_run(result: RunResult | None, exit_code: int, seconds: float) -> 
     return samples
 
 
-def _samples_of_warehouse(warehouse: Address) -> list[Sample] | None:
+def _samples_of_warehouse(warehouse: Address, tables: set[str]) -> list[Sample] | None:
     """What the control tables know; None if they cannot be read."""
     try:
         found = status(warehouse)
         with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
             is_there = relation_exists(cursor, "dwh.run_log")
-            succeeded_at = last_success_at(cursor, "run") if is_there else None
+            succeeded_at = last_success_of_all_at(cursor, tables) if is_there else None
     except (TidemarkError, psycopg2.Error):
         return None
-    return samples_of_status(found, succeeded_at)
+    # what a run no longer mirrors would grow old for ever
+    mirrored = [one for one in found.tables if one.name in tables]
+    return samples_of_status(replace(found, tables=mirrored), succeeded_at)
 
 
 def samples_of_status(found: Status, succeeded_at: datetime | None) -> list[Sample]:
@@ -159,16 +216,21 @@ def samples_of_status(found: Status, succeeded_at: datetime | None) -> list[Samp
     return samples
 
 
-def text_of(samples: Iterable[Sample]) -> list[str]:
-    """The samples in Prometheus' text format, each metric with its help and its type."""
-    by_name: dict[str, list[Sample]] = {}
+def lines_of(samples: Iterable[Sample]) -> Lines:
+    """The samples in Prometheus' text format, by their metric."""
+    lines: Lines = {}
     for sample in samples:
-        by_name.setdefault(sample[0], []).append(sample)
-    lines = []
-    for name, found in by_name.items():
-        lines += [f"# HELP {name} {FAMILIES[name]}", f"# TYPE {name} gauge"]
-        lines += [_line(*sample) for sample in found]
+        lines.setdefault(sample[0], []).append(_line(*sample))
     return lines
+
+
+def text_of(lines: Lines) -> str:
+    """The text of a file, in which each metric has its help and its type."""
+    text = []
+    for name, about in FAMILIES.items():
+        if lines.get(name):
+            text += [f"# HELP {name} {about}", f"# TYPE {name} gauge", *lines[name]]
+    return "".join(f"{line}\n" for line in text)
 
 
 def _line(name: str, labels: Labels, value: float) -> str:
@@ -181,17 +243,28 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def _kept(file: Path) -> list[str]:
-    """The lines of the former file that are still true: those about the warehouse."""
-    if not file.exists():
-        return []
-    kept = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        words = line.split(" ")
-        name = words[2] if words[0] == "#" and len(words) > 2 else words[0].partition("{")[0]
-        if name in OF_WAREHOUSE:
-            kept.append(line)
-    return kept
+def lines_of_file(file: Path) -> Lines:
+    """The samples of a former file, without lines that no run wrote."""
+    lines: Lines = {}
+    # a name of a table may have what Python takes for the end of a line
+    for written in file.read_bytes().split(b"\n") if file.exists() else ():
+        with suppress(UnicodeDecodeError):
+            line = written.decode()
+            name = line.partition(" ")[0].partition("{")[0]
+            if name in FAMILIES:
+                lines.setdefault(name, []).append(line)
+    return lines
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other run writes a file of this folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def replace_file(file: Path, text: str) -> None:

@@ -1,7 +1,6 @@
 """A project whose first run writes everything that programs read; the runs after it are short."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,19 +70,40 @@ def query(first: FirstRun, address: Address) -> Iterator[Query]:
         yield run
 
 
-@pytest.fixture
-def without_sales(
-    first: FirstRun, servers: embedded.Servers
-) -> Callable[[], AbstractContextManager[None]]:
-    """A time in which the source has no table `sales`, so that a run fails."""
+@dataclass(frozen=True)
+class FailedRun:
+    """What a run wrote for which the source had no table `sales`, and what the next one wrote.
 
-    @contextmanager
-    def renamed() -> Iterator[None]:
-        with operational_connection(servers.operational_root, "sales") as root:
-            root.cursor().execute("rename table sales to sales_elsewhere")
-            try:
-                yield
-            finally:
-                root.cursor().execute("rename table sales_elsewhere to sales")
+    The next one is of another table alone. `former` are the metrics before.
+    """
 
-    return renamed
+    document: dict[str, Any]
+    shown: str
+    log: str
+    former: str
+    metrics: str
+    metrics_of_the_next: str
+
+
+@pytest.fixture(scope="session")
+def failed(
+    first: FirstRun, project: CommandLine, metrics_file: Path, servers: embedded.Servers
+) -> FailedRun:
+    log = project.folder / LOG
+    dotenv = project.folder / ".env"
+    dotenv.write_text("LOG_FORMAT=json\n", "utf-8")
+    assert project.run("--quiet").stderr == ""
+    former = metrics_file.read_text("utf-8")
+    log.unlink()
+    with operational_connection(servers.operational_root, "sales") as root:
+        root.cursor().execute("rename table sales to sales_elsewhere")
+        try:
+            done = project.run("--quiet", "--json")
+        finally:
+            root.cursor().execute("rename table sales_elsewhere to sales")
+            dotenv.unlink()
+    found, logged = metrics_file.read_text("utf-8"), log.read_text("utf-8")
+    next_one = project.run("--table", "mrr_dim_products")
+    assert next_one.returncode == 0, next_one.stderr
+    of_next = metrics_file.read_text("utf-8")
+    return FailedRun(read_document(done), done.stderr, logged, former, found, of_next)

@@ -1,11 +1,13 @@
 """`--json`: one object on standard output, of the shape that docs/json.md says, come what may."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -13,13 +15,44 @@ import pytest
 from commands.documents.document import Failure, as_json
 from common.errors import SettingError
 from common.settings import Address
-from tests.scripts.conftest import FirstRun
+from common.stopping import CODES, Stopped, stop_on_signals, undisturbed
+from tests.scripts.conftest import FailedRun, FirstRun
 from tests.support.command_line import CommandLine
 from tests.support.json_documents import read_document
 from tests.support.servers import Query
 from warehouse.connection import run_lock
 
 Json = dict[str, Any]
+
+
+def started(project: CommandLine, code: str) -> subprocess.CompletedProcess[str]:
+    """A program in Python, with the settings of the project."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project.folder,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+MIDST: list[str] = []
+
+
+def stop_in_the_midst() -> None:
+    """A signal arrives while a document is written."""
+    before = {number: signal.getsignal(number) for number in CODES}
+    stop_on_signals()
+    try:
+        with undisturbed():
+            MIDST.append("before")
+            os.kill(os.getpid(), signal.SIGTERM)
+            MIDST.append("after")
+        MIDST.append("not stopped")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def told(done: subprocess.CompletedProcess[str]) -> Failure:
@@ -79,6 +112,15 @@ def test_status_is_what_the_control_tables_say(
     assert [one["process"] for one in result["runs"]][-1] == "run"
     assert result["build"]["message"]
     assert result["sources"][0]["source"] is None
+    assert all(one["is_mirrored"] for one in result["tables"])
+
+
+def test_status_marks_a_table_that_is_no_longer_mirrored(
+    project: CommandLine, first: FirstRun
+) -> None:
+    result = read_document(project.run("status", "--json", DEMO_DOMAINS="media"))["result"]
+    assert {one["is_mirrored"] for one in result["tables"]} == {False}
+    assert result["not_mirrored"] == [one["table"] for one in result["tables"]]
 
 
 def test_plan_and_doctor_have_their_shape(project: CommandLine, first: FirstRun) -> None:
@@ -113,6 +155,7 @@ def test_verify_has_the_keys_that_differ(
         (["--json", "--tabel", "x"], {}, 2, "--tabel"),
         (["plan", "--json", "--domain", "sale"], {}, 2, "domain sale"),
         (["statsu", "--json"], {}, 2, "command statsu"),
+        (["--version", "--json"], {}, 2, "--version"),
         (["status", "--json"], {"WAREHOUSE_PORT": "x"}, 2, "WAREHOUSE_PORT"),
         (["--json"], {"OPERATIONAL_PASSWORD": "wrong"}, 1, "operational tidemark_reader@127.0"),
         (["verify", "--json"], {"WAREHOUSE_DATABASE": "nowhere"}, 1, "warehouse tidemark@127.0"),
@@ -142,20 +185,19 @@ def test_wrong_declaration_does_not_hide_the_status(project: CommandLine, first:
         path.write_text(text, "utf-8")
     found = read_document(done)
     assert found["exit_code"] == 2
-    assert len(found["result"]["tables"]) == 3
+    assert [one["is_mirrored"] for one in found["result"]["tables"]] == [None] * 3
     assert "cursr" in told(done).problem
 
 
 def test_table_that_fails_says_why_beside_those_that_do_not(
-    project: CommandLine, without_sales: Callable[[], AbstractContextManager[None]]
+    failed: FailedRun,
 ) -> None:
-    with without_sales():
-        found = read_document(project.run("--json"))
+    found = failed.document
     assert found["exit_code"] == 1
-    failed = {one["table"]: one for one in found["result"]["tables"] if one["error"]}
-    assert list(failed) == ["mrr_fact_sales"]
-    assert failed["mrr_fact_sales"]["error"] == found["errors"][0]
-    assert failed["mrr_fact_sales"]["mirror_rows"] is None
+    (table,) = (one for one in found["result"]["tables"] if one["error"])
+    assert table["table"] == "mrr_fact_sales"
+    assert table["error"] == found["errors"][0]
+    assert table["mirror_rows"] is None
 
 
 def test_second_run_at_the_same_time_is_told_so(
@@ -176,18 +218,89 @@ def test_command_that_is_stopped_writes_its_document(project: CommandLine, first
         "doctor.call = lambda options: os.kill(os.getpid(), signal.SIGTERM)\n"
         "sys.exit(run.main(['doctor', '--json']))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=project.folder,
-        env=project.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = started(project, code)
     assert done.returncode == 128 + signal.SIGTERM
     assert told(done) == Failure(
         "", "stopped by SIGTERM", "The next run continues where this one stopped."
     )
+
+
+def test_signal_after_the_document_writes_no_second_one(
+    project: CommandLine, first: FirstRun
+) -> None:
+    code = (
+        "import os, signal, sys, run\n"
+        "from commands import doctor\n"
+        "from commands.documents.document import Document, write_document\n"
+        "from common.stopping import stop_on_signals\n"
+        "stop_on_signals()\n"
+        "def call(options):\n"
+        "    write_document(Document('doctor', 143, None))\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "doctor.call = call\n"
+        "sys.exit(run.main(['doctor', '--json']))"
+    )
+    done = started(project, code)
+    assert read_document(done)["errors"] == []
+    assert "stopped by SIGTERM" in done.stderr
+
+
+def test_signal_waits_for_the_end_of_a_document() -> None:
+    with pytest.raises(Stopped):
+        stop_in_the_midst()
+    assert MIDST == ["before", "after"]
+
+
+def test_package_that_is_missing_is_in_the_document(project: CommandLine) -> None:
+    code = (
+        "import sys, run\nsys.modules['psycopg2'] = None\nsys.exit(run.main(['status', '--json']))"
+    )
+    error = told(started(project, code))
+    assert error.subject.startswith("package psycopg2")
+    assert error.hint == "Install it with `make .venv`."
+
+
+def test_command_without_a_document_writes_none(project: CommandLine) -> None:
+    done = project.run("backup", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--json: not an option of `python run.py backup`" in done.stderr
+
+
+def test_argument_that_is_no_text_arrives_as_valid_unicode(project: CommandLine) -> None:
+    done = project.run("plan", "--json", os.fsdecode(b"--table=\xff"), LOG_FORMAT="json")
+    (error,) = read_document(done)["errors"]
+    assert error["subject"] == r"table \udcff"
+    (record,) = map(json.loads, done.stderr.splitlines())
+    assert record["subject"] == r"table \udcff"
+
+
+class Word(StrEnum):
+    ONE = "one"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ((1, "a", None), [1, "a", None]),
+        ({"a": (1,), "\udcff": 2}, {"a": [1], r"\udcff": 2}),
+        (datetime(2026, 1, 31, tzinfo=UTC), "2026-01-31T00:00:00.000000Z"),
+        (datetime(2026, 1, 31, 1, 2, 3, 4, UTC), "2026-01-31T01:02:03.000004Z"),
+        (date(2026, 1, 31), "2026-01-31"),
+        (Decimal("12345678901234567890"), 12345678901234567890),
+        (Decimal("1.50"), 1.5),
+        (1.23456, 1.235),
+        *((number(text), None) for number in (float, Decimal) for text in ("nan", "inf", "-inf")),
+        (Word.ONE, "one"),
+        (True, True),
+        ("a\ud800", r"a\ud800"),
+    ],
+    ids=repr,
+)
+def test_value_becomes_one_of_json(value: object, expected: object) -> None:
+    found = as_json(value)
+    assert found == expected
+    assert type(found) is type(expected)
+    json.dumps(found, allow_nan=False).encode()
 
 
 def test_text_of_a_document_is_ascii_whatever_the_stream_can_show(

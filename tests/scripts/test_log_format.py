@@ -1,13 +1,11 @@
 """`LOG_FORMAT=json`: an object on each line of standard error and of the log file."""
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
-from tests.scripts.conftest import LOG, FirstRun
+from tests.scripts.conftest import LOG, FailedRun, FirstRun
 from tests.support.command_line import CommandLine
 from tests.support.servers import Query
 
@@ -52,24 +50,12 @@ def test_error_of_a_command_is_a_record(project: CommandLine) -> None:
     assert error["run_id"] is None
 
 
-def test_quiet_run_shows_what_is_wrong_alone(
-    project: CommandLine, without_sales: Callable[[], AbstractContextManager[None]]
-) -> None:
-    dotenv = project.folder / ".env"
-    dotenv.write_text("LOG_FORMAT=json\n", "utf-8")
-    try:
-        (project.folder / LOG).unlink()
-        assert project.run("--quiet").stderr == ""
-        with without_sales():
-            done = project.run("--quiet")
-    finally:
-        dotenv.unlink()
-    assert done.returncode == 1
-    shown = records(done.stderr)
+def test_quiet_run_shows_what_is_wrong_alone(failed: FailedRun) -> None:
+    shown = records(failed.shown)
     assert {one["level"] for one in shown} <= {"warning", "error"}
     (error,) = (one for one in shown if one["level"] == "error")
     assert error["subject"] == "mrr_fact_sales"
-    kept = records((project.folder / LOG).read_text("utf-8"))
+    kept = records(failed.log)
     (traceback,) = (one for one in kept if "exception" in one)
     assert traceback["exception"].startswith("Traceback")
 

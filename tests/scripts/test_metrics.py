@@ -1,24 +1,43 @@
 """`METRICS_FILE`: what each run leaves for Prometheus, read by Prometheus' own parser."""
 
+import fcntl
+import os
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from commands.run.metrics import FAMILIES, OF_RUN, samples_of_status, text_of
+from commands.run.metrics import (
+    FAMILIES,
+    OF_RUN,
+    OF_WAREHOUSE,
+    Noted,
+    lines_of,
+    lines_of_file,
+    merged,
+    replace_file,
+    samples_of_status,
+    text_of,
+    written_at_the_end,
+)
+from commands.run.work import RunResult
 from commands.status import Status, TableStatus
+from common.errors import TableError
 from common.settings import Address, read_settings
-from tests.scripts.conftest import FirstRun
+from extract.extraction import TableOutcome
+from tests.scripts.conftest import FailedRun, FirstRun
 from tests.support.command_line import CommandLine, check_told
+from tests.support.json_documents import read_document
 from tests.support.servers import Query
 from warehouse.connection import run_lock
 
 Samples = dict[tuple[str, ...], float]
 LAG = "tidemark_table_lag_seconds"
+SUCCESS = "tidemark_table_success"
+SUCCEEDED = "tidemark_run_last_success_timestamp_seconds"
 
 
 def read(text: str) -> Samples:
@@ -68,22 +87,83 @@ def test_each_run_leaves_its_metrics(first: FirstRun, metrics_file: Path, query:
     assert metrics_file.stat().st_mode & 0o777 == 0o644
 
 
-def test_run_that_failed_leaves_its_metrics_too(
-    project: CommandLine,
-    metrics_file: Path,
-    without_sales: Callable[[], AbstractContextManager[None]],
-) -> None:
-    assert project.run().returncode == 0
-    before = read(metrics_file.read_text("utf-8"))
-    with without_sales():
-        assert project.run().returncode == 1
-    found = read(metrics_file.read_text("utf-8"))
-    succeeded = "tidemark_run_last_success_timestamp_seconds"
+def test_run_that_failed_leaves_its_metrics_too(failed: FailedRun) -> None:
+    before, found = read(failed.former), read(failed.metrics)
     assert found["tidemark_run_success",] == 0
     assert found["tidemark_run_exit_code",] == 1
     assert found["tidemark_table_success", "mrr_fact_sales"] == 0
     assert found["tidemark_table_success", "mrr_dim_products"] == 1
-    assert found[succeeded,] == before[succeeded,]
+    assert before[SUCCEEDED,] == found[SUCCEEDED,]
+
+
+def test_run_of_some_tables_hides_no_failure_of_the_others(failed: FailedRun) -> None:
+    before, found = read(failed.metrics), read(failed.metrics_of_the_next)
+    assert {key for key in before if "mrr_fact_sales" in key} == {
+        key for key in found if "mrr_fact_sales" in key
+    }
+    assert found["tidemark_table_success", "mrr_fact_sales"] == 0
+    for name in OF_RUN:
+        assert {k: v for k, v in found.items() if k[0] == name} == {
+            k: v for k, v in before.items() if k[0] == name
+        }
+    assert found[SUCCEEDED,] == before[SUCCEEDED,]
+    compared = "tidemark_table_compared_timestamp_seconds", "mrr_dim_products"
+    assert found[compared] > before[compared]
+
+
+def of_tables(outcomes: dict[str, bool | None], others: list[str]) -> Noted:
+    """A run of these tables, with whether each was mirrored; None if the run did not come to it."""
+    found = [
+        TableOutcome(name, 1.0, error=None if is_good else TableError(name, "gone", "Look."))
+        for name, is_good in outcomes.items()
+        if is_good is not None
+    ]
+    result = RunResult("r", 1.0, found, None, None, []) if found else None
+    return Noted(bool(others), None, list(outcomes), others, result)
+
+
+def test_runs_of_two_sources_keep_what_the_other_one_wrote() -> None:
+    whole = merged(of_tables({"a": True, "b": True, "gone": True}, []), 0, 1.0, {})
+    of_a = merged(of_tables({"a": False}, ["b"]), 1, 1.0, whole)
+    found = read(text_of(merged(of_tables({"b": True}, ["a"]), 0, 1.0, of_a)))
+    success = {key[1]: value for key, value in found.items() if key[0] == SUCCESS}
+    assert success == {"a": 0, "b": 1}
+    assert found["tidemark_run_success",] == 1
+    broken = merged(of_tables({"b": None}, ["a"]), 1, 1.0, of_a)
+    success = {key[1]: value for key, value in read(text_of(broken)).items() if key[0] == SUCCESS}
+    assert success == {"a": 0, "b": 0}
+
+
+def test_run_waits_for_another_that_writes_the_same_file(tmp_path: Path) -> None:
+    file = tmp_path / "tidemark.prom"
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+    def write() -> None:
+        with written_at_the_end(file, is_partial=False) as noted:
+            noted.tables = noted.others = []
+
+    thread = Thread(target=write)
+    thread.start()
+    thread.join(0.3)
+    assert not file.exists()
+    os.close(descriptor)
+    thread.join()
+    assert file.exists()
+
+
+def test_table_that_is_not_mirrored_any_more_has_no_metrics(
+    project: CommandLine, first: FirstRun, metrics_file: Path, query: Query
+) -> None:
+    query(
+        "insert into dwh.high_water_mark (table_name, read_at, run_id)"
+        " select 'gone', read_at - interval '1 year', run_id from dwh.high_water_mark limit 1"
+    )
+    try:
+        assert project.run("--table", "mrr_dim_products").returncode == 0
+        assert not any("gone" in key for key in read(metrics_file.read_text("utf-8")))
+    finally:
+        query("delete from dwh.high_water_mark where table_name = 'gone'")
 
 
 def test_run_without_a_warehouse_keeps_what_is_still_true(
@@ -92,18 +172,24 @@ def test_run_without_a_warehouse_keeps_what_is_still_true(
     metrics_file.write_text(first.metrics, "utf-8")
     assert project.run(WAREHOUSE_PORT="1").returncode == 1
     before, found = read(first.metrics), read(metrics_file.read_text("utf-8"))
-    kept = {key: value for key, value in before.items() if key[0] not in OF_RUN and key[0] != LAG}
+    kept = {key: value for key, value in before.items() if key[0] in OF_WAREHOUSE}
     assert kept
-    assert {key: value for key, value in found.items() if key[0] not in OF_RUN} == kept
+    assert {key: value for key, value in found.items() if key[0] in OF_WAREHOUSE} == kept
+    assert not any(key[0] == LAG for key in found)
     assert found["tidemark_run_success",] == 0
-    assert not any(key[0].startswith("tidemark_table_success") for key in found)
+    assert {value for key, value in found.items() if key[0] == SUCCESS} == {0}
 
 
 def test_wrong_usage_is_a_failed_run(
     project: CommandLine, first: FirstRun, metrics_file: Path
 ) -> None:
+    metrics_file.write_text(first.metrics, "utf-8")
     assert project.run("--table", "nothing").returncode == 2
     found = read(metrics_file.read_text("utf-8"))
+    assert (found["tidemark_run_success",], found["tidemark_run_exit_code",]) == (1, 0)
+    assert project.run("--accept-deletes", "nothing=1").returncode == 2
+    found = read(metrics_file.read_text("utf-8"))
+    assert {value for key, value in found.items() if key[0] == SUCCESS} == {1}
     assert (found["tidemark_run_success",], found["tidemark_run_exit_code",]) == (0, 2)
 
 
@@ -120,7 +206,9 @@ def test_file_that_cannot_be_written_is_a_warning(
     project: CommandLine, first: FirstRun, tmp_path: Path
 ) -> None:
     file = tmp_path / "none" / "tidemark.prom"
-    done = project.run(METRICS_FILE=str(file))
+    done = project.run("--json", METRICS_FILE=str(file))
+    (warning,) = read_document(done)["warnings"]
+    assert warning["subject"] == f"metrics {file}"
     check_told(done, 0, f"metrics {file}: No such file or directory", "HINT: Set METRICS_FILE")
 
 
@@ -136,15 +224,38 @@ def test_name_that_no_collector_reads_is_refused(project: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ['"', "\\", "\n", "\\n", '\\"', "{", "}", ",", " ", "ä", "größe", "a=b", "#", "𝄞"]
+    "name",
+    [
+        *('"', "\\", "\n", "\\n", '\\"', "{", "}", ",", " ", "ä", "größe", "a=b", "#", "𝄞"),
+        *("\r", "\r\n", "\u2028", "\u2029", "\x85", "\x0b", "\x1c"),
+    ],
+    ids=lambda text: text.encode("unicode_escape").decode(),
 )
-def test_name_of_a_table_arrives_whatever_it_contains(name: str) -> None:
+def test_name_of_a_table_arrives_whatever_it_contains(name: str, tmp_path: Path) -> None:
+    """In a file, and in the next one that keeps it."""
     now = datetime(2026, 1, 31, tzinfo=UTC)
     tables = [TableStatus(f"x{name}y", None, now, 1.5, 7, False, now - timedelta(hours=1))]
-    found = read("\n".join(text_of(samples_of_status(Status(tables, [], now), None))) + "\n")
+    written = text_of(lines_of(samples_of_status(Status(tables, [], now), None)))
+    file = tmp_path / "tidemark.prom"
+    replace_file(file, written)
+    assert text_of(lines_of_file(file)) == written
+    kept = merged(of_tables({"x": True}, [f"x{name}y"]), 0, 1.0, lines_of_file(file))
+    assert read(text_of(kept))["tidemark_table_equal", f"x{name}y"] == 0
+    found = read(written)
     assert found[LAG, f"x{name}y"] == 1.5
     assert found["tidemark_table_equal", f"x{name}y"] == 0
     assert found["tidemark_table_read_timestamp_seconds", f"x{name}y"] == now.timestamp()
+
+
+def test_file_that_is_not_utf_8_does_not_keep_the_next_one_away(tmp_path: Path) -> None:
+    file = tmp_path / "tidemark.prom"
+    file.write_bytes(
+        b'tidemark_table_equal{table="\xe4"} 1\ntidemark_table_equal{table="b"} 1\n\xff'
+    )
+    kept = merged(of_tables({}, ["b"]), 1, 1.0, lines_of_file(file))
+    assert [key for key in read(text_of(kept)) if "equal" in key[0]] == [
+        ("tidemark_table_equal", "b")
+    ]
 
 
 def test_metrics_are_named_as_prometheus_wants_it() -> None:
