@@ -8,13 +8,23 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from commands.endpoints import Endpoints
+from commands.role_privileges import (
+    COLUMNS_READ,
+    CREATES_IN_DATABASE,
+    FORMER,
+    ON_RELATIONS,
+    OTHER_THINGS,
+    RELATIONS,
+    expected_on_relation,
+    expected_on_thing,
+)
 from common.errors import ServerError
 from common.quoting import quoted
 from common.roles import ROLES
 from common.rows import one_value
 from common.settings import Address
 from warehouse.connection import connect
-from warehouse.roles import are_behind, missing_outside
+from warehouse.roles import are_behind, control_tables, missing_outside, not_set
 
 Found = tuple[str, str, str | None]
 """The subject, what was seen, and the remedy; None if all is well."""
@@ -33,43 +43,8 @@ MAY_BELONG_TO = {
     },
 }
 """Other roles that an account may belong to: it may learn what other sessions do."""
-EVERY_LAYER = r"^(mrr|mrr_state|stg|dwh)\."
-OF_LOADER = r"^(mrr|mrr_state|mrr_landing\w*)\.|^dwh\.(?!dwh_)"
-NOTHING = r"^$"
-READS = {
-    "loader": OF_LOADER,
-    "transformer": EVERY_LAYER,
-    "analyst": r"^dwh\.",
-    "backup": EVERY_LAYER,
-}
-WRITES = {
-    "loader": OF_LOADER,
-    "transformer": r"^mrr_state\.(model_position|built_node|relation_property)$|^(stg\.|dwh\.dwh_)"
-    r"|^dwh\.(run_log|procedure_errors|stored_routines)$",
-    "analyst": NOTHING,
-    "backup": r"^dwh\.run_log$",
-}
-"""The relations that each role may read and write, apart from its own."""
-TOO_MUCH = """
-    select format('%%I.%%I', nspname, relname) as relation
-    from pg_class
-    inner join pg_namespace on relnamespace = pg_namespace.oid
-    where
-        (nspname in ('mrr', 'mrr_state', 'stg', 'dwh') or nspname ~ '^mrr_landing')
-        and relkind in ('r', 'p', 'v', 'm', 'f')
-        and pg_get_userbyid(relowner) <> %(user)s
-        and (
-            (
-                has_table_privilege(%(user)s::name, pg_class.oid, 'delete, truncate')
-                or has_any_column_privilege(%(user)s::name, pg_class.oid, 'insert, update')
-            )
-            and format('%%I.%%I', nspname, relname) !~ %(writes)s
-            or has_any_column_privilege(%(user)s::name, pg_class.oid, 'select')
-            and format('%%I.%%I', nspname, relname) !~ %(reads)s
-        )
-    order by relation
-"""
 SHOWN = 3
+AGAIN = "`python run.py roles`"
 
 
 def find_roles(connection: Connection, endpoints: Endpoints) -> Iterator[Found]:
@@ -83,18 +58,14 @@ def find_roles(connection: Connection, endpoints: Endpoints) -> Iterator[Found]:
     for one in missing:
         # what else is missing, the first run grants
         if one.is_needed and (one.creates or not is_new):
-            yield f"role {one.role}", f"lacks: {one.statement}", "`python run.py roles`"
+            yield f"role {one.role}", f"lacks: {one.statement}", AGAIN
     absent = {one.role for one in missing if one.creates}
     for role, address in roles.items():
         if role not in absent:
-            found = list(_find_role(connection, role, address))
+            found = list(_find_role(connection, role, address, is_new))
             yield from found or [(f"role {role}", f"{address.user} {ROLES[role]}", None)]
-    if not is_new and _lacks_grants(connection, endpoints):
-        yield (
-            "roles",
-            "their privileges are not those of this version",
-            "`python run.py roles`, or a run, grants them",
-        )
+    if not is_new:
+        yield from _find_grants(connection, endpoints)
 
 
 def _is_new(connection: Connection) -> bool:
@@ -104,14 +75,30 @@ def _is_new(connection: Connection) -> bool:
         return bool(one_value(cursor))
 
 
-def _lacks_grants(connection: Connection, endpoints: Endpoints) -> bool:
+def _find_grants(connection: Connection, endpoints: Endpoints) -> Iterator[Found]:
+    """What concerns no account that is set."""
     try:
-        return are_behind(connection, endpoints.roles)
+        if are_behind(connection, endpoints.roles):
+            yield (
+                "roles",
+                "their privileges are not those of this version",
+                f"{AGAIN}, or a run, grants them",
+            )
+            return
+        for role, account in not_set(connection, endpoints.roles).items():
+            seen = f"{account} was granted it, and is not set here; {AGAIN} takes away what it has"
+            yield f"role {role}", seen, None
+        with connection.cursor() as cursor:
+            cursor.execute(FORMER)
+            for account, relation in cursor.fetchall():
+                yield "roles", f"{account} has no role any more, but a grant on {relation}", AGAIN
     except InsufficientPrivilege:
-        return True
+        yield "roles", "their privileges are not those of this version", AGAIN
 
 
-def _find_role(connection: Connection, role: str, address: Address) -> Iterator[Found]:
+def _find_role(
+    connection: Connection, role: str, address: Address, is_new: bool
+) -> Iterator[Found]:
     subject, user = f"role {role}", quoted(address.user)
     try:
         with closing(connect(address)):
@@ -119,18 +106,13 @@ def _find_role(connection: Connection, role: str, address: Address) -> Iterator[
     except ServerError as error:
         yield subject, error.problem, error.hint
     with connection.cursor() as cursor:
-        for name in _attributes(cursor, address.user):
+        attributes = _attributes(cursor, address.user)
+        for name in attributes:
             yield subject, f"{address.user} has {name}", f"alter role {user} no{name}"
         for name in _memberships(cursor, address.user) - MAY_BELONG_TO.get(role, set()):
             yield subject, f"{address.user} belongs to {name}", f"revoke {quoted(name)} from {user}"
-        relations = _too_much(cursor, role, address.user)
-    if relations:
-        more = f" and {len(relations) - SHOWN} more" if len(relations) > SHOWN else ""
-        yield (
-            subject,
-            f"{address.user} may do more than its role with {', '.join(relations[:SHOWN])}{more}",
-            f"`python run.py roles`, or revoke all on {relations[0]} from {user}",
-        )
+        if "superuser" not in attributes:
+            yield from _find_privileges(cursor, role, address.user, is_new)
 
 
 def _attributes(cursor: Cursor, user: str) -> list[str]:
@@ -151,9 +133,59 @@ def _memberships(cursor: Cursor, user: str) -> set[str]:
     return {name for (name,) in cursor.fetchall()}
 
 
-def _too_much(cursor: Cursor, role: str, user: str) -> list[str]:
-    """The relations with which an account may do more than its role; none for a superuser."""
-    if "superuser" in _attributes(cursor, user):
-        return []
-    cursor.execute(TOO_MUCH, {"user": user, "writes": WRITES[role], "reads": READS[role]})
-    return [name for (name,) in cursor.fetchall()]
+def _find_privileges(cursor: Cursor, role: str, user: str, is_new: bool) -> Iterator[Found]:
+    subject, lacking = f"role {role}", []
+    much: dict[str, list[str]] = {}
+    """What is too much, by who has it: the account itself, or PUBLIC."""
+    cursor.execute(RELATIONS, {"user": user, "privileges": list(ON_RELATIONS)})
+    control = control_tables()
+    for schema, name, qualified, kind, is_ours, has, of_public in cursor.fetchall():
+        layer = "control" if schema == "dwh" and name in control else schema
+        expected = expected_on_relation(role, layer, name, kind)
+        if surplus := set(has) - expected:
+            who = "public" if surplus <= set(of_public) else quoted(user)
+            much.setdefault(who, []).append(qualified)
+        if is_ours and role != "analyst" and expected - set(has):
+            lacking.append(qualified)
+    cursor.execute(OTHER_THINGS, {"user": user})
+    for kind, name, privilege, is_of_public in cursor.fetchall():
+        if privilege not in expected_on_thing(role, kind, name):
+            who = "public" if is_of_public else quoted(user)
+            seen = f"{user} may do more than its role: {privilege} on {kind} {name}"
+            yield subject, seen, f"revoke {privilege} on {kind} {name} from {who}"
+    if role not in CREATES_IN_DATABASE:
+        cursor.execute(
+            "select current_database()::text"
+            " where has_database_privilege(%s, current_database(), 'create')",
+            (user,),
+        )
+        for (database,) in cursor.fetchall():
+            remedy = f"revoke create on database {quoted(database)} from {quoted(user)}"
+            yield subject, f"{user} may create schemas", remedy
+    for who, relations in much.items():
+        through = ", as PUBLIC may" if who == "public" else ""
+        yield (
+            subject,
+            f"{user} may do more than its role with {_some(relations)}{through}",
+            f"{AGAIN}, or revoke all on {relations[0]} from {who}",
+        )
+    if lacking and not is_new:
+        yield subject, f"{user} may do less than its role with {_some(lacking)}", AGAIN
+    if role == "analyst":
+        yield from _find_readable(cursor, subject, user)
+
+
+def _find_readable(cursor: Cursor, subject: str, user: str) -> Iterator[Found]:
+    """The columns that an analyst reads by a grant that is not its own from the owner."""
+    cursor.execute(COLUMNS_READ, {"user": user})
+    for relation, columns, grantee, grantor in cursor.fetchall():
+        yield (
+            subject,
+            f"{user} reads {_some(columns)} of {relation}: {grantor} has granted it to {grantee}",
+            f"As {grantor}: revoke select on {relation} from {grantee}",
+        )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"

@@ -5,11 +5,15 @@ the warehouse runs. The accounts themselves, and privileges on the database, are
 schemas: on a managed server, an administrator may have to create them.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import psycopg2
+import yaml
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import encrypt_password
@@ -30,7 +34,10 @@ GRANTED_BY = (
     "macros/routines/grant_to_analyst.sql",
     "models/mrr/control/*.yml",
 )
-"""The files of the dbt project that determine what the roles are granted, apart from models."""
+"""The files of the dbt project that determine what the roles are granted, apart from models.
+
+`withheld_tags` in dbt_project.yml does so too.
+"""
 
 OWN_OBJECTS = ("loader", "transformer")
 """The roles that own what they make; the owner of the warehouse belongs to them."""
@@ -63,40 +70,73 @@ class Missing:
 
 
 def are_behind(connection: Connection, roles: Roles) -> bool:
-    """True if a role does not have the privileges of this version, or not what it is to own."""
+    """True if a role does not have the privileges of this version, or not what it is to own.
+
+    A role that is recorded, but has no account in these settings, is left as it is.
+    """
     if not roles:
         return False
     with connection.cursor() as cursor:
         if not relation_exists(cursor, "mrr_state.role_account"):
             return True
-        cursor.execute(
-            "select warehouse_role, account_name, granted_as from mrr_state.role_account"
-        )
-        granted = {role: (account, digest) for role, account, digest in cursor.fetchall()}
+        granted = _recorded(cursor)
         wanted = {role: (address.user, digest_of_grants()) for role, address in roles.items()}
-        return bool(wanted.items() - granted.items()) or _owns_too_much(cursor, roles)
+        accounts = {role: account for role, (account, _) in {**granted, **wanted}.items()}
+        return bool(wanted.items() - granted.items()) or _owns_too_much(cursor, accounts)
 
 
-def _owns_too_much(cursor: Cursor, roles: Roles) -> bool:
-    """True if the owner of the warehouse has what a role is to change, as after a restore."""
-    accounts = {role: roles[role].user if role in roles else None for role in OWN_OBJECTS}
+def _recorded(cursor: Cursor) -> dict[str, tuple[str, str]]:
+    """The account of each role that has one, and the digest by which it was granted."""
     cursor.execute(
-        "select exists (select from pg_class"
-        " inner join pg_namespace on relnamespace = pg_namespace.oid"
-        " where relkind in ('r', 'p', 'v') and relowner = nspowner and pg_get_userbyid(relowner) <>"
-        " case when nspname = 'mrr' then %(loader)s"
-        " when nspname = 'stg' or nspname = 'dwh' and relname ~ '^dwh_' then %(transformer)s end)",
-        accounts,
+        "select warehouse_role, account_name, granted_as from mrr_state.role_account"
+        " where warehouse_role <> 'former'"
+    )
+    return {role: (account, digest) for role, account, digest in cursor.fetchall()}
+
+
+def not_set(connection: Connection, roles: Roles) -> dict[str, str]:
+    """The recorded accounts of roles that have none in these settings."""
+    with connection.cursor() as cursor:
+        recorded = _recorded(cursor)
+    return {role: account for role, (account, _) in recorded.items() if role not in roles}
+
+
+def _owns_too_much(cursor: Cursor, accounts: Mapping[str, str]) -> bool:
+    """True if something belongs to another account than it is to, as after a restore."""
+    cursor.execute(
+        "select exists (select from mrr_state.misplaced_objects(%s, %s))",
+        (json.dumps(accounts), control_tables()),
     )
     return bool(one_value(cursor))
 
 
-def digest_of_grants() -> str:
-    """A digest of the files by which the roles are granted their privileges."""
-    paths = sorted(path for pattern in GRANTED_BY for path in DBT_PROJECT.glob(pattern))
-    return digest_of_files(
-        {str(path.relative_to(DBT_PROJECT)): path.read_bytes() for path in paths}
+def control_tables() -> list[str]:
+    """The names of the control tables, as the dbt project declares them."""
+    return sorted(
+        table["name"]
+        for path in (DBT_PROJECT / "models" / "mrr" / "control").glob("*.yml")
+        for source in _content(path).get("sources", [])
+        if source.get("schema") == "dwh"
+        for table in source["tables"]
     )
+
+
+def digest_of_grants() -> str:
+    """A digest of what determines which privileges the roles are granted."""
+    paths = sorted(path for pattern in GRANTED_BY for path in DBT_PROJECT.glob(pattern))
+    tags = _content(DBT_PROJECT / "dbt_project.yml").get("vars", {}).get("withheld_tags")
+    return digest_of_files(
+        {
+            **{str(path.relative_to(DBT_PROJECT)): path.read_bytes() for path in paths},
+            "withheld_tags": json.dumps(tags).encode(),
+        }
+    )
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """The content of a YAML file of the dbt project."""
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    return content if isinstance(content, dict) else {}
 
 
 def grant(owner: Address, roles: Roles, demo_switch: str) -> None:
@@ -134,7 +174,7 @@ def _missing(cursor: Cursor, roles: Roles, known: set[str], version: int) -> Ite
     is_owner = owner not in {address.user for address in roles.values()}
     for role in OWN_OBJECTS if is_owner else ():
         if role in roles and not _belongs(cursor, owner, roles[role].user, known, version):
-            yield Missing(role, f"grant {quoted(roles[role].user)} to {quoted(owner)}")
+            yield Missing(role, _making_member(cursor, owner, roles[role].user, version))
     for role, address in roles.items():
         privileges = ON_DATABASE[role]
         if not _may(cursor, address.user, privileges, known):
@@ -145,6 +185,20 @@ def _missing(cursor: Cursor, roles: Roles, known: set[str], version: int) -> Ite
         if not _belongs(cursor, user, "pg_read_all_stats", known | {"pg_read_all_stats"}):
             statement = f"grant pg_read_all_stats to {quoted(user)}"
             yield Missing("transformer", statement, is_needed=False)
+
+
+def _making_member(cursor: Cursor, owner: str, role: str, version: int) -> str:
+    """The statement that gives an owner the privileges of a role, even one with NOINHERIT."""
+    statement = f"grant {quoted(role)} to {quoted(owner)}"
+    if version >= 160_000:
+        return f"{statement} with inherit true, set true"
+    cursor.execute(
+        "select not pg_has_role(oid, %s, 'usage') and pg_has_role(oid, %s, 'member')"
+        " from pg_roles where rolname = %s and exists (select from pg_roles where rolname = %s)",
+        (role, role, owner, role),
+    )
+    inherits_nothing = cursor.fetchone() == (True,)
+    return f"alter role {quoted(owner)} inherit" if inherits_nothing else statement
 
 
 def _belongs(cursor: Cursor, member: str, role: str, known: set[str], version: int = 0) -> bool:

@@ -64,7 +64,6 @@ def macros() -> Macros:
         "overrides/persist_docs",
         "roles/control_tables",
         "roles/grant_statement",
-        "roles/revoke_statement",
         "roles/withheld_columns",
         "tests/get_where_subquery",
         "tests/rows_to_test",
@@ -367,18 +366,25 @@ def test_columns_with_one_of_the_tags_are_withheld(macros: Macros) -> None:
     withheld = macros.withheld_columns(PERSONS, ["personal", "secret"])
     assert withheld.strip() == "array['name', 'it''s']::text[]"
     assert macros.withheld_columns(PERSONS, []).strip() == "array[]::text[]"
-    assert macros.withheld_columns({**PERSONS, "tags": ["secret"]}, ["secret"]) == "null"
+    assert macros.withheld_columns({**PERSONS, "tags": ["secret"]}, ["secret"]) == "null::text[]"
 
 
 def test_nothing_is_granted_on_no_relations(macros: Macros) -> None:
     assert macros.grant_statement("select", "table", [], '"x"').strip() == ""
-    assert macros.revoke_statement("sequence", [], '"x"').strip() == ""
     granted = macros.grant_statement("select, insert", "table", ["a.b", "a.c"], '"x"')
     assert granted.strip() == 'grant select, insert on table a.b, a.c to "x";'
-    revoked = macros.revoke_statement("sequence", ["a.s"], '"x"')
-    assert revoked.strip() == 'revoke all on sequence a.s from "x";'
 
 
 def test_control_tables_are_the_sources_in_dwh(macros: Macros) -> None:
     sources = {"a": source("run_log", "dwh"), "b": source("change_log", "mrr_state")}
     assert macros._control_tables({**sources, "c": SOURCES[0]}) == [sources["a"]]
+
+
+def test_order_of_tags_makes_no_other_fingerprint() -> None:
+    made = Macros(["selection/fingerprint_of"])
+    column = {"name": "a", "tags": ["x", "y"], "config": {"tags": ["x", "y"], "meta": {"b": 1}}}
+    turned = {"name": "a", "tags": ["y", "x"], "config": {"tags": ["y", "x"], "meta": {"b": 1}}}
+    (found,) = made._columns_of({"columns": {"a": column}})
+    assert made._columns_of({"columns": {"a": turned}}) == [found]
+    assert found == {"name": "a", "tags": ["x", "y"], "config": {"b": 1}}
+    assert made._columns_of({}) == []

@@ -1,4 +1,4 @@
-"""What a build lets the role analyst read: every column without a tag, from its first commit on."""
+"""What a build lets the role analyst read: every column without a tag, at each of its commits."""
 
 from collections.abc import Iterator
 
@@ -92,6 +92,31 @@ def test_column_that_is_new_is_granted_or_withheld_by_its_build(
     build(project)
     more = "2 as extra, 3 as more, name as nickname"
     write(project, kind, "person_name", "nickname", more=more)
+    build(project)
+    assert readable(warehouse) == {"person_id", "country", "extra", "more"}
+
+
+def test_what_a_build_commits_before_its_end_withholds_tagged_columns(
+    project: Project, warehouse: Warehouse, analyst: None
+) -> None:
+    """New columns are committed before the rows; then a trigger fails the second transaction."""
+    write(project, "table", "person_name")
+    build(project)
+    warehouse.query(
+        "create function dwh.refuse() returns trigger language plpgsql"
+        " as $$ begin raise exception 'refused'; end $$"
+    )
+    warehouse.query(
+        f"create trigger refuse before insert or update or delete on {TABLE}"
+        " execute function dwh.refuse()"
+    )
+    more = "1 as extra, 3 as more, name as nickname"
+    write(project, "table", "person_name", "nickname", more=more)
+    assert "refused" in project.refused("build", "--select", MODEL)
+    assert readable(warehouse) == {"person_id", "country", "extra", "more"}
+    assert warehouse.value("select count(*) > 0 from dwh.dwh_dim_test_persons__dbt_tmp")
+    assert readable(warehouse, f"{TABLE}__dbt_tmp") == set()
+    warehouse.query(f"drop trigger refuse on {TABLE}; drop function dwh.refuse()")
     build(project)
     assert readable(warehouse) == {"person_id", "country", "extra", "more"}
 

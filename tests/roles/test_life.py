@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -14,6 +15,7 @@ from tests.support.command_line import CommandLine, check_told
 from tests.support.mirror import Mirror
 from tests.support.roles import ask
 from tests.support.servers import OperationalDatabase
+from warehouse.connection import connect
 
 MADE = """
     select distinct nspname::text, pg_get_userbyid(relowner)::text
@@ -130,6 +132,47 @@ def test_loader_drops_staging_views_above_the_mirror_and_nothing_else(
         ask(loader, "drop table if exists mrr.theirs cascade")
         ask(transformer, "drop table if exists dwh.theirs cascade")
         ask(owner, "delete from mrr_state.relation_property where relation_name ~ '^stg'")
+
+
+def test_loader_lends_the_owner_no_object_of_its_own(
+    roles: dict[str, Address], owner: Address
+) -> None:
+    """A temporary view in place of a catalog would be read with the rights of the owner."""
+    loader, transformer = roles["loader"], roles["transformer"]
+    ask(loader, "create table mrr.theirs (id integer primary key)")
+    ask(transformer, "create view stg.theirs as select id from mrr.theirs")
+    with closing(connect(loader)) as connection, connection.cursor() as cursor:
+        cursor.execute("create temporary table ran_as (name text)")
+        cursor.execute("grant insert on ran_as to public")
+        cursor.execute(
+            "create function pg_temp.f() returns boolean language plpgsql as"
+            " $$ begin insert into pg_temp.ran_as values (current_user); return true; end $$"
+        )
+        for catalog, columns in (
+            ("pg_class", "*"),
+            ("pg_description", "*"),
+            ("pg_attribute", "attrelid, attnum, attname, attacl"),
+        ):
+            cursor.execute(
+                f"create temporary view {catalog} as"
+                f" select {columns} from pg_catalog.{catalog} where pg_temp.f()"
+            )
+        cursor.execute("select mrr_state.drop_staging_views('mrr.theirs')")
+        cursor.execute("select name from pg_temp.ran_as")
+        assert cursor.fetchall() == []
+    assert ask(owner, "select to_regclass('stg.theirs')") == [(None,)]
+    ask(loader, "drop table mrr.theirs")
+
+
+def test_temporary_objects_come_last_in_every_routine(owner: Address) -> None:
+    """Those with the rights of the owner call others, and those may be called by anybody."""
+    others = ask(
+        owner,
+        "select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text"
+        " in ('mrr_state', 'dwh') and not coalesce(proconfig, '{}')"
+        " @> array['search_path=pg_catalog, pg_temp'] order by 1",
+    )
+    assert others == []
 
 
 def test_transformer_waits_for_changes_and_does_not_make_them(roles: dict[str, Address]) -> None:

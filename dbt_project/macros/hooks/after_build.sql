@@ -13,14 +13,15 @@
     {%- endif %}
     {%- if model.schema == 'dwh' %}
     select mrr_state.grant_to_analyst(
-        '{{ this }}', {{ withheld_columns(model, var('withheld_tags')) }}
+        '{{ this | string | replace("'", "''") }}'::regclass,
+        {{ withheld_columns(model, var('withheld_tags')) }}
     );
     {%- endif %}
     select mrr_state.record_build(
         '{{ model.unique_id }}',
         '{{ record.fingerprint if builds_all_rows() }}',
         '{{ record.code_digest }}',
-        '{{ this }}',
+        '{{ this | string | replace("'", "''") }}',
         {{ stored_versions() }},
         '{{ var("business_time_zone") }}'
     )

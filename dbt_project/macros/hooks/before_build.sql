@@ -7,7 +7,10 @@
     {{ store_versions(record) }};
     {%- if has_position(model) %}
     select mrr_state.reread_changed(
-        '{{ model.name }}', '{{ model.unique_id }}', '{{ record.code_digest }}', '{{ this }}'
+        '{{ model.name }}',
+        '{{ model.unique_id }}',
+        '{{ record.code_digest }}',
+        '{{ this | string | replace("'", "''") }}'
     );
     select mrr_state.start_reading(
         '{{ model.name }}', {{ text_array(positions_above(model)) }}

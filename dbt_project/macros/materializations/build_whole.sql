@@ -18,6 +18,8 @@
     {%- call statement('main') -%}
         {{ get_create_table_as_sql(False, built, sql) }}
     {%- endcall -%}
+    {#- others see it, once the new columns are committed -#}
+    {%- do let_analyst_read(built, 'null::text[]') -%}
     {%- set changes = {'replace': [], 'before': [], 'after': []} -%}
     {%- for row in run_query(
         "select * from mrr_state.table_changes('" ~ target ~ "', '" ~ built ~ "')"
@@ -37,6 +39,7 @@
     {%- endif -%}
     {%- if changes.before -%}
         {%- do change_in_place(target, changes.before) -%}
+        {%- do let_analyst_read(target, withheld_columns(model, var('withheld_tags'))) -%}
         {%- call statement() -%}
             commit; begin; {{ lock_model() }}
         {%- endcall -%}

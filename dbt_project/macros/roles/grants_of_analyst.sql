@@ -2,10 +2,6 @@
     read at once; a build withholds columns in the transaction that makes them. -#}
 {% macro grants_of_analyst(roles, found) -%}
     {%- set role = roles.analyst -%}
-    revoke all on schema mrr, mrr_state, stg, dwh from {{ role }};
-    {{ revoke_statement('table', found.mrr + found.mrr_state + found.stg, role) }}
-    {{ revoke_statement('sequence', found.sequences, role) }}
-
     grant usage on schema dwh to {{ role }};
     alter default privileges for role {{ roles.transformer or 'current_user' }} in schema dwh
         grant select on tables to {{ role }};

@@ -7,10 +7,6 @@
     {%- for relation in read if relation not in _kept_from_loader() -%}
         {%- do written.append(relation) -%}
     {%- endfor -%}
-    revoke all on schema mrr, mrr_state, stg, dwh from {{ role }};
-    {{ revoke_statement('table', read + found.stg + found.dwh, role) }}
-    {{ revoke_statement('sequence', found.sequences, role) }}
-
     grant usage, create on schema mrr to {{ role }};
     grant usage on schema mrr_state, stg, dwh to {{ role }};
     {{ grant_statement('select', 'table', read, role) }}

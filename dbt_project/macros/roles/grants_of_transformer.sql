@@ -3,10 +3,6 @@
     are in `mrr_state` and `dwh`. -#}
 {% macro grants_of_transformer(roles, found) -%}
     {%- set role = roles.transformer -%}
-    revoke all on schema mrr, mrr_state, stg, dwh from {{ role }};
-    {{ revoke_statement('table', found.mrr + found.mrr_state + found.control, role) }}
-    revoke all on all sequences in schema mrr_state from {{ role }};
-
     grant usage on schema mrr to {{ role }};
     grant usage, create on schema mrr_state, stg, dwh to {{ role }};
     {{ grant_statement('select', 'table', found.mrr + found.mrr_state + found.control, role) }}
@@ -16,7 +12,9 @@
     grant update on dwh.stored_routines to {{ role }};
     grant usage on sequence mrr_state.build_version to {{ role }};
     grant execute on function mrr_state.lock_changes to {{ role }};
-    alter default privileges for role {{ roles.loader or 'current_user' }} in schema mrr
-        grant select on tables to {{ role }};
-    alter default privileges in schema mrr_state grant select on tables to {{ role }};
+    alter default privileges in schema mrr, mrr_state grant select on tables to {{ role }};
+    {% if roles.loader -%}
+        alter default privileges for role {{ roles.loader }} in schema mrr
+            grant select on tables to {{ role }};
+    {%- endif %}
 {%- endmacro %}

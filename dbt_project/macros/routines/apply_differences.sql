@@ -2,7 +2,7 @@
 create or replace function mrr_state.apply_differences(p_target regclass, p_built regclass)
     returns bigint
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_columns text;

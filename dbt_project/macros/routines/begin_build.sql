@@ -2,7 +2,7 @@
 create or replace function mrr_state.begin_build(p_model text, p_read text[])
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_key bigint := hashtextextended(p_model, 0);

@@ -7,7 +7,7 @@ create or replace function mrr_state.change_relation(
 )
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_statement text;

@@ -4,7 +4,7 @@ create or replace function mrr_state.check_contract(
 )
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     -- a constraint that somebody has added stops no increment whose rows keep it

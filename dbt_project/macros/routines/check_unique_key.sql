@@ -5,7 +5,7 @@ create or replace function mrr_state.check_unique_key(
     returns void
     language plpgsql
     stable
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_columns text[] := (

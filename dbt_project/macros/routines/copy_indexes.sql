@@ -2,7 +2,7 @@
 create or replace function mrr_state.copy_indexes(p_from regclass, p_to regclass)
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_index record;

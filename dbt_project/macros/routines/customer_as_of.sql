@@ -13,7 +13,7 @@ create or replace function dwh.customer_as_of(p_customer_id bigint, p_as_of time
     stable
     parallel safe
     rows 1
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     select
         versions.customer_key,

@@ -2,7 +2,7 @@
 create or replace function mrr_state.describe_relation(p_relation regclass, p_comments jsonb)
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_statement text;

@@ -3,7 +3,7 @@ create or replace function mrr_state.describe_sessions(p_pids integer[])
     returns text
     language sql
     stable
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
 as $body$
     select coalesce(string_agg(described.session, '; ' order by described.session), 'it has ended')

@@ -2,7 +2,7 @@
 create or replace function mrr_state.drop_views(p_relation regclass, p_own text[])
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_view regclass;

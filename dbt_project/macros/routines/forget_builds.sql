@@ -2,7 +2,7 @@
 create or replace function mrr_state.forget_builds(p_unique_ids text[])
     returns void
     language sql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     update mrr_state.built_node
     set fingerprint = null

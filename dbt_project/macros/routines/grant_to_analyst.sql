@@ -4,7 +4,7 @@
 create or replace function mrr_state.grant_to_analyst(p_relation regclass, p_withheld text[])
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_analyst regrole := (
@@ -15,6 +15,7 @@ declare
         where role_account.warehouse_role = 'analyst'
     );
     v_statement text;
+    v_other record;
 begin
     if v_analyst is null or p_relation is null then
         return;
@@ -118,6 +119,40 @@ begin
         order by changes.step
     loop
         execute v_statement;
+    end loop;
+
+    for v_other in
+        select
+            pg_class.oid::regclass as relation,
+            string_agg(distinct quote_ident(pg_attribute.attname), ', ') as column_names,
+            case
+                when items.grantee = 0 then 'public'
+                else quote_ident(pg_get_userbyid(items.grantee))
+            end as grantee,
+            quote_ident(pg_get_userbyid(items.grantor)) as grantor
+        from pg_class
+        inner join pg_attribute
+            on pg_class.oid = pg_attribute.attrelid
+        cross join lateral (
+            select * from aclexplode(pg_class.relacl)
+            union all
+            select * from aclexplode(pg_attribute.attacl)
+        ) as items
+        where
+            (
+                pg_class.oid = p_relation
+                or pg_class.oid in (select relid from pg_partition_tree(p_relation))
+            )
+            and pg_attribute.attnum > 0
+            and not pg_attribute.attisdropped
+            and (p_withheld is null or pg_attribute.attname = any(p_withheld))
+            and items.privilege_type = 'SELECT'
+            and (items.grantee = 0 or pg_has_role(v_analyst, items.grantee, 'usage'))
+        group by 1, 3, 4
+    loop
+        raise warning '%: the role analyst reads %, which % has granted to %',
+            v_other.relation, v_other.column_names, v_other.grantor, v_other.grantee
+            using hint = 'Tidemark withholds these columns, but cannot revoke that.';
     end loop;
 end
 $body$;

@@ -3,7 +3,7 @@ create or replace procedure dwh.insert_procedure_error(
     p_procedure_name text, p_item text, p_error_code text, p_error_message text, p_context text
 )
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 begin
     -- sent to the client and written to the server's log at once, whatever becomes of the row

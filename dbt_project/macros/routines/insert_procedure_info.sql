@@ -1,7 +1,7 @@
 {% macro insert_procedure_info() %}
 create or replace procedure dwh.insert_procedure_info()
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_routines cursor for

@@ -4,7 +4,9 @@
     {%- if is_building() -%}
         {%- call statement('install_routines', auto_begin=true) -%}
             set local check_function_bodies = off;
-            select pg_advisory_xact_lock(hashtextextended('install_routines', 0));
+            select pg_catalog.pg_advisory_xact_lock(
+                pg_catalog.hashtextextended('install_routines', 0::bigint)
+            );
             {{ describe_sessions() }}
             {{ lock_relation() }}
             {{ begin_build() }}

@@ -5,7 +5,7 @@ create or replace function mrr_state.is_partitioned_by(
     returns boolean
     language sql
     stable
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     select
         pg_get_partkeydef(p_relation)

@@ -3,7 +3,7 @@ create or replace function mrr_state.keeps_contract(p_built regclass, p_types js
     returns boolean
     language sql
     stable
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     select not exists (
         select 1

@@ -4,7 +4,7 @@ create or replace function mrr_state.lock_relation(
 )
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_asked_at timestamptz := clock_timestamp();

@@ -4,7 +4,7 @@ create or replace function dwh.most_popular_product()
     language sql
     stable
     parallel safe
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     select coalesce(products.product_name, format('unknown product %s', best.product_id))
     from (

@@ -6,7 +6,7 @@ create or replace procedure dwh.purge_logs(
     inout p_result jsonb default '{}'
 )
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
 as $body$
 declare

@@ -5,7 +5,7 @@ create or replace function mrr_state.record_build(
 )
     returns void
     language sql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     insert into mrr_state.built_node (
         unique_id, fingerprint, code_digest, relation_state, partitions, rows_written, inputs,

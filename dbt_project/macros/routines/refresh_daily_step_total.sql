@@ -1,7 +1,7 @@
 {% macro refresh_daily_step_total() %}
 create or replace procedure dwh.refresh_daily_step_total(p_from date default null)
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
 as $body$
 declare

@@ -4,7 +4,7 @@ create or replace function mrr_state.refuse_change(
 )
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 begin
     raise exception using

@@ -2,7 +2,7 @@
 create or replace function mrr_state.refuse_detached(p_table text, p_partition text)
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 begin
     if to_regclass(p_partition) is not null then

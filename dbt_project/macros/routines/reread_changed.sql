@@ -4,7 +4,7 @@ create or replace function mrr_state.reread_changed(
 )
     returns void
     language sql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     update mrr_state.model_position
     set built_to = -1

@@ -2,7 +2,7 @@
 create or replace function mrr_state.restore_properties(p_relation regclass)
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_statement text;

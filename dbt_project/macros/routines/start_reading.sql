@@ -2,7 +2,7 @@
 create or replace function mrr_state.start_reading(p_model_name text, p_upstream text[])
     returns void
     language plpgsql
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
 declare
     v_reading_to bigint;

@@ -3,7 +3,7 @@ create or replace function mrr_state.table_differences(p_target regclass, p_buil
     returns table (kind text, description text)
     language sql
     stable
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     with known as (
         select * from pg_attribute

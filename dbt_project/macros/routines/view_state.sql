@@ -3,7 +3,7 @@ create or replace function mrr_state.view_state(p_target text, p_probe text)
     returns text
     language sql
     stable
-    set search_path = pg_catalog
+    set search_path = pg_catalog, pg_temp
 as $body$
     with described as (
         select
