@@ -67,8 +67,8 @@ def restore_backup(
         )
         work.step.rows = done.rows
         if endpoints.roles:
-            # what was restored belongs to the owner
-            bring_up_to_date(endpoints)
+            # what was restored belongs to the owner, with the grants of the backup
+            bring_up_to_date(endpoints, again=True)
     return done
 
 

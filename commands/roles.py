@@ -1,6 +1,7 @@
 """`roles`: give each role its privileges, and create accounts that are missing."""
 
 import argparse
+from collections.abc import Mapping
 from contextlib import closing
 
 from commands.endpoints import Endpoints, prepare_endpoints
@@ -49,8 +50,10 @@ def statements(endpoints: Endpoints) -> list[str]:
     return [f"{one.statement};" for one in missing] or ["-- nothing is missing"]
 
 
-def grant_all(endpoints: Endpoints) -> list[str]:
-    """Create accounts that are missing, and grant everything again; returns the created ones.
+def grant_all(endpoints: Endpoints) -> dict[str, str]:
+    """Create accounts that are missing, and grant everything again.
+
+    Returns what was done to accounts, by role.
 
     Raises AnotherRun, and ServerError if the account may not create or grant.
     """
@@ -59,9 +62,9 @@ def grant_all(endpoints: Endpoints) -> list[str]:
         return bring_up_to_date(endpoints, may_create=True, again=True)
 
 
-def as_table(endpoints: Endpoints, created: list[str]) -> PlainTable:
+def as_table(endpoints: Endpoints, done: Mapping[str, str]) -> PlainTable:
     """The roles and their accounts."""
     shown = PlainTable("role", "account", "")
     for role, address in endpoints.roles.items():
-        shown.add_texts(role, address.user, "created" if role in created else "as it was")
+        shown.add_texts(role, address.user, done.get(role, "as it was"))
     return shown

@@ -9,8 +9,9 @@ from psycopg2.extensions import connection as Connection
 
 from commands.endpoints import Endpoints
 from commands.failures import translated_errors
-from common.errors import AnotherRun, ServerError
+from common.errors import AnotherRun, ServerError, SettingError
 from common.log import start_logging
+from common.roles import OWNER
 from warehouse.connection import RunLock, connect, run_locks
 from warehouse.roles import are_behind, complete, grant
 from warehouse.run_log import RunLog, Step, new_run_id
@@ -46,12 +47,18 @@ def work_on_warehouse(
     """Hold the locks of these sources, or of the whole warehouse, and log the block as `process`.
 
     `step` is what it is logged as, if not as the process itself. The work is done as a role. Before
-    it, the warehouse is brought up to date, as its owner. Raises ServerError, and AnotherRun if
-    another command holds the warehouse or all of the sources. Errors of a driver or of the system
-    in the block are raised as TidemarkErrors.
+    it, the warehouse is brought up to date, as its owner. Raises ServerError; SettingError if the
+    owner is needed and not set; AnotherRun if another command holds the warehouse or all of the
+    sources. Errors of a driver or of the system in the block are raised as TidemarkErrors.
     """
     run_id = new_run_id()
     start_logging(run_id)
+    if role == OWNER and not endpoints.has_owner:
+        raise SettingError(
+            "WAREHOUSE_USER",
+            "not set, and nobody else may do this",
+            "Set it and WAREHOUSE_PASSWORD to the owner of the schemas, for this command.",
+        )
     address = endpoints.account(role)
     with run_locks(address) as lock, closing(connect(address)) as connection:
         behind = _is_behind(connection, endpoints)
@@ -75,11 +82,11 @@ def work_on_warehouse(
 
 def bring_up_to_date(
     endpoints: Endpoints, may_create: bool = False, again: bool = False
-) -> list[str]:
-    """Apply migrations, and give the roles their privileges; returns the roles that were created.
+) -> dict[str, str]:
+    """Apply migrations, and give the roles their privileges; returns what was done to accounts.
 
-    The caller holds the warehouse alone. Accounts are created only if `may_create` is true, and all
-    is granted again if `again` is. Raises ServerError if the owner is not set, or may not do that.
+    The caller holds the warehouse alone. Accounts are created, or get the password that is set,
+    only if `may_create` is true, and all is granted again if `again` is. Raises ServerError if the owner is not set, or may not do that.
     """
     owner = endpoints.warehouse
     if not endpoints.has_owner:
@@ -89,7 +96,7 @@ def bring_up_to_date(
             " account of its owner is not set",
             "Set WAREHOUSE_USER and WAREHOUSE_PASSWORD to the owner of the schemas, once.",
         )
-    created: list[str] = []
+    created: dict[str, str] = {}
     with closing(connect(owner)) as connection:
         if endpoints.roles:
             created = complete(connection, owner, endpoints.roles, may_create)

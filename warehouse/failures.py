@@ -53,9 +53,9 @@ def remedy(error: psycopg2.Error) -> str | None:
         if "for database" in (error.diag.message_primary or ""):
             return f'Ask its owner to run: grant create on database "{database}" to "{user}"'
         return (
-            f'Make "{user}" the owner of the schemas mrr, mrr_state, stg and dwh and of all in'
-            " them, or set WAREHOUSE_USER to the owner. If it is the account of a role, `python"
-            " run.py roles` grants what it needs."
+            f'If "{user}" is the account of a role, `python run.py roles` grants what it needs. If'
+            " it does everything, set WAREHOUSE_USER to the owner of the schemas mrr, mrr_state,"
+            " stg and dwh, and of all in them."
         )
     return next((text for kind, text in REMEDIES.items() if isinstance(error, kind)), None)
 

@@ -24,7 +24,7 @@ from common.quoting import quoted, text_literal
 from common.rows import one_value
 from common.settings import DBT_PROJECT, Address
 from warehouse.build import Builder
-from warehouse.connection import relation_exists
+from warehouse.connection import connect, relation_exists
 from warehouse.parsing import digest_of_files
 
 log = get_logger(__name__)
@@ -224,13 +224,15 @@ def _may(cursor: Cursor, user: str, privileges: str, known: set[str]) -> bool:
     return bool(one_value(cursor))
 
 
-def complete(connection: Connection, owner: Address, roles: Roles, may_create: bool) -> list[str]:
-    """Give the roles what they lack outside of the schemas; returns the roles that were created.
+def complete(
+    connection: Connection, owner: Address, roles: Roles, may_create: bool
+) -> dict[str, str]:
+    """Give the roles what they lack outside of the schemas; returns what was done to accounts.
 
     Raises ServerError if the account may not do that, or if a role has no account and `may_create`
     is false.
     """
-    created = []
+    done = {}
     for one in missing_outside(connection, roles):
         if one.creates and not may_create:
             raise ServerError(
@@ -241,7 +243,8 @@ def complete(connection: Connection, owner: Address, roles: Roles, may_create: b
         # what is not done is told below
         with suppress(*REFUSED), connection.cursor() as cursor:
             cursor.execute(_with_password(connection, roles[one.role], one))
-            created += [one.role] if one.creates else []
+            if one.creates:
+                done[one.role] = "created"
     left = [one for one in missing_outside(connection, roles) if one.is_needed]
     if left:
         raise ServerError(
@@ -249,12 +252,35 @@ def complete(connection: Connection, owner: Address, roles: Roles, may_create: b
             f"this account may not: {left[0].statement}",
             "Let an administrator run what `python run.py roles --print` prints.",
         )
-    return created
+    for role, address in roles.items() if may_create else ():
+        if role not in done and _let_in(connection, address):
+            done[role] = "its password was set"
+    return done
+
+
+def _let_in(connection: Connection, account: Address) -> bool:
+    """Let an account log in that is refused, such as one that a restore has created.
+
+    Returns true if it was. Raises ServerError if it still is.
+    """
+    try:
+        connect(account).close()
+        return False
+    except ServerError:
+        # whether this helped is seen below
+        with suppress(*REFUSED), connection.cursor() as cursor:
+            password = text_literal(_hashed(connection, account))
+            cursor.execute(f"alter role {quoted(account.user)} login password {password}")
+    connect(account).close()
+    return True
 
 
 def _with_password(connection: Connection, account: Address, missing: Missing) -> str:
     """The statement with a hash of the password: the server's log may contain it."""
     if not missing.creates:
         return missing.statement
-    hashed = encrypt_password(account.password, account.user, connection, "scram-sha-256")
-    return missing.statement.replace("'…'", text_literal(hashed))
+    return missing.statement.replace("'…'", text_literal(_hashed(connection, account)))
+
+
+def _hashed(connection: Connection, account: Address) -> str:
+    return str(encrypt_password(account.password, account.user, connection, "scram-sha-256"))

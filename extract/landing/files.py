@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from psycopg2.extensions import connection as Connection
 
+from common.errors import ServerError
 from extract.landed import Landed
 from extract.source import Chunk
 from warehouse.failures import only_logged
@@ -110,8 +111,9 @@ def landing_folder(
     """A folder for the files of one run, which no other account may read.
 
     It is removed at the end, with the tables landed in the schema. What killed runs left is removed
-    at the start.
+    at the start. Raises ServerError if the schema belongs to somebody else.
     """
+    _check_owner(connection, schema)
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.iterdir():
         if not _is_locked(left):
@@ -131,6 +133,22 @@ def landing_folder(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _check_owner(connection: Connection, schema: str) -> None:
+    """Raise ServerError if the schema belongs to an account that this one is no member of."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_get_userbyid(nspowner)::text, current_user::text from pg_namespace"
+            " where nspname = %s and not pg_has_role(nspowner, 'usage')",
+            (schema,),
+        )
+        for owner, user in cursor.fetchall():
+            raise ServerError(
+                f"schema {schema}",
+                f'it belongs to "{owner}", and "{user}" lands the rows of the source there',
+                f"Look at what is in it, then drop it as its owner: drop schema {schema} cascade",
+            )
 
 
 def _drop_landed(connection: Connection, schema: str) -> None:

@@ -12,8 +12,9 @@ from commands.doctor import Finding, examine
 from commands.endpoints import Endpoints
 from commands.role_findings import find_roles
 from commands.roles import grant_all, statements
-from commands.working import bring_up_to_date
-from common.errors import ServerError
+from commands.working import bring_up_to_date, work_on_warehouse
+from common.errors import ServerError, SettingError
+from common.roles import OWNER
 from embedded import Servers
 from tests.support.roles import ask, named, new_accounts
 from warehouse.connection import connect, transaction
@@ -40,7 +41,7 @@ def granted(servers: Servers) -> Iterator[Endpoints]:
     """Roles that have everything; a test undoes what it changes."""
     with new_accounts(servers) as made:
         ask(servers.warehouse, f"alter role {made.warehouse.user} createrole createdb")
-        assert grant_all(made) == list(made.roles)
+        assert grant_all(made) == dict.fromkeys(made.roles, "created")
         yield made
 
 
@@ -66,7 +67,7 @@ def test_administrator_runs_what_is_printed_and_the_owner_the_rest(
             # the administrator of the test is no superuser
             ask(admin, statement.replace("…", password))
     assert [one for one in statements(endpoints) if "pg_read_all_stats" not in one] == []
-    assert grant_all(endpoints) == []
+    assert grant_all(endpoints) == {}
     assert wrong(endpoints) == []
     for role, address in endpoints.roles.items():
         assert ask(address, "select 1") == [(1,)], role
@@ -95,11 +96,37 @@ def test_run_creates_no_account_and_says_how(endpoints: Endpoints) -> None:
     )
 
 
+@pytest.mark.parametrize("done", ["nologin password null", "password 'another'"])
+def test_account_that_cannot_log_in_is_let_in(granted: Endpoints, done: str) -> None:
+    """As after a restore, which creates roles without login, or after a change of the setting."""
+    ask(granted.warehouse, named(granted, f"alter role {{analyst}} {done}"))
+    assert [one.subject for one in wrong(granted)] == ["role analyst"]
+    assert grant_all(granted) == {"analyst": "its password was set"}
+    assert ask(granted.account("analyst"), "select 1") == [(1,)]
+    assert wrong(granted) == []
+
+
+def test_password_that_the_owner_may_not_set_is_told(
+    endpoints: Endpoints, servers: Servers
+) -> None:
+    ask(servers.warehouse, f"alter role {endpoints.warehouse.user} createrole")
+    grant_all(endpoints)
+    ask(servers.warehouse, f"alter role {endpoints.warehouse.user} nocreaterole")
+    account = replace(endpoints.account("analyst"), password="another")
+    with pytest.raises(ServerError, match="is refused"):
+        grant_all(replace(endpoints, roles={**endpoints.roles, "analyst": account}))
+
+
 def test_without_the_owner_a_migration_is_asked_for(endpoints: Endpoints) -> None:
     with pytest.raises(ServerError) as told:
         bring_up_to_date(replace(endpoints, has_owner=False))
     assert "the account of its owner is not set" in str(told.value)
     assert "HINT: Set WAREHOUSE_USER and WAREHOUSE_PASSWORD" in str(told.value)
+    with (
+        pytest.raises(SettingError, match="WAREHOUSE_USER: not set, and nobody else may do this"),
+        work_on_warehouse(replace(endpoints, has_owner=False), "restore", role=OWNER),
+    ):
+        pass
 
 
 TOO_MUCH = {

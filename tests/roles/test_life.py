@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 
 from commands.endpoints import Endpoints
+from common.errors import ServerError
 from common.settings import Address
 from embedded import Servers
 from tests.support.command_line import CommandLine, check_told
@@ -211,6 +212,22 @@ def test_type_that_changes_is_followed_by_the_loader_under_views_of_the_transfor
     finally:
         mirror.connection.close()
         ask(owner, "drop view if exists stg.changing; drop table mrr.changing")
+
+
+def test_landing_schema_of_somebody_else_is_refused_by_name(
+    operational: OperationalDatabase, servers: Servers, roles: dict[str, Address], tmp_path: Path
+) -> None:
+    """Whoever may create schemas could make it first, and own what lands there."""
+    endpoints = Endpoints(servers.operational, roles["loader"], None)
+    mirror = Mirror(endpoints, operational.name, tmp_path / "landing")
+    operational.execute("create table landing (id int primary key)")
+    ask(roles["transformer"], "create schema mrr_landing")
+    try:
+        with pytest.raises(ServerError, match='schema mrr_landing: it belongs to "transformer"'):
+            mirror.extract_one(mirror.table("landing", cursor=None))
+    finally:
+        mirror.connection.close()
+        ask(roles["transformer"], "drop schema mrr_landing")
 
 
 def test_account_whose_password_is_wrong_is_named(built: CommandLine) -> None:
