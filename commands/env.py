@@ -26,8 +26,11 @@ EXAMPLES = """\
 eval "$(python run.py env)"                   then: dbt build, psql, mariadb
 eval "$(python run.py env --role analyst)"    then: psql"""
 
-READ_SOURCES = ("loader", "transformer", OWNER)
-"""The roles for which the addresses of the sources are printed too."""
+READ_SOURCES = (None, "loader", OWNER)
+"""The roles for which the addresses of the sources are printed too; also if none is given."""
+OF_SOURCE = ("HOST", "PORT", "USER", "PASSWORD", "TLS", "TLS_CA")
+OF_ADMIN = ("OPERATIONAL_ADMIN_USER", "OPERATIONAL_ADMIN_PASSWORD")
+"""The account that may change the embedded source, which the owner alone is told."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,20 +39,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--role",
         choices=roles,
         type=one_of("--role", roles),
-        help="with the account of this role; default: transformer",
+        help="with the account of this role, and what it needs; default: dbt's, and the sources",
     )
 
 
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
-    role = options.role or "transformer"
+    role = options.role
     endpoints = prepare_endpoints(settings, ("",) if role in READ_SOURCES else ())
-    if options.role:
+    if role:
         check_account(endpoints, role)
     print("\n".join(export_lines(endpoints, role)))
     # checked last: what is wrong here stops dbt, but not the other programs
     read_declarations(settings)
-    refuse_pooler(endpoints.account(role))
+    refuse_pooler(endpoints.account(role or "transformer"))
     return ExitCode.DONE
 
 
@@ -65,9 +68,12 @@ def check_account(endpoints: Endpoints, role: str) -> None:
         )
 
 
-def export_lines(endpoints: Endpoints, role: str = "transformer") -> list[str]:
-    """A line with `unset`, and `export NAME=value` lines, each value quoted for the shell."""
-    operational, warehouse = endpoints.operational, endpoints.account(role)
+def export_lines(endpoints: Endpoints, role: str | None = None) -> list[str]:
+    """A line with `unset`, and `export NAME=value` lines, each value quoted for the shell.
+
+    A role that does not read the sources is not left with their addresses in a shell that has them.
+    """
+    operational, warehouse = endpoints.operational, endpoints.account(role or "transformer")
     values: dict[str, str] = {}
     if role in READ_SOURCES:
         named = [source.address for source in endpoints.named.values()]
@@ -93,16 +99,23 @@ def export_lines(endpoints: Endpoints, role: str = "transformer") -> list[str]:
         # the embedded psql was built without TLS
         useless = {postgresql.programs()} - {*postgresql.clients(warehouse)}
         folders += [folder for folder in servers.programs if folder not in useless]
-    if servers and role in READ_SOURCES:
+    if servers and role == OWNER:
         admin = servers.operational_admin
-        values["OPERATIONAL_ADMIN_USER"] = admin.user
-        values["OPERATIONAL_ADMIN_PASSWORD"] = admin.password
-    # what a shell has of these would count more, or belongs to another server
-    lines = [f"unset {' '.join(name for name in libpq.OF_SERVER if name not in values)}"]
+        values |= dict(zip(OF_ADMIN, (admin.user, admin.password), strict=True))
+    # what a shell has of libpq's would count more, or belongs to another server
+    unset = [name for name in libpq.OF_SERVER if name not in values] + _not_for(role, endpoints)
+    lines = [f"unset {' '.join(unset)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)
     return [*lines, f'export PATH={shlex.quote(new)}:"$PATH"'] if new else lines
+
+
+def _not_for(role: str | None, endpoints: Endpoints) -> list[str]:
+    """What an `env` for somebody else may have set before."""
+    sources = () if role in READ_SOURCES else ("", *endpoints.named)
+    names = [setting_of(source, part) for source in sources for part in OF_SOURCE]
+    return names if role == OWNER else [*names, *OF_ADMIN]
 
 
 def _of_source(address: Address) -> dict[str, str]:

@@ -20,7 +20,7 @@ CREATED = """\
 database {name}: created, empty; the application's account owns it
 Load a dump into it, as in
 
-  eval "$(python run.py env)"
+  eval "$(python run.py env --role owner)"
   MYSQL_PWD=$OPERATIONAL_ADMIN_PASSWORD mariadb -h {host} -P {port} \\
     -u $OPERATIONAL_ADMIN_USER {quoted} < dump.sql
   python run.py scaffold {quoted}"""

@@ -86,7 +86,8 @@ def bring_up_to_date(
     """Apply migrations, and give the roles their privileges; returns what was done to accounts.
 
     The caller holds the warehouse alone. Accounts are created, or get the password that is set,
-    only if `may_create` is true, and all is granted again if `again` is. Raises ServerError if the owner is not set, or may not do that.
+    only if `may_create` is true, and all is granted again if `again` is. Raises ServerError if the
+    owner is not set, or may not do that.
     """
     owner = endpoints.warehouse
     if not endpoints.has_owner:

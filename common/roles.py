@@ -19,6 +19,7 @@ ROLES = {
 OWNER = "owner"
 """The account of WAREHOUSE_USER, which owns the database, the schemas and the control tables."""
 
+NAME_BYTES = 63
 PARTS = ("USER", "PASSWORD", "PASSWORD_FILE")
 ALONE = (
     "Give each role an account of its own, or none. If `env` has set WAREHOUSE_USER in this shell,"
@@ -89,6 +90,12 @@ def read_roles(
         user = values.get(names[0])
         if not user:
             raise SettingError(names[0], f"not set, but {given[0]} is", "Set both, or neither.")
+        if len(user.encode()) > NAME_BYTES:
+            raise SettingError(
+                names[0],
+                f'"{user}" has {len(user.encode())} bytes',
+                f"PostgreSQL cuts names after {NAME_BYTES}: choose a shorter one.",
+            )
         for name, other in users.items():
             if user == other:
                 raise SettingError(names[0], f'"{user}" is the account of {name} too', ALONE)

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +33,9 @@ SETTINGS = {
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
 }
+
+CREATED = "An account of Tidemark, which the embedded server has created."
+READ_SESSIONS = "grant pg_read_all_stats to transformer"
 
 
 class PostgreSQL(Server):
@@ -72,11 +75,12 @@ class PostgreSQL(Server):
         text = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         login = ["--username=postgres", "--auth-local=reject", "--auth-host=scram-sha-256"]
         self.run([self.programs / "initdb", "-D", folder, *text, *login], lock)
-        self.run(
-            [self.programs / "postgres", "--single", "-D", folder, "postgres"],
-            lock,
-            "\n".join([*self._accounts(), ""]),
-        )
+        self._run_alone(folder, lock, *self._accounts())
+
+    def _run_alone(self, folder: Path, lock: int, *statements: str) -> None:
+        """Run statements as the superuser, which no server lets in, a line each."""
+        program: list[str | Path] = [self.programs / "postgres", "--single", "-D", folder]
+        self.run([*program, "postgres"], lock, "\n".join([*statements, ""]))
 
     def _accounts(self) -> Iterator[str]:
         """The statements that create the accounts and the database, a line each."""
@@ -88,7 +92,14 @@ class PostgreSQL(Server):
             yield _creating(role, self.state.password(role))
             yield f"grant {role} to tidemark with admin option"
         # it names the sessions that a build waits for
-        yield "grant pg_read_all_stats to transformer"
+        yield READ_SESSIONS
+
+    def _launch(self, lock: int) -> None:
+        if len(self.state.roles) < len(ROLES):
+            # data of an earlier version, where only the superuser may grant it
+            granting = "grant pg_read_all_stats to tidemark with admin option"
+            self._run_alone(self.data, lock, granting)
+        super()._launch(lock)
 
     def add_roles(self) -> None:
         """Create the accounts of roles that a server of an earlier version does not have."""
@@ -101,16 +112,26 @@ class PostgreSQL(Server):
                 self.state.set_password(role, password)
 
     def _add_role(self, cursor: Cursor, role: str, password: str) -> None:
-        try:
-            # of a start that was killed before it had written the password
-            cursor.execute(f"drop role if exists {role}")
-        except psycopg2.errors.DependentObjectsStillExist:
-            raise ServerError(
-                f"embedded {self.name}",
-                f'it has a role "{role}" that somebody else has created',
-                f"Give it another name, as tidemark: alter role {role} rename to …",
-            ) from None
-        cursor.execute(_creating(role, password))
+        """Create an account. That of a start which was killed has a comment that says so."""
+        cursor.execute(
+            "select shobj_description(oid, 'pg_authid') is not distinct from %s"
+            " from pg_roles where rolname = %s",
+            (CREATED, role),
+        )
+        for (is_ours,) in cursor.fetchall():
+            if not is_ours:
+                raise ServerError(
+                    f"embedded {self.name}",
+                    f'it has a role "{role}" that somebody else has created',
+                    f'Give it another name, as tidemark: alter role "{role}" rename to …',
+                )
+            cursor.execute(f"drop role {role}")
+        # at once, since nothing else tells whose it is
+        cursor.execute(f"{_creating(role, password)}; comment on role {role} is '{CREATED}'")
+        if role == "transformer":
+            # a server of an earlier version that has not been started since may not have it to give
+            with suppress(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(READ_SESSIONS)
 
     def command(self, port: int) -> list[str]:
         """The command of the server itself, so that it inherits the lock directly."""

@@ -93,7 +93,12 @@ def test_shell_of_env_reaches_both_servers(checkout: Checkout) -> None:
         "dbt debug --quiet",
     )
     done = subprocess.run(
-        ["sh", "-c", 'eval "$("$0" "$1" env)" && ' + " && ".join(commands), *checkout.program],
+        [
+            "sh",
+            "-c",
+            'eval "$("$0" "$1" env --role owner)" && ' + " && ".join(commands),
+            *checkout.program,
+        ],
         env=checkout.shell,
         capture_output=True,
         text=True,

@@ -20,6 +20,7 @@ from common.errors import ServerError
 from common.roles import ROLES
 from embedded import Servers, server
 from embedded.account import Account
+from embedded.postgresql import CREATED
 from embedded.state import FILE
 from tests.support.embedded_servers import answers, operational, pids, process, warehouse
 from warehouse.connection import connect, run_lock
@@ -187,24 +188,27 @@ def test_servers_of_an_earlier_version_get_the_accounts_of_the_roles(
     (home / FILE).write_text(json.dumps(state), "utf-8")
     assert embedded.known(home).roles == {}
     # of a start that was killed before it had written the password
-    warehouse(servers.warehouse, "create role loader")
+    warehouse(servers.warehouse, f"create role loader; comment on role loader is '{CREATED}'")
+    embedded.stop(home)
     again = embedded.start(home)
     assert set(again.roles) == set(ROLES)
     for role, address in again.roles.items():
         assert warehouse(address, "select current_user::text") == [(role,)]
     assert embedded.known(home) == again
+    told = "select pg_has_role('transformer', 'pg_read_all_stats', 'usage')"
+    assert warehouse(again.warehouse, told) == [(True,)]
 
 
 def test_role_that_somebody_else_has_created_is_named(home: Path, servers: Servers) -> None:
     state = json.loads((home / FILE).read_text("utf-8"))
     del state["passwords"]["analyst"]
     before = (home / FILE).read_bytes()
-    warehouse(servers.warehouse, "create table theirs (); grant select on theirs to analyst")
+    warehouse(servers.warehouse, "comment on role analyst is null")
     (home / FILE).write_text(json.dumps(state), "utf-8")
     try:
         with pytest.raises(ServerError, match='it has a role "analyst" that somebody else') as told:
             embedded.start(home)
-        assert "alter role analyst rename to" in told.value.hint
+        assert 'alter role "analyst" rename to' in told.value.hint
+        assert warehouse(servers.warehouse, "select 1 from pg_roles where rolname = 'analyst'")
     finally:
         (home / FILE).write_bytes(before)
-        warehouse(servers.warehouse, "drop table theirs")

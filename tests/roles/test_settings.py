@@ -1,5 +1,7 @@
 """The settings of the roles, and what `env` prints for them."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,11 @@ import pytest
 from commands.endpoints import Endpoints
 from commands.env import check_account, export_lines
 from common.errors import SettingError
-from common.settings import Address, Settings, read_settings
+from common.settings import Address, Settings, SourceSettings, read_settings
+from embedded import Servers
 
 OWNER = {
-    "WAREHOUSE_HOST": "wh",
+    "WAREHOUSE_HOST": "localhost",
     "WAREHOUSE_USER": "owner",
     "WAREHOUSE_PASSWORD": "o",
     "WAREHOUSE_DATABASE": "dw",
@@ -20,6 +23,13 @@ ROLES = {
     for role in ("LOADER", "TRANSFORMER", "ANALYST", "BACKUP")
     for part, suffix in (("USER", ""), ("PASSWORD", " secret"))
 }
+SERVERS = Servers(
+    operational=Address("db", 3306, "reader", "p"),
+    operational_admin=Address("db", 3306, "application", "a"),
+    operational_root=Address("db", 3306, "root", "r"),
+    warehouse=Address("localhost", 5432, "owner", "o", "dw"),
+    programs=(),
+)
 PRINTED = {"WAREHOUSE_USER": "transformer", "WAREHOUSE_PASSWORD": "transformer secret"}
 
 
@@ -44,9 +54,9 @@ def endpoints_of(settings: Settings) -> Endpoints:
 
 def test_each_role_has_its_account_on_the_server_of_the_warehouse(tmp_path: Path) -> None:
     settings = read(tmp_path, {**OWNER, **ROLES, "WAREHOUSE_PORT": "5433"})
-    assert settings.warehouse == Address("wh", 5433, "owner", "o", "dw")
+    assert settings.warehouse == Address("localhost", 5433, "owner", "o", "dw")
     assert settings.roles == {
-        role: Address("wh", 5433, role, f"{role} secret", "dw")
+        role: Address("localhost", 5433, role, f"{role} secret", "dw")
         for role in ("loader", "transformer", "analyst", "backup")
     }
     assert settings.has_owner
@@ -74,14 +84,14 @@ def test_account_that_env_prints_does_not_hide_the_owner(
 ) -> None:
     shell = {**OWNER, **PRINTED, **({} if dotenv != OWNER else ROLES)}
     settings = read(tmp_path, shell, dotenv)
-    assert settings.warehouse == Address("wh", 5432, "owner", "o", "dw")
+    assert settings.warehouse == Address("localhost", 5432, "owner", "o", "dw")
     assert settings.has_owner and settings.roles["transformer"].user == "transformer"
 
 
 def test_other_account_of_the_shell_goes_before_that_of_dotenv(tmp_path: Path) -> None:
     shell = {"WAREHOUSE_USER": "dba", "WAREHOUSE_PASSWORD": "d"}
     settings = read(tmp_path, shell, OWNER | ROLES)
-    assert settings.warehouse == Address("wh", 5432, "dba", "d", "dw")
+    assert settings.warehouse == Address("localhost", 5432, "dba", "d", "dw")
 
 
 @pytest.mark.parametrize("shell", [{}, PRINTED], ids=["clean shell", "after env"])
@@ -118,9 +128,13 @@ def test_without_an_owner_the_loader_takes_its_place(tmp_path: Path, shell: dict
             | {"WAREHOUSE_DATABASE": ""},
             "WAREHOUSE_HOST: not set, but WAREHOUSE_LOADER_USER is\nHINT: Set WAREHOUSE_HOST too,",
         ),
+        (
+            {**ROLES, "WAREHOUSE_ANALYST_USER": "ä" * 32},
+            f'WAREHOUSE_ANALYST_USER: "{"ä" * 32}" has 64 bytes\nHINT: PostgreSQL cuts names',
+        ),
         ({**ROLES, "WAREHOUSE_LOADER_USER": "a\n"}, "WAREHOUSE_LOADER_USER: contains the control"),
     ],
-    ids=["no password", "no user", "twice", "the owner's", "no host", "control character"],
+    ids=["no password", "no user", "twice", "the owner's", "no host", "long", "control character"],
 )
 def test_wrong_setting_of_a_role_is_told(
     tmp_path: Path, changes: dict[str, str], text: str
@@ -145,15 +159,34 @@ def test_env_prints_the_account_of_the_role(tmp_path: Path) -> None:
         assert f"export WAREHOUSE_USER={role}" in lines and f"export PGUSER={role}" in lines
         assert f"export WAREHOUSE_PASSWORD={password}" in lines
         others = {"owner", "loader", "transformer", "analyst", "backup"} - {role}
-        assert not any(f"={other}" in line for line in lines for other in others)
-    assert export_lines(endpoints) == export_lines(endpoints, "transformer")
+        words = {word for line in lines for word in re.split(r"[=' ]", line)}
+        assert role in words and not words & others
+        assert ("secret" in words) == (role != "owner")
+    assert set(export_lines(endpoints, "transformer")[1:]) < set(export_lines(endpoints))
 
 
-@pytest.mark.parametrize("role", ["analyst", "backup"])
-def test_env_tells_who_reads_the_warehouse_nothing_of_the_source(tmp_path: Path, role: str) -> None:
+@pytest.mark.parametrize("role", ["transformer", "analyst", "backup"])
+def test_env_leaves_who_reads_no_source_nothing_of_it(tmp_path: Path, role: str) -> None:
+    """Not even in a shell in which `env` has set it before."""
     endpoints = endpoints_of(read(tmp_path, OWNER | ROLES))
-    assert not any("OPERATIONAL" in line for line in export_lines(endpoints, role))
-    assert any("OPERATIONAL" in line for line in export_lines(endpoints))
+    endpoints.named["shop"] = SourceSettings(Address("shop", 3306, "reader", "s", source="shop"))
+    owner = replace(endpoints, embedded=SERVERS)
+    printed = export_lines(owner, "owner")
+    before = dict(line.removeprefix("export ").split("=", 1) for line in printed)
+    read_by = {name for name in before if name.startswith("OPERATIONAL")}
+    assert read_by >= {"OPERATIONAL_ADMIN_PASSWORD", "OPERATIONAL_SHOP_PASSWORD"}
+    first, *others = export_lines(endpoints, role)
+    assert first.startswith("unset ") and set(first.split()) >= read_by
+    assert not any("OPERATIONAL" in line for line in others)
+
+
+def test_env_tells_the_owner_alone_who_may_change_the_source(tmp_path: Path) -> None:
+    endpoints = replace(endpoints_of(read(tmp_path, OWNER | ROLES)), embedded=SERVERS)
+    for role in (None, "loader", "owner"):
+        lines = export_lines(endpoints, role)
+        assert any(line.startswith("export OPERATIONAL_PASSWORD=") for line in lines)
+        is_told = "export OPERATIONAL_ADMIN_PASSWORD=a" in lines
+        assert is_told == (role == "owner")
 
 
 def test_role_without_an_account_is_not_printed_with_that_of_the_owner(tmp_path: Path) -> None:
