@@ -312,6 +312,48 @@ def test_account_that_lost_its_role_keeps_nothing(endpoints: Endpoints, servers:
         ask(after["loader"], "select * from mrr.later")
 
 
+def test_what_one_account_has_made_is_handed_over(endpoints: Endpoints, servers: Servers) -> None:
+    """And what belongs to somebody else is not. If that was interrupted, it is done again."""
+    owner = endpoints.warehouse
+    ask(servers.warehouse, f"alter role {owner.user} createrole")
+    bring_up_to_date(replace(endpoints, roles={}))
+    other = f'"{owner.user} bi"'
+    ask(owner, f"create role {other}; grant {other} to current_user with inherit true")
+    ask(owner, f"grant create on schema dwh to {other}")
+    ask(owner, f"set role {other}; create view dwh.theirs as select 1 as x")
+    for sql in (
+        "create table mrr.t (id integer generated always as identity)",
+        "create view stg.v as select id from mrr.t",
+        "create materialized view dwh.dwh_m as select 1 as id",
+        "create sequence dwh.s",
+        "create function dwh.f() returns integer language sql as 'select 1'",
+    ):
+        ask(owner, sql)
+    grant_all(endpoints)
+    made = f"""
+        select relname::text, pg_get_userbyid(relowner)::text from pg_class
+        where oid in ('mrr.t'::regclass, 'stg.v'::regclass, 'dwh.dwh_m'::regclass,
+            'dwh.s'::regclass, 'dwh.theirs'::regclass, 'dwh.run_log'::regclass)
+        union all select 'f', proowner::regrole::text from pg_proc where proname = 'f'
+            and pronamespace = 'dwh'::regnamespace and proowner <> '{owner.user}'::regrole
+        order by 1
+    """
+    loader, transformer = endpoints.loader.user, endpoints.transformer.user
+    assert [name for name, owned_by in ask(owner, made) if owned_by == transformer] == [
+        *("dwh_m", "s", "v")
+    ]
+    assert ("t", loader) in ask(owner, made) and "f" in dict(ask(owner, made))
+    assert dict(ask(owner, made))["theirs"] == f"{owner.user} bi"
+    assert dict(ask(owner, made))["run_log"] == owner.user
+    for kind, name in (("sequence", "dwh.s"), ("function", "dwh.f()"), ("view", "stg.v")):
+        ask(owner, f"alter {kind} {name} owner to current_user")
+        with closing(connect(endpoints.loader)) as connection:
+            assert are_behind(connection, endpoints.roles), name
+        bring_up_to_date(endpoints)
+        with closing(connect(endpoints.loader)) as connection:
+            assert not are_behind(connection, endpoints.roles), name
+
+
 def test_what_was_granted_by_hand_is_taken_away_and_others_keep_theirs(granted: Endpoints) -> None:
     other = f"{granted.warehouse.user} other"
     ask(granted.warehouse, f'create role "{other}"')
