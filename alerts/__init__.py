@@ -2,10 +2,11 @@
 
 from alerts.channels import AlertError, Message, open_channels
 from alerts.checking import Checked, Look, check
-from alerts.rules import Scope
-from alerts.settings import AlertSettings, read_alert_settings
+from alerts.findings import Scope
+from alerts.settings import LATE, AlertSettings, read_alert_settings
 
 __all__ = [
+    "LATE",
     "AlertError",
     "AlertSettings",
     "Checked",

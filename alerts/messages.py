@@ -1,23 +1,28 @@
 """The messages: of each rule one for all incidents that have to be told by a channel at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from alerts.channels import Message
+from alerts.findings import TITLES
 from alerts.incidents import Incident, Phase
-from alerts.rules import TITLES
 from common.durations import duration
 
 SUBJECTS_IN_TITLE = 3
 INCIDENTS_IN_BODY = 20
+SHORT = 500
+"""Characters of the short form of a message."""
+Room = Callable[[str], int]
 
 
 def messages_for(
-    incidents: Sequence[Incident], channel: str, place: str
+    incidents: Sequence[Incident], channel: str, place: str, room: Room = lambda title: 10_000
 ) -> Iterator[tuple[Phase, list[Incident], Message]]:
     """What a channel has yet to tell; `place` says which Tidemark tells it.
 
-    What is over comes first, so that the last message about something that returned is right.
+    `room` says how long a body may be beside a title. What is over comes first, so that the last
+    message about something that returned is right.
     """
     ended = [incident for incident in incidents if incident.ended_at]
     still_open = [incident for incident in incidents if not incident.ended_at]
@@ -26,7 +31,8 @@ def messages_for(
         for rule in TITLES:
             of_rule = [incident for incident in untold if incident.finding.rule == rule]
             if of_rule:
-                yield phase, of_rule, _message(phase, rule, of_rule, place)
+                message = _message(phase, rule, of_rule, place)
+                yield phase, of_rule, _that_fits(message, of_rule, place, room(message.title))
 
 
 def _message(phase: Phase, rule: str, incidents: list[Incident], place: str) -> Message:
@@ -39,6 +45,30 @@ def _message(phase: Phase, rule: str, incidents: list[Incident], place: str) -> 
     if len(incidents) > INCIDENTS_IN_BODY:
         parts.append(f"{len(incidents) - INCIDENTS_IN_BODY} more are in dwh.alert_incident")
     return Message(title, "\n\n".join([*parts, f"told by: {place}"]), is_over)
+
+
+def _that_fits(message: Message, incidents: list[Incident], place: str, room: int) -> Message:
+    """The message with a body that fits, and its short form."""
+    tail = f"\n\ndetails: dwh.alert_incident\ntold by: {place}"
+    short = _lines(message, incidents, min(room, SHORT), tail)
+    body = message.body if len(message.body) <= room else _lines(message, incidents, room, tail)
+    return replace(message, body=body, short=short)
+
+
+def _lines(message: Message, incidents: list[Incident], room: int, tail: str) -> str:
+    """A line for each incident, as many as fit with the tail, or what fits of it."""
+    lines: list[str] = []
+    for incident in incidents:
+        finding = incident.finding
+        line = finding.subject if message.is_over else f"{finding.subject}: {finding.problem}"
+        line = line.splitlines()[0]
+        if len(line) > SHORT // 3:
+            line = f"{line[: SHORT // 3]}…"
+        more = f"\nand {len(incidents) - len(lines)} more"
+        if len("\n".join([*lines, line])) + len(more) + len(tail) > room:
+            return ("\n".join(lines) + more + tail).strip()[:room]
+        lines.append(line)
+    return "\n".join(lines) + tail
 
 
 def _beginning(incident: Incident) -> str:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from alerts.channels import AlertError
-from alerts.incidents import Incident, Phase
-from alerts.rules import Finding
+from alerts.findings import Finding
+from alerts.incidents import Incident, Phase, Tries
 from common.log import get_logger
 from common.rows import one_value
 from warehouse.connection import RUN_LOCK
@@ -26,6 +27,8 @@ ALERT_LOCK = RUN_LOCK + 2
 LOCK_WAIT = 60.0
 """Seconds that a check waits for another one, which may be sending."""
 LOCK_PAUSE = 0.2
+FINDING = ("rule", "subject", "problem", "next_command")
+TIMES = ("ended_at", "told_at", "end_told_at")
 _COLUMNS = {
     Phase.BEGIN: ("told", "told_at"),
     Phase.END: ("end_told", "end_told_at"),
@@ -52,14 +55,23 @@ class TableStore:
         # after an error the connection is closed, and with it the lock is gone
         self._execute("select pg_advisory_unlock(%s)", ALERT_LOCK)
 
+    @property
+    def key(self) -> str:
+        with self._connection.cursor() as cursor:
+            cursor.execute("select key from mrr_state.alert_key")
+            return str(one_value(cursor))
+
     def incidents(self) -> list[Incident]:
         with self._connection.cursor() as cursor:
             cursor.execute(
                 "select incident_id, rule_name, subject, problem, next_command, since, ended_at,"
-                " told, told_at, end_told, end_told_at from dwh.alert_incident"
-                " where ended_at is null or end_told_at is null order by incident_id"
+                " told, told_at, end_told, end_told_at, tried from dwh.alert_incident"
+                " where ended_at is null or end_told_at is null order by opened_at, incident_id"
             )
-            return [Incident(row[0], Finding(*row[1:6]), *row[6:]) for row in cursor.fetchall()]
+            return [
+                Incident(number, Finding(*row[:5]), *row[5:], tried=_tries_of(tried))
+                for number, *row, tried in cursor.fetchall()
+            ]
 
     def open(self, finding: Finding) -> None:
         self._execute(
@@ -77,8 +89,15 @@ class TableStore:
     def record_told(self, incident: Incident, phase: Phase, channel: str) -> None:
         told, _ = _COLUMNS[phase]
         self._execute(
-            f"update dwh.alert_incident set {told} = {told} || %s::text where incident_id = %s",
-            channel,
+            f"update dwh.alert_incident set {told} = {told} || %s::text, tried = tried - %s::text"
+            " where incident_id = %s",
+            *(channel, channel, incident.incident_id),
+        )
+
+    def record_tried(self, incident: Incident, channel: str, tries: Tries) -> None:
+        self._execute(
+            "update dwh.alert_incident set tried = tried || %s::jsonb where incident_id = %s",
+            json.dumps({channel: asdict(tries)}, default=datetime.isoformat),
             incident.incident_id,
         )
 
@@ -100,6 +119,7 @@ class FileStore:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._incidents: dict[int, Incident] = {}
+        self.key = secrets.token_hex(16)
 
     @contextmanager
     def locked(self) -> Iterator["FileStore"]:
@@ -119,10 +139,16 @@ class FileStore:
 
     def record_told(self, incident: Incident, phase: Phase, channel: str) -> None:
         known = self._now(incident)
+        tried = {other: tries for other, tries in known.tried.items() if other != channel}
+        known = replace(known, tried=tried)
         if phase is Phase.BEGIN:
             self._keep(replace(known, told=[*known.told, channel]))
         else:
             self._keep(replace(known, end_told=[*known.end_told, channel]))
+
+    def record_tried(self, incident: Incident, channel: str, tries: Tries) -> None:
+        known = self._now(incident)
+        self._keep(replace(known, tried={**known.tried, channel: tries}))
 
     def record_told_by_all(self, incident: Incident, phase: Phase) -> None:
         known, now = self._now(incident), datetime.now(UTC)
@@ -138,7 +164,8 @@ class FileStore:
         self._incidents[incident.incident_id] = incident
         if incident.end_told_at is not None:
             del self._incidents[incident.incident_id]
-        kept = [asdict(one) for one in self._incidents.values()]
+        incidents = [asdict(one) for one in self._incidents.values()]
+        kept = {"key": self.key, "incidents": incidents}
         partial = self._file.with_suffix(".partial")
         try:
             partial.touch(mode=0o600)
@@ -170,22 +197,51 @@ class FileStore:
         finally:
             os.close(descriptor)
 
-    def _read(self) -> Iterator[Incident]:
+    def _read(self) -> list[Incident]:
+        """The incidents of the file; none of a file that is damaged, in whatever way."""
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
-            yield from [_incident_of(facts) for facts in kept]
+            incidents = [_incident_of(facts) for facts in kept["incidents"]]
+            self.key = _is_text(kept["key"])
+            return incidents
         except FileNotFoundError:
-            return
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            pass
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             log.warning("%s: cannot be read", self._file, exc_info=error)
+        return []
 
 
 def _incident_of(facts: dict[str, Any]) -> Incident:
-    finding = facts.pop("finding")
-    finding["since"] = datetime.fromisoformat(finding["since"])
-    for name in ("ended_at", "told_at", "end_told_at"):
-        facts[name] = datetime.fromisoformat(facts[name]) if facts[name] else None
-    return Incident(finding=Finding(**finding), **facts)
+    """An incident as the file has it. Raises ValueError, TypeError and the like if it is none."""
+    texts = [_is_text(facts["finding"][name]) for name in FINDING]
+    finding = Finding(*texts, since=_time_of(facts["finding"]["since"]))
+    times = {name: facts[name] and _time_of(facts[name]) for name in TIMES}
+    told = {name: list(map(_is_text, facts[name])) for name in ("told", "end_told")}
+    number = facts["incident_id"]
+    if type(number) is not int:
+        raise TypeError(f"{number!r} is no number of an incident")
+    return replace(Incident(number, finding), **times, **told, tried=_tries_of(facts["tried"]))
+
+
+def _tries_of(facts: dict[str, dict[str, Any]]) -> dict[str, Tries]:
+    return {name: Tries(int(one["count"]), _time_of(one["at"])) for name, one in facts.items()}
+
+
+def _time_of(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _is_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _wait_for(lock: Callable[[], bool]) -> None:

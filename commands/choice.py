@@ -36,6 +36,12 @@ def chosen_tables(
     return known
 
 
+def scope_of(options: argparse.Namespace) -> str | None:
+    """The options of `add_choice` as they were given, for the run log; None if none was."""
+    given = {"--domain": options.domain, "--table": options.table}
+    return " ".join(f"{option} {name}" for option, name in given.items() if name) or None
+
+
 def _check_is_active(name: str, declared: list[MirroredTable], active: list[MirroredTable]) -> None:
     """Raise UsageError if the table is declared, and switched off."""
     if name in [one.name for one in active]:

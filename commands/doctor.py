@@ -100,12 +100,16 @@ def examine(endpoints: Endpoints, tables: list[MirroredTable]) -> Iterator[Findi
 
 def examine_alerts(settings: AlertSettings) -> Finding:
     """Whether the addresses of alerts have a form that is known; nothing is sent."""
-    if not settings.urls:
+    wrong: list[TidemarkError] = list(settings.errors)
+    if not settings.urls and not wrong:
         return Finding("alerts", "ALERT_URLS is not set: nobody is told what goes wrong")
     try:
-        channels = open_channels(settings.urls)
+        channels, errors = open_channels(settings.urls)
+        wrong += errors
     except TidemarkError as error:
-        return _of_error(error)
+        wrong.append(error)
+    if wrong:
+        return _of_error(wrong[0])
     return Finding("alerts", f"told by {', '.join(channel.label for channel in channels)}")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import embedded
-from common.errors import SettingError
+from common.errors import ServerError, SettingError
 from common.settings import (
     DUTY,
     SNAPSHOT_SECONDS,
@@ -77,7 +77,14 @@ class Endpoints:
         return self.embedded is not None and source == self.embedded.operational
 
 
-def prepare_endpoints(settings: Settings, sources: Collection[str] = ("",)) -> Endpoints:
+def known_endpoints(settings: Settings) -> Endpoints:
+    """The warehouse of the settings. An embedded one is not started. Raises ServerError."""
+    return prepare_endpoints(settings, sources=(), may_start=False)
+
+
+def prepare_endpoints(
+    settings: Settings, sources: Collection[str] = ("",), may_start: bool = True
+) -> Endpoints:
     """The servers of the settings. Embedded ones are started, and created if they do not exist.
 
     `sources` are the names of the sources that the command reads.
@@ -88,8 +95,12 @@ def prepare_endpoints(settings: Settings, sources: Collection[str] = ("",)) -> E
     roles, has_owner = settings.roles, settings.has_owner
     servers = None
     if not warehouse or (operational is None and "" in sources):
-        servers = embedded.start()
-        if operational is None:
+        servers = embedded.start() if may_start else known
+        if servers is None:
+            raise ServerError(
+                "embedded warehouse", "it was never started", "Start with `python run.py`."
+            )
+        if operational is None and may_start:
             seed(servers, settings.demo_domains)
         operational = operational or servers.operational
         if not warehouse:

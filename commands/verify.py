@@ -1,17 +1,24 @@
 """`verify`: compare every row of source and mirror, and test every row of the history."""
 
 import argparse
+import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from alerts import read_alert_settings
 from commands.alert import checking_at_the_end
-from commands.choice import accepted_deletes, chosen_tables
+from commands.choice import accepted_deletes, chosen_tables, scope_of
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_accept_deletes, add_choice, add_json, add_quiet
 from commands.progress import ProgressPrinter
-from commands.sources import open_source_of, read_declarations, source_by_source, sources_of
+from commands.sources import (
+    SourceBusy,
+    open_source_of,
+    read_declarations,
+    source_by_source,
+    sources_of,
+)
 from commands.tables import PlainTable, show
 from commands.telling import tell
 from commands.working import work_on_warehouse
@@ -25,6 +32,7 @@ from warehouse.build import Builder, Node
 from warehouse.connection import connect
 from warehouse.marks import read_marks
 
+TestHistory = Callable[[Endpoints, list[MirroredTable], str], list[Node]]
 HISTORY_TESTS = ("open_rows_equal_relation", "periods_do_not_overlap")
 EXAMPLES = """\
 python run.py verify
@@ -44,9 +52,9 @@ def call(options: argparse.Namespace) -> int:
         raise UsageError(
             "--accept-deletes", "nothing is deleted without --repair", "Give both, or neither."
         )
-    settings, alert_settings = read_settings(), read_alert_settings()
-    tables = chosen_tables(read_declarations(settings), settings, options)
-    with checking_at_the_end(alert_settings):
+    with checking_at_the_end(read_alert_settings()):
+        settings = read_settings()
+        tables = chosen_tables(read_declarations(settings), settings, options)
         return _verify(settings, tables, options)
 
 
@@ -63,49 +71,44 @@ def _verify(
             accepted,
             lambda table: printer.print_line(progress_line(table)),
             printer.progress,
+            scope_of(options),
+            verify_history,
         )
     if not options.quiet and not options.json:
         show(as_table(result.tables))
-    told = list(failures(result.tables))
+    told = [*failures(result.tables), *failures_of_history(result.failed_tests)]
+    if result.history_error:
+        told.append(result.history_error)
     for failure in told:
         tell(failure)
-    failed: list[Node] = []
-    of_history: list[TidemarkError | str] = []
-    try:
-        failed = verify_history(endpoints, tables)
-        of_history += failures_of_history(failed)
-    except TidemarkError as error:
-        # what was compared is told all the same
-        of_history.append(error)
-    for failure in of_history:
-        tell(failure)
-    exit_code = ExitCode.FAILED if of_history else result.exit_code
     if options.json:
-        _write_document(exit_code, result, failed, [*told, *of_history])
-    return exit_code
+        _write_document(result, told)
+    return result.exit_code
 
 
-def _write_document(
-    exit_code: ExitCode,
-    result: "VerifyResult",
-    failed: list[Node],
-    told: list[TidemarkError | str],
-) -> None:
+def _write_document(result: "VerifyResult", told: list[TidemarkError | str]) -> None:
     from commands.documents import verify as shape
     from commands.documents.document import Document, failures, write_document
 
-    found = shape.document(result.tables, failed)
-    write_document(Document("verify", exit_code, found, failures(told)))
+    found = shape.document(result.tables, result.failed_tests)
+    write_document(Document("verify", result.exit_code, found, failures(told)))
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """The result of verifying some tables."""
+    """The result of verifying some tables, and of testing their history.
+
+    `history_error` is set if the history could not be tested.
+    """
 
     tables: list[VerifiedTable]
+    failed_tests: list[Node] = field(default_factory=list)
+    history_error: TidemarkError | None = None
 
     @property
     def exit_code(self) -> ExitCode:
+        if self.failed_tests or self.history_error:
+            return ExitCode.FAILED
         errors = [table.error for table in self.tables if table.error]
         if any(not isinstance(error, DeletesRefused) for error in errors):
             return ExitCode.FAILED
@@ -115,9 +118,13 @@ class VerifyResult:
 
     @property
     def failed(self) -> str | None:
-        """The tables that differ or could not be compared, in a line; None if there are none."""
-        differing = [t.name for t in self.tables if t.verification and not t.verification.is_equal]
-        return ", ".join([t.name for t in self.tables if t.error] + differing) or None
+        """What differs, failed or could not be compared, in a line; None if nothing did."""
+        names = [t.name for t in self.tables if t.error]
+        names += [t.name for t in self.tables if t.verification and not t.verification.is_equal]
+        names += [test.name for test in self.failed_tests]
+        if self.history_error:
+            names.append(self.history_error.problem)
+        return ", ".join(names) or None
 
 
 def verify_tables(
@@ -127,9 +134,19 @@ def verify_tables(
     accepted_deletes: dict[str, int],
     report: Callable[[VerifiedTable], None] = lambda table: None,
     progress: Callable[[Progress], None] = ignore,
+    scope: str | None = None,
+    test_history: TestHistory = lambda endpoints, tables, run_id: [],
 ) -> VerifyResult:
-    """Compare the tables, holding the locks of their sources. Raises AnotherRun and ServerError."""
-    with work_on_warehouse(endpoints, "verify", sources_of(tables)) as work:
+    """Compare the tables, holding the locks of their sources, and test their history.
+
+    Each table has a row in the run log, and each test. Raises AnotherRun and ServerError.
+    """
+    with work_on_warehouse(endpoints, "verify", sources_of(tables), scope=scope) as work:
+
+        def record(verified: VerifiedTable, started: float) -> None:
+            seconds = time.monotonic() - started
+            work.run_log.record("verify", verified.name, *_outcome(verified, seconds))
+            report(verified)
 
         def verify(of_source: list[MirroredTable]) -> list[VerifiedTable]:
             found = []
@@ -141,24 +158,49 @@ def verify_tables(
                 report_progress=progress,
             ) as extraction:
                 for table in of_source:
+                    started = time.monotonic()
                     found.append(verify_table(extraction, table, repair))
-                    report(found[-1])
+                    record(found[-1], started)
             return found
 
         def stopped(table: MirroredTable, error: TidemarkError) -> VerifiedTable:
-            report(verified := VerifiedTable(table.name, error=error))
+            verified = VerifiedTable(table.name, error=error)
+            record(verified, time.monotonic())
             return verified
 
         result = VerifyResult(source_by_source(tables, verify, stopped, work.lock.check))
-        work.step.status = "success" if result.exit_code == ExitCode.DONE else "error"
+        try:
+            failed = test_history(endpoints, tables, work.run_id)
+            result = replace(result, failed_tests=failed)
+        except TidemarkError as error:
+            # what was compared is told all the same
+            result = replace(result, history_error=error)
+        work.step.status = _status(result.exit_code)
         work.step.message = result.failed
+        work.step.is_own_failure = result.history_error is not None
     return result
 
 
-def verify_history(endpoints: Endpoints, tables: list[MirroredTable]) -> list[Node]:
+def _status(code: ExitCode) -> str:
+    return {ExitCode.DONE: "success", ExitCode.REFUSED: "refused"}.get(code, "error")
+
+
+def _outcome(verified: VerifiedTable, seconds: float) -> tuple[str, float, int, str | None]:
+    """How a table's row in the run log ends; a warning is that it differs."""
+    error, found = verified.error, verified.verification
+    if error:
+        status = "refused" if isinstance(error, DeletesRefused) else "error"
+        status = "skipped" if isinstance(error, SourceBusy) else status
+        return status, seconds, 0, str(error)
+    assert found is not None
+    told = None if found.is_equal else f"{found.different_rows} rows differ"
+    return "warning" if told else "success", seconds, found.applied.rows, told
+
+
+def verify_history(endpoints: Endpoints, tables: list[MirroredTable], run_id: str) -> list[Node]:
     """Run the tests of the history over every row of what was built, and return those that failed.
 
-    Raises ServerError and DbtError.
+    dbt logs them as steps of the run. Raises ServerError and DbtError.
     """
     with closing(connect(endpoints.loader)) as connection:
         built = read_marks(connection)
@@ -170,7 +212,8 @@ def verify_history(endpoints: Endpoints, tables: list[MirroredTable]) -> list[No
     ]
     if not select:
         return []
-    with closing(Builder(endpoints.transformer, demo_switch=endpoints.demo_switch)) as builder:
+    how = endpoints.transformer, run_id, endpoints.demo_switch
+    with closing(Builder(*how, every_row=True)) as builder:
         result = builder.test(select)
     return result.failed + result.failed_tests
 

@@ -43,13 +43,15 @@ def work_on_warehouse(
     sources: Collection[str] | None = None,
     role: str = "loader",
     step: str | None = None,
+    scope: str | None = None,
 ) -> Iterator[Work]:
     """Hold the locks of these sources, or of the whole warehouse, and log the block as `process`.
 
-    `step` is what it is logged as, if not as the process itself. The work is done as a role. Before
-    it, the warehouse is brought up to date, as its owner. Raises ServerError; SettingError if the
-    owner is needed and not set; AnotherRun if another command holds the warehouse or all of the
-    sources. Errors of a driver or of the system in the block are raised as TidemarkErrors.
+    `step` is what it is logged as, if not as the process itself, and `scope` are the options that
+    restrict it to some tables. The work is done as a role. Before it, the warehouse is brought up
+    to date, as its owner. Raises ServerError; SettingError if the owner is needed and not set;
+    AnotherRun if another command holds the warehouse or all of the sources. Errors of a driver or
+    of the system in the block are raised as TidemarkErrors.
     """
     run_id = new_run_id()
     start_logging(run_id)
@@ -74,7 +76,7 @@ def work_on_warehouse(
         if sources and len(busy) == len(sources):
             raise AnotherRun(f"warehouse {address}")
         lock.take(run_id)
-        run_log = RunLog(connection, run_id)
+        run_log = RunLog(connection, run_id, scope)
         run_log.close_abandoned()
         with run_log.step(process, step or process) as logged, translated_errors(address):
             yield Work(connection, lock, run_log, logged, busy)

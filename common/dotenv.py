@@ -1,7 +1,7 @@
 """The file `.env`: a setting a line, as `NAME=value`."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from common.errors import SettingError
@@ -22,13 +22,8 @@ def read_dotenv(
     values: dict[str, str] = {}
     places: dict[str, str] = {}
     names = list(settings)
-    # Python knows more characters that end a line than an editor, and a password may have them
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        line = line.strip(BLANKS).removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
+    for number, name, separator, value in dotenv_lines(_text(path)):
         place = f"{path.name} line {number}"
-        name, separator, value = (part.strip(BLANKS) for part in line.partition("="))
         if not separator or not is_setting(name):
             raise _not_a_setting(place, name if separator else None, names)
         if value[:1] and value[0] in QUOTES and (len(value) == 1 or value[-1] != value[0]):
@@ -38,9 +33,25 @@ def read_dotenv(
                 "Write the value on one line, and within quotation marks if it begins with one:"
                 " those around it are removed, and all others are kept.",
             )
-        values[name] = _unquoted(value)
+        values[name] = unquoted(value)
         places[name] = f"{name} in {place}"
     return values, places
+
+
+def dotenv_lines(text: str) -> Iterator[tuple[int, str, str, str]]:
+    """The number of each line that says something, its name, the equals sign if any, its value."""
+    # Python knows more characters that end a line than an editor, and a password may have them
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.strip(BLANKS).removeprefix("export ")
+        if line and not line.startswith("#"):
+            name, separator, value = (part.strip(BLANKS) for part in line.partition("="))
+            yield number, name, separator, value
+
+
+def unquoted(value: str) -> str:
+    """A value without the quotation marks around it, if there are any."""
+    is_quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in QUOTES
+    return value[1:-1] if is_quoted else value
 
 
 def _text(path: Path) -> str:
@@ -69,8 +80,3 @@ def _not_a_setting(place: str, name: str | None, names: list[str]) -> SettingErr
         return SettingError(place, "not NAME=value", hint)
     problem = f'"{name}" is not a setting' if is_shown else "what is before = is not a setting"
     return SettingError(place, problem, did_you_mean(name, names) + hint)
-
-
-def _unquoted(value: str) -> str:
-    is_quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in QUOTES
-    return value[1:-1] if is_quoted else value

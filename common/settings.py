@@ -25,7 +25,8 @@ SNAPSHOT_SECONDS = 2.0
 MAX_SNAPSHOT_SECONDS = 60
 LOG_DAYS = 90
 """The default of how many days the steps of runs are kept."""
-LOG_DAYS_RANGE = range(7, 3651)
+LOG_DAYS_RANGE = range(31, 3651)
+"""Views of `dwh` tell of the last 30 days."""
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 SURROGATE = re.compile("[\ud800-\udfff]")

@@ -103,13 +103,17 @@ class DbtEnded(DbtError):
 class Builder:
     """dbt in a process of its own, which loads and parses while the run goes on.
 
-    Without a run's id it works as if started by hand: on every row, even of large tables.
+    With `every_row`, or without the id of a run, tests read every row even of large tables, as if
+    dbt was started by hand.
     """
 
-    def __init__(self, warehouse: Address, run_id: str = "", demo_switch: str = "") -> None:
+    def __init__(
+        self, warehouse: Address, run_id: str = "", demo_switch: str = "", every_row: bool = False
+    ) -> None:
         self._environment = dbt_environment(warehouse, demo_switch)
         if run_id:
-            self._environment |= {"TIDEMARK_RUN_ID": run_id, "TIDEMARK_CHANGES_ONLY": "1"}
+            self._environment |= {"TIDEMARK_RUN_ID": run_id}
+            self._environment |= {} if every_row else {"TIDEMARK_CHANGES_ONLY": "1"}
         # of the files as they are before dbt reads them
         self._kept = self._keep()
         self._graph = self._kept.read()

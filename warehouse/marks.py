@@ -38,6 +38,16 @@ def mirrored_tables(connection: Connection) -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
+def note_mirrored(connection: Connection, active: list[str]) -> None:
+    """Note which of the tables with a mark are still mirrored, for the views of `dwh`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update dwh.high_water_mark set is_mirrored = table_name = any(%s)"
+            " where is_mirrored <> (table_name = any(%s))",
+            (active, active),
+        )
+
+
 def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:
     """Write the marks. A mark follows the source's clock, even if that was set back."""
     with connection.cursor() as cursor:

@@ -18,6 +18,8 @@ from warehouse.failures import only_logged
 log = get_logger(__name__)
 
 ABANDONED = "ended without closing its row"
+NOT_IN_THE_FUTURE = "clock_timestamp() + interval '1 hour'"
+"""The latest time that is believed, in SQL: a clock may have been wrong, or be a little ahead."""
 
 
 def new_run_id() -> str:
@@ -26,26 +28,41 @@ def new_run_id() -> str:
 
 
 class Step:
-    """A running step; what is set here is written when it ends."""
+    """A running step; what is set here is written when it ends.
+
+    `is_own_failure` is whether it failed by itself, and not only steps of it with rows of their
+    own. An error that leaves its block is that, unless `is_told_by_steps` was set.
+    """
 
     def __init__(self) -> None:
         self.status = "success"
         self.rows: int | None = None
         self.message: str | None = None
+        self.is_own_failure = False
+        self.is_told_by_steps = False
 
 
 class RunLog:
-    """The log of one run, on a connection in autocommit."""
+    """The log of one run, on a connection in autocommit.
 
-    def __init__(self, connection: Connection, run_id: str) -> None:
+    `scope` are the options that restrict the run to some tables.
+    """
+
+    def __init__(self, connection: Connection, run_id: str, scope: str | None = None) -> None:
         self.connection = connection
         self.run_id = run_id
+        self._scope = scope
 
     def close_abandoned(self) -> int:
-        """Close the rows that killed runs left as running; a live run holds the lock of its id."""
+        """Close the rows that killed runs left as running; a live run holds the lock of its id.
+
+        Nobody knows when they were killed: they end with the last of their steps.
+        """
         with self.connection.cursor() as cursor:
             cursor.execute(
-                "update dwh.run_log set status = 'error', finished_at = clock_timestamp(),"
+                "update dwh.run_log set status = 'error', is_own_failure = true, finished_at ="
+                " greatest(started_at, (select max(steps.finished_at) from dwh.run_log as steps"
+                " where steps.run_id = run_log.run_id)),"
                 " error_message = %s where run_id <> %s and case when status = 'running' then"
                 " pg_try_advisory_xact_lock_shared(hashtextextended(run_id, 0)) else false end",
                 (ABANDONED, self.run_id),
@@ -65,6 +82,7 @@ class RunLog:
         except BaseException as error:
             step.status = "error"
             step.message = _words_of(error)
+            step.is_own_failure = not step.is_told_by_steps
             with only_logged(f"the end of {process} {name} was not written"):
                 self._finish(log_id, step, time.monotonic() - started)
             raise
@@ -99,9 +117,9 @@ class RunLog:
     def _start(self, process: str, name: str) -> int:
         with self.connection.cursor() as cursor:
             cursor.execute(
-                "insert into dwh.run_log (run_id, process, step, status, started_at)"
-                " values (%s, %s, %s, 'running', clock_timestamp()) returning log_id",
-                (self.run_id, process, name),
+                "insert into dwh.run_log (run_id, process, step, scope, status, started_at)"
+                " values (%s, %s, %s, %s, 'running', clock_timestamp()) returning log_id",
+                (self.run_id, process, name, self._scope),
             )
             return int(one_value(cursor))
 
@@ -109,9 +127,12 @@ class RunLog:
         with self.connection.cursor() as cursor:
             cursor.execute(
                 "update dwh.run_log set status = %s, finished_at = clock_timestamp(),"
-                " execution_seconds = %s, rows_affected = %s, error_message = %s"
-                " where log_id = %s",
-                (step.status, round(seconds, 3), step.rows, step.message, log_id),
+                " execution_seconds = %s, rows_affected = %s, error_message = %s,"
+                " is_own_failure = %s where log_id = %s",
+                (
+                    *(step.status, round(seconds, 3), step.rows, step.message),
+                    *(step.is_own_failure, log_id),
+                ),
             )
 
 
@@ -120,13 +141,7 @@ def last_backup_at(cursor: Cursor, step: str = "backup") -> datetime | None:
 
     `verify` is the step in which a backup is restored, to see whether it can be.
     """
-    cursor.execute(
-        "select max(finished_at) from dwh.run_log"
-        " where process = 'backup' and step = %s and status in ('success', 'warning')",
-        (step,),
-    )
-    backup_at: datetime | None = one_value(cursor)
-    return backup_at
+    return _last_end(cursor, "backup", step, "success", "warning")
 
 
 def _facts(process: str, name: str) -> dict[str, object]:
@@ -144,6 +159,23 @@ def last_success_of_all_at(cursor: Cursor, tables: Collection[str]) -> datetime 
         " where of_run.run_id = run.run_id and process = 'extract' and step = any(%s))"
         " order by log_id desc limit 1",
         (len(tables), list(tables)),
+    )
+    found = cursor.fetchone()
+    return found[0] if found else None
+
+
+def last_success_at(cursor: Cursor, process: str) -> datetime | None:
+    """When a command of this kind last ended well; None if none did."""
+    return _last_end(cursor, process, process, "success")
+
+
+def _last_end(cursor: Cursor, process: str, step: str, *statuses: str) -> datetime | None:
+    cursor.execute(
+        "select finished_at from dwh.run_log"
+        " where process = %s and step = %s and status = any(%s)"
+        f" and started_at <= {NOT_IN_THE_FUTURE} and finished_at <= {NOT_IN_THE_FUTURE}"
+        " order by started_at desc, log_id desc limit 1",
+        (process, step, list(statuses)),
     )
     found = cursor.fetchone()
     return found[0] if found else None

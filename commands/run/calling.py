@@ -5,7 +5,13 @@ from datetime import timedelta
 
 from alerts import read_alert_settings
 from commands.alert import checking_at_the_end
-from commands.choice import accepted_deletes, accepted_sources, active_tables, chosen_tables
+from commands.choice import (
+    accepted_deletes,
+    accepted_sources,
+    active_tables,
+    chosen_tables,
+    scope_of,
+)
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.progress import ProgressPrinter
 from commands.run import output
@@ -23,9 +29,8 @@ from warehouse.selection import BuildAll
 
 def call_run(options: argparse.Namespace) -> int:
     """Run, print progress and the result, write metrics, and return the exit code."""
-    settings, alert_settings = read_settings(), read_alert_settings()
-    with checking_at_the_end(alert_settings):
-        return _run_and_tell(settings, options)
+    with checking_at_the_end(read_alert_settings()):
+        return _run_and_tell(read_settings(), options)
 
 
 def _run_and_tell(settings: Settings, options: argparse.Namespace) -> ExitCode:
@@ -107,6 +112,7 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
         steps_kept=timedelta(days=settings.log_days),
+        scope=scope_of(options),
     )
 
 

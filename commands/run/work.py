@@ -9,7 +9,7 @@ from datetime import timedelta
 from psycopg2.extensions import connection as Connection
 
 from commands.endpoints import Endpoints
-from commands.sources import open_source_of, source_by_source, sources_of
+from commands.sources import SourceBusy, open_source_of, source_by_source, sources_of
 from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError
 from extract.declarations import MirroredTable
@@ -18,7 +18,7 @@ from extract.progress import Progress, ignore
 from warehouse.build import Builder, BuildResult, Node, check_all_built, source_id
 from warehouse.failures import only_logged
 from warehouse.graph import Graph
-from warehouse.marks import Mark, advance_marks, mirrored_tables
+from warehouse.marks import Mark, advance_marks, mirrored_tables, note_mirrored
 from warehouse.positions import (
     advance_positions,
     analyze_changes,
@@ -44,8 +44,8 @@ from warehouse.selection import (
 class RunOptions:
     """What a run works on. `others` are the tables that `--domain` or `--table` leaves out.
 
-    `declared` are the names of all declared tables; old records of other tables are deleted.
-    `steps_kept` is the age at which logs are purged.
+    `scope` is that option, for the run log. `declared` are the names of all declared tables; old
+    records of other tables are deleted. `steps_kept` is the age at which logs are purged.
     """
 
     tables: list[MirroredTable]
@@ -56,6 +56,7 @@ class RunOptions:
     accepted_sources: dict[str, str] = field(default_factory=dict)
     declared: list[str] | None = None
     steps_kept: timedelta = STEPS_KEPT
+    scope: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
     """Run once. Raises ServerError, and AnotherRun if other commands hold the locks it needs."""
     started = time.monotonic()
     with (
-        work_on_warehouse(endpoints, "run", sources_of(options.tables)) as work,
+        work_on_warehouse(
+            endpoints, "run", sources_of(options.tables), scope=options.scope
+        ) as work,
         closing(Builder(endpoints.transformer, work.run_id, endpoints.demo_switch)) as builder,
     ):
         build_all = builds_all_now(work.connection, options.build_all)
@@ -135,6 +138,8 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
         work.step.rows = result.rows_applied
         work.step.status = _status(result.exit_code)
         work.step.message = _failures(result)
+        # all else that failed has a row of its own
+        work.step.is_own_failure = result.build_error is not None
     return result
 
 
@@ -164,8 +169,13 @@ def _extract(
         ) as extraction:
             return extraction.run(tables)
 
+    def record(table: MirroredTable, error: TidemarkError) -> None:
+        # the command that works on them logs how it goes
+        status = "skipped" if isinstance(error, SourceBusy) else "error"
+        work.run_log.record("extract", table.name, status, 0, 0, str(error))
+
     def stopped(table: MirroredTable, error: TidemarkError) -> TableOutcome:
-        work.run_log.record("extract", table.name, "error", 0, 0, str(error))
+        record(table, error)
         outcome = TableOutcome(table.name, 0, error=error)
         report.table(outcome)
         return outcome
@@ -173,10 +183,13 @@ def _extract(
     try:
         return source_by_source(options.tables, extract, stopped, work.lock.check)
     except TidemarkError as error:
+        # without the lock, nobody knows what was wrong with the tables
+        work.lock.check()
         with only_logged("the tables of the source are not in the run log"):
             for table in options.tables:
                 if table.name not in logged:
-                    work.run_log.record("extract", table.name, "error", 0, 0, str(error))
+                    record(table, error)
+            work.step.is_told_by_steps = True
         raise
 
 
@@ -230,6 +243,7 @@ def _forget(connection: Connection, options: RunOptions, graph: Graph | None) ->
         forget_read_changes(connection, graph.models)
         forget_gone_nodes(connection, graph)
     forget_compiled()
+    note_mirrored(connection, [table.name for table in [*options.tables, *options.others]])
     return forget_old(connection, options.declared, options.steps_kept)
 
 
