@@ -27,8 +27,6 @@ ALERT_LOCK = RUN_LOCK + 2
 LOCK_WAIT = 60.0
 """Seconds that a check waits for another one, which may be sending."""
 LOCK_PAUSE = 0.2
-FINDING = ("rule", "subject", "problem", "next_command")
-TIMES = ("ended_at", "told_at", "end_told_at")
 _COLUMNS = {
     Phase.BEGIN: ("told", "told_at"),
     Phase.END: ("end_told", "end_told_at"),
@@ -69,8 +67,8 @@ class TableStore:
                 " where ended_at is null or end_told_at is null order by opened_at, incident_id"
             )
             return [
-                Incident(number, Finding(*row[:5]), *row[5:], tried=_tries_of(tried))
-                for number, *row, tried in cursor.fetchall()
+                replace(Incident(row[0], Finding(*row[1:6]), *row[6:11]), tried=_tries_of(row[11]))
+                for row in cursor.fetchall()
             ]
 
     def open(self, finding: Finding) -> None:
@@ -220,14 +218,25 @@ class FileStore:
 
 def _incident_of(facts: dict[str, Any]) -> Incident:
     """An incident as the file has it. Raises ValueError, TypeError and the like if it is none."""
-    texts = [_is_text(facts["finding"][name]) for name in FINDING]
-    finding = Finding(*texts, since=_time_of(facts["finding"]["since"]))
-    times = {name: facts[name] and _time_of(facts[name]) for name in TIMES}
-    told = {name: list(map(_is_text, facts[name])) for name in ("told", "end_told")}
-    number = facts["incident_id"]
+    finding, number = facts["finding"], facts["incident_id"]
     if type(number) is not int:
         raise TypeError(f"{number!r} is no number of an incident")
-    return replace(Incident(number, finding), **times, **told, tried=_tries_of(facts["tried"]))
+    return Incident(
+        number,
+        Finding(
+            rule=_is_text(finding["rule"]),
+            subject=_is_text(finding["subject"]),
+            problem=_is_text(finding["problem"]),
+            next_command=_is_text(finding["next_command"]),
+            since=_time_of(finding["since"]),
+        ),
+        ended_at=_time_or_none(facts["ended_at"]),
+        told=[_is_text(name) for name in facts["told"]],
+        told_at=_time_or_none(facts["told_at"]),
+        end_told=[_is_text(name) for name in facts["end_told"]],
+        end_told_at=_time_or_none(facts["end_told_at"]),
+        tried=_tries_of(facts["tried"]),
+    )
 
 
 def _tries_of(facts: dict[str, dict[str, Any]]) -> dict[str, Tries]:
@@ -236,6 +245,10 @@ def _tries_of(facts: dict[str, dict[str, Any]]) -> dict[str, Tries]:
 
 def _time_of(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _time_or_none(text: str | None) -> datetime | None:
+    return None if text is None else _time_of(text)
 
 
 def _is_text(value: object) -> str:

@@ -171,7 +171,7 @@ def _tables(cursor: Cursor) -> list[TableStatus]:
             select mirror_rows, is_equal, checked_to
             from dwh.mirror_verification
             where mirror_verification.table_name = mark.table_name
-            order by checked_to desc
+            order by run_id desc
             limit 1
         ) as verification on true
         order by mark.table_name

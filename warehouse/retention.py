@@ -93,7 +93,6 @@ def _purge_logs(connection: Connection, steps_kept: timedelta) -> Iterator[str]:
         if not one_value(cursor):
             return
         try:
-            cursor.execute("call dwh.refresh_daily_step_total()")
             cursor.execute(
                 "call dwh.purge_logs(%s, %s, %s)",
                 (steps_kept, max(RUNS_KEPT, steps_kept), ROWS_AT_A_TIME),

@@ -8,6 +8,8 @@ import pytest
 from common.settings import DBT_PROJECT, PROJECT
 from dashboard.trust import STALE
 from tests.support.dbt_warehouse import Warehouse
+from warehouse.connection import run_locks
+from warehouse.marks import note_mirrored
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
 QUERIES = dict(re.findall(r"^## (.+?)\n[^#]*?```sql\n(.+?)```", PAGE, re.MULTILINE | re.DOTALL))
@@ -25,11 +27,11 @@ def log(warehouse: Warehouse) -> Log:
         row = {"status": "success", "rows_affected": None, "error_message": None, **more}
         warehouse.query(
             "insert into dwh.run_log (run_id, process, step, status, started_at, finished_at,"
-            " execution_seconds, rows_affected, error_message)"
-            " select %s, %s, %s, %s, at, at + make_interval(secs => %s), %s, %s, %s"
+            " execution_seconds, rows_affected, error_message, scope)"
+            " select %s, %s, %s, %s, at, at + make_interval(secs => %s), %s, %s, %s, %s"
             " from (select now() - make_interval(secs => %s) as at) as begun",
             *(run, process, step, row["status"], seconds, seconds),
-            *(row["rows_affected"], row["error_message"], hours * 3600),
+            *(row["rows_affected"], row["error_message"], row.get("scope"), hours * 3600),
         )
 
     return add
@@ -99,6 +101,9 @@ def test_first_failure_is_that_which_ended_first(warehouse: Warehouse, log: Log)
     log("r2", "extract", "mrr_fact_sales", 3, 30, status="error", error_message="first")
     ((process, step, _, message),) = ask(warehouse, "What failed first?")
     assert (process, step, message) == ("extract", "mrr_fact_sales", "first")
+    # what failed long ago is not what failed tonight
+    log("r3", "run", "run", 1)
+    assert ask(warehouse, "What failed first?") == []
 
 
 def test_step_is_slower_by_what_is_usual_for_it(warehouse: Warehouse, log: Log) -> None:
@@ -115,13 +120,57 @@ def test_step_is_slower_by_what_is_usual_for_it(warehouse: Warehouse, log: Log) 
     log("r", "dbt", "new", 1, 500)
     # that it failed at once says nothing of how long it takes
     log("r", "dbt", "slower", 0.9, 0.1, status="error")
-    # goes on
-    log("r", "run", "run", 1, None, status="running")
-    told = ask(warehouse, "What was slower than usual?")
+    log("at-work", "run", "run", 1, None, status="running")
+    with run_locks(warehouse.address) as lock:
+        assert lock.take("at-work")
+        told = ask(warehouse, "What was slower than usual?")
     assert [(process, step) for process, step, *_ in told] == [("run", "run"), ("dbt", "slower")]
     (run, slower) = [[float(value or 0) for value in row[2:]] for row in told]
     assert 3600 <= run[0] < 3700 and run[1:] == [100, 0, 0]
     assert slower == [9, 4, 1000, 10]
+    # one that was killed does not take longer and longer
+    told = ask(warehouse, "What was slower than usual?")
+    assert [step for _, step, *_ in told] == ["slower"]
+
+
+def test_run_that_has_just_begun_does_not_hide_the_slow_one_before_it(
+    warehouse: Warehouse, log: Log
+) -> None:
+    for hours in range(60, 10, -10):
+        log(f"r{hours}", "run", "run", hours, 100)
+    log("slow", "run", "run", 3, 900)
+    log("begun", "run", "run", 0.01, None, status="running")
+    with run_locks(warehouse.address) as lock:
+        assert lock.take("begun")
+        ((_, _, seconds, *_),) = ask(warehouse, "What was slower than usual?")
+    assert seconds == 900
+
+
+def test_run_of_a_table_is_another_step_than_one_of_all(warehouse: Warehouse, log: Log) -> None:
+    for hours in range(60, 10, -10):
+        log(f"t{hours}", "run", "run", hours, 2, scope="--table mrr_a")
+        log(f"r{hours}", "run", "run", hours - 1, 100)
+    log("r", "run", "run", 2, 110)
+    assert ask(warehouse, "What was slower than usual?") == []
+    log("t", "run", "run", 1, 60, scope="--table mrr_a")
+    ((_, _, seconds, usual, *_),) = ask(warehouse, "What was slower than usual?")
+    assert (seconds, usual) == (60, 2)
+
+
+def test_run_is_killed_once_its_lock_is_gone(warehouse: Warehouse, log: Log) -> None:
+    log("dead", "run", "run", 2, None, status="running", scope="--domain sales")
+    log("dead", "extract", "mrr_a", 1.5, 60)
+    log("at-work", "run", "run", 1, None, status="running")
+    log("task", "scheduler", "scheduler", 1)
+    with run_locks(warehouse.address) as lock:
+        assert lock.take("at-work")
+        assert warehouse.query(
+            "select run_id, kind, status, scope from dwh.dwh_operations_runs order by run_id"
+        ) == [
+            ("at-work", "run", "running", None),
+            ("dead", "run", "killed", "--domain sales"),
+            ("task", "scheduler", None, None),
+        ]
 
 
 def test_step_needs_executions_to_be_usual(warehouse: Warehouse, log: Log) -> None:
@@ -194,6 +243,34 @@ def test_mark_is_expected_as_runs_have_gone_on(warehouse: Warehouse, log: Log) -
     # overdue
     assert left == pytest.approx(-3600 + 360, abs=60)
     assert told["mrr_once"] == told["mrr_never"] == (None, None, None)
+
+
+def test_two_intervals_are_not_usual_yet(warehouse: Warehouse, log: Log) -> None:
+    marked(warehouse, "mrr_a", 1, "r2")
+    for number, hours in enumerate((49, 25, 1)):
+        log(f"r{number}", "run", "run", hours, 600)
+        log(f"r{number}", "extract", "mrr_a", hours, 5)
+        # by hand, in between
+        log(f"h{number}", "run", "run", hours - 0.5, 5, scope="--table mrr_a")
+        log(f"h{number}", "extract", "mrr_a", hours - 0.5, 5)
+    ((_, _, interval, *_),) = ask(warehouse, "How long until the mark is current?")
+    assert interval is None
+    log("r", "run", "run", 73, 600)
+    log("r", "extract", "mrr_a", 73, 5)
+    ((_, _, interval, *_),) = ask(warehouse, "How long until the mark is current?")
+    assert float(interval) == pytest.approx(24 * 3600, abs=1)
+
+
+def test_table_that_is_switched_off_is_neither_stale_nor_overdue(
+    warehouse: Warehouse, log: Log
+) -> None:
+    for table in ("mrr_on", "mrr_off"):
+        marked(warehouse, table, 50)
+    note_mirrored(warehouse.connection, ["mrr_on"])
+    for question in ("Which table is stale?", "How long until the mark is current?"):
+        assert [row[0] for row in ask(warehouse, question)] == ["mrr_on"]
+    note_mirrored(warehouse.connection, ["mrr_on", "mrr_off"])
+    assert len(ask(warehouse, "Which table is stale?")) == 2
 
 
 def test_cost_of_a_table_is_what_its_extractions_took(warehouse: Warehouse, log: Log) -> None:

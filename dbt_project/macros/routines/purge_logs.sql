@@ -18,7 +18,14 @@ declare
             values
             (
                 'dwh.run_log',
-                'old.started_at < $1 and (old.process <> old.step or old.started_at < $2)'
+                -- the last one of each kind is what alerts tell of
+                'old.started_at < $2 or old.started_at < $1 and old.process <> old.step and exists (
+                    select from dwh.run_log as later
+                    where
+                        (later.process, later.step, later.status)
+                        = (old.process, old.step, old.status)
+                        and (later.started_at, later.log_id) > (old.started_at, old.log_id)
+                )'
             ),
             -- a run''s id begins with the time by our clock; the delete guard needs a day by the
             -- source''s, and the last comparison of a table is kept
@@ -28,10 +35,16 @@ declare
                     select max(known.checked_to)
                     from dwh.mirror_verification as known
                     where known.table_name = old.table_name
-                ) - interval ''2 days'''
+                ) - interval ''2 days'' and exists (
+                    select from dwh.mirror_verification as later
+                    where
+                        (later.table_name, later.is_equal) = (old.table_name, old.is_equal)
+                        and later.run_id > old.run_id
+                )'
             ),
             ('dwh.procedure_errors', 'old.occurred_at < $1'),
-            ('dwh.alert_incident', 'old.ended_at < $1'),
+            -- of others somebody has yet to be told
+            ('dwh.alert_incident', 'old.ended_at < $1 and old.end_told_at is not null'),
             ('dwh.daily_step_total', 'old.ended_date < $2')
         ) as logs (table_name, condition);
     v_log record;
@@ -50,6 +63,7 @@ begin
     end if;
 
     p_result := '{}';
+    call dwh.refresh_daily_step_total();
     open v_logs;
     loop
         fetch v_logs into v_log;
@@ -83,6 +97,7 @@ end
 $body$;
 
 comment on procedure dwh.purge_logs is
-    'Deletes what is older than its age from the logs, at most p_most_rows of each. p_result has the'
-    ' number of rows for each log, or its error, which is also in procedure_errors.';
+    'Adds up the days that are over, and deletes what is older than its age from the logs, at most'
+    ' p_most_rows of each. p_result has the number of rows for each log, or its error, which is also'
+    ' in procedure_errors.';
 {% endmacro %}

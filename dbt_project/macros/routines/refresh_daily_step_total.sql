@@ -32,7 +32,8 @@ declare
     v_context text;
 begin
     if p_from is null then
-        select coalesce(max(daily_step_total.ended_date) + 1, '-infinity')
+        -- again those for which steps may have come late, or not have been added up
+        select coalesce(least(max(daily_step_total.ended_date) + 1, v_today - 3), '-infinity')
         into v_from
         from dwh.daily_step_total;
     end if;
@@ -66,7 +67,9 @@ begin
                 total_seconds = excluded.total_seconds,
                 longest_seconds = excluded.longest_seconds,
                 rows_affected = excluded.rows_affected,
-                refreshed_at = excluded.refreshed_at;
+                refreshed_at = excluded.refreshed_at
+            -- otherwise steps of that day are no longer in the log
+            where known.execution_count <= excluded.execution_count;
         exception
             when others then
                 get stacked diagnostics
@@ -88,6 +91,7 @@ end
 $body$;
 
 comment on procedure dwh.refresh_daily_step_total is
-    'Adds up the steps of the run log, for each day that is over: the days that daily_step_total does'
-    ' not have yet, or those from p_from on. Errors are in procedure_errors; the others go on.';
+    'Adds up the steps of the run log, for each day that is over: the last three, and those that'
+    ' daily_step_total does not have yet; or those from p_from on. A sum of more steps than the log'
+    ' still has stays. Errors are in procedure_errors; the others go on.';
 {% endmacro %}

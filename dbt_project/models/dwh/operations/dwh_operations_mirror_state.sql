@@ -20,7 +20,7 @@ last_verification as (
         repaired_rows,
         is_equal
     from mirror_verification
-    order by table_name asc, checked_to desc
+    order by table_name asc, run_id desc
 
 ),
 
@@ -41,6 +41,7 @@ mirror_state as (
     from high_water_mark
     left join last_verification
         on high_water_mark.table_name = last_verification.table_name
+    where high_water_mark.is_mirrored
 
 )
 

@@ -14,6 +14,7 @@ runs as (
 
     select
         run_id,
+        scope,
         started_at,
         execution_seconds
     from run_log
@@ -25,11 +26,15 @@ extractions as (
 
     select
         run_log.step as table_name,
+        runs.scope,
         runs.execution_seconds,
         extract(
             epoch from (
                 runs.started_at
-                - lag(runs.started_at) over (partition by run_log.step order by runs.started_at)
+                - lag(runs.started_at) over (
+                    partition by run_log.step, runs.scope
+                    order by runs.started_at
+                )
             )
         ) as interval_seconds
     from runs
@@ -44,7 +49,7 @@ extractions as (
 
 paces as (
 
-    select
+    select distinct on (table_name)
         table_name,
         (
             percentile_cont(0.5) within group (order by interval_seconds)
@@ -53,7 +58,10 @@ paces as (
             percentile_cont(0.5) within group (order by execution_seconds)
         )::numeric(14, 3) as usual_run_seconds
     from extractions
-    group by table_name
+    group by table_name, scope
+    having count(interval_seconds) >= {{ var('usual_intervals') }}
+    -- of whole runs and those of a domain or a table, what is more usual
+    order by table_name asc, count(*) desc, scope asc
 
 ),
 
@@ -79,6 +87,7 @@ next_marks as (
         on high_water_mark.run_id = runs.run_id
     left join paces
         on high_water_mark.table_name = paces.table_name
+    where high_water_mark.is_mirrored
 
 )
 

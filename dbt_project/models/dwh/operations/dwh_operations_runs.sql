@@ -1,5 +1,5 @@
-{#- The row of the command itself has its name in both columns. #}
-{%- set is_command = "process = step" %}
+{#- The row of a command itself has its name in both columns; others may log steps of their own. #}
+{%- set is_command = "process = step and process in ('run', 'verify', 'backup', 'restore')" %}
 with run_log as (
 
     select * from {{ source('control', 'run_log') }}
@@ -41,7 +41,8 @@ steps as (
         ) as kind,
         max(execution_seconds) filter (where {{ is_command }}) as execution_seconds,
         count(*) filter (where status = 'refused' and not ({{ is_command }})) as refused_count,
-        max(error_message) filter (where {{ is_command }}) as error_message
+        max(error_message) filter (where {{ is_command }}) as error_message,
+        max(scope) filter (where {{ is_command }}) as scope
     from run_log
     group by run_id
 
@@ -53,7 +54,10 @@ runs as (
         steps.run_id,
         steps.started_at,
         steps.finished_at,
-        steps.status,
+        case
+            when steps.status = 'running' and not {{ is_at_work('steps.run_id') }} then 'killed'
+            else steps.status
+        end as status,
         steps.step_count,
         steps.warning_count,
         steps.error_count,
@@ -63,7 +67,8 @@ runs as (
         steps.execution_seconds,
         steps.refused_count,
         coalesce(comparisons.different_count, 0) as different_count,
-        steps.error_message
+        steps.error_message,
+        steps.scope
     from steps
     left join comparisons
         on steps.run_id = comparisons.run_id

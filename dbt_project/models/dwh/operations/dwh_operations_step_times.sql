@@ -4,20 +4,82 @@ with run_log as (
 
 ),
 
-executions as (
+finished as (
 
     select
         process,
         step,
+        scope,
+        log_id,
         run_id,
         started_at,
         rows_affected,
-        coalesce(execution_seconds, extract(epoch from now() - started_at)) as seconds,
-        row_number() over (partition by process, step order by log_id desc) as recency
+        execution_seconds as seconds
     from run_log
     where
-        status in ('running', 'success', 'warning')
+        status in ('success', 'warning')
         and started_at > now() - interval '30 days'
+
+),
+
+usual as (
+
+    select
+        process,
+        step,
+        scope,
+        percentile_cont(0.5) within group (order by seconds) as seconds
+    from finished
+    group by process, step, scope
+
+),
+
+at_work as (
+
+    select
+        process,
+        step,
+        scope,
+        log_id,
+        run_id,
+        started_at,
+        rows_affected,
+        extract(epoch from now() - started_at) as seconds
+    from run_log
+    where
+        status = 'running'
+        and started_at > now() - interval '30 days'
+        and {{ is_at_work('run_log.run_id') }}
+
+),
+
+-- what has just begun says nothing yet, and would hide the execution before it
+slow_at_work as (
+
+    select at_work.*
+    from at_work
+    left join usual
+        on
+            at_work.process = usual.process
+            and at_work.step = usual.step
+            and at_work.scope is not distinct from usual.scope
+    where at_work.seconds >= coalesce(usual.seconds, 0)
+
+),
+
+executions as (
+
+    select
+        *,
+        row_number() over (
+            partition by process, step, scope
+            order by started_at desc, log_id desc
+        ) as recency
+    from (
+        select * from finished
+        union all
+        select * from slow_at_work
+    ) as both_kinds
 
 ),
 
@@ -38,9 +100,10 @@ steps as (
             percentile_cont(0.5) within group (order by rows_affected) filter (where recency > 1)
         )::bigint as usual_rows,
         avg(seconds)::numeric(14, 3) as average_seconds,
-        max(seconds)::numeric(14, 3) as longest_seconds
+        max(seconds)::numeric(14, 3) as longest_seconds,
+        scope
     from executions
-    group by process, step
+    group by process, step, scope
 
 ),
 
@@ -64,7 +127,8 @@ step_times as (
             and last_seconds >= usual_seconds * {{ var('slow_times') }}
             and last_seconds >= usual_seconds + {{ var('slow_seconds') }},
             false
-        ) as is_slower
+        ) as is_slower,
+        scope
     from steps
 
 )
