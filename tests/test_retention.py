@@ -108,23 +108,42 @@ def test_logs_are_kept_as_long_as_is_set(connection: Connection, query: Query) -
 def test_days_are_added_up_before_their_steps_go(connection: Connection, query: Query) -> None:
     for days in (1, 100, 100, 800):
         log_step(query, "extract", "mrr_fact_sales", days)
-    log_step(query, "extract", "mrr_fact_sales", 100, "error")
+    for days in (100, 1):
+        log_step(query, "extract", "mrr_fact_sales", days, "error")
     forget_old(connection, [])
-    assert query("select count(*) from dwh.run_log") == [(1,)]
+    assert query("select count(*) from dwh.run_log") == [(2,)]
     assert query(
         "select now()::date - ended_date, execution_count, failure_count, total_seconds::float,"
         " rows_affected from dwh.daily_step_total order by ended_date"
-    ) == [(100, 3, 1, 4.5, 30), (1, 1, 0, 1.5, 10)]
+    ) == [(100, 3, 1, 4.5, 30), (1, 2, 1, 3.0, 20)]
+
+
+def test_last_success_and_last_failure_of_a_step_are_kept(
+    connection: Connection, query: Query
+) -> None:
+    for days in (400, 300, 200):
+        log_step(query, "backup", "verify", days)
+        log_step(query, "extract", "mrr_gone", days, "error")
+        log_step(query, "extract", "mrr_gone", days)
+    log_step(query, "extract", "mrr_long_gone", 731)
+    forget_old(connection, [])
+    assert query(
+        "select step, status, now()::date - started_at::date from dwh.run_log order by 1, 2"
+    ) == [("mrr_gone", "error", 200), ("mrr_gone", "success", 200), ("verify", "success", 200)]
 
 
 def test_incidents_are_kept_90_days_after_their_end(connection: Connection, query: Query) -> None:
     query(
         "insert into dwh.alert_incident (rule_name, subject, problem, next_command, since,"
-        " ended_at) select 'test', 'one', 'p', 'c', now() - interval '1 year',"
-        " now() - interval '1 d' * days from unnest(array[89, 91, null]) as days"
+        " ended_at, end_told_at) select 'test', 'one', 'p', 'c', now() - interval '1 year',"
+        " now() - interval '1 d' * days, case when is_told then now() end"
+        " from unnest(array[89, 91, 91, null], array[true, true, false, null]) as x (days, is_told)"
     )
     forget_old(connection, [])
-    assert query("select count(*), count(ended_at) from dwh.alert_incident") == [(2, 1)]
+    # of one that is over, the end has yet to be told
+    assert query(
+        "select count(*), count(ended_at), count(end_told_at) from dwh.alert_incident"
+    ) == [(3, 2, 1)]
 
 
 def test_warehouse_that_dbt_has_yet_to_build_keeps_its_logs(
@@ -148,6 +167,21 @@ def test_last_comparison_of_a_table_is_kept_however_old(
     assert query(
         "select table_name, count(*) from dwh.mirror_verification group by 1 order by 1"
     ) == [("busy", 2), ("quiet", 1)]
+
+
+def test_last_comparison_that_differed_is_kept_since_it_may_still_be_wrong(
+    connection: Connection, query: Query
+) -> None:
+    for days in (300, 200, 100, 0):
+        verified(query, "items", days)
+    query(
+        "update dwh.mirror_verification set is_equal = false"
+        " where checked_to < now() - interval '150 d'"
+    )
+    forget_old(connection, ["items"])
+    assert query(
+        "select is_equal, now()::date - checked_to::date from dwh.mirror_verification order by 2"
+    ) == [(True, 0), (False, 200)]
 
 
 def test_guard_remembers_a_day_by_a_clock_that_is_years_behind(
@@ -250,11 +284,12 @@ def test_a_run_forgets_so_many_rows_at_a_time(
     monkeypatch.setattr(retention, "ROWS_AT_A_TIME", 2)
     for _ in range(5):
         log_step(query, "dbt", "node", 91)
+    log_step(query, "dbt", "node", 1)
     left = []
     for _ in range(3):
         forget_old(connection, [])
         left += query("select count(*) from dwh.run_log")
-    assert left == [(3,), (1,), (0,)]
+    assert left == [(4,), (2,), (1,)]
 
 
 def test_role_that_may_not_delete_is_told_and_fails_nothing(

@@ -64,18 +64,39 @@ def test_one_bad_total_does_not_stop_the_others(logged: Warehouse) -> None:
     assert item == logged.value("select now()::date - 2 || ' extract huge'")
 
 
-def test_days_that_are_added_up_are_left_alone_unless_they_are_named(logged: Warehouse) -> None:
+def test_last_three_days_are_added_up_again_and_earlier_ones_if_they_are_named(
+    logged: Warehouse,
+) -> None:
     logged.query("call dwh.refresh_daily_step_total()")
     before = totals(logged)
-    log(logged, "late", 2)
-    logged.query("call dwh.refresh_daily_step_total()")
-    assert totals(logged) == before
+    log(logged, "late", 3)
+    log(logged, "late", 4)
     logged.query("update dwh.run_log set rows_affected = 5 where step = 'huge'")
-    logged.query("call dwh.refresh_daily_step_total((now() - interval '2 d')::date)")
+    logged.query("call dwh.refresh_daily_step_total()")
     after = totals(logged)
-    assert (2, "late", 1, 0, 2.0, 1) in after
+    assert (3, "late", 1, 0, 2.0, 1) in after
     assert (2, "huge", 2, 0, 4.0, 10) in after
     assert len(after) == len(before) + 2
+    logged.query("call dwh.refresh_daily_step_total((now() - interval '4 d')::date)")
+    assert totals(logged) == [(4, "late", 1, 0, 2.0, 1), *after]
+
+
+@pytest.mark.parametrize("since", ["'2000-01-01'", ""], ids=["named", "of a run"])
+def test_sum_of_more_steps_than_the_log_still_has_stays(logged: Warehouse, since: str) -> None:
+    logged.query("update dwh.run_log set rows_affected = 5 where step = 'huge'")
+    logged.query("call dwh.refresh_daily_step_total()")
+    before = totals(logged)
+    logged.query("delete from dwh.run_log where step = 'huge' or status = 'error'")
+    logged.query(f"call dwh.refresh_daily_step_total({since})")
+    assert totals(logged) == before
+
+
+def test_days_are_added_up_before_their_steps_are_purged(logged: Warehouse) -> None:
+    for _ in range(2):
+        log(logged, "old", 100)
+    logged.query("call dwh.purge_logs()")
+    assert (100, "old", 2, 0, 4.0, 2) in totals(logged)
+    assert logged.value("select count(*) from dwh.run_log where step = 'old'") == 1
 
 
 def test_a_day_that_goes_on_is_not_added_up(logged: Warehouse) -> None:
@@ -108,10 +129,11 @@ def test_logs_are_purged_by_their_ages(logged: Warehouse) -> None:
 
 
 def test_one_log_that_cannot_be_purged_does_not_stop_the_others(logged: Warehouse) -> None:
-    log(logged, "old", 100)
+    for days in (100, 1):
+        log(logged, "old", days)
     logged.query(
         "insert into dwh.alert_incident (rule_name, subject, problem, next_command, since,"
-        " ended_at) select 'test', 's', 'p', 'c', at, at"
+        " ended_at, end_told_at) select 'test', 's', 'p', 'c', at, at, at"
         " from (select now() - interval '91 d' as at) as old"
     )
     logged.query(
@@ -125,7 +147,7 @@ def test_one_log_that_cannot_be_purged_does_not_stop_the_others(logged: Warehous
     ((result,),) = logged.query("call dwh.purge_logs()")
     assert result["dwh.run_log"] == "kept for ever"
     assert result["dwh.alert_incident"] == 1
-    assert logged.query(ERRORS) == [("dwh.purge_logs", "P0001", "dwh.run_log")]
+    assert logged.query(ERRORS)[-1] == ("dwh.purge_logs", "P0001", "dwh.run_log")
     assert "kept for ever" in logged.connection.notices[-1]
 
 

@@ -33,7 +33,7 @@ declare
 begin
     if p_from is null then
         -- again those for which steps may have come late, or not have been added up
-        select coalesce(least(max(daily_step_total.ended_date) + 1, v_today - 3), '-infinity')
+        select least(coalesce(max(daily_step_total.ended_date) + 1, '-infinity'), v_today - 3)
         into v_from
         from dwh.daily_step_total;
     end if;
