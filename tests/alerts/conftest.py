@@ -18,8 +18,8 @@ from tests.support.servers import Query
 from warehouse.connection import connect
 from warehouse.upgrade import upgrade
 
-TABLES = frozenset({"mrr_fact_sales", "mrr_dim_products", "mrr_dim_customers"})
-NODES = frozenset({"dwh_x", "assert_it", *(f"dwh_{number:02}" for number in range(25))})
+TABLES = {"mrr_fact_sales": "sales", "mrr_dim_products": "sales", "mrr_fact_visits": "web"}
+NODES = {"assert_it": "test", "dwh_x": "model", **{f"dwh_{n:02}": "model" for n in range(25)}}
 
 
 @pytest.fixture
@@ -75,15 +75,24 @@ class Log:
         self._seconds = 0
 
     def add(
-        self, process: str, step: str, status: str, message: str | None = None, run: str = "r1"
+        self,
+        process: str,
+        step: str,
+        status: str,
+        message: str | None = None,
+        run: str = "r1",
+        scope: str | None = None,
+        is_own: bool = True,
     ) -> None:
+        """Add an entry; a command that fails does so by itself, unless `is_own` is false."""
         self._seconds += 1
         at = f"timestamptz '2026-11-27 03:00:00+00' + interval '{self._seconds} s'"
         finished_at = "null" if status == "running" else at
         self._query(
-            "insert into dwh.run_log (run_id, process, step, status, error_message, started_at,"
-            f" finished_at) values (%s, %s, %s, %s, %s, {at}, {finished_at})",
-            (run, process, step, status, message),
+            "insert into dwh.run_log (run_id, process, step, status, error_message, scope,"
+            " is_own_failure, started_at, finished_at)"
+            f" values (%s, %s, %s, %s, %s, %s, %s, {at}, {finished_at})",
+            (run, process, step, status, message, scope, is_own and status == "error"),
         )
 
 

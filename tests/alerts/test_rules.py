@@ -4,10 +4,11 @@ import pytest
 import yaml
 from psycopg2.extensions import connection as Connection
 
-from alerts.rules import TITLES, Finding, Scope, find
+from alerts.findings import TITLES, Finding, Scope
+from alerts.rules import find
 from alerts.settings import AlertSettings
 from common.settings import DBT_PROJECT
-from tests.alerts.conftest import TABLES, Checks, Log
+from tests.alerts.conftest import NODES, TABLES, Checks, Log
 from tests.support.servers import Query
 from warehouse.connection import run_locks
 
@@ -19,13 +20,13 @@ REFUSAL = (
 )
 
 
-def found(connection: Connection, nodes: set[str] | None = None) -> list[Finding]:
+def found(connection: Connection, settings: AlertSettings = NEVER) -> list[Finding]:
     with connection.cursor() as cursor:
-        return find(cursor, Scope(TABLES, nodes), NEVER)
+        return find(cursor, Scope(TABLES, NODES), settings)
 
 
-def told(connection: Connection, nodes: set[str] | None = None) -> list[tuple[str, str]]:
-    return [finding.key for finding in found(connection, nodes)]
+def told(connection: Connection) -> list[tuple[str, str]]:
+    return [finding.key for finding in found(connection)]
 
 
 def test_nothing_is_found_where_nothing_has_failed(upgraded: Connection, log: Log) -> None:
@@ -62,7 +63,7 @@ def test_step_is_told_until_it_has_succeeded(
 ) -> None:
     log.add(process, step, "success", run="r0")
     log.add(process, step, status, message, run="r1")
-    log.add("run", "run", status, step, run="r1")
+    log.add("run", "run", status, step, run="r1", is_own=False)
     log.add(process, step, status, message, run="r2")
     log.add(process, step, "skipped", run="r3")
     (finding,) = found(upgraded)
@@ -79,7 +80,11 @@ def test_step_is_told_until_it_has_succeeded(
 def test_what_nobody_mirrors_or_builds_any_more_is_not_told(upgraded: Connection, log: Log) -> None:
     log.add("extract", "mrr_dim_gone", "error", "no such table")
     log.add("dbt", "dwh_gone", "error", "no such column")
-    assert told(upgraded, {"dwh_kept"}) == []
+    log.add("run", "run", "error", "killed", scope="--table mrr_dim_gone")
+    log.add("verify", "mrr_dim_gone", "error", "no such table")
+    log.add("scheduler", "scheduler", "error", "a task failed")
+    log.add("scheduler", "mrr_fact_sales", "refused", "a task failed")
+    assert told(upgraded) == []
 
 
 def test_node_that_may_be_gone_begins_no_incident_and_ends_none(checks: Checks, log: Log) -> None:
@@ -93,7 +98,7 @@ def test_node_that_may_be_gone_begins_no_incident_and_ends_none(checks: Checks, 
     log.add("dbt", "dwh_gone", "error", "no such column")
     checks.scope = Scope(TABLES, None)
     assert subjects() == ["dwh_x"]
-    checks.scope = Scope(TABLES, {"dwh_gone"})
+    checks.scope = Scope(TABLES, {"dwh_gone": "model"})
     assert subjects() == ["dwh_gone"]
 
 
@@ -110,6 +115,136 @@ def test_command_that_failed_by_itself_is_told(
     assert f"{finding.since:%H:%M:%S}" == "03:00:01"
     log.add(command, command, "warning")
     assert found(upgraded) == []
+
+
+@pytest.mark.parametrize("command", ["run", "verify"])
+def test_command_that_failed_by_itself_is_told_whatever_else_failed_in_it(
+    upgraded: Connection, log: Log, query: Query, command: str
+) -> None:
+    for run in ("r1", "r2"):
+        log.add("extract", "mrr_fact_sales", "refused", REFUSAL, run=run)
+        log.add("dbt", "dwh_x", "error", "division by zero", run=run)
+        compared(query, run, "mrr_dim_products", False)
+        log.add(command, command, "error", "dbt: cannot read the project", run=run)
+        assert ("run", command) in told(upgraded)
+    log.add(command, command, "running", run="killed")
+    log.add("dbt", "dwh_x", "error", "division by zero", run="killed")
+    assert ("run", command) in told(upgraded)
+    # it came to its end
+    log.add(command, command, "error", "dwh_x", run="r3", is_own=False)
+    assert ("run", command) not in told(upgraded)
+
+
+def test_runs_of_other_tables_end_nothing(upgraded: Connection, log: Log) -> None:
+    log.add("run", "run", "error", "no room", scope="--domain sales")
+    log.add("run", "run", "running", run="killed", scope="--domain sales")
+    for scope in ("--domain web", "--table mrr_fact_sales"):
+        log.add("run", "run", "success", scope=scope)
+    (finding,) = found(upgraded)
+    assert finding.key == ("run", "run --domain sales")
+    assert finding.next_command == "python run.py --domain sales"
+    assert f"{finding.since:%H:%M:%S}" == "03:00:01"
+    log.add("run", "run", "error", "no room, either", scope="--domain web")
+    assert told(upgraded) == [("run", "run --domain sales"), ("run", "run --domain web")]
+    log.add("run", "run", "success", scope="--domain sales")
+    assert told(upgraded) == [("run", "run --domain web")]
+    log.add("run", "run", "refused")
+    assert told(upgraded) == []
+
+
+def test_copy_of_a_backup_that_failed_is_told(upgraded: Connection, log: Log) -> None:
+    log.add("backup", "backup", "success")
+    log.add("backup", "copy", "error", "rclone: no connection")
+    (finding,) = found(upgraded)
+    assert (finding.key, finding.next_command) == (("run", "backup copy"), "python run.py backup")
+    log.add("backup", "copy", "success")
+    assert told(upgraded) == []
+
+
+def test_tables_of_verify_are_told_each_by_itself(
+    upgraded: Connection, log: Log, query: Query
+) -> None:
+    compared(query, "r1", "mrr_fact_sales", False)
+    log.add("verify", "mrr_fact_sales", "warning", "3 rows differ")
+    log.add("verify", "mrr_dim_products", "error", "the source has no such table")
+    log.add("verify", "mrr_fact_visits", "refused", REFUSAL.replace("fact_sales", "fact_visits"))
+    log.add("verify", "verify", "error", "all of them", is_own=False)
+    commands = {finding.key: finding.next_command for finding in found(upgraded)}
+    assert commands == {
+        ("verification", "mrr_fact_sales"): "python run.py verify --table mrr_fact_sales --repair",
+        ("run", "verify --table mrr_dim_products"): "python run.py verify --table mrr_dim_products",
+        ("guard", "mrr_fact_visits"): "python run.py verify --table mrr_fact_visits --repair"
+        " --accept-deletes mrr_fact_visits=49",
+    }
+    log.add("verify", "mrr_fact_visits", "warning", "49 rows differ")
+    assert ("guard", "mrr_fact_visits") in told(upgraded)
+    log.add("extract", "mrr_fact_visits", "success")
+    log.add("verify", "mrr_dim_products", "success")
+    assert told(upgraded) == [("verification", "mrr_fact_sales")]
+
+
+def test_incident_ends_with_a_success_and_not_with_another_failure(
+    upgraded: Connection, log: Log
+) -> None:
+    log.add("extract", "mrr_fact_sales", "refused", REFUSAL)
+    log.add("extract", "mrr_fact_sales", "error", "the source is down")
+    both = [("table", "mrr_fact_sales"), ("guard", "mrr_fact_sales")]
+    assert told(upgraded) == both
+    log.add("extract", "mrr_fact_sales", "skipped", "another run works on its tables")
+    log.add("extract", "mrr_fact_sales", "refused", REFUSAL)
+    assert told(upgraded) == both
+    log.add("extract", "mrr_fact_sales", "success")
+    assert told(upgraded) == []
+
+
+def test_test_that_cannot_run_is_a_test_all_the_same(upgraded: Connection, log: Log) -> None:
+    log.add("dbt", "assert_it", "error", "12 rows fail")
+    log.add("dbt", "assert_it", "error", "canceling statement due to lock timeout")
+    assert told(upgraded) == [("test", "assert_it")]
+    log.add("dbt", "dwh_x", "error", "3 rows fail")
+    assert told(upgraded) == [("model", "dwh_x"), ("test", "assert_it")]
+
+
+def test_test_of_every_row_is_not_over_by_one_of_changed_rows(
+    upgraded: Connection, log: Log
+) -> None:
+    log.add("verify", "verify", "error", "assert_it", run="v1", is_own=False)
+    log.add("dbt", "assert_it", "error", "2 rows fail", run="v1")
+    log.add("run", "run", "success", run="r1")
+    log.add("dbt", "assert_it", "success", run="r1")
+    (finding,) = found(upgraded)
+    assert finding.key == ("test", "assert_it")
+    assert finding.next_command == "python run.py verify"
+    # by hand, or by another verify
+    log.add("dbt", "assert_it", "success", run="by hand")
+    assert told(upgraded) == []
+
+
+def test_order_of_the_ids_does_not_matter(upgraded: Connection, log: Log, query: Query) -> None:
+    """A restore gives rows of the backup higher ids than those that were written after it."""
+    log.add("extract", "mrr_fact_sales", "error", "of the backup")
+    log.add("dbt", "assert_it", "success", run="of the backup")
+    log.add("run", "run", "error", "of the backup")
+    log.add("extract", "mrr_fact_sales", "success")
+    log.add("dbt", "assert_it", "error", "1 row fails")
+    log.add("run", "run", "success")
+    assert told(upgraded) == [("test", "assert_it")]
+    query("update dwh.run_log set log_id = default where log_id <= 3")
+    assert query("select max(log_id) from dwh.run_log where started_at < '2026-11-27 03:00:04+00'")
+    assert told(upgraded) == [("test", "assert_it")]
+
+
+def test_time_in_the_future_is_not_believed(upgraded: Connection, log: Log, query: Query) -> None:
+    log.add("extract", "mrr_fact_sales", "success")
+    log.add("backup", "backup", "success")
+    log.add("run", "run", "success")
+    query("update dwh.run_log set started_at = '2100-01-01', finished_at = '2100-01-01'")
+    log.add("extract", "mrr_fact_sales", "error", "gone")
+    log.add("run", "run", "error", "no room")
+    assert told(upgraded) == [("run", "run"), ("table", "mrr_fact_sales")]
+    aged(query, 30, "where started_at < '2100-01-01'")
+    rules = [finding.rule for finding in found(upgraded, AlertSettings())]
+    assert rules == ["run", "table", "backup", "no run", "no run"]
 
 
 def test_verification_of_a_backup_is_a_command_of_its_own(upgraded: Connection, log: Log) -> None:
@@ -143,12 +278,15 @@ def test_run_that_was_killed_is_told_and_one_that_goes_on_is_not(
     assert finding.problem == "ended without closing its row\nrun: at-work"
 
 
-def compared(query: Query, run: str, table: str, is_equal: bool) -> None:
+def compared(
+    query: Query, run: str, table: str, is_equal: bool, rows: int = 7, oldest: str = "null"
+) -> None:
+    """A comparison of so many of 7 rows; those that were compared the longest ago were at `oldest`."""
     query(
-        "insert into dwh.mirror_verification (run_id, table_name, compared_rows, is_equal,"
-        " checked_from, checked_to, method) values (%s, %s, 7, %s, clock_timestamp(),"
-        " clock_timestamp(), 'every row')",
-        (run, table, is_equal),
+        "insert into dwh.mirror_verification (run_id, table_name, source_rows, compared_rows,"
+        " is_equal, checked_from, checked_to, oldest_compared_at, method) values (%s, %s, 7, %s,"
+        f" %s, clock_timestamp(), clock_timestamp(), {oldest}, 'every row')",
+        (run, table, rows, is_equal),
     )
 
 
@@ -159,8 +297,8 @@ def test_table_that_differs_is_told_until_it_is_equal(
     compared(query, "r2", "mrr_fact_sales", False)
     compared(query, "r3", "mrr_fact_sales", False)
     compared(query, "r3", "mrr_dim_gone", False)
-    log.add("verify", "verify", "error", "mrr_fact_sales", run="r2")
-    log.add("verify", "verify", "error", "mrr_fact_sales", run="r3")
+    log.add("verify", "verify", "error", "mrr_fact_sales", run="r2", is_own=False)
+    log.add("verify", "verify", "error", "mrr_fact_sales", run="r3", is_own=False)
     (finding,) = found(upgraded)
     assert finding.key == ("verification", "mrr_fact_sales")
     assert finding.problem == "of 7 rows that were compared, some differ\nrun: r3"
@@ -171,18 +309,48 @@ def test_table_that_differs_is_told_until_it_is_equal(
     assert found(upgraded) == []
 
 
-def aged(query: Query, hours: int) -> None:
+def test_table_that_differs_is_not_over_by_a_comparison_of_other_rows(
+    upgraded: Connection, query: Query
+) -> None:
+    differs = [("verification", "mrr_fact_sales")]
+    for run, end in (("a", {"rows": 7}), ("b", {"rows": 2, "oldest": "clock_timestamp()"})):
+        compared(query, f"{run}1", "mrr_fact_sales", False)
+        compared(query, f"{run}2", "mrr_fact_sales", True, rows=0)
+        compared(query, f"{run}3", "mrr_fact_sales", True, rows=3, oldest="now() - interval '1 d'")
+        assert told(upgraded) == differs
+        compared(query, f"{run}4", "mrr_fact_sales", True, **end)
+        assert told(upgraded) == []
+
+
+def test_clock_of_the_source_does_not_decide_which_comparison_is_the_last(
+    upgraded: Connection, query: Query
+) -> None:
+    compared(query, "20261101T030000-aaaaaa", "mrr_fact_sales", True)
+    query("update dwh.mirror_verification set checked_to = '2100-01-01'")
+    compared(query, "20261102T030000-aaaaaa", "mrr_fact_sales", False)
+    # by a machine whose clock was wrong
+    compared(query, "21000101T000000-aaaaaa", "mrr_fact_sales", True)
+    assert told(upgraded) == [("verification", "mrr_fact_sales")]
+
+
+def aged(query: Query, hours: int, which: str = "") -> None:
     """Let everything in the run log, and the first migration, be of so many hours ago."""
-    query(f"update dwh.run_log set finished_at = now() - interval '{hours} h'")
+    query(f"update dwh.run_log set finished_at = now() - interval '{hours} h' {which}")
     query(f"update mrr_state.applied_step set applied_at = now() - interval '{hours} h'")
 
 
 @pytest.mark.parametrize(
-    ("rule", "process", "limit"), [("backup", "backup", "no_backup"), ("no run", "run", "no_run")]
+    ("rule", "process", "step", "limit"),
+    [
+        ("backup", "backup", "backup", "no_backup"),
+        ("no run", "extract", "mrr_fact_sales", "no_run"),
+    ],
 )
 def test_what_is_missed_is_told_once_its_age_is_reached(
-    checks: Checks, log: Log, query: Query, rule: str, process: str, limit: str
+    checks: Checks, log: Log, query: Query, rule: str, process: str, step: str, limit: str
 ) -> None:
+    checks.scope = Scope({"mrr_fact_sales": "sales"}, None)
+
     def rules() -> list[tuple[str, str]]:
         return [
             (incident.finding.rule, incident.finding.problem) for incident in checks.check().open
@@ -193,15 +361,42 @@ def test_what_is_missed_is_told_once_its_age_is_reached(
     aged(query, 30)
     (missed,) = rules()
     assert missed == (rule, "none was ever made" if rule == "backup" else "none ever did")
-    log.add(process, process, "success")
+    log.add(process, step, "success")
     aged(query, 25)
     assert rules() == []
-    log.add(process, process, "error", "no room")
+    log.add(process, step, "error", "no room")
     aged(query, 27)
     (first, second) = rules()
-    assert first[0] == "run"
+    assert first[0] in ("run", "table")
     assert second[0] == rule
     assert second[1].endswith(" 27 h ago")
+
+
+def test_domain_that_no_run_brings_up_to_date_is_told_though_others_are(
+    upgraded: Connection, log: Log, query: Query
+) -> None:
+    def domains() -> list[tuple[str, str]]:
+        missed = [one for one in found(upgraded, AlertSettings()) if one.rule == "no run"]
+        return [(one.subject, one.next_command) for one in missed]
+
+    for table in TABLES:
+        log.add("extract", table, "success")
+    aged(query, 1)
+    assert domains() == []
+    # the run of one domain dies each night, and that of a table is for this table alone
+    aged(query, 27, "where step in ('mrr_fact_sales', 'mrr_fact_visits')")
+    log.add("extract", "mrr_fact_visits", "success")
+    query("update dwh.run_log set finished_at = now(), started_at = now() where log_id = 4")
+    assert domains() == [("sales", "python run.py --domain sales")]
+
+
+def test_table_that_was_never_mirrored_may_be_a_new_one(
+    upgraded: Connection, log: Log, query: Query
+) -> None:
+    log.add("extract", "mrr_fact_sales", "success")
+    aged(query, 1)
+    query("update mrr_state.applied_step set applied_at = now() - interval '99 h'")
+    assert [one for one in found(upgraded, AlertSettings()) if one.rule == "no run"] == []
 
 
 def test_rules_are_those_that_the_control_table_declares() -> None:
