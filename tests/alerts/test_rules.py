@@ -281,7 +281,7 @@ def test_run_that_was_killed_is_told_and_one_that_goes_on_is_not(
 def compared(
     query: Query, run: str, table: str, is_equal: bool, rows: int = 7, oldest: str = "null"
 ) -> None:
-    """A comparison of so many of 7 rows; those that were compared the longest ago were at `oldest`."""
+    """A comparison of so many of 7 rows, of which the oldest one that counts was at `oldest`."""
     query(
         "insert into dwh.mirror_verification (run_id, table_name, source_rows, compared_rows,"
         " is_equal, checked_from, checked_to, oldest_compared_at, method) values (%s, %s, 7, %s,"

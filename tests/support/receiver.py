@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,11 +12,15 @@ from typing import Any
 
 @dataclass
 class Receiver:
-    """What has been received; `answer` is the status of the next answers, given after a pause."""
+    """What has been received; `answer` is the status of the next answers, given after a pause.
+
+    What is longer than `longest` is refused with 400.
+    """
 
     port: int = 0
     answer: int = 200
     pause: float = 0
+    longest: int = 1_000_000
     received: list[dict[str, Any]] = field(default_factory=list)
     refused: int = 0
     authorizations: list[str] = field(default_factory=list)
@@ -41,14 +45,16 @@ def receiving() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            time.sleep(receiver.pause)
             receiver.authorizations.append(self.headers.get("Authorization", ""))
-            if receiver.answer == 200:
+            answer = 400 if len(body["message"]) > receiver.longest else receiver.answer
+            if answer == 200:
                 receiver.received.append(body)
             else:
                 receiver.refused += 1
-            self.send_response(receiver.answer)
-            self.end_headers()
+            time.sleep(receiver.pause)
+            with suppress(OSError):
+                self.send_response(answer)
+                self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Nothing: the tests look at what was received."""
