@@ -1,14 +1,14 @@
 """Backups of the warehouse: one dump per layer under one snapshot, their restore and its proof."""
 
-from backup.copying import Copied, copy
-from backup.dumping import Backup, dump
 from backup.layers import LAYERS
-from backup.listing import Listed, list_backups, newest_verified
-from backup.planning import Plan, plan
-from backup.repository import complete_backups
-from backup.restoring import Restored, restore
-from backup.verification import Verification
-from backup.verifying import check_key, verify
+from backup.repository.directory import complete_backups
+from backup.repository.overview import Listed, list_backups, newest_verified
+from backup.repository.verification import Verification
+from backup.restoring.plan import Plan, plan
+from backup.restoring.restore import Restored, restore
+from backup.restoring.verify import check_key, verify
+from backup.saving.copy import Copied, copy
+from backup.saving.dump import Backup, dump
 
 __all__ = [
     "LAYERS",

@@ -19,10 +19,11 @@ from statistics import median
 from unittest.mock import patch
 
 import embedded
-from backup import dump, dumping, restore
-from backup.contents import read_contents
+from backup import dump, restore
 from backup.layers import LAYERS, schemas_of
-from backup.programs import Programs
+from backup.saving import dump as dumping
+from backup.server.contents import read_contents
+from backup.server.programs import Programs
 from bench.laboratory import new_warehouse
 from bench.machine import machine
 from bench.results import save

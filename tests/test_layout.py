@@ -54,6 +54,13 @@ SHARED = {
     "table",
 }
 """The modules of extract that know neither MySQL nor PostgreSQL's side, but for `table`'s words."""
+ROOMS_OF_BACKUP = {
+    "repository": set(),
+    "server": {"repository"},
+    "saving": {"repository", "server"},
+    "restoring": {"repository", "server"},
+}
+"""The rooms of backup, and what each may import beside `layers`."""
 SPEAK_TO_THE_SOURCE = {"embedded", "operational", "bench", "common"}
 """Packages beside `extract/mysql` that may import the source's driver."""
 
@@ -247,6 +254,18 @@ def test_room_of_extract_imports_only_what_is_below_it(room: str) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("room", ROOMS_OF_BACKUP)
+def test_room_of_backup_imports_only_what_is_below_it(room: str) -> None:
+    allowed = ROOMS_OF_BACKUP[room] | {room, "layers"}
+    wrong = {
+        f"{relative(path)} imports {name}"
+        for path in (PROJECT / "backup" / room).glob("*.py")
+        for name in imported_modules(path)
+        if name == "backup" or (name.startswith("backup.") and name.split(".")[1] not in allowed)
+    }
+    assert not wrong
+
+
 @pytest.mark.parametrize("module", sorted(SHARED))
 def test_what_the_rooms_share_knows_none_of_them(module: str) -> None:
     names = imported_modules(PROJECT / "extract" / f"{module}.py")
@@ -256,6 +275,12 @@ def test_what_the_rooms_share_knows_none_of_them(module: str) -> None:
 
 def test_every_room_of_extract_has_its_place() -> None:
     assert {path.parent.name for path in PROJECT.glob("extract/*/__init__.py")} == set(ROOMS)
+
+
+def test_every_module_of_backup_has_its_room() -> None:
+    rooms = {path.parent.name for path in PROJECT.glob("backup/*/__init__.py")}
+    assert rooms == set(ROOMS_OF_BACKUP)
+    assert {path.stem for path in PROJECT.glob("backup/*.py")} == {"__init__", "layers"}
 
 
 def test_only_the_dialect_speaks_to_the_source() -> None:

@@ -10,9 +10,10 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from backup import complete_backups, replacing
-from backup.reading import open_backup
-from backup.repository import RepositoryInUse
+from backup import complete_backups
+from backup.repository.backup import open_backup
+from backup.repository.directory import RepositoryInUse
+from backup.restoring import replacement
 from common.backup_settings import BackupSettings
 from common.errors import TidemarkError
 from common.settings import PROJECT
@@ -113,7 +114,7 @@ def test_dump_that_may_not_grow_is_told_and_leaves_nothing(warehouse, tmp_path, 
 def test_long_reader_makes_a_restore_give_up_and_reads_the_old_layer(
     warehouse, ask, save, bring_back, monkeypatch
 ):
-    monkeypatch.setattr(replacing, "LOCK_WAIT", "200ms")
+    monkeypatch.setattr(replacement, "LOCK_WAIT", "200ms")
     save()
     ask("delete from dwh.dwh_fact_sales where sale_id > 400")
     before = state_of(warehouse)

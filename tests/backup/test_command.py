@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pyrage import x25519
 
-from backup.verification import VERIFIED
+from backup.repository.verification import VERIFIED
 from tests.support.command_line import CommandLine, check_told
 from tests.support.servers import Query
 

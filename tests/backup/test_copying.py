@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backup.copying import CopyFailed, copy
+from backup.saving.copy import CopyFailed, copy
 from common.backup_settings import read_backup_settings
 from common.errors import SettingError
 

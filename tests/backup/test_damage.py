@@ -9,22 +9,16 @@ from pathlib import Path
 import pytest
 
 from backup import dump, restore
-from backup.contents import EXACT_TEXT, read_table
-from backup.dependents import NotRestorable
-from backup.filling import RestoredDiffers
-from backup.manifest import DamagedBackup
+from backup.repository.manifest import DamagedBackup
+from backup.restoring.dependents import NotRestorable
+from backup.restoring.rows import RestoredDiffers
+from backup.server.contents import EXACT_TEXT, read_table
 from common.backup_settings import BackupSettings
 from common.settings import Address
-from tests.support.backups import SAMPLE, forge, put, state_of
+from tests.support.backups import SAMPLE, flip_byte, forge, put, state_of
 from tests.support.servers import new_warehouse
 from warehouse.connection import connect, transaction
 from warehouse.upgrade import upgrade
-
-
-def flip_byte(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
 
 
 def swap(one: Path, other: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backup import complete_backups, dump, restore
-from backup.reading import open_backup
+from backup.repository.backup import open_backup
 from common.backup_settings import BackupSettings, Retention
 from common.errors import TidemarkError, UsageError
 from tests.support.backups import pg_dump_waits, table_locked

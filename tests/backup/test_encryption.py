@@ -13,13 +13,13 @@ import pytest
 from pyrage import decrypt, x25519
 
 from backup import LAYERS, list_backups
-from backup.encryption import Key, WrongKey
-from backup.manifest import DamagedBackup
-from backup.reading import ENCRYPTED_MANIFEST
+from backup.repository.backup import ENCRYPTED_MANIFEST
+from backup.repository.encryption import Key, WrongKey
+from backup.repository.manifest import DamagedBackup
 from common.backup_settings import BackupSettings, read_backup_settings
 from common.errors import SettingError
 from common.settings import PROJECT
-from tests.support.backups import DUMP, empty, forge, state_of
+from tests.support.backups import DUMP, empty, flip_byte, forge, state_of
 
 SECRET = "canary-of-a-name"
 
@@ -41,12 +41,6 @@ def key_file(identity: x25519.Identity, tmp_path: Path) -> Path:
 def save_encrypted(save, identity):
     """Backs the warehouse up, encrypted; one table contains a secret."""
     return lambda **settings: save(recipients=(str(identity.to_public()),), **settings)
-
-
-def flip_byte(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
 
 
 def describe_again(backup: Path, name: str) -> None:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from backup import LAYERS, Plan, plan, space
-from backup.dependents import NotRestorable
-from backup.manifest import DamagedBackup
-from backup.space import NotEnoughSpace
+from backup import LAYERS, Plan, plan
+from backup.repository.manifest import DamagedBackup
+from backup.restoring.dependents import NotRestorable
+from backup.server import space
+from backup.server.space import NotEnoughSpace
 from common.backup_settings import BackupSettings
 from tests.support.backups import forge, state_of
 

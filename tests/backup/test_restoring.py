@@ -9,9 +9,10 @@ import pytest
 from psycopg2 import errors
 
 from backup import LAYERS
-from backup.dependents import NotRestorable
-from backup.filling import RestoredDiffers, Sessions
-from backup.replacing import Replacement
+from backup.restoring.dependents import NotRestorable
+from backup.restoring.replacement import Replacement
+from backup.restoring.rows import RestoredDiffers
+from backup.restoring.sessions import Sessions
 from common.settings import Address
 from tests.support.backups import asker, empty, forge, state_of
 from tests.support.servers import drop_database

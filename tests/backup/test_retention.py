@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from backup import list_backups, newest_verified
-from backup.names import is_name
-from backup.retention import superfluous
+from backup.repository.names import is_name
+from backup.repository.retention import superfluous
 from common.backup_settings import Retention
 
 

@@ -11,12 +11,13 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from backup import newest_verified, scratch
-from backup.dependents import NotRestorable
-from backup.filling import RestoredDiffers
-from backup.manifest import DamagedBackup
-from backup.scratch import scratch_name
-from backup.verification import VERIFIED, is_verified
+from backup import newest_verified
+from backup.repository.manifest import DamagedBackup
+from backup.repository.verification import VERIFIED, is_verified
+from backup.restoring import scratch
+from backup.restoring.dependents import NotRestorable
+from backup.restoring.rows import RestoredDiffers
+from backup.restoring.scratch import scratch_name
 from common.backup_settings import BackupSettings
 from common.settings import PROJECT, Address
 from tests.support.backups import forge, state_of

@@ -17,9 +17,9 @@ import pytest
 from pyrage import x25519
 
 from backup import LAYERS
-from backup.contents import read_contents
-from backup.manifest import Contents
-from backup.reading import open_backup
+from backup.repository.backup import open_backup
+from backup.repository.manifest import Contents
+from backup.server.contents import read_contents
 from common.settings import Address
 from tests.support.backups import asker
 from tests.support.checkouts import Checkout

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from backup import LAYERS
-from backup.contents import read_contents
 from backup.layers import schemas_of
+from backup.server.contents import read_contents
 from common.settings import Address
 from warehouse.connection import connect, transaction
 
@@ -138,3 +138,10 @@ def put(backup: Path, data: bytes) -> None:
     """Put other content into the manifest, and its checksum with it."""
     (backup / "manifest.json").write_bytes(data)
     (backup / "manifest.sha256").write_text(f"{sha256(data).hexdigest()}  manifest.json\n")
+
+
+def flip_byte(path: Path) -> None:
+    """Alter one bit in the middle of the file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)

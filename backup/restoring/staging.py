@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from backup.contents import NO_TIME_LIMITS
 from backup.layers import LAYERS, schemas_of
+from backup.server.contents import NO_TIME_LIMITS
 from common.quoting import quoted
 from common.rows import one_value
 from warehouse.connection import transaction

@@ -4,7 +4,7 @@ from collections.abc import Sequence as Many
 
 from psycopg2.extensions import cursor as Cursor
 
-from backup.manifest import Contents, Mark, Sequence, Table
+from backup.repository.manifest import Contents, Mark, Sequence, Table
 from common.quoting import quoted
 from common.rows import one_row, one_value
 from warehouse.connection import relation_exists

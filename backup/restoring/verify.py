@@ -4,17 +4,17 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import repository
-from backup.encryption import Key
-from backup.failures import translated_errors
-from backup.filling import RestoredDiffers
 from backup.layers import LAYERS
-from backup.manifest import DamagedBackup, manifest_checksum
-from backup.programs import Programs
-from backup.reading import OpenBackup, open_backup
-from backup.restoring import Restored, replace_layers
-from backup.scratch import scratch_database
-from backup.verification import Verification, forget_verification
+from backup.repository.backup import OpenBackup, open_backup
+from backup.repository.directory import find_backup, locked
+from backup.repository.encryption import Key
+from backup.repository.manifest import DamagedBackup, manifest_checksum
+from backup.repository.verification import Verification, forget_verification
+from backup.restoring.restore import Restored, replace_layers
+from backup.restoring.rows import RestoredDiffers
+from backup.restoring.scratch import scratch_database
+from backup.server.failures import translated_errors
+from backup.server.programs import Programs
 from common.backup_settings import BackupSettings
 from common.errors import SettingError
 from common.log import get_logger
@@ -55,10 +55,10 @@ def verify(
     Raises DamagedBackup and RestoredDiffers, after which the backup counts as not verified;
     SettingError, WrongKey, NotEnoughSpace and NotRestorable.
     """
-    path = repository.find_backup(settings.directory, backup_name)
+    path = find_backup(settings.directory, backup_name)
     with (
         translated_errors(f"verification of {path.name}"),
-        repository.locked(settings.directory, exclusive=False),
+        locked(settings.directory, exclusive=False),
     ):
         try:
             opened = open_backup(path, settings.identity_file)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
 
-from backup.manifest import Manifest, Mark
+from backup.repository.manifest import Manifest, Mark
 from common.quoting import quoted
 from warehouse import marks
 from warehouse.connection import relation_exists

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
-from backup import space
-from backup.contents import read_marks, read_migrations
-from backup.dependents import Dependent, NotRestorable, dependents
 from backup.layers import schemas_of
-from backup.manifest import Manifest, Mark
-from backup.reading import OpenBackup
+from backup.repository.backup import OpenBackup
+from backup.repository.manifest import Manifest, Mark
+from backup.restoring.dependents import Dependent, NotRestorable, dependents
+from backup.restoring.staging import existing
+from backup.server import space
+from backup.server.account import may
+from backup.server.contents import read_marks, read_migrations
 from common.quoting import quoted
-from common.rows import one_row
 from common.settings import Address
 from warehouse.upgrade import MIGRATIONS
 
@@ -40,7 +41,7 @@ def examine(
     """Examine the warehouse. Raises NotRestorable and NotEnoughSpace."""
     manifest = backup.manifest
     _check_version(cursor, backup.name, manifest, layers)
-    schemas = _present(cursor, schemas_of(layers))
+    schemas = tuple(existing(cursor, schemas_of(layers)))
     needed = sum(manifest.layer_bytes.get(layer, 0) for layer in layers)
     return Examined(
         missing_roles=_missing_roles(cursor, manifest.grantees),
@@ -78,12 +79,6 @@ def _check_version(
         )
 
 
-def _present(cursor: Cursor, schemas: list[str]) -> tuple[str, ...]:
-    cursor.execute("select nspname::text from pg_namespace where nspname = any(%s)", (schemas,))
-    found = {schema for (schema,) in cursor.fetchall()}
-    return tuple(schema for schema in schemas if schema in found)
-
-
 def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
     """The roles that have grants in the backup and must be created.
 
@@ -92,11 +87,7 @@ def _missing_roles(cursor: Cursor, roles: tuple[str, ...]) -> tuple[str, ...]:
     cursor.execute("select rolname::text from pg_roles where rolname = any(%s)", (list(roles),))
     known = {role for (role,) in cursor.fetchall()}
     missing = tuple(role for role in roles if role not in known)
-    cursor.execute(
-        "select rolsuper or rolcreaterole, quote_ident(rolname) from pg_roles"
-        " where rolname = current_user"
-    )
-    may_create, account = one_row(cursor)
+    may_create, account = may(cursor, "rolcreaterole")
     if missing and not may_create:
         raise NotRestorable(
             f"role {', '.join(missing)}",

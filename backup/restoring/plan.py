@@ -8,14 +8,15 @@ from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
-from backup import continuity, repository
-from backup.examining import Examined, examine
-from backup.failures import translated_errors
 from backup.layers import chosen_layers, schemas_of
-from backup.listing import newest_verified
-from backup.names import begun_at
-from backup.reading import OpenBackup, open_backup
-from backup.verification import Verification
+from backup.repository.backup import OpenBackup, open_backup
+from backup.repository.directory import find_backup, locked
+from backup.repository.names import begun_at
+from backup.repository.overview import newest_verified
+from backup.repository.verification import Verification
+from backup.restoring import continuity
+from backup.restoring.examination import Examined, examine
+from backup.server.failures import translated_errors
 from common.backup_settings import BackupSettings
 from common.rows import one_row
 from common.settings import Address
@@ -68,10 +69,10 @@ def plan(
     Raises DamagedBackup, WrongKey, NotEnoughSpace and NotRestorable.
     """
     chosen = chosen_layers(layers)
-    path = repository.find_backup(settings.directory, backup_name)
+    path = find_backup(settings.directory, backup_name)
     with (
         translated_errors(f"restore of {path.name}"),
-        repository.locked(settings.directory, exclusive=False),
+        locked(settings.directory, exclusive=False),
         closing(connect(warehouse)) as connection,
         connection.cursor() as cursor,
     ):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from backup.encryption import Key
 from backup.layers import LAYERS
-from backup.manifest import (
+from backup.repository.encryption import Key
+from backup.repository.manifest import (
     CHECKSUM,
     COVER_FORMAT,
     ENCRYPTED,

@@ -9,17 +9,19 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from backup import continuity, staging
-from backup.archives import DATA, GRANTS, SEQUENCES, Archive
-from backup.contents import EXACT_TEXT, NO_TIME_LIMITS
-from backup.dependents import Dependent, NotRestorable, dependents
-from backup.examining import Examined, creating
-from backup.failures import LOCK_WAIT, message_of
-from backup.filling import Sessions, compare, compare_table, fill
-from backup.manifest import Table
-from backup.programs import Programs
-from backup.reading import OpenBackup
-from backup.script import run_data, run_statements, with_own_defaults
+from backup.repository.backup import OpenBackup
+from backup.repository.manifest import Table
+from backup.restoring import continuity, staging
+from backup.restoring.archive import Archive
+from backup.restoring.dependents import Dependent, NotRestorable, dependents
+from backup.restoring.examination import Examined, creating
+from backup.restoring.rows import compare, compare_table, fill
+from backup.restoring.script import run_data, run_statements, with_own_defaults
+from backup.restoring.sessions import Sessions
+from backup.server.contents import EXACT_TEXT, NO_TIME_LIMITS
+from backup.server.entries import DATA, GRANTS, SEQUENCES
+from backup.server.failures import LOCK_WAIT, message_of
+from backup.server.programs import Programs
 from common.errors import TidemarkError
 from common.log import get_logger
 from common.quoting import quoted

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backup.files import PARTIAL, sync_folder
-from backup.names import is_name
-from backup.retention import superfluous
+from backup.repository.files import PARTIAL, sync_folder
+from backup.repository.names import is_name
+from backup.repository.retention import superfluous
 from common.backup_settings import Retention
 from common.errors import TidemarkError, UsageError
 from common.suggestion import did_you_mean

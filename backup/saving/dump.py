@@ -8,20 +8,12 @@ from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
-from backup import repository, space
-from backup.archives import Dumper
-from backup.contents import (
-    NO_TIME_LIMITS,
-    read_contents,
-    read_grantees,
-    read_marks,
-    read_migrations,
-)
-from backup.encryption import check_recipients, encrypt_bytes
-from backup.failures import LOCK_WAIT, translated_errors
-from backup.files import PARTIAL, sync_folder, write_durably
 from backup.layers import LAYERS, schemas_of
-from backup.manifest import (
+from backup.repository.backup import ENCRYPTED_MANIFEST
+from backup.repository.directory import clear_leftovers, clear_old, locked
+from backup.repository.encryption import check_recipients, encrypt_bytes
+from backup.repository.files import PARTIAL, sync_folder, write_durably
+from backup.repository.manifest import (
     ENCRYPTED,
     ROLES,
     Contents,
@@ -31,10 +23,19 @@ from backup.manifest import (
     describe_files,
     write_manifest,
 )
-from backup.names import new_name
-from backup.programs import ProgramFailed, Programs
-from backup.reading import ENCRYPTED_MANIFEST
-from backup.replacing import clear_staged
+from backup.repository.names import new_name
+from backup.restoring.replacement import clear_staged
+from backup.saving.dumper import Dumper
+from backup.server import space
+from backup.server.contents import (
+    NO_TIME_LIMITS,
+    read_contents,
+    read_grantees,
+    read_marks,
+    read_migrations,
+)
+from backup.server.failures import LOCK_WAIT, translated_errors
+from backup.server.programs import ProgramFailed, Programs
 from common.backup_settings import BackupSettings
 from common.errors import TidemarkError
 from common.log import get_logger
@@ -77,13 +78,13 @@ def dump(
     check_recipients(settings.recipients)
     with translated_errors(f"backup into {directory}"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with repository.locked(directory, exclusive=True) as lock:
-            repository.clear_leftovers(directory)
+        with locked(directory, exclusive=True) as lock:
+            clear_leftovers(directory)
             clear_staged(warehouse)
             path = directory / new_name()
             dumper = _dumper(path, settings, Programs(programs, warehouse), lock)
             manifest = _make(path, dumper, run_id)
-            removed = repository.clear_old(directory, settings.retention)
+            removed = clear_old(directory, settings.retention)
     summary = manifest.summary
     backup = Backup(
         path=path,

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from backup.files import write_durably
 from backup.layers import LAYERS
+from backup.repository.files import write_durably
 from common.errors import TidemarkError
 
 FORMAT = 1

@@ -7,9 +7,9 @@ from pathlib import Path
 from psycopg2.extensions import cursor as Cursor
 
 from backup.layers import LAYERS
-from backup.manifest import DamagedBackup
-from backup.reading import read_summary
-from backup.repository import complete_backups
+from backup.repository.backup import read_summary
+from backup.repository.directory import complete_backups
+from backup.repository.manifest import DamagedBackup
 from common.errors import TidemarkError
 from common.rows import one_value
 from common.settings import Address

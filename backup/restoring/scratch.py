@@ -10,8 +10,9 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
-from backup.dependents import NotRestorable
 from backup.layers import LAYERS, schemas_of
+from backup.restoring.dependents import NotRestorable
+from backup.server.account import may
 from common.errors import TidemarkError
 from common.log import get_logger
 from common.quoting import quoted
@@ -70,11 +71,7 @@ def scratch_name(warehouse: Address) -> str:
 
 
 def _check_right(cursor: Cursor, warehouse: Address) -> None:
-    cursor.execute(
-        "select rolsuper or rolcreatedb, quote_ident(rolname) from pg_roles"
-        " where rolname = current_user"
-    )
-    may_create, account = one_row(cursor)
+    may_create, account = may(cursor, "rolcreatedb")
     if not may_create:
         raise NotRestorable(
             f"warehouse {warehouse}",

@@ -11,15 +11,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup import repository
-from backup.contents import read_marks
-from backup.examining import examine
-from backup.failures import translated_errors
-from backup.filling import Sessions
 from backup.layers import chosen_layers
-from backup.programs import Programs
-from backup.reading import OpenBackup, open_backup
-from backup.replacing import Replacement, nothing_left
+from backup.repository.backup import OpenBackup, open_backup
+from backup.repository.directory import find_backup, locked
+from backup.restoring.examination import examine
+from backup.restoring.replacement import Replacement, nothing_left
+from backup.restoring.sessions import Sessions
+from backup.server.contents import read_marks
+from backup.server.failures import translated_errors
+from backup.server.programs import Programs
 from common.backup_settings import BackupSettings
 from common.log import get_logger
 from common.settings import Address
@@ -64,9 +64,9 @@ def restore(
     RestoredDiffers and TidemarkError after what was written is gone again.
     """
     chosen = chosen_layers(layers)
-    path = repository.find_backup(settings.directory, backup_name)
+    path = find_backup(settings.directory, backup_name)
     subject = f"restore of {path.name}"
-    with translated_errors(subject), repository.locked(settings.directory, exclusive=False):
+    with translated_errors(subject), locked(settings.directory, exclusive=False):
         opened = open_backup(path, settings.identity_file)
         restored = replace_layers(opened, chosen, Programs(programs, warehouse), settings.jobs)
     log.info("run %s: %s", run_id, restored)

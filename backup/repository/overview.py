@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from backup import repository
-from backup.manifest import DamagedBackup, Summary
-from backup.names import begun_at
-from backup.reading import read_summary
-from backup.verification import Verification, is_verified
+from backup.repository.backup import read_summary
+from backup.repository.directory import complete_backups
+from backup.repository.manifest import DamagedBackup, Summary
+from backup.repository.names import begun_at
+from backup.repository.verification import Verification, is_verified
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Listed:
 
 def list_backups(directory: Path) -> list[Listed]:
     """The backups of the directory, the newest first. Of their files only the sizes are checked."""
-    return [_list(path) for path in reversed(repository.complete_backups(directory))]
+    return [_list(path) for path in reversed(complete_backups(directory))]
 
 
 def newest_verified(directory: Path) -> Listed | None:
     """The newest backup that was verified as it is now; None if there is none."""
-    backups = reversed(repository.complete_backups(directory))
+    backups = reversed(complete_backups(directory))
     return next((_list(path) for path in backups if is_verified(path)), None)
 
 

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
 
-from backup.files import write_atomically
-from backup.manifest import DamagedBackup, manifest_checksum
-from backup.reading import read_summary
+from backup.repository.backup import read_summary
+from backup.repository.files import write_atomically
+from backup.repository.manifest import DamagedBackup, manifest_checksum
 
 VERIFIED = "verified.json"
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from backup.names import begun_at
-from backup.verification import is_verified
+from backup.repository.names import begun_at
+from backup.repository.verification import is_verified
 from common.backup_settings import Retention
 
 Period = Callable[[datetime], Hashable]

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from backup.manifest import DamagedBackup, File
+from backup.repository.manifest import DamagedBackup, File
 from common.errors import SettingError, TidemarkError
 
 _PRIVATE = "AGE-SECRET-KEY-"

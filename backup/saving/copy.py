@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from backup import repository
+from backup.repository.directory import locked
 from common.errors import TidemarkError
 from common.log import LOG_FILE, get_logger
 
@@ -50,7 +50,7 @@ def copy(backup: Path, command: Sequence[str]) -> Copied:
     values = {"{path}": str(path), "{name}": path.name}
     words = [_PLACE.sub(lambda found: values[found[0]], word) for word in command]
     started = time.monotonic()
-    with repository.locked(backup.parent, exclusive=False), TemporaryFile() as output:
+    with locked(backup.parent, exclusive=False), TemporaryFile() as output:
         try:
             process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT

@@ -1,0 +1,1 @@
+"""A backup is made: a dump of each layer, and a copy in a second place."""

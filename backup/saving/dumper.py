@@ -1,0 +1,108 @@
+"""Writes the dump of a layer by PostgreSQL's programs: a folder or an encrypted file."""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, cast
+
+from backup.layers import LAYERS
+from backup.repository.backup import archive_of
+from backup.repository.encryption import encrypt
+from backup.server.entries import tables_in
+from backup.server.programs import Programs
+from backup.server.pump import Pump
+
+
+@dataclass
+class Dumped:
+    """What a dump contains; known when it is complete."""
+
+    tables: int = 0
+
+
+@dataclass(frozen=True)
+class Dumper:
+    """Writes the dumps of layers into a folder.
+
+    `options` are those of pg_dump; `jobs` is the number of tables, or of layers, that are dumped at
+    once. The dumps are encrypted if there are recipients, which are public keys. pg_dump inherits
+    `lock`, a descriptor.
+    """
+
+    folder: Path
+    programs: Programs
+    options: tuple[str, ...]
+    jobs: int
+    recipients: tuple[str, ...]
+    lock: int
+
+    @property
+    def groups(self) -> Sequence[Sequence[str]]:
+        """The layers, in groups that are dumped at once.
+
+        pg_dump itself can dump several tables at once only into a folder, where it would leave them
+        unencrypted until somebody encrypts them.
+        """
+        if self.recipients and self.jobs > 1:
+            return [list(LAYERS)]
+        return [[layer] for layer in LAYERS]
+
+    @contextmanager
+    def dumping(self, layer: str) -> Iterator[Dumped]:
+        """Dump a layer in parallel to the block. Raises ProgramFailed and OSError."""
+        path = self.folder / archive_of(layer, bool(self.recipients))
+        words = [*self.options, *(f"--schema={schema}" for schema in LAYERS[layer])]
+        dumped = Dumped()
+        if self.recipients:
+            with TemporaryFile() as listing:
+                with self._encrypting(path, words, listing):
+                    yield dumped
+                listing.seek(0)
+                dumped.tables = tables_in(listing.read())
+            return
+        words += ["--format=directory", f"--jobs={self.jobs}", f"--file={path}"]
+        with self.programs.started("pg_dump", *words, pass_fds=(self.lock,)):
+            yield dumped
+        dumped.tables = tables_in(self.programs.output("pg_restore", "--list", str(path)))
+
+    @contextmanager
+    def _encrypting(self, path: Path, words: list[str], listing: IO[bytes]) -> Iterator[None]:
+        pipe = subprocess.PIPE
+        with Pump() as pump, ExitStack() as stack:
+            lister = stack.enter_context(
+                self.programs.started("pg_restore", "--list", stdin=pipe, stdout=listing)
+            )
+            dump = stack.enter_context(
+                self.programs.started(
+                    *("pg_dump", "--format=custom", *words), stdout=pipe, pass_fds=(self.lock,)
+                )
+            )
+            source = ListedOutput(cast(IO[bytes], dump.stdout), cast(IO[bytes], lister.stdin))
+            pump.start(lambda: encrypt(source, path, self.recipients))
+            yield
+            pump.wait()
+
+
+class ListedOutput:
+    """The output of pg_dump, of which pg_restore gets a copy until it has read the list in it."""
+
+    def __init__(self, source: IO[bytes], lister: IO[bytes]) -> None:
+        self._source = source
+        self._lister: IO[bytes] | None = lister
+
+    def read(self, size: int, /) -> bytes:
+        data = self._source.read(size)
+        if self._lister:
+            try:
+                self._lister.write(data)
+                if data:
+                    return data
+                self._lister.close()
+            except BrokenPipeError:
+                with suppress(BrokenPipeError):
+                    self._lister.close()
+            self._lister = None
+        return data
