@@ -9,19 +9,23 @@ from backup.restoring.restore import Restored, restore
 from backup.restoring.verify import check_key, verify
 from backup.saving.copy import Copied, copy
 from backup.saving.dump import Backup, dump
+from backup.server.leftovers import Leftovers, clear_server, find_leftovers
 
 __all__ = [
     "LAYERS",
     "Backup",
     "Copied",
+    "Leftovers",
     "Listed",
     "Plan",
     "Restored",
     "Verification",
     "check_key",
+    "clear_server",
     "complete_backups",
     "copy",
     "dump",
+    "find_leftovers",
     "list_backups",
     "newest_verified",
     "plan",

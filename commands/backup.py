@@ -10,12 +10,13 @@ from commands.options import add_quiet
 from commands.tables import PlainTable, show
 from commands.telling import tell
 from commands.working import work_on_warehouse
-from common.durations import duration
+from common.durations import age
 from common.errors import ExitCode, TidemarkError, UsageError
 from common.roles import OWNER
 from common.settings import Settings, read_settings
 from common.sizes import size_text
 from embedded import postgresql
+from warehouse.run_log import VERIFIED_MESSAGE
 
 VERIFICATION = "backup verification"
 """What a verification locks, as a run locks its sources; no source has a blank in its name."""
@@ -70,7 +71,7 @@ def _attempt(act: Callable[[], str], options: argparse.Namespace) -> ExitCode:
         _tell(act(), options)
     except TidemarkError as error:
         tell(error)
-        return ExitCode.FAILED
+        return error.exit_code
     return ExitCode.DONE
 
 
@@ -104,6 +105,8 @@ def _list(settings: Settings, is_quiet: bool) -> ExitCode:
 def back_up(settings: Settings, endpoints: Endpoints) -> backup.Backup:
     """Write a backup of every layer. Raises AnotherRun, and TidemarkError."""
     with work_on_warehouse(endpoints, "backup", role="backup") as work:
+        if endpoints.has_owner:
+            backup.clear_server(endpoints.warehouse)
         programs = postgresql.clients(endpoints.backup)
         done = backup.dump(endpoints.backup, settings.backup, programs, work.run_id)
         work.step.rows = done.rows
@@ -122,14 +125,15 @@ def verify_backup(settings: Settings, endpoints: Endpoints, name: str) -> backup
         programs = postgresql.clients(endpoints.warehouse)
         done = backup.verify(endpoints.warehouse, settings.backup, name, programs, work.run_id)
         work.step.rows = done.rows
-        work.step.message = f"{done.backup} is equal to its manifest"
+        work.step.message = VERIFIED_MESSAGE.format(backup=done.backup, manifest=done.manifest)
     return done
 
 
 def copy_backup(settings: Settings, endpoints: Endpoints, name: str) -> backup.Copied:
     """Copy a backup to its second place, while runs go on. Raises AnotherRun and CopyFailed."""
     with work_on_warehouse(endpoints, "backup", sources=(), role="backup", step="copy"):
-        return backup.copy(settings.backup.directory / name, settings.backup.copy_command)
+        made = settings.backup
+        return backup.copy(made.directory / name, made.copy_command, made.copy_seconds)
 
 
 def as_line(done: backup.Backup) -> str:
@@ -161,7 +165,7 @@ def as_table(listed: Iterable[backup.Listed], now: datetime) -> PlainTable:
     for one in listed:
         shown.add_texts(
             one.name,
-            duration((now - one.begun_at).total_seconds()),
+            age(one.begun_at, now),
             *_contents(one),
             _verified(one, now),
         )
@@ -187,4 +191,4 @@ def _verified(one: backup.Listed, now: datetime) -> str:
     if one.verification is None:
         return "no"
     at = datetime.fromisoformat(one.verification.verified_at)
-    return f"{duration((now - at).total_seconds())} ago"
+    return f"{age(at, now)} ago"

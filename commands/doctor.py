@@ -11,6 +11,7 @@ from psycopg2.errors import ReadOnlySqlTransaction
 from psycopg2.extensions import connection as Connection
 
 from alerts import AlertSettings, open_channels, read_alert_settings
+from backup import Leftovers, find_leftovers
 from commands.choice import chosen_tables
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_choice, add_json, add_quiet
@@ -250,6 +251,7 @@ def _postgresql(connection: Connection, address: Address, is_owner: bool) -> Ite
             (MIRROR_SCHEMA, VANISHED),
         )
         vanished = cursor.fetchall()
+        leftovers = find_leftovers(cursor)
     if is_read_only:
         yield Finding(subject, "read-only", REMEDIES[ReadOnlySqlTransaction])
     if not may_create:
@@ -264,8 +266,20 @@ def _postgresql(connection: Connection, address: Address, is_owner: bool) -> Ite
             f"belongs to {owner}",
             f'alter schema "{schema}" owner to "{address.user}", and what is in it',
         )
+    yield from examine_leftovers(leftovers)
     for table, columns in vanished:
         yield Finding(table, f"NULL, since no longer at the source: {columns}")
+
+
+def examine_leftovers(found: Leftovers) -> Iterator[Finding]:
+    """What a killed restore or verification has left: copies of the warehouse, not encrypted."""
+    remedy = "If none is at work, `python run.py backup` or `restore` drops it."
+    if found.schemas:
+        seen = f"of a restore at work, or of one that was killed: {', '.join(found.schemas)}"
+        yield Finding("schemas", seen, remedy)
+    if found.database:
+        seen = "a copy of the warehouse, of a verification at work, or of one that was killed"
+        yield Finding(f"database {found.database}", seen, remedy)
 
 
 def _disk() -> Finding:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import backup
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet, one_of
+from commands.telling import tell
 from commands.working import bring_up_to_date, work_on_warehouse
-from common.durations import duration
+from common.durations import age
 from common.errors import ExitCode
 from common.roles import OWNER
 from common.settings import Settings, read_settings
@@ -48,6 +49,8 @@ def call(options: argparse.Namespace) -> int:
             print("\n".join(as_plan(plan, datetime.now(UTC))))
         return ExitCode.DONE
     done = restore_backup(settings, endpoints, options.backup, options.layer)
+    for warning in done.warnings:
+        tell(warning, is_warning=True)
     if not options.quiet:
         print("\n".join(as_lines(done)))
     return ExitCode.DONE
@@ -74,10 +77,9 @@ def restore_backup(
 
 def as_plan(plan: backup.Plan, now: datetime) -> Iterable[str]:
     """What a restore would do, as lines."""
-    age = duration((now - plan.begun_at).total_seconds())
     yield (
         f"{plan.backup}  {', '.join(plan.layers)}: {plan.tables} tables, {plan.rows} rows,"
-        f" {age} old"
+        f" age: {age(plan.begun_at, now)}"
     )
     yield f"they replace about {plan.present_rows} rows"
     if plan.seconds is None:

@@ -17,12 +17,12 @@ from commands.options import add_json
 from commands.sources import read_declarations
 from commands.tables import PlainTable, show
 from commands.telling import tell
-from common.durations import duration
+from common.durations import age, duration
 from common.errors import ExitCode, TidemarkError
 from common.settings import Address, Settings, read_settings
 from warehouse.connection import connect, relation_exists
 from warehouse.marks import mirrored_tables
-from warehouse.run_log import last_backup_at
+from warehouse.run_log import LoggedVerification, last_backup_at, logged_verifications
 
 EXAMPLES = """\
 python run.py status
@@ -52,7 +52,8 @@ def call(options: argparse.Namespace) -> int:
             print(f"last build  {found.build}")
         backup_at = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
         print(f"last backup  {backup_at}")
-        print(f"last verified backup  {verified_backup(settings.backup.directory)}")
+        verified = verified_backup(settings.backup.directory, found.verifications)
+        print(f"last verified backup  {verified}")
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
     # a wrong declaration is reported after the status, which does not depend on it
@@ -139,6 +140,7 @@ class Status:
     sources: list[SourceStatus] = field(default_factory=list)
     build: BuildStatus | None = None
     mirror: set[str] = field(default_factory=set)
+    verifications: list[LoggedVerification] = field(default_factory=list)
 
 
 RUNS_SHOWN = 5
@@ -156,6 +158,7 @@ def status(warehouse: Address) -> Status:
             _sources(cursor),
             _build(cursor),
             mirrored_tables(connection),
+            logged_verifications(cursor),
         )
 
 
@@ -245,14 +248,16 @@ def as_tables(status: Status) -> list[PlainTable]:
     return [marks, runs, sources] if is_named else [marks, runs]
 
 
-def verified_backup(directory: Path) -> str:
+def verified_backup(directory: Path, logged: Iterable[LoggedVerification] = ()) -> str:
     """How old the newest backup is that can be restored, as a verification has shown."""
-    newest = newest_verified(directory)
+    try:
+        newest = newest_verified(directory, logged)
+    except OSError as error:
+        return f"unknown, since {directory} cannot be read ({error.strerror})"
     if newest is None or newest.verification is None:
         return f"none in {directory}"
-    age = (datetime.now(UTC) - newest.begun_at).total_seconds()
     return (
-        f"{newest.begun_at:%Y-%m-%d %H:%M:%S} UTC  {duration(age)} old,"
+        f"{newest.begun_at:%Y-%m-%d %H:%M:%S} UTC, age: {age(newest.begun_at, datetime.now(UTC))},"
         f" restored in {newest.verification.seconds:.1f} s"
     )
 

@@ -10,8 +10,12 @@ from pathlib import Path
 from common.errors import SettingError
 
 MOST_JOBS = 64
+COPY_HOURS = 12
 JOBS = min(4, os.cpu_count() or 1)
 """The default of how many tables are dumped at once; each needs a session of the warehouse."""
+
+PRIVATE_KEY = "AGE-SECRET-KEY-"
+"""What a private key of age begins with."""
 
 RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 """A public key of age, in Bech32."""
@@ -25,6 +29,7 @@ SETTINGS = {
     "BACKUP_KEEP_MONTHS": "the same for months; default 0",
     "BACKUP_COPY_COMMAND": "a command that copies each complete backup to a second place; {path} in"
     " it stands for the backup, {name} for its name",
+    "BACKUP_COPY_HOURS": "after how many hours that command is stopped; default 12",
     "BACKUP_AGE_RECIPIENT": "a public key of age, or several with commas between them: backups are"
     " encrypted for whoever has one of the private keys",
     "BACKUP_AGE_IDENTITY_FILE": "a file with such a private key, which only `restore` and `backup"
@@ -49,7 +54,8 @@ class Retention:
 class BackupSettings:
     """What the user has set for backups.
 
-    `copy_command` are the words of the command; empty if there is none. `recipients` are public
+    `copy_command` are the words of the command; empty if there is none; after `copy_seconds` it is
+    stopped. `recipients` are public
     keys; empty if backups are not encrypted.
     """
 
@@ -57,6 +63,7 @@ class BackupSettings:
     jobs: int = JOBS
     retention: Retention = field(default_factory=Retention)
     copy_command: tuple[str, ...] = ()
+    copy_seconds: float = COPY_HOURS * 3600.0
     recipients: tuple[str, ...] = ()
     identity_file: Path | None = None
 
@@ -74,6 +81,7 @@ def read_backup_settings(values: Mapping[str, str], directory: Path) -> BackupSe
             months=_count(values, "BACKUP_KEEP_MONTHS", 0),
         ),
         copy_command=_words(values, "BACKUP_COPY_COMMAND"),
+        copy_seconds=_count(values, "BACKUP_COPY_HOURS", COPY_HOURS, least=1) * 3600.0,
         recipients=_recipients(values, "BACKUP_AGE_RECIPIENT"),
         identity_file=Path(identity).expanduser() if identity else None,
     )
@@ -93,28 +101,32 @@ def _count(
 
 def _words(values: Mapping[str, str], name: str) -> tuple[str, ...]:
     """The words of a command, split as a shell does it; no shell is started."""
-    text = values.get(name, "")
     try:
-        return tuple(shlex.split(text))
+        return tuple(shlex.split(values.get(name, "")))
     except ValueError as error:
-        raise SettingError(
-            name, f'"{text}" cannot be split into words ({error})', "Close that quotation."
-        ) from error
+        # the command is not shown, since it may contain a password
+        problem = f"cannot be split into words ({str(error).lower()})"
+        raise SettingError(name, problem, "Close that quotation.") from None
 
 
 def _recipients(values: Mapping[str, str], name: str) -> tuple[str, ...]:
     keys = tuple(key for key in values.get(name, "").replace(" ", "").split(",") if key)
     for key in keys:
-        if key.upper().startswith("AGE-SECRET-KEY-"):
-            raise SettingError(
-                name,
-                "contains a private key",
-                "Set the public key, age1…, and keep the private one away from this machine.",
-            )
         if not RECIPIENT.fullmatch(key):
-            raise SettingError(
-                name,
-                f'"{key}" is not a public key of age',
-                "Set one as `age-keygen` prints it: age1 and 58 letters or digits.",
-            )
+            raise not_a_public_key(key)
     return keys
+
+
+def not_a_public_key(key: str) -> SettingError:
+    """The error of a wrong BACKUP_AGE_RECIPIENT, which does not show a private key."""
+    if PRIVATE_KEY in key.upper():
+        return SettingError(
+            "BACKUP_AGE_RECIPIENT",
+            "contains a private key",
+            "Set the public key, age1…, and keep the private one away from this machine.",
+        )
+    return SettingError(
+        "BACKUP_AGE_RECIPIENT",
+        f'"{key}" is not a public key of age',
+        "Set one as `age-keygen` prints it: age1 and 58 letters or digits.",
+    )

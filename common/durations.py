@@ -1,5 +1,12 @@
 """Spans of time as text."""
 
+from datetime import datetime
+
+
+def age(at: datetime, now: datetime) -> str:
+    """The time since then as text; a clock may have been wrong, then or now."""
+    return duration((now - at).total_seconds()) if at <= now else "in the future"
+
 
 def duration(seconds: float) -> str:
     """A time as text, in its largest unit."""

@@ -55,10 +55,10 @@ def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> Non
             cursor.execute(_WRITE, _values(mark, run_id))
 
 
-def lower_mark(cursor: Cursor, mark: Mark, run_id: str) -> None:
-    """Write a mark if the table has none or a later one."""
+def move_mark(cursor: Cursor, mark: Mark, run_id: str) -> None:
+    """Write a mark, unless it is that of the same read."""
     cursor.execute(
-        f"{_WRITE} where high_water_mark.read_at > excluded.read_at", _values(mark, run_id)
+        f"{_WRITE} where high_water_mark.read_at <> excluded.read_at", _values(mark, run_id)
     )
 
 

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from psycopg2.extensions import connection as Connection
@@ -142,6 +143,34 @@ def last_backup_at(cursor: Cursor, step: str = "backup") -> datetime | None:
     `verify` is the step in which a backup is restored, to see whether it can be.
     """
     return _last_end(cursor, "backup", step, "success", "warning")
+
+
+@dataclass(frozen=True)
+class LoggedVerification:
+    """A backup that was verified, by its name and the checksum of its manifest."""
+
+    backup: str
+    manifest: str
+    verified_at: datetime
+    seconds: float
+    run_id: str
+
+
+VERIFIED_MESSAGE = "{backup} is equal to its manifest, sha256 {manifest}"
+"""What a successful row of the step `verify` says."""
+_VERIFIED = VERIFIED_MESSAGE.format(backup=r"(\S+)", manifest=r"([0-9a-f]{64})")
+
+
+def logged_verifications(cursor: Cursor) -> list[LoggedVerification]:
+    """The verifications of backups, the newest first."""
+    cursor.execute(
+        "select found[1], found[2], finished_at, execution_seconds::float8, run_id"
+        " from dwh.run_log cross join regexp_match(error_message, %s) as found"
+        " where process = 'backup' and step = 'verify' and status = 'success'"
+        " and found is not null order by finished_at desc",
+        (f"^{_VERIFIED}$",),
+    )
+    return [LoggedVerification(*row) for row in cursor.fetchall()]
 
 
 def _facts(process: str, name: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backup.repository.files import PARTIAL, sync_folder
-from backup.repository.names import is_name
+from backup.repository.names import is_name, name_in, new_name
 from backup.repository.retention import superfluous
 from common.backup_settings import Retention
 from common.errors import TidemarkError, UsageError
@@ -22,7 +22,18 @@ class RepositoryInUse(TidemarkError):
         super().__init__(
             f"backup directory {directory}",
             "another backup or restore is using it",
-            "Wait until it ends; if it was killed, until its pg_dump ends.",
+            "Wait until it ends; if it was killed, until its pg_dump or its copy command ends.",
+        )
+
+
+class WrongClock(TidemarkError):
+    """A backup has a later name than one that begins now; nothing was changed."""
+
+    def __init__(self, backup: Path, now: str, remedy: str) -> None:
+        super().__init__(
+            f"backup directory {backup.parent}",
+            f"{backup.name} is not earlier than {now}, which is now by the clock of this machine",
+            f"Correct the clock; if it was wrong when that backup was made, {remedy}.",
         )
 
 
@@ -45,14 +56,17 @@ def locked(directory: Path, exclusive: bool) -> Iterator[int]:
 
 
 def complete_backups(directory: Path) -> list[Path]:
-    """The complete backups of the directory, oldest first."""
+    """The complete backups of the directory, oldest first; whatever else is in it is left alone."""
     if not directory.is_dir():
         return []
-    return sorted(path for path in directory.iterdir() if is_name(path.name))
+    return sorted(path for path in directory.iterdir() if is_name(path.name) and _is_folder(path))
 
 
 def find_backup(directory: Path, name: str | None) -> Path:
-    """The backup of that name; the newest for None."""
+    """The backup of that name; the newest for None. Raises TidemarkError if that is of the future.
+
+    A clock was wrong then, or is now, and nobody knows which one is the newest.
+    """
     backups = complete_backups(directory)
     if not backups:
         raise TidemarkError(
@@ -61,6 +75,8 @@ def find_backup(directory: Path, name: str | None) -> Path:
             "Create one with `python run.py backup`, or set BACKUP_DIRECTORY.",
         )
     if name is None:
+        if backups[-1].name > (now := new_name()):
+            raise WrongClock(backups[-1], now, "name the backup that you mean, with --backup")
         return backups[-1]
     for path in backups:
         if path.name == name:
@@ -72,19 +88,54 @@ def find_backup(directory: Path, name: str | None) -> Path:
     )
 
 
-def clear_leftovers(directory: Path) -> None:
-    """Remove what killed backups left; the caller holds the lock, so none of them is running."""
-    for path in directory.glob(f"*{PARTIAL}"):
-        shutil.rmtree(path)
+def later_name(directory: Path) -> str:
+    """The name of a backup that begins now.
+
+    Raises WrongClock if it is not later than those of all others: retention and restore take the
+    latest name for the newest backup.
+    """
+    name = new_name()
+    backups = complete_backups(directory)
+    if backups and backups[-1].name >= name:
+        raise WrongClock(backups[-1], name, "move that backup to another directory")
+    return name
 
 
-def clear_old(directory: Path, retention: Retention) -> list[str]:
-    """Remove the backups that are not kept; returns their names."""
-    removed = []
+def clear_leftovers(directory: Path) -> list[str]:
+    """Remove what killed backups left; the caller holds the lock, so none of them is running.
+
+    Returns a warning for each that could not be removed.
+    """
+    left = [path for path in directory.iterdir() if name_in(path.name) and _is_folder(path)]
+    return [warning for path in sorted(left) if (warning := _remove(path))]
+
+
+def clear_old(directory: Path, retention: Retention, made: Path) -> tuple[list[str], list[str]]:
+    """Remove the backups that are not kept, of which the one just made is none.
+
+    Returns their names, and a warning for each that could not be removed.
+    """
+    removed, warnings = [], []
     for path in superfluous(complete_backups(directory), retention):
-        # renamed first, so that a partly removed backup does not look complete
-        leftover = path.rename(path.with_name(path.name + PARTIAL))
-        sync_folder(directory)
-        shutil.rmtree(leftover)
-        removed.append(path.name)
-    return removed
+        if path != made:
+            warning = _remove(path)
+            removed += [] if warning else [path.name]
+            warnings += [warning] if warning else []
+    return removed, warnings
+
+
+def _remove(path: Path) -> str | None:
+    """Remove a folder; returns the warning if it could not be."""
+    try:
+        if is_name(path.name):
+            # renamed first, so that a partly removed backup does not look complete
+            path = path.rename(path.with_name(path.name + PARTIAL))
+            sync_folder(path.parent)
+        shutil.rmtree(path)
+    except OSError as error:
+        return f"{path.name} was not removed: {error.strerror} ({error.filename})"
+    return None
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

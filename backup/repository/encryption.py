@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from backup.repository.manifest import DamagedBackup, File
+from common.backup_settings import PRIVATE_KEY, not_a_public_key
 from common.errors import SettingError, TidemarkError
 
-_PRIVATE = "AGE-SECRET-KEY-"
 _PASSPHRASE = ("age-encryption.org/", "-----BEGIN AGE ENCRYPTED FILE-----")
 
 
@@ -127,7 +127,7 @@ class Key:
             raise _unusable(file, "is encrypted with a passphrase")
         lines = [line.strip() for line in text.splitlines()]
         keys = [line for line in lines if line and not line.startswith("#")]
-        if not keys or not all(key.upper().startswith(_PRIVATE) for key in keys):
+        if not keys or not all(key.upper().startswith(PRIVATE_KEY) for key in keys):
             raise _unusable(file, "contains something else than private keys of age")
         try:
             return cls(file, tuple(x25519.Identity.from_str(key) for key in keys))
@@ -163,11 +163,7 @@ def _recipient(key: str) -> Any:
     try:
         return x25519.Recipient.from_str(key)
     except RecipientError:
-        raise SettingError(
-            "BACKUP_AGE_RECIPIENT",
-            f'"{key}" is not a public key of age',
-            "Copy it again from the output of `age-keygen`.",
-        ) from None
+        raise not_a_public_key(key) from None
 
 
 def _unusable(file: Path, problem: str) -> SettingError:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from backup.layers import LAYERS
@@ -46,11 +46,28 @@ class Table:
 
 @dataclass(frozen=True)
 class Sequence:
-    """A sequence and its last value; None if it was never used."""
+    """A sequence and its last value; None if it was never used.
+
+    No snapshot covers a sequence: while it was dumped, it went on from `last_value` to `until`,
+    which older backups do not have.
+    """
 
     schema: str
     name: str
     last_value: int | None
+    until: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    def may_be(self, restored: int | None) -> bool:
+        """True if the dump may contain this value."""
+        if self.until is None:
+            return self.last_value is not None or restored is None
+        if self.last_value is None:
+            return True
+        first, last = sorted((self.last_value, self.until))
+        return restored is not None and first <= restored <= last
 
 
 @dataclass(frozen=True)
@@ -64,13 +81,17 @@ class Contents:
 
 @dataclass(frozen=True)
 class Mark:
-    """A row of `dwh.high_water_mark`, its time as ISO text in UTC."""
+    """A row of `dwh.high_water_mark`, its time as ISO text in UTC.
+
+    Older backups do not have `reads_from`.
+    """
 
     table_name: str
     cursor_column: str | None
     high_water_mark: str | None
     read_at: str
     run_id: str
+    reads_from: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -166,6 +187,12 @@ def write_manifest(backup: Path, manifest: Manifest | Cover) -> None:
     write_durably(backup / MANIFEST, data)
     line = f"{hashlib.sha256(data).hexdigest()}  {MANIFEST}\n"
     write_durably(backup / CHECKSUM, line.encode())
+
+
+def between(before: Iterable[Sequence], after: Iterable[Sequence]) -> tuple[Sequence, ...]:
+    """Sequences as they were before a dump, with what they had become after it."""
+    became = {str(one): one.last_value for one in after}
+    return tuple(replace(one, until=became.get(str(one))) for one in before)
 
 
 def describe_files(backup: Path) -> dict[str, File]:

@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backup.repository.files import PARTIAL
+
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 
@@ -22,6 +24,12 @@ def is_name(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def name_in(partial: str) -> str | None:
+    """The name of the backup whose files a folder has until they are complete; None for others."""
+    name = partial.removesuffix(PARTIAL)
+    return name if name != partial and is_name(name) else None
 
 
 def begun_at(backup: Path) -> datetime:

@@ -1,5 +1,6 @@
 """What a directory of backups contains, as far as it can be seen without reading their data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,8 @@ from backup.repository.backup import read_summary
 from backup.repository.directory import complete_backups
 from backup.repository.manifest import DamagedBackup, Summary
 from backup.repository.names import begun_at
-from backup.repository.verification import Verification, is_verified
+from backup.repository.verification import Verification, verification_of
+from warehouse.run_log import LoggedVerification
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,19 @@ def list_backups(directory: Path) -> list[Listed]:
     return [_list(path) for path in reversed(complete_backups(directory))]
 
 
-def newest_verified(directory: Path) -> Listed | None:
-    """The newest backup that was verified as it is now; None if there is none."""
-    backups = reversed(complete_backups(directory))
-    return next((_list(path) for path in backups if is_verified(path)), None)
+def newest_verified(directory: Path, logged: Iterable[LoggedVerification] = ()) -> Listed | None:
+    """The newest backup that was verified as it is now; None if there is none.
+
+    `logged` is what the run log says of verifications, which may have been made elsewhere.
+    """
+    known = list(logged)
+    backups = (_list(path, known) for path in reversed(complete_backups(directory)))
+    return next((one for one in backups if one.verification), None)
 
 
-def _list(path: Path) -> Listed:
+def _list(path: Path, logged: Iterable[LoggedVerification] = ()) -> Listed:
     at = begun_at(path)
     try:
-        summary = read_summary(path)
+        return Listed(path.name, at, read_summary(path), verification_of(path, logged))
     except DamagedBackup as damage:
         return Listed(path.name, at, None, None, damage)
-    return Listed(path.name, at, summary, Verification.read(path))

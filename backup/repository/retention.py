@@ -14,12 +14,10 @@ Period = Callable[[datetime], Hashable]
 def superfluous(backups: Sequence[Path], retention: Retention) -> list[Path]:
     """The backups that are not kept, of all in a directory, oldest first.
 
-    The newest verified backup is kept, however old it is, and so is every later one.
+    The newest verified backup is kept in addition, however old it is.
     """
-    verified = [path for path in backups if is_verified(path)]
     kept = {*backups[-retention.newest :]}
-    if verified:
-        kept.update(path for path in backups if path >= verified[-1])
+    kept.update([path for path in backups if is_verified(path)][-1:])
     periods: list[tuple[int, Period]] = [
         (retention.days, lambda at: at.date()),
         (retention.weeks, lambda at: at.isocalendar()[:2]),

@@ -1,6 +1,7 @@
-"""What a restore keeps (the run log), and what must be read again after it."""
+"""What a restore keeps (the run log, incidents), and what must be read again after it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
@@ -10,31 +11,58 @@ from common.quoting import quoted
 from warehouse import marks
 from warehouse.connection import relation_exists
 
-_MERGED_RUN_LOG = """
-    create temporary table restored_run_log on commit drop as
-    select * from dwh.run_log as restored
+_MERGED = """
+    create temporary table restored_rows on commit drop as
+    select * from {restored} as restored
     where not exists (
         select from {current} as current
-        where (current.run_id, current.process, current.step, current.started_at)
-        = (restored.run_id, restored.process, restored.step, restored.started_at)
-    );
-    delete from dwh.run_log;
-    insert into dwh.run_log ({columns}) overriding system value
+        where ({of_current}) = ({of_restored})
+    ){and_also};
+    delete from {restored};
+    insert into {restored} ({columns}) overriding system value
     select {columns} from {current};
-    select setval(pg_get_serial_sequence('dwh.run_log', 'log_id'), max(log_id))
+    select setval(pg_get_serial_sequence({text}, {id_text}), max({id}))
     from (
-        select log_id from dwh.run_log
+        select {id} from {restored}
         union all
-        select log_id from restored_run_log
+        select {id} from restored_rows
     ) as ids;
-    insert into dwh.run_log ({columns}) overriding system value
-    select {columns} from restored_run_log
-    where log_id not in (select log_id from {current});
-    insert into dwh.run_log ({others})
-    select {others} from restored_run_log
-    where log_id in (select log_id from {current})
-    order by log_id
+    insert into {restored} ({columns}) overriding system value
+    select {columns} from restored_rows
+    where {id} not in (select {id} from {current});
+    insert into {restored} ({others})
+    select {others} from restored_rows
+    where {id} in (select {id} from {current})
+    order by {id};
+    drop table restored_rows
 """
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A table of dwh whose present rows a restore keeps.
+
+    `identity` are the columns that say which rows of both are the same. `also` is a condition for
+    the rows that only the backup has.
+    """
+
+    table: str
+    id: str
+    identity: tuple[str, ...]
+    also: str = ""
+
+
+JOURNALS = (
+    Journal("run_log", "log_id", ("run_id", "process", "step", "started_at")),
+    # An incident that is open in the backup, and unknown to a warehouse that has others, is over,
+    # and its end was told.
+    Journal(
+        "alert_incident",
+        "incident_id",
+        ("rule_name", "subject", "opened_at"),
+        " and (restored.ended_at is not null or not exists (select from {current}))",
+    ),
+)
 
 
 def carry_on(
@@ -55,30 +83,35 @@ def carry_on(
         return
     if is_recorded:
         cursor.execute("delete from mrr_state.built_node")
-    lower_marks(cursor, restored if "mrr" in layers else replaced)
+    _move_marks(cursor, marks_after(layers, replaced, restored))
     # A position is valid only for the change log and the model with which it was written.
     cursor.execute("delete from mrr_state.model_position")
 
 
-def lower_marks(cursor: Cursor, mirror: Collection[Mark]) -> None:
-    """Set the mark of each table to the earlier of its own and that of the present mirror.
-
-    A table whose mirror has no mark is read from its beginning. `marks_after` says the same.
-    """
+def _move_marks(cursor: Cursor, wanted: Collection[Mark]) -> None:
     cursor.execute(
         "delete from dwh.high_water_mark where table_name <> all(%s)",
-        ([mark.table_name for mark in mirror],),
+        ([mark.table_name for mark in wanted],),
     )
-    for mark in mirror:
-        read_at = datetime.fromisoformat(mark.read_at)
-        earlier = marks.Mark(mark.table_name, mark.cursor_column, mark.high_water_mark, read_at)
-        marks.lower_mark(cursor, earlier, mark.run_id)
+    for mark in wanted:
+        moved = marks.Mark(
+            mark.table_name,
+            mark.cursor_column,
+            mark.high_water_mark,
+            datetime.fromisoformat(mark.read_at),
+            mark.reads_from,
+        )
+        marks.move_mark(cursor, moved, mark.run_id)
 
 
 def marks_after(
     layers: Collection[str], present: Collection[Mark], restored: Collection[Mark]
 ) -> set[Mark]:
-    """The marks that a restore of these layers leaves, of those before it and of the backup's."""
+    """The marks that a restore of these layers leaves, of those before it and of the backup's.
+
+    If only one of mrr and dwh is restored, the mark of each table is the earlier of its own and
+    that of the mirror. A table whose mirror has no mark is read from its beginning.
+    """
     read = {mark.table_name: mark for mark in (restored if "dwh" in layers else present)}
     if ("mrr" in layers) == ("dwh" in layers):
         return set(read.values())
@@ -91,36 +124,41 @@ def marks_after(
 def keep(cursor: Cursor, replaced: Mapping[str, str]) -> None:
     """Carry over to the restored layers what no restore takes back.
 
-    `replaced` are the schemas that are replaced, and the names that they have now.
+    `replaced` are the schemas that are replaced, and the names that they have now. This is called
+    in the transaction of the restore, when the restored rows are complete and were compared, and
+    before anybody can read them: the place where a person's rows that were erased since the backup
+    have to be erased again.
     """
-    for carry_over in KEPT:
-        carry_over(cursor, replaced)
+    if current := replaced.get("dwh"):
+        for journal in JOURNALS:
+            keep_journal(cursor, current, journal)
 
 
-def keep_run_log(cursor: Cursor, replaced: Mapping[str, str]) -> None:
-    """Put back the rows of the replaced run log.
+def keep_journal(cursor: Cursor, current: str, journal: Journal) -> None:
+    """Put back the rows of a replaced table, which is in the schema `current`.
 
-    They take precedence over the backup's rows of the same step, and keep their ids, which their
-    writers use. A row of the backup whose id belongs to another step gets a new id. Only columns
-    that the restored table has too are kept.
+    They take precedence over the backup's rows of the same identity, and keep their ids, which
+    their writers use. A row of the backup whose id belongs to another row gets a new id. Only
+    columns that the restored table has too are kept.
     """
-    current = replaced.get("dwh")
-    if current is None or not relation_exists(cursor, f"{current}.run_log"):
+    places = (f"{current}.{journal.table}", f"dwh.{journal.table}")
+    if not all(relation_exists(cursor, place) for place in places):
         return
-    columns = _common_columns(cursor, current, "dwh", "run_log")
+    columns = _common_columns(cursor, places)
     names = {
-        "current": quoted(current, "run_log"),
+        "current": quoted(current, journal.table),
+        "restored": quoted("dwh", journal.table),
+        "text": f"'dwh.{journal.table}'",
+        "id": journal.id,
+        "id_text": f"'{journal.id}'",
+        "of_current": ", ".join(f"current.{column}" for column in journal.identity),
+        "of_restored": ", ".join(f"restored.{column}" for column in journal.identity),
         "columns": ", ".join(map(quoted, columns)),
-        "others": ", ".join(quoted(name) for name in columns if name != "log_id"),
+        "others": ", ".join(quoted(name) for name in columns if name != journal.id),
     }
+    names["and_also"] = journal.also.format(**names)
     cursor.execute(f"lock table {names['current']} in exclusive mode")
-    cursor.execute(_MERGED_RUN_LOG.format(**names))
-
-
-KEPT: tuple[Callable[[Cursor, Mapping[str, str]], None], ...] = (keep_run_log,)
-"""What no restore takes back. Each is called in the transaction of the restore, when the restored
-rows are complete and were compared, and before anybody can read them. This is the place where a
-person's rows that were erased since the backup have to be erased again."""
+    cursor.execute(_MERGED.format(**names))
 
 
 def close_own_row(cursor: Cursor, manifest: Manifest) -> None:
@@ -147,7 +185,7 @@ def close_own_row(cursor: Cursor, manifest: Manifest) -> None:
     )
 
 
-def _common_columns(cursor: Cursor, one: str, other: str, table: str) -> list[str]:
+def _common_columns(cursor: Cursor, places: tuple[str, str]) -> list[str]:
     cursor.execute(
         """
         select attname::text
@@ -156,6 +194,6 @@ def _common_columns(cursor: Cursor, one: str, other: str, table: str) -> list[st
         group by attname
         having count(*) = 2
         """,
-        ([f"{one}.{table}", f"{other}.{table}"],),
+        (list(places),),
     )
     return [name for (name,) in cursor.fetchall()]

@@ -9,10 +9,10 @@ from backup.layers import schemas_of
 from backup.repository.backup import OpenBackup
 from backup.repository.manifest import Manifest, Mark
 from backup.restoring.dependents import Dependent, NotRestorable, dependents
-from backup.restoring.staging import existing
 from backup.server import space
 from backup.server.account import may
 from backup.server.contents import read_marks, read_migrations
+from backup.server.leftovers import existing
 from common.quoting import quoted
 from common.settings import Address
 from warehouse.upgrade import MIGRATIONS
@@ -38,7 +38,7 @@ class Examined:
 def examine(
     cursor: Cursor, backup: OpenBackup, layers: Collection[str], warehouse: Address
 ) -> Examined:
-    """Examine the warehouse. Raises NotRestorable and NotEnoughSpace."""
+    """Examine the warehouse. Raises NotRestorable."""
     manifest = backup.manifest
     _check_version(cursor, backup.name, manifest, layers)
     schemas = tuple(existing(cursor, schemas_of(layers)))
@@ -49,8 +49,21 @@ def examine(
         outside=dependents(cursor, schemas),
         marks=read_marks(cursor),
         needed=needed,
-        free=space.check_for_restore(cursor, warehouse, needed),
+        free=space.free_on_server(cursor, warehouse),
     )
+
+
+def check_room(found: Examined, warehouse: Address, is_named: bool) -> tuple[str, ...]:
+    """Raise NotEnoughSpace if there is too little; only a warning for a backup that is named.
+
+    The sizes are those of the saved tables, which may have been bloated.
+    """
+    if found.free is None or found.free >= found.needed:
+        return ()
+    error = space.no_room(warehouse, found.needed, found.free)
+    if not is_named:
+        raise error
+    return (f"{error.subject}: {error.problem.partition(';')[0]}; it is tried all the same",)
 
 
 def creating(roles: Collection[str]) -> list[str]:

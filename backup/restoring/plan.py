@@ -1,6 +1,6 @@
 """What a restore would change, and how long it would take, without changing anything."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +13,15 @@ from backup.repository.backup import OpenBackup, open_backup
 from backup.repository.directory import find_backup, locked
 from backup.repository.names import begun_at
 from backup.repository.overview import newest_verified
-from backup.repository.verification import Verification
+from backup.repository.verification import Verification, verification_of
 from backup.restoring import continuity
-from backup.restoring.examination import Examined, examine
+from backup.restoring.examination import Examined, check_room, examine
 from backup.server.failures import translated_errors
 from common.backup_settings import BackupSettings
 from common.rows import one_row
 from common.settings import Address
-from warehouse.connection import connect
+from warehouse.connection import connect, relation_exists
+from warehouse.run_log import LoggedVerification, logged_verifications
 
 _RELATIONS = """
     select
@@ -78,6 +79,7 @@ def plan(
     ):
         backup = open_backup(path, settings.identity_file)
         found = examine(cursor, backup, chosen, warehouse)
+        check_room(found, warehouse, is_named=backup_name is not None)
         return _describe(cursor, backup, chosen, found, settings.directory)
 
 
@@ -91,7 +93,8 @@ def _describe(
     cursor.execute(_RELATIONS, (schemas_of(layers),))
     relations, present_rows = one_row(cursor)
     moved = set(found.marks) ^ continuity.marks_after(layers, found.marks, manifest.marks)
-    measured = Verification.read(backup.path) or _newest(directory)
+    logged = logged_verifications(cursor) if relation_exists(cursor, "dwh.run_log") else []
+    measured = verification_of(backup.path, logged) or _newest(directory, logged)
     return Plan(
         backup=backup.name,
         begun_at=begun_at(backup.path),
@@ -111,6 +114,6 @@ def _describe(
     )
 
 
-def _newest(directory: Path) -> Verification | None:
-    newest = newest_verified(directory)
+def _newest(directory: Path, logged: Iterable[LoggedVerification]) -> Verification | None:
+    newest = newest_verified(directory, logged)
     return newest.verification if newest else None

@@ -1,8 +1,9 @@
 """The steps of a restore: tables beside the present ones, their rows, the change of places."""
 
+import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import psycopg2
@@ -10,27 +11,42 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from backup.repository.backup import OpenBackup
-from backup.repository.manifest import Table
+from backup.repository.manifest import Contents, Table
 from backup.restoring import continuity, staging
 from backup.restoring.archive import Archive
 from backup.restoring.dependents import Dependent, NotRestorable, dependents
 from backup.restoring.examination import Examined, creating
-from backup.restoring.rows import compare, compare_table, fill
+from backup.restoring.rows import (
+    analyze,
+    compare,
+    compare_names,
+    compare_sequences,
+    compare_table,
+    fill,
+)
 from backup.restoring.script import run_data, run_statements, with_own_defaults
 from backup.restoring.sessions import Sessions
 from backup.server.contents import EXACT_TEXT, NO_TIME_LIMITS
 from backup.server.entries import DATA, GRANTS, SEQUENCES
 from backup.server.failures import LOCK_WAIT, message_of
+from backup.server.leftovers import clear_schemas, clear_server
 from backup.server.programs import Programs
 from common.errors import TidemarkError
 from common.log import get_logger
 from common.quoting import quoted
 from common.settings import Address
-from warehouse.connection import connect, transaction
 
 log = get_logger(__name__)
 
 NO_GRANTS = "--no-privileges"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The tables that must have the true names when they are compared, or analyzed."""
+
+    compared: set[Table] = field(default_factory=set)
+    analyzed: set[Table] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -50,9 +66,9 @@ class Replacement:
             layer: Archive(self.backup.archive(layer), self.programs, key) for layer in self.layers
         }
 
-    def tables(self, layer: str) -> tuple[Table, ...]:
-        """The tables of a layer, as the manifest describes them."""
-        return self.backup.manifest.layers[layer].tables
+    def _contents(self, layer: str) -> Contents:
+        """The contents of a layer, as the manifest describes them."""
+        return self.backup.manifest.layers[layer]
 
     def stage(self, connection: Connection, sessions: Sessions) -> float:
         """Restore the layers beside the present ones, without grants, so that nobody reads them.
@@ -61,22 +77,44 @@ class Replacement:
         the definition of a view may depend on them. Returns the seconds in which the tables were
         compared. Raises RestoredDiffers.
         """
-        left: list[Table] = []
+        apart = Apart()
         for layer, archive in self.archives.items():
             with self._true_names(connection) as cursor:
                 run_statements(cursor, archive.statements("--section=pre-data", NO_GRANTS))
-                needs_true_names = staging.has_names_in_values(cursor, layer)
+                compare_names(cursor, self.backup.name, layer, self._contents(layer))
+                needs_true_names = staging.needs_true_names(cursor, layer)
             if not needs_true_names:
                 fill(sessions, archive)
-                left += self.tables(layer)
             with self._true_names(connection) as cursor:
                 if needs_true_names:
                     _run_entries(cursor, archive, DATA)
-                    for table in self.tables(layer):
-                        compare_table(cursor, self.backup.name, table, table.schema)
                 _run_entries(cursor, archive, SEQUENCES)
+                compare_sequences(cursor, self.backup.name, layer, self._contents(layer))
                 run_statements(cursor, archive.statements("--section=post-data", NO_GRANTS))
-        return compare(sessions, self.backup.name, left)
+                computed = staging.computes_statistics(cursor, layer)
+            for table in self._contents(layer).tables:
+                if needs_true_names:
+                    apart.compared.add(table)
+                if needs_true_names or (table.schema, table.name) in computed:
+                    apart.analyzed.add(table)
+        return self._compare(connection, sessions, apart)
+
+    def _compare(self, connection: Connection, sessions: Sessions, apart: Apart) -> float:
+        """Compare all tables, and analyze them; returns the seconds of the former."""
+        tables = {table for layer in self.layers for table in self._contents(layer).tables}
+        started = time.monotonic()
+        compare(sessions, self.backup.name, tables - apart.compared)
+        if apart.compared:
+            with self._true_names(connection) as cursor:
+                for table in apart.compared:
+                    compare_table(cursor, self.backup.name, table, table.schema)
+        seconds = time.monotonic() - started
+        analyze(sessions, tables - apart.analyzed)
+        if apart.analyzed:
+            with self._true_names(connection) as cursor:
+                for table in apart.analyzed:
+                    cursor.execute(f"analyze {quoted(table.schema, table.name)}")
+        return seconds
 
     def put_in_place(self, cursor: Cursor) -> None:
         """Let the staged layers take the place of the present ones, in an open transaction.
@@ -125,28 +163,17 @@ class Replacement:
 
 @contextmanager
 def nothing_left(warehouse: Address) -> Iterator[None]:
-    """Drop what a killed restore left before the block, and what this one left if it fails."""
-    clear_staged(warehouse)
+    """Drop what killed ones left before the block, and what this restore left if it fails."""
+    clear_server(warehouse)
     try:
         yield
     except BaseException:
         try:
-            clear_staged(warehouse)
+            clear_schemas(warehouse)
         except (psycopg2.Error, TidemarkError) as error:
             # the first error is the one to tell; the next restore or backup drops it
             log.warning("what a restore left was not dropped: %s", error)
         raise
-
-
-def clear_staged(warehouse: Address) -> None:
-    """Drop what a restore that failed or was killed has left in the warehouse."""
-    with (
-        closing(connect(warehouse)) as connection,
-        transaction(connection),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute("set local lock_timeout = %s", (LOCK_WAIT,))
-        staging.clear(cursor)
 
 
 def _run_entries(cursor: Cursor, archive: Archive, kind: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from backup.layers import chosen_layers
 from backup.repository.backup import OpenBackup, open_backup
 from backup.repository.directory import find_backup, locked
-from backup.restoring.examination import examine
+from backup.restoring.examination import check_room, examine
 from backup.restoring.replacement import Replacement, nothing_left
 from backup.restoring.sessions import Sessions
 from backup.server.contents import read_marks
@@ -32,7 +32,8 @@ log = get_logger(__name__)
 class Restored:
     """What a restore restored, and what else it changed.
 
-    `comparing_seconds` is the part of `seconds` in which the restored tables were compared.
+    `checking_seconds` is the part of `seconds` in which the files of the backup were checked,
+    `comparing_seconds` the part in which the restored tables were compared with the manifest.
     `marks_moved` names the tables whose high-water mark was moved back, `rebuild` is true if the
     incremental models read everything in the next build, `views_recreated` are views outside the
     restored layers, `roles_created` were missing and cannot log in yet.
@@ -43,11 +44,13 @@ class Restored:
     tables: int
     rows: int
     seconds: float
+    checking_seconds: float
     comparing_seconds: float
     marks_moved: tuple[str, ...]
     rebuild: bool
     views_recreated: tuple[str, ...]
     roles_created: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def restore(
@@ -67,20 +70,37 @@ def restore(
     path = find_backup(settings.directory, backup_name)
     subject = f"restore of {path.name}"
     with translated_errors(subject), locked(settings.directory, exclusive=False):
-        opened = open_backup(path, settings.identity_file)
-        restored = replace_layers(opened, chosen, Programs(programs, warehouse), settings.jobs)
+        opened, seconds = open_in_time(path, settings)
+        way = Way(settings.jobs, seconds, is_named=backup_name is not None)
+        restored = replace_layers(opened, chosen, Programs(programs, warehouse), way)
     log.info("run %s: %s", run_id, restored)
     return restored
 
 
+@dataclass(frozen=True)
+class Way:
+    """How layers are restored: by so many sessions, after the files were checked in some seconds.
+
+    A trial rolls back the transaction that puts the layers in their place. A backup that is named
+    is restored in spite of an estimate.
+    """
+
+    jobs: int
+    checking_seconds: float
+    is_named: bool = False
+    is_trial: bool = False
+
+
+def open_in_time(path: Path, settings: BackupSettings) -> tuple[OpenBackup, float]:
+    """Check every file of a backup; returns the seconds that it took too."""
+    started = time.monotonic()
+    return open_backup(path, settings.identity_file), time.monotonic() - started
+
+
 def replace_layers(
-    backup: OpenBackup,
-    layers: tuple[str, ...],
-    programs: Programs,
-    jobs: int,
-    is_trial: bool = False,
+    backup: OpenBackup, layers: tuple[str, ...], programs: Programs, way: Way
 ) -> Restored:
-    """Restore these layers. A trial rolls back the transaction that puts them in their place."""
+    """Restore these layers."""
     started = time.monotonic()
     tables = [table for layer in layers for table in backup.manifest.layers[layer].tables]
     with (
@@ -89,13 +109,14 @@ def replace_layers(
         nothing_left(programs.warehouse),
     ):
         found = examine(cursor, backup, layers, programs.warehouse)
+        warnings = check_room(found, programs.warehouse, way.is_named)
         work = Replacement(backup, layers, programs, found)
-        sessions = Sessions(programs.warehouse, jobs)
+        sessions = Sessions(programs.warehouse, way.jobs)
         comparing_seconds = work.stage(connection, sessions)
         with transaction(connection):
             work.put_in_place(cursor)
             marks = read_marks(cursor)
-            if is_trial:
+            if way.is_trial:
                 cursor.execute("set constraints all immediate")
                 connection.rollback()
     return Restored(
@@ -103,10 +124,12 @@ def replace_layers(
         layers=layers,
         tables=len(tables),
         rows=sum(table.rows for table in tables),
-        seconds=time.monotonic() - started,
+        seconds=way.checking_seconds + time.monotonic() - started,
+        checking_seconds=way.checking_seconds,
         comparing_seconds=comparing_seconds,
         marks_moved=tuple(sorted({mark.table_name for mark in set(found.marks) ^ set(marks)})),
         rebuild=("mrr" in layers) != ("dwh" in layers),
         views_recreated=tuple(view.identity for view in found.outside),
         roles_created=found.missing_roles,
+        warnings=warnings,
     )

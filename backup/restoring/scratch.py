@@ -1,18 +1,16 @@
 """A scratch database on the warehouse's server, into which a backup is restored to verify it."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from hashlib import sha256
 
 import psycopg2
-from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
 from backup.layers import LAYERS, schemas_of
 from backup.restoring.dependents import NotRestorable
 from backup.server.account import may
+from backup.server.leftovers import MARK, drop_scratch, scratch_name
 from common.errors import TidemarkError
 from common.log import get_logger
 from common.quoting import quoted
@@ -23,18 +21,16 @@ from warehouse.failures import only_logged
 
 log = get_logger(__name__)
 
-PREFIX = "tidemark_verify_"
-DROPS = 20
-PAUSE = 0.5
-"""A session that holds the database when it is dropped, such as autovacuum, has ten seconds."""
-
 _LIKE_THIS = """
     select
         pg_encoding_to_char(encoding), datcollate, datctype,
         case datlocprovider when 'c' then 'libc' when 'i' then 'icu' else 'builtin' end,
         coalesce(to_jsonb(pg_database) ->> 'datlocale', to_jsonb(pg_database) ->> 'daticulocale'),
-        to_jsonb(pg_database) ->> 'daticurules'
+        to_jsonb(pg_database) ->> 'daticurules',
+        case when spcname <> 'pg_default' and has_tablespace_privilege(spcname, 'create')
+            then quote_ident(spcname) end
     from pg_database
+    join pg_tablespace on pg_tablespace.oid = dattablespace
     where datname = current_database()
 """
 
@@ -46,12 +42,12 @@ def scratch_database(warehouse: Address) -> Iterator[Address]:
     One that a killed verification left is dropped first: it has the same name, and the caller holds
     a lock. Raises NotRestorable if the account may not create databases.
     """
-    name = scratch_name(warehouse)
-    scratch = replace(warehouse, database=name)
     with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
         _check_right(cursor, warehouse)
-        _drop(cursor, name)
+        name = scratch_name(cursor)
+        drop_scratch(cursor, name)
         _create(cursor, name)
+    scratch = replace(warehouse, database=name)
     try:
         _add_extensions(warehouse, scratch)
         yield scratch
@@ -63,11 +59,6 @@ def scratch_database(warehouse: Address) -> Iterator[Address]:
             log.warning("the scratch database %s was not dropped: %s", name, error)
         raise
     _drop_again(warehouse, name)
-
-
-def scratch_name(warehouse: Address) -> str:
-    """The name of the scratch database of a warehouse, which no other one has."""
-    return PREFIX + sha256(warehouse.database.encode()).hexdigest()[:16]
 
 
 def _check_right(cursor: Cursor, warehouse: Address) -> None:
@@ -82,7 +73,7 @@ def _check_right(cursor: Cursor, warehouse: Address) -> None:
 
 def _create(cursor: Cursor, name: str) -> None:
     cursor.execute(_LIKE_THIS)
-    encoding, collate, ctype, provider, locale, rules = one_row(cursor)
+    encoding, collate, ctype, provider, locale, rules, space = one_row(cursor)
     options = {"encoding": encoding, "lc_collate": collate, "lc_ctype": ctype}
     if provider != "libc":
         options[f"{provider}_locale"] = locale
@@ -90,9 +81,11 @@ def _create(cursor: Cursor, name: str) -> None:
         options["icu_rules"] = rules
     cursor.execute(
         f"create database {quoted(name)} template template0 locale_provider {provider}"
+        + (f" tablespace {space}" if space else "")
         + "".join(f" {option} %s" for option in options),
         list(options.values()),
     )
+    cursor.execute(f"comment on database {quoted(name)} is %s", (MARK,))
     cursor.execute(f"revoke connect, temporary on database {quoted(name)} from public")
 
 
@@ -119,24 +112,4 @@ def _add_extensions(warehouse: Address, scratch: Address) -> None:
 def _drop_again(warehouse: Address, name: str) -> None:
     """Drop it over a new connection, since a restore takes longer than some keep an idle one."""
     with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
-        _drop(cursor, name)
-
-
-def _drop(cursor: Cursor, name: str) -> None:
-    for attempt in range(DROPS):
-        try:
-            cursor.execute(f"drop database if exists {quoted(name)} with (force)")
-            return
-        except (errors.InsufficientPrivilege, errors.ObjectInUse) as error:
-            # an account that is no superuser may not end autovacuum's session, which ends by itself
-            if attempt == DROPS - 1 or not _is_own(cursor, name):
-                raise
-            log.info("%s", error)
-            time.sleep(PAUSE)
-
-
-def _is_own(cursor: Cursor, name: str) -> bool:
-    cursor.execute(
-        "select pg_has_role(datdba, 'usage') from pg_database where datname = %s", (name,)
-    )
-    return bool(one_row(cursor)[0])
+        drop_scratch(cursor, name)

@@ -10,6 +10,7 @@ from common.errors import TidemarkError
 from common.quoting import quoted
 
 _READ_SIZE = 1 << 20
+_COPY = b"COPY "
 _END_OF_COPY = b" FROM stdin;\n"
 _NAME = re.compile(rb'"(?:[^"]|"")+"|\w+')
 _END_OF_DATA = b"\n\\.\n"
@@ -24,6 +25,15 @@ _END_OF_HEADER = b"\n-- Name: "
 _DEFAULTS = re.compile(
     rb'^ALTER DEFAULT PRIVILEGES FOR ROLE ("(?:[^"]|"")+"|\w+) IN SCHEMA', re.MULTILINE
 )
+
+
+def ended(where: str) -> TidemarkError:
+    """The error of a script that is not complete."""
+    return TidemarkError(
+        "pg_restore",
+        f"ended {where}; nothing was changed",
+        "Check the system's log (memory, disk), then run the restore again.",
+    )
 
 
 class Script:
@@ -52,11 +62,7 @@ class Script:
             if part:
                 yield part
             if not self._read_more():
-                raise TidemarkError(
-                    "pg_restore",
-                    "ended within the data of a table; nothing was changed",
-                    "Check the system's log (memory, disk), then run the restore again.",
-                )
+                raise ended("within the data of a table")
         part, self._at = self._held[self._at : end + 1], end + len(_END_OF_DATA)
         if part:
             yield part
@@ -112,12 +118,18 @@ def run_data(
     script = Script(source)
     pending = b""
     while line := script.line():
-        pending += line
-        if line.endswith(_END_OF_COPY):
-            before, _, copy = pending.removesuffix(_END_OF_COPY).partition(b"\nCOPY ")
-            run_statements(cursor, before)
-            _copy(cursor, copy, script, schema_now)
-            pending = b""
+        if not line.startswith(_COPY):
+            pending += line
+            continue
+        # a name may contain the end of the statement, but is in quotes then
+        while not (line.endswith(_END_OF_COPY) and line.count(b'"') % 2 == 0):
+            if not (more := script.line()):
+                raise ended("within a statement")
+            line += more
+        run_statements(cursor, pending)
+        pending = b""
+        copy = line.removeprefix(_COPY).removesuffix(_END_OF_COPY)
+        _copy(cursor, copy, script, schema_now)
     run_statements(cursor, pending)
 
 

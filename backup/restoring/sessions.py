@@ -52,13 +52,18 @@ class Sessions:
         with closing(connect(self._warehouse, application="tidemark restore")) as connection:
             self._open.add(connection)
             try:
-                while left and not self._is_ended.is_set():
-                    item = left.popleft()
+                while (item := self._next(left)) is not None:
                     with transaction(connection), connection.cursor() as cursor:
                         cursor.execute(NO_TIME_LIMITS)
                         work(cursor, item)
             finally:
                 self._open.discard(connection)
+
+    def _next(self, left: deque[Item]) -> Item | None:
+        """The next item; None at the end. A thread may have taken the last one just before."""
+        with suppress(IndexError):
+            return None if self._is_ended.is_set() else left.popleft()
+        return None
 
     def _end(self, running: Iterable["Future[None]"]) -> None:
         """Cancel the statements of all sessions until each has ended."""

@@ -1,20 +1,23 @@
 """A verification: a backup is restored into a scratch database and compared with its manifest."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg2
+
 from backup.layers import LAYERS
-from backup.repository.backup import OpenBackup, open_backup
+from backup.repository.backup import OpenBackup
 from backup.repository.directory import find_backup, locked
 from backup.repository.encryption import Key
 from backup.repository.manifest import DamagedBackup, manifest_checksum
 from backup.repository.verification import Verification, forget_verification
-from backup.restoring.restore import Restored, replace_layers
+from backup.restoring.restore import Restored, Way, open_in_time, replace_layers
 from backup.restoring.rows import RestoredDiffers
 from backup.restoring.scratch import scratch_database
 from backup.server.failures import translated_errors
-from backup.server.programs import Programs
+from backup.server.programs import ProgramFailed, Programs
 from common.backup_settings import BackupSettings
 from common.errors import SettingError
 from common.log import get_logger
@@ -52,8 +55,9 @@ def verify(
     transaction is rolled back, so that no role remains that it had to create. The caller holds a
     lock that keeps other verifications away.
 
-    Raises DamagedBackup and RestoredDiffers, after which the backup counts as not verified;
-    SettingError, WrongKey, NotEnoughSpace and NotRestorable.
+    Raises DamagedBackup, RestoredDiffers, ProgramFailed and errors of the server; if it is the
+    backup that failed, it counts as not verified any more. Raises SettingError, WrongKey,
+    NotEnoughSpace and NotRestorable.
     """
     path = find_backup(settings.directory, backup_name)
     with (
@@ -61,22 +65,29 @@ def verify(
         locked(settings.directory, exclusive=False),
     ):
         try:
-            opened = open_backup(path, settings.identity_file)
+            opened, seconds = open_in_time(path, settings)
+            way = Way(settings.jobs, seconds, is_trial=True)
             with scratch_database(warehouse) as scratch:
-                restored = replace_layers(
-                    opened,
-                    tuple(LAYERS),
-                    Programs(programs, scratch),
-                    settings.jobs,
-                    is_trial=True,
-                )
-        except (DamagedBackup, RestoredDiffers):
-            forget_verification(path)
+                restored = replace_layers(opened, tuple(LAYERS), Programs(programs, scratch), way)
+        except BaseException as error:
+            if _disproves(error):
+                forget_verification(path)
             raise
         verification = _describe(opened, restored, warehouse, run_id)
+        verification = replace(verification, jobs=settings.jobs)
         verification.write(path)
     log.info("%s", verification)
     return verification
+
+
+def _disproves(error: BaseException) -> bool:
+    """True if this backup cannot be restored; false if something else was missing for it."""
+    if isinstance(error, psycopg2.errors.InsufficientPrivilege):
+        return False
+    if isinstance(error, ProgramFailed):
+        return not error.is_killed
+    of_the_script = psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.IntegrityError
+    return isinstance(error, (DamagedBackup, RestoredDiffers, *of_the_script))
 
 
 def _describe(
@@ -98,4 +109,6 @@ def _describe(
         size=backup.manifest.summary.size,
         seconds=round(restored.seconds, 3),
         comparing_seconds=round(restored.comparing_seconds, 3),
+        checking_seconds=round(restored.checking_seconds, 3),
+        is_encrypted=backup.key is not None,
     )

@@ -6,11 +6,18 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from backup.layers import LAYERS, schemas_of
 from backup.repository.backup import ENCRYPTED_MANIFEST
-from backup.repository.directory import clear_leftovers, clear_old, locked
+from backup.repository.directory import (
+    clear_leftovers,
+    clear_old,
+    complete_backups,
+    later_name,
+    locked,
+)
 from backup.repository.encryption import check_recipients, encrypt_bytes
 from backup.repository.files import PARTIAL, sync_folder, write_durably
 from backup.repository.manifest import (
@@ -20,11 +27,11 @@ from backup.repository.manifest import (
     Cover,
     File,
     Manifest,
+    between,
     describe_files,
     write_manifest,
 )
-from backup.repository.names import new_name
-from backup.restoring.replacement import clear_staged
+from backup.repository.verification import adopt_verifications
 from backup.saving.dumper import Dumper
 from backup.server import space
 from backup.server.contents import (
@@ -33,6 +40,7 @@ from backup.server.contents import (
     read_grantees,
     read_marks,
     read_migrations,
+    read_sequences,
 )
 from backup.server.failures import LOCK_WAIT, translated_errors
 from backup.server.programs import ProgramFailed, Programs
@@ -43,6 +51,7 @@ from common.rows import one_row, one_value
 from common.settings import Address
 from common.version import own_version
 from warehouse.connection import connect, transaction
+from warehouse.run_log import logged_verifications
 
 log = get_logger(__name__)
 
@@ -71,20 +80,19 @@ def dump(
     """Back up every layer of the warehouse into a new folder of the directory of backups.
 
     The folder gets its name once it is complete and synced to disk. Then the backups that are not
-    kept are removed. Raises RepositoryInUse, NotEnoughSpace, ProgramFailed, and TidemarkError if
-    there is nothing to back up.
+    kept are removed. Raises RepositoryInUse, WrongClock, NotEnoughSpace, ProgramFailed, and
+    TidemarkError if there is nothing to back up.
     """
     started, directory = time.monotonic(), settings.directory
     check_recipients(settings.recipients)
     with translated_errors(f"backup into {directory}"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(directory, exclusive=True) as lock:
-            clear_leftovers(directory)
-            clear_staged(warehouse)
-            path = directory / new_name()
+            warnings = clear_leftovers(directory)
+            path = directory / later_name(directory)
             dumper = _dumper(path, settings, Programs(programs, warehouse), lock)
             manifest = _make(path, dumper, run_id)
-            removed = clear_old(directory, settings.retention)
+            removed, kept = _clear_old(warehouse, settings, path)
     summary = manifest.summary
     backup = Backup(
         path=path,
@@ -92,11 +100,27 @@ def dump(
         rows=summary.rows,
         size=summary.size,
         seconds=time.monotonic() - started,
-        warnings=manifest.warnings,
+        warnings=(*manifest.warnings, *warnings, *kept),
         removed=tuple(removed),
     )
     log.info("%s", backup)
     return backup
+
+
+def _clear_old(
+    warehouse: Address, settings: BackupSettings, made: Path
+) -> tuple[list[str], list[str]]:
+    """Remove the backups that are not kept; returns their names, and warnings.
+
+    The backup that was made is complete whatever happens here.
+    """
+    try:
+        with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
+            adopt_verifications(complete_backups(settings.directory), logged_verifications(cursor))
+        return clear_old(settings.directory, settings.retention, made)
+    except (OSError, psycopg2.Error, TidemarkError) as error:
+        log.warning("no backup was removed", exc_info=error)
+        return [], [f"no backup was removed: {str(error).splitlines()[0]}"]
 
 
 def _dumper(path: Path, settings: BackupSettings, programs: Programs, lock: int) -> Dumper:
@@ -179,11 +203,14 @@ def _dump_layers(cursor: Cursor, dumper: Dumper) -> dict[str, Contents]:
     """Dump every layer, and compute the digests of its tables meanwhile."""
     layers = {}
     for group in dumper.groups:
+        before = {layer: read_sequences(cursor, LAYERS[layer]) for layer in group}
         with ExitStack() as running:
             dumped = {layer: running.enter_context(dumper.dumping(layer)) for layer in group}
             for layer in group:
                 layers[layer] = read_contents(cursor, LAYERS[layer])
         for layer in group:
+            after = read_sequences(cursor, LAYERS[layer])
+            layers[layer] = replace(layers[layer], sequences=between(before[layer], after))
             if dumped[layer].tables != len(layers[layer].tables):
                 raise TidemarkError(
                     f"dump of {layer}",

@@ -1,11 +1,11 @@
 """Writes the dump of a layer by PostgreSQL's programs: a folder or an encrypted file."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, cast
 
 from backup.layers import LAYERS
@@ -57,11 +57,9 @@ class Dumper:
         words = [*self.options, *(f"--schema={schema}" for schema in LAYERS[layer])]
         dumped = Dumped()
         if self.recipients:
-            with TemporaryFile() as listing:
-                with self._encrypting(path, words, listing):
-                    yield dumped
-                listing.seek(0)
-                dumped.tables = tables_in(listing.read())
+            with self._encrypting(path, words) as listing:
+                yield dumped
+            dumped.tables = tables_in(b"".join(listing))
             return
         words += ["--format=directory", f"--jobs={self.jobs}", f"--file={path}"]
         with self.programs.started("pg_dump", *words, pass_fds=(self.lock,)):
@@ -69,12 +67,19 @@ class Dumper:
         dumped.tables = tables_in(self.programs.output("pg_restore", "--list", str(path)))
 
     @contextmanager
-    def _encrypting(self, path: Path, words: list[str], listing: IO[bytes]) -> Iterator[None]:
-        pipe = subprocess.PIPE
-        with Pump() as pump, ExitStack() as stack:
+    def _encrypting(self, path: Path, words: list[str]) -> Iterator[list[bytes]]:
+        """Dump into an encrypted file in parallel to the block; yields the list of the dump.
+
+        The list names tables, so that it is in memory alone; it is complete after the block.
+        """
+        pipe, listing = subprocess.PIPE, list[bytes]()
+        with Pump() as pump, Pump() as reader, ExitStack() as stack:
             lister = stack.enter_context(
-                self.programs.started("pg_restore", "--list", stdin=pipe, stdout=listing)
+                self.programs.started("pg_restore", "--list", stdin=pipe, stdout=pipe)
             )
+            # a file of its own, since the process closes its one when it ends
+            listed = os.dup(cast(IO[bytes], lister.stdout).fileno())
+            reader.start(lambda: listing.append(_all_of(listed)))
             dump = stack.enter_context(
                 self.programs.started(
                     *("pg_dump", "--format=custom", *words), stdout=pipe, pass_fds=(self.lock,)
@@ -82,8 +87,14 @@ class Dumper:
             )
             source = ListedOutput(cast(IO[bytes], dump.stdout), cast(IO[bytes], lister.stdin))
             pump.start(lambda: encrypt(source, path, self.recipients))
-            yield
+            yield listing
             pump.wait()
+            reader.wait()
+
+
+def _all_of(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
 
 
 class ListedOutput:

@@ -84,8 +84,9 @@ _GRANTEES = """
 _MARKS = """
     select
         table_name, cursor_column, high_water_mark,
-        to_char(read_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), run_id
-    from dwh.high_water_mark
+        to_char(read_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), run_id,
+        to_jsonb(mark) ->> 'reads_from'
+    from dwh.high_water_mark as mark
     order by table_name
 """
 
@@ -93,16 +94,26 @@ _MARKS = """
 def read_contents(cursor: Cursor, schemas: Many[str]) -> Contents:
     """The contents of the schemas, with a digest of every table, which needs a scan of each."""
     cursor.execute(EXACT_TEXT)
+    found = read_relations(cursor, schemas)
+    return Contents(
+        sequences=read_sequences(cursor, schemas),
+        tables=tuple(read_table(cursor, *relation) for relation in found["r"]),
+        views=tuple(".".join(relation) for relation in sorted(found["v"] + found["m"])),
+    )
+
+
+def read_relations(cursor: Cursor, schemas: Many[str]) -> dict[str, list[tuple[str, str]]]:
+    """Schema and name of the relations of each kind: tables (r), views (v, m), sequences (S)."""
     cursor.execute(_RELATIONS, (list(schemas),))
     found: dict[str, list[tuple[str, str]]] = {"r": [], "v": [], "m": [], "S": []}
     for kind, schema, name in cursor.fetchall():
         found[kind].append((schema, name))
-    return Contents(
-        # A sequence is not part of the snapshot; read later, it is never behind the rows.
-        sequences=tuple(read_sequence(cursor, *relation) for relation in found["S"]),
-        tables=tuple(read_table(cursor, *relation) for relation in found["r"]),
-        views=tuple(".".join(relation) for relation in sorted(found["v"] + found["m"])),
-    )
+    return found
+
+
+def read_sequences(cursor: Cursor, schemas: Many[str]) -> tuple[Sequence, ...]:
+    """The sequences of the schemas, with their last values."""
+    return tuple(read_sequence(cursor, *one) for one in read_relations(cursor, schemas)["S"])
 
 
 def read_table(cursor: Cursor, schema: str, name: str) -> Table:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, cast
 
+from backup.server.pump import Pump
 from common import libpq
 from common.errors import TidemarkError
 from common.log import LOG_FILE, get_logger
@@ -29,6 +29,7 @@ class ProgramFailed(TidemarkError):
 
     def __init__(self, program: str, exit_code: int, messages: str) -> None:
         self.messages = messages
+        self.is_killed = exit_code < 0
         lines = messages.strip().splitlines()
         if exit_code < 0:
             problem = f"killed by {signal.Signals(-exit_code).name}"
@@ -104,24 +105,24 @@ class Programs:
         It is terminated if the block raises. Raises ProgramFailed if it fails.
         """
         self._check_version(program)
-        with TemporaryFile() as messages:
+        with _messages() as (said, writer):
             process = subprocess.Popen(
                 [self.find(program), *arguments],
                 stdin=stdin,
                 stdout=stdout,
-                stderr=messages,
+                stderr=writer,
                 env=self._environment(),
                 umask=0o077,
                 pass_fds=pass_fds,
             )
+            writer.close()
             with process:
                 try:
                     yield process
                 except BaseException:
                     process.terminate()
                     raise
-            messages.seek(0)
-            text = messages.read().decode(errors="replace")
+        text = b"".join(said).decode(errors="replace")
         if process.returncode != 0:
             log.error("%s ended with %s: %s", program, process.returncode, text.strip())
             raise ProgramFailed(program, process.returncode, text)
@@ -142,3 +143,13 @@ class Programs:
             **libpq.security_variables(self.warehouse.tls),
             "LC_ALL": "C",
         }
+
+
+@contextmanager
+def _messages() -> Iterator[tuple[list[bytes], IO[bytes]]]:
+    """What is written into the second, in memory alone: messages name tables, and show values."""
+    said: list[bytes] = []
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, Pump() as pump, os.fdopen(writing, "wb") as writer:
+        pump.start(lambda: said.append(reader.read()))
+        yield said, writer

@@ -82,28 +82,23 @@ def _share(directory: Path) -> float:
     return LEAST_SHARE
 
 
-def check_for_restore(cursor: Cursor, warehouse: Address, needed: int) -> int | None:
-    """Raise NotEnoughSpace if the server's disk has no room for so many bytes more.
-
-    Returns the free space; None if it cannot be seen from here.
-    """
-    free = _free_on_server(cursor, warehouse)
-    if free is not None and free < needed:
-        raise NotEnoughSpace(
-            f"warehouse {warehouse}",
-            needed,
-            free,
-            "Free space on the server's disk: the present layers stay until the restored ones are"
-            " complete.",
-        )
-    return free
+def no_room(warehouse: Address, needed: int, free: int) -> NotEnoughSpace:
+    """The error of a restore for which there is too little space on the server's disk."""
+    return NotEnoughSpace(
+        f"warehouse {warehouse}",
+        needed,
+        free,
+        "Free space on the server's disk: the present layers stay until the restored ones are"
+        " complete. If you know better than this estimate, name the backup with --backup.",
+    )
 
 
-def _free_on_server(cursor: Cursor, warehouse: Address) -> int | None:
-    """The free space of the disk of the server's data; None unless the server runs on this machine.
+def free_on_server(cursor: Cursor, warehouse: Address) -> int | None:
+    """The free space of the disk of the database; None unless the server runs on this machine.
 
-    A server behind a forwarded port may report a folder that this machine has too, so that the
-    folder counts only if the server that runs in it listens on this port.
+    That is the disk of its tablespace, into which everything is restored. A server behind a
+    forwarded port may report a folder that this machine has too, so that the folder counts only if
+    the server that runs in it listens on this port.
     """
     if warehouse.host not in LOCAL_HOSTS:
         return None
@@ -112,10 +107,15 @@ def _free_on_server(cursor: Cursor, warehouse: Address) -> int | None:
     if row is None:
         return None
     folder = Path(row[0])
+    cursor.execute(
+        "select pg_tablespace_location(dattablespace) from pg_database"
+        " where datname = current_database()"
+    )
+    place = Path(one_value(cursor) or folder)
     try:
         lines = (folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         if lines[PORT_LINE] != str(warehouse.port):
             return None
-        return shutil.disk_usage(folder).free
+        return shutil.disk_usage(place).free
     except (OSError, IndexError):
         return None

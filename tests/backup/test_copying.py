@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backup.saving.copy import CopyFailed, copy
+from backup.saving import copy as module
+from backup.saving.copy import CopyFailed, Copied
 from common.backup_settings import read_backup_settings
 from common.errors import SettingError
 

@@ -41,13 +41,13 @@ def test_newest_backups_are_kept(save, directory):
     assert [path.name for path in complete_backups(directory)] == names[2:]
 
 
-def test_newest_verified_backup_and_later_ones_are_never_removed(save, prove, directory):
+def test_newest_verified_backup_is_never_removed_and_keeps_no_other(save, prove, directory):
     paths = [save().path for _ in range(3)]
     for path in paths[:2]:
         prove(path.name)
     last = save(retention=Retention(1))
-    assert last.removed == (paths[0].name,)
-    assert complete_backups(directory) == [paths[1], paths[2], last.path]
+    assert last.removed == (paths[0].name, paths[2].name)
+    assert complete_backups(directory) == [paths[1], last.path]
 
 
 def test_named_backup_is_restored(ask, save, bring_back):

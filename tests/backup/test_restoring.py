@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from psycopg2 import errors
 
-from backup import LAYERS
+from backup import LAYERS, clear_server
 from backup.restoring.dependents import NotRestorable
 from backup.restoring.replacement import Replacement
 from backup.restoring.rows import RestoredDiffers
@@ -165,7 +165,7 @@ def test_restore_leaves_no_schema_and_drops_what_a_killed_one_left(
         bring_back()
     assert state_of(warehouse) == before
     ask(left)
-    save()
+    clear_server(warehouse)
     assert state_of(warehouse) == before
 
 

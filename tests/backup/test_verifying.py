@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from subprocess import PIPE, Popen
 
@@ -17,13 +18,19 @@ from backup.repository.verification import VERIFIED, is_verified
 from backup.restoring import scratch
 from backup.restoring.dependents import NotRestorable
 from backup.restoring.rows import RestoredDiffers
-from backup.restoring.scratch import scratch_name
+from backup.server.leftovers import scratch_name
 from common.backup_settings import BackupSettings
 from common.settings import PROJECT, Address
 from tests.support.backups import forge, state_of
 from tests.support.waiting import wait_for
+from warehouse.connection import connect
 
 VERIFY = "import pickle, sys; from backup import verify; verify(*pickle.load(sys.stdin.buffer))"
+
+
+def scratch_of(address: Address) -> str:
+    with closing(connect(address)) as connection, connection.cursor() as cursor:
+        return scratch_name(cursor)
 
 
 def test_verified_backup_says_what_was_compared(warehouse, ask, save, prove) -> None:
@@ -38,7 +45,7 @@ def test_verified_backup_says_what_was_compared(warehouse, ask, save, prove) -> 
     assert (saved.path / VERIFIED).stat().st_mode & 0o777 == 0o600
     assert is_verified(saved.path)
     assert state_of(warehouse) == before
-    assert not ask("select datname from pg_database where datname = %s", scratch_name(warehouse))
+    assert not ask("select datname from pg_database where datname = %s", scratch_of(warehouse))
 
 
 def test_backup_can_be_verified_again_and_after_it_was_restored(save, bring_back, prove) -> None:
@@ -125,12 +132,12 @@ def test_scratch_database_of_a_killed_verification_is_dropped_by_the_next(
     pickle.dump(arguments, process.stdin)
     process.stdin.close()
     busy = "select pid from pg_stat_activity where datname = %s"
-    wait_for(lambda: ask(busy, scratch_name(warehouse)), "the restore begins")
+    wait_for(lambda: ask(busy, scratch_of(warehouse)), "the restore begins")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert ask("select datname from pg_database where datname = %s", scratch_name(warehouse))
+    assert ask("select datname from pg_database where datname = %s", scratch_of(warehouse))
     prove()
-    assert not ask("select datname from pg_database where datname = %s", scratch_name(warehouse))
+    assert not ask("select datname from pg_database where datname = %s", scratch_of(warehouse))
 
 
 def test_scratch_database_has_the_locale_of_the_warehouse(warehouse, ask) -> None:
@@ -152,7 +159,8 @@ def test_type_of_an_extension_can_be_verified(ask, save, prove) -> None:
     assert prove().rows == saved.rows
 
 
-def test_two_warehouses_of_a_server_have_scratch_databases_of_their_own(warehouse) -> None:
-    other = replace(warehouse, database=warehouse.database + "x" * 60)
-    assert scratch_name(other) != scratch_name(warehouse)
-    assert len(scratch_name(other)) <= 63
+def test_two_warehouses_of_a_server_have_scratch_databases_of_their_own(
+    warehouse, new_database
+) -> None:
+    assert scratch_of(new_database) != scratch_of(warehouse)
+    assert len(scratch_of(warehouse)) <= 63
