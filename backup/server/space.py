@@ -111,7 +111,7 @@ def free_on_server(cursor: Cursor, warehouse: Address) -> int | None:
         "select pg_tablespace_location(dattablespace) from pg_database"
         " where datname = current_database()"
     )
-    place = Path(one_value(cursor) or folder)
+    place = folder / one_value(cursor)
     try:
         lines = (folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         if lines[PORT_LINE] != str(warehouse.port):

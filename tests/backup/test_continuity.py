@@ -4,11 +4,11 @@ from contextlib import closing
 
 import pytest
 
-from backup import LAYERS
+from backup import LAYERS, list_backups
 from commands.status import status
 from tests.support.backups import asker, forge
 from warehouse.connection import connect
-from warehouse.run_log import RunLog
+from warehouse.run_log import ABANDONED, RunLog
 from warehouse.upgrade import upgrade
 
 
@@ -158,3 +158,59 @@ def test_what_is_restored_is_built_again(layers, recorded, ask, save, bring_back
         ask("select code_digest, relation_state, rows_written from mrr_state.built_node")
         == recorded
     )
+
+
+def test_mark_of_numbers_is_read_from_where_its_outliers_do_not_count(ask, save, bring_back):
+    ask("update dwh.high_water_mark set reads_from = '1234'")
+    save()
+    ask("update dwh.high_water_mark set reads_from = '9999', read_at = '2026-03-03'")
+    assert bring_back("mrr").marks_moved == ("mrr_fact_sales",)
+    assert ask("select reads_from from dwh.high_water_mark") == [("1234",)]
+
+
+INCIDENT = (
+    "insert into dwh.alert_incident"
+    " (rule_name, subject, problem, next_command, since, opened_at, told, told_at)"
+    " values ('stale', %s, 'p', 'c', now(), %s, '{mail}', now()) returning incident_id"
+)
+INCIDENTS = "select subject, ended_at is null from dwh.alert_incident order by subject, 2"
+
+
+def test_incidents_are_told_neither_again_nor_without_an_end(ask, save, bring_back):
+    """What was told, and ended, since the backup stays so; their ids too, which writers use."""
+    for subject in ("ends later", "forgotten since"):
+        ask(INCIDENT, subject, "2026-01-01")
+    ask(INCIDENT, "ended", "2026-01-01")
+    ask("update dwh.alert_incident set ended_at = now() where subject = 'ended'")
+    save()
+    ask("update dwh.alert_incident set ended_at = now() where subject = 'ends later'")
+    ask("delete from dwh.alert_incident where subject in ('ended', 'forgotten since')")
+    ((later,),) = ask(INCIDENT, "begins later", "2026-02-02")
+    bring_back()
+    assert ask(INCIDENTS) == [("begins later", True), ("ended", False), ("ends later", False)]
+    told = "select incident_id, told from dwh.alert_incident where subject = 'begins later'"
+    assert ask(told) == [(later, ["mail"])]
+    assert ask(INCIDENT, "next", "2026-03-03") > [(later,)]
+
+
+def test_incidents_of_a_new_warehouse_are_those_of_the_backup(new_database, ask, save, bring_back):
+    ask(INCIDENT, "open", "2026-01-01")
+    save()
+    with closing(connect(new_database)) as connection:
+        upgrade(connection)
+        bring_back(into=new_database)
+        assert asker(connection)(INCIDENTS) == [("open", True)]
+
+
+def test_backup_that_was_killed_before_it_was_logged_is_complete(warehouse, ask, save, bring_back):
+    """Between its renaming and its last row: the next command closes the row."""
+    insert = "insert into dwh.run_log (run_id, process, step, status, started_at)"
+    ask(f"{insert} values ('run-3', 'backup', 'backup', 'running', now())")
+    saved = save()
+    with closing(connect(warehouse)) as connection:
+        RunLog(connection, "run-4").close_abandoned()
+    (listed,) = list_backups(saved.path.parent)
+    assert listed.damage is None
+    bring_back()
+    logged = "select status, error_message from dwh.run_log where process = 'backup'"
+    assert ask(logged) == [("error", ABANDONED)]

@@ -1,13 +1,17 @@
 """The directory of backups: who may read it, what is kept there, what is told."""
 
+import errno
+import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from backup import complete_backups, dump, restore
 from backup.repository.backup import open_backup
+from backup.repository.directory import WrongClock, clear_old
 from common.backup_settings import BackupSettings, Retention
 from common.errors import TidemarkError, UsageError
 from tests.support.backups import pg_dump_waits, table_locked
@@ -106,3 +110,64 @@ def test_missing_program_is_told(warehouse, directory, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(TidemarkError, match="pg_dump: not found on this machine"):
         dump(warehouse, BackupSettings(directory), (), "run-3")
+
+
+def test_backup_of_the_future_is_named_before_another_is_made_or_the_newest_restored(
+    save, bring_back, directory
+) -> None:
+    """Whoever takes the latest name for the newest backup would remove, or overlook, the other."""
+    saved = save(retention=Retention(1))
+    later = saved.path.rename(directory / "29990101T000000.000000Z")
+    told = rf"29990101T000000.000000Z is not earlier than {datetime.now(UTC):%Y%m%d}T.*of this mach"
+    for use in (save, bring_back):
+        with pytest.raises(WrongClock, match=told):
+            use()
+    assert complete_backups(directory) == [later]
+    bring_back(name=later.name)
+    later.rename(saved.path)
+    save()
+
+
+def test_retention_never_removes_the_backup_just_made(directory) -> None:
+    made, later = directory / "20260101T000000.000000Z", directory / "20270101T000000.000000Z"
+    for path in (made, later):
+        path.mkdir(parents=True)
+    assert clear_old(directory, Retention(1), made) == ([], [])
+    assert complete_backups(directory) == [made, later]
+
+
+def test_what_is_no_backup_is_neither_used_nor_removed(save, directory, tmp_path) -> None:
+    first = save()
+    elsewhere = first.path.rename(tmp_path / "elsewhere")
+    foreign = [directory / name for name in ("notes.partial", "20260101T000000.000000Z.partial~")]
+    for path in foreign:
+        path.mkdir()
+    (directory / "20260102T000000.000000Z").write_text("a file")
+    (directory / "20260103T000000.000000Z").symlink_to(elsewhere)
+    (directory / "20260104T000000.000000Z.partial").symlink_to(elsewhere)
+    killed = directory / "20260105T000000.000000Z.partial"
+    killed.mkdir()
+    saved = save(retention=Retention(1))
+    assert complete_backups(directory) == [saved.path]
+    assert not saved.warnings and not saved.removed and not killed.exists()
+    assert len(list(directory.iterdir())) == 6
+    assert (elsewhere / "manifest.json").exists()
+
+
+def test_backup_that_cannot_be_removed_is_a_warning_of_a_complete_one(
+    save, directory, monkeypatch
+) -> None:
+    first = save()
+
+    def fails(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path / "mrr"))
+
+    monkeypatch.setattr(shutil, "rmtree", fails)
+    second = save(retention=Retention(1))
+    assert second.removed == ()
+    (warning,) = second.warnings
+    assert warning.startswith(f"{first.path.name}.partial was not removed: Permission denied (")
+    assert complete_backups(directory) == [second.path]
+    monkeypatch.undo()
+    assert save().warnings == ()
+    assert not list(directory.glob("*.partial"))

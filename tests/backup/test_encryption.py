@@ -5,6 +5,7 @@ import pickle
 import resource
 import shutil
 import sys
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -114,6 +115,21 @@ def test_nothing_but_encrypted_files_is_written_while_a_backup_is_made(
     files = [path for path in partial.rglob("*") if path.is_file()]
     assert files
     assert {path.read_bytes()[:21] for path in files} == {b"age-encryption.org/v1"}
+
+
+def test_no_program_of_a_backup_or_restore_writes_into_a_temporary_file(
+    save_encrypted, bring_back, key_file, monkeypatch, tmp_path
+) -> None:
+    """The list of a dump names tables, and messages of the programs show values."""
+    opened = []
+    for name in ("TemporaryFile", "SpooledTemporaryFile", "mkstemp", "mkdtemp"):
+        monkeypatch.setattr(tempfile, name, opened.append)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    save_encrypted()
+    assert opened == []
+    (tmp_path / "nowhere").mkdir()
+    bring_back(identity_file=key_file)
+    assert opened == []
 
 
 KEPT = "import shutil; shutil.rmtree = lambda path: None; "
@@ -235,9 +251,10 @@ def test_manifest_can_be_read_by_age_alone(save_encrypted, identity) -> None:
         ("age1xyz", '"age1xyz" is not a public key of age'),
         ("ssh-ed25519 AAAA", "is not a public key of age"),
         (str(x25519.Identity.generate()), "contains a private key"),
+        (f"age1{x25519.Identity.generate()}", "contains a private key"),
         (f"{x25519.Identity.generate().to_public()},x", '"x" is not a public key of age'),
     ],
-    ids=["short", "of ssh", "private", "second"],
+    ids=["short", "of ssh", "private", "private after a word", "second"],
 )
 def test_setting_that_is_no_public_key_is_told(value: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=problem) as told:

@@ -1,6 +1,7 @@
 """A dry run says what a restore then does, and refuses what it refuses."""
 
 import shutil
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,7 +28,11 @@ def foresee(warehouse, directory) -> Callable[..., Plan]:
 
 @pytest.mark.parametrize("layers", [(), ("mrr",), ("stg",), ("dwh",)], ids=str)
 def test_plan_is_what_the_restore_does(layers, warehouse, ask, save, foresee, bring_back) -> None:
+    role = f"reader_{time.time_ns()}"
+    grant = f"grant select on stg.stg_fact_sales to {role}"
+    ask(f"create role {role}; {grant}")
     save()
+    ask(f"drop owned by {role}; drop role {role}")
     ask("create schema reports; create view reports.sales as select * from stg.stg_fact_sales")
     ask("update dwh.high_water_mark set read_at = '2026-03-03', high_water_mark = 'M3'")
     ask(
@@ -43,6 +48,8 @@ def test_plan_is_what_the_restore_does(layers, warehouse, ask, save, foresee, br
         "roles_created",
     ):
         assert getattr(planned, name) == getattr(done, name), name
+    assert planned.roles_created == (role,)
+    ask(f"drop owned by {role}; drop role {role}")
 
 
 def test_plan_names_what_will_be_gone(ask, save, foresee) -> None:
@@ -129,3 +136,17 @@ def test_restore_that_does_not_fit_is_refused_before_it_begins(
             use()
     assert state_of(warehouse) == before
     assert not ask("select datname from pg_database where datname ~ '^tidemark_verify_'")
+
+
+def test_restore_that_is_asked_for_by_name_is_tried_in_spite_of_an_estimate(
+    ask, save, foresee, bring_back, full_disk, monkeypatch
+) -> None:
+    with monkeypatch.context() as room:
+        room.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 10**12))
+        name = save().path.name
+    ask("delete from mrr.mrr_fact_sales where id > 400")
+    planned = foresee(name=name)
+    assert planned.free == 1000 and planned.free < planned.needed
+    (warning,) = bring_back(name=name).warnings
+    assert warning.endswith("bytes) are needed; it is tried all the same")
+    assert ask("select count(*) from mrr.mrr_fact_sales") == [(500,)]

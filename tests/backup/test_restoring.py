@@ -1,6 +1,11 @@
 """What a restore brings back, and what others built on it."""
 
+import pickle
+import signal
+import subprocess
+import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -8,12 +13,13 @@ from dataclasses import replace
 import pytest
 from psycopg2 import errors
 
-from backup import LAYERS, clear_server
+from backup import LAYERS, clear_server, find_leftovers
 from backup.restoring.dependents import NotRestorable
 from backup.restoring.replacement import Replacement
 from backup.restoring.rows import RestoredDiffers
 from backup.restoring.sessions import Sessions
-from common.settings import Address
+from common.backup_settings import BackupSettings
+from common.settings import PROJECT, Address
 from tests.support.backups import asker, empty, forge, state_of
 from tests.support.servers import drop_database
 from warehouse.connection import connect
@@ -191,19 +197,86 @@ def test_nobody_else_may_read_a_layer_before_it_is_in_its_place(ask, save, bring
     ]
 
 
-def test_session_that_fails_ends_the_others(warehouse, ask):
+def test_session_that_fails_ends_the_others(warehouse):
     """A signal that stops the restore ends them in the same way."""
-    ask("create table public.seen (item text)")
+    begun = []
 
     def work(cursor, item):
-        cursor.execute("insert into public.seen values (%s)", (item,))
+        begun.append(item)
         if item == "fails":
             cursor.execute("select 1 / 0")
         cursor.execute("select pg_sleep(600)")
 
     with pytest.raises(errors.DivisionByZero):
         Sessions(warehouse, 2).each(["sleeps", "fails", "never begun"], work)
-    assert ask("select * from public.seen") == []
+    assert sorted(begun) == ["fails", "sleeps"]
+
+
+def test_session_that_finds_nothing_left_ends_well(warehouse):
+    """Another one may have taken the last item since it looked."""
+
+    class LooksFull(deque):
+        def __bool__(self):
+            return True
+
+    done = []
+    Sessions(warehouse, 1)._work_through(LooksFull([1]), lambda cursor, item: done.append(item))
+    assert done == [1]
+
+
+def test_names_that_look_like_the_end_of_a_statement_are_restored(
+    warehouse, new_database, ask, save, bring_back
+):
+    """A line break may be in a name; what is in quotes ends no COPY."""
+    trap = 'a FROM stdin;\nCOPY x FROM stdin;\n\\.\n"" (y) FROM stdin;\n'
+    ask(f'create table dwh."{trap}" ("{trap}" integer, b text)')
+    ask(f'insert into dwh."{trap}" values (1, %s)', "COPY x FROM stdin;\n")
+    ask(f'create table stg.t ("{trap}" integer); insert into stg.t values (2)')
+    saved = save()
+    assert bring_back(into=new_database).rows == saved.rows
+    assert state_of(new_database) == state_of(warehouse)
+
+
+KILLED = """
+import os, pickle, signal, sys
+from backup import restore
+from backup.restoring import continuity, replacement
+place, name = {moment}
+setattr(place, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+restore(*pickle.load(sys.stdin.buffer))
+"""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("replacement, 'fill'", id="before the rows"),
+        pytest.param("replacement, 'compare'", id="between the rows and their comparison"),
+        pytest.param("replacement.Replacement, 'put_in_place'", id="before the change of places"),
+        pytest.param("continuity, 'carry_on'", id="during it"),
+        pytest.param("replacement, '_recreate'", id="at its end"),
+    ],
+)
+def test_restore_that_is_killed_has_changed_nothing(
+    moment, warehouse, directory, servers, ask, save, bring_back
+):
+    save()
+    ask("delete from mrr.mrr_fact_sales where id > 400")
+    before = state_of(warehouse)
+    arguments = warehouse, BackupSettings(directory), None, None, servers.programs, "run-4"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED.format(moment=moment)],
+        cwd=PROJECT,
+        input=pickle.dumps(arguments),
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
+        assert find_leftovers(cursor).schemas
+    clear_server(warehouse)
+    assert state_of(warehouse) == before
+    bring_back()
+    assert ask("select count(*) from mrr.mrr_fact_sales") == [(500,)]
 
 
 def test_view_that_does_not_fit_the_restored_layer_stops_the_restore(

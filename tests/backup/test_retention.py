@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from backup import list_backups, newest_verified
+from backup.repository import retention as module
 from backup.repository.names import is_name
 from backup.repository.retention import superfluous
 from common.backup_settings import Retention
@@ -104,3 +105,9 @@ def test_list_names_the_backup_that_lost_a_file(save, prove, directory) -> None:
 
 def test_list_of_no_directory_is_empty(directory) -> None:
     assert list_backups(directory) == []
+
+
+def test_newest_verified_backup_is_kept_in_addition_and_keeps_no_later_one(monkeypatch) -> None:
+    paths = backups(*(f"{month:02}{day:02}T06" for month in range(1, 8) for day in range(1, 29)))
+    monkeypatch.setattr(module, "is_verified", lambda path: path in paths[2:4])
+    assert kept(Retention(7), paths) == ["0104T06", *(f"07{day}T06" for day in range(22, 29))]

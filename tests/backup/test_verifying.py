@@ -8,20 +8,23 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from subprocess import PIPE, Popen
 
 import pytest
 
-from backup import newest_verified
-from backup.repository.manifest import DamagedBackup
-from backup.repository.verification import VERIFIED, is_verified
+from backup import clear_server, newest_verified
+from backup.repository.manifest import DamagedBackup, manifest_checksum
+from backup.repository.verification import VERIFIED, Verification, is_verified
 from backup.restoring import scratch
 from backup.restoring.dependents import NotRestorable
 from backup.restoring.rows import RestoredDiffers
 from backup.server.leftovers import scratch_name
+from backup.server.programs import ProgramFailed
 from common.backup_settings import BackupSettings
+from common.errors import TidemarkError
 from common.settings import PROJECT, Address
-from tests.support.backups import forge, state_of
+from tests.support.backups import forge, put, state_of
 from tests.support.waiting import wait_for
 from warehouse.connection import connect
 
@@ -123,7 +126,7 @@ def test_account_that_may_not_create_databases_is_told_the_statement(
     assert not is_verified(saved.path)
 
 
-def test_scratch_database_of_a_killed_verification_is_dropped_by_the_next(
+def test_scratch_database_of_a_killed_verification_is_dropped(
     warehouse, directory, servers, ask, save, prove
 ) -> None:
     save()
@@ -136,8 +139,9 @@ def test_scratch_database_of_a_killed_verification_is_dropped_by_the_next(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert ask("select datname from pg_database where datname = %s", scratch_of(warehouse))
-    prove()
+    clear_server(warehouse)
     assert not ask("select datname from pg_database where datname = %s", scratch_of(warehouse))
+    prove()
 
 
 def test_scratch_database_has_the_locale_of_the_warehouse(warehouse, ask) -> None:
@@ -164,3 +168,106 @@ def test_two_warehouses_of_a_server_have_scratch_databases_of_their_own(
 ) -> None:
     assert scratch_of(new_database) != scratch_of(warehouse)
     assert len(scratch_of(warehouse)) <= 63
+
+
+def test_time_includes_that_of_the_files_and_says_of_what_kind_it_is(save, prove) -> None:
+    save()
+    done = prove(jobs=2)
+    assert done.checking_seconds is not None and done.checking_seconds > 0
+    assert done.seconds > done.checking_seconds + done.comparing_seconds
+    assert (done.jobs, done.is_encrypted) == (2, False)
+
+
+@pytest.mark.parametrize("change", [{"seconds": "1"}, {"layers": "mrr"}, {"verified_at": None}])
+def test_file_with_wrong_types_proves_nothing(save, prove, change) -> None:
+    saved = save()
+    facts = vars(prove())
+    assert Verification.read(saved.path) is not None
+    (saved.path / VERIFIED).write_text(json.dumps({**facts, **change}))
+    assert Verification.read(saved.path) is None
+
+
+MANIFESTS = {
+    "table": (lambda m: m["layers"]["dwh"]["tables"].pop(0), "table dwh.*: not in the manifest"),
+    "view": (lambda m: m["layers"]["stg"]["views"].pop(0), "view stg.*: not in the manifest"),
+    "sequence": (lambda m: m["layers"]["dwh"]["sequences"].pop(0), "sequence dwh.*: not in the ma"),
+    "one table more": (
+        lambda m: m["layers"]["mrr"]["tables"].append(
+            {"schema": "mrr", "name": "more", "rows": 0, "digest": "0:0"}
+        ),
+        "table mrr.more: in the manifest, not restored",
+    ),
+    "value": (
+        lambda m: next(
+            one for one in m["layers"]["dwh"]["sequences"] if one["name"] == "batch"
+        ).update(last_value=7, until=9),
+        "sequence dwh.batch: its value is 41, 7 in the manifest",
+    ),
+}
+
+
+def test_manifest_of_other_relations_is_not_equal(save, prove) -> None:
+    saved = save()
+    whole, checked = (saved.path / "manifest.json").read_bytes(), prove()
+    for name, (change, told) in MANIFESTS.items():
+        forge(saved.path, change)
+        replace(checked, manifest=manifest_checksum(saved.path)).write(saved.path)
+        with pytest.raises(RestoredDiffers, match=told):
+            prove()
+        assert not (saved.path / VERIFIED).exists(), name
+        put(saved.path, whole)
+
+
+def test_dump_that_pg_restore_cannot_read_counts_as_not_verified_any_more(save, prove) -> None:
+    saved = save()
+    checked = prove()
+    toc = saved.path / "dwh" / "toc.dat"
+    toc.write_bytes(b"PGDMP" + toc.read_bytes()[5:200])
+    data = {"size": 200, "sha256": sha256(toc.read_bytes()).hexdigest()}
+    forge(saved.path, lambda m: m["files"].update({"dwh/toc.dat": data}))
+    replace(checked, manifest=manifest_checksum(saved.path)).write(saved.path)
+    assert is_verified(saved.path)
+    with pytest.raises(ProgramFailed):
+        prove()
+    assert not (saved.path / VERIFIED).exists()
+
+
+COMPUTED = {
+    "generated column": "create table dwh.t (x integer, y boolean generated always as"
+    " (dwh.known(x)) stored); insert into dwh.t values (1)",
+    "check": "create table dwh.t (x integer check (dwh.known(x))); insert into dwh.t values (1)",
+    "domain": "create domain dwh.d as integer check (dwh.known(value));"
+    "create table dwh.t (x dwh.d); insert into dwh.t values (1)",
+    "index": "create table dwh.t (x integer); create index on dwh.t (dwh.known(x));"
+    "insert into dwh.t values (1)",
+    "partition": "create table dwh.p (x integer) partition by list (dwh.known(x));"
+    "create table dwh.t partition of dwh.p for values in (true); insert into dwh.p values (1)",
+}
+
+
+@pytest.mark.parametrize("made", COMPUTED.values(), ids=COMPUTED)
+def test_function_that_reads_tables_by_name_is_computed_with_the_restored_ones(
+    made, ask, save, prove
+) -> None:
+    """In the scratch database there are no others."""
+    ask(
+        "create table dwh.numbers (x integer); insert into dwh.numbers values (1);"
+        "create function dwh.known(integer) returns boolean immutable language plpgsql as"
+        " 'begin return (select count(*) >= 0 from dwh.numbers); end'"
+    )
+    ask(made)
+    saved = save()
+    assert prove().rows == saved.rows
+
+
+def test_database_of_that_name_that_is_somebody_elses_is_not_dropped(
+    warehouse, ask, save, prove
+) -> None:
+    save()
+    name = scratch_of(warehouse)
+    ask(f"create database {name}")
+    with pytest.raises(TidemarkError, match=f"database {name}: not dropped, since it has not the"):
+        prove()
+    clear_server(warehouse)
+    assert ask("select datname from pg_database where datname = %s", name)
+    ask(f"drop database {name}")
