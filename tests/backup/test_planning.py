@@ -32,7 +32,7 @@ def test_plan_is_what_the_restore_does(layers, warehouse, ask, save, foresee, br
     grant = f"grant select on stg.stg_fact_sales to {role}"
     ask(f"create role {role}; {grant}")
     save()
-    ask(f"drop owned by {role}; drop role {role}")
+    ask(f"revoke all on stg.stg_fact_sales from {role}; drop role {role}")
     ask("create schema reports; create view reports.sales as select * from stg.stg_fact_sales")
     ask("update dwh.high_water_mark set read_at = '2026-03-03', high_water_mark = 'M3'")
     ask(
@@ -49,7 +49,7 @@ def test_plan_is_what_the_restore_does(layers, warehouse, ask, save, foresee, br
     ):
         assert getattr(planned, name) == getattr(done, name), name
     assert planned.roles_created == (role,)
-    ask(f"drop owned by {role}; drop role {role}")
+    ask(f"revoke all on stg.stg_fact_sales from {role}; drop role {role}")
 
 
 def test_plan_names_what_will_be_gone(ask, save, foresee) -> None:
