@@ -210,7 +210,6 @@ OF_RESTORE = (
     "moment",
     [
         pytest.param("backend_xid is not null", id="while it writes"),
-        pytest.param("query like '%md5(row(held.*)::text)%'", id="while it compares"),
         pytest.param(
             "wait_event_type = 'Lock' and query like 'drop schema%'", id="while it changes places"
         ),
