@@ -3,8 +3,9 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs pictures powerbi lock down test-source test-sample test-browser test-readers \
-	test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills mutants bench
+.PHONY: run test lint docs pictures powerbi lock airflow down test-source test-sample test-browser \
+	test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills mutants \
+	bench
 
 run: .venv
 	.venv/bin/python run.py
@@ -124,6 +125,19 @@ test-hostile: .venv
 drills: .venv
 	.venv/bin/python -m pytest -s tests/on_demand/test_drills.py
 
+# the whole job by Airflow, which is installed beside the project, on embedded servers and in a home
+# that are thrown away: `airflow dags test` of each DAG, and then a scheduler; minutes
+AIRFLOW = .local/airflow
+$(AIRFLOW)/bin/airflow: orchestration/airflow/requirements.txt
+	rm -rf $(AIRFLOW)
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
+		|| { rm -rf $(AIRFLOW); exit 1; }
+	touch $@
+
+airflow: .venv $(AIRFLOW)/bin/airflow
+	.venv/bin/python -m pytest -s tests/on_demand/test_airflow.py
+
 # faults, kills, random life and storms at length, a sample of which CI runs: hours
 test-long: .venv
 	TIDEMARK_FAULT_CASES=50 TIDEMARK_KILL_POINTS=all \
@@ -148,6 +162,9 @@ lock: .venv
 	.venv/bin/python -m pip install --quiet pip-tools
 	.venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras --no-emit-index-url \
 		--no-emit-find-links --no-emit-trusted-host --output-file requirements.txt requirements.in
+	.venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host --output-file orchestration/airflow/requirements.txt \
+		orchestration/airflow/requirements.in
 
 down: .venv
 	.venv/bin/python run.py down

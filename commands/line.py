@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "show marks, lag, the last runs and the last backup",
     "doctor": "check settings, servers, privileges, tables and disk",
     "plan": "show what a run would read and compare, without doing it",
+    "declared": "print the tables that a run mirrors, one in a line",
     "changed": "print the dbt nodes that a run would build and test now",
     "verify": "compare every row of source and mirror, and test the history",
     "dashboard": "write the dashboard, a file that opens in any browser",
@@ -33,6 +34,7 @@ COMMANDS = {
     "restore": "restore a backup, all of it or some layers",
     "roles": "give each role of the warehouse its account and its privileges",
     "alert": "send a test alert, or check what is wrong and tell it",
+    "record": "write a step of a scheduler into dwh.run_log",
     "completion": "print a script that completes the command line in your shell",
 }
 """Each command and its help."""

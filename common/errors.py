@@ -9,6 +9,7 @@ TidemarkError                    1  something failed
 ├── SourceChanged                1  the server is not the one that is mirrored
 ├── SourceBusy                   1  another command works on the tables of that source
 ├── TableError                   1  one mirrored table stops; the others continue
+│   ├── NotMirrored              1  no run has mirrored it yet
 │   ├── TableChanged             1  it was altered or rebuilt while it was read
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   └── DeletesRefused           4  the delete guard refused

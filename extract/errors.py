@@ -6,6 +6,13 @@ AGAIN = "Nothing of this table was applied; the next run reads the same window a
 LOCKED = "Another session holds a lock on the table; the next run tries again."
 
 
+class NotMirrored(TableError):
+    """No run has mirrored the table yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "not mirrored yet", "Start a run: python run.py")
+
+
 class TableChanged(TableError):
     """The source's table was rebuilt, swapped or altered while it was read."""
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from common.errors import DeletesRefused, TableError, TidemarkError
+from common.errors import DeletesRefused, TidemarkError
 from extract.compare.guard import record_accepted, record_candidates
 from extract.compare.reconcile import compare_due, reconcile, verify
 from extract.declarations import MirroredTable
+from extract.errors import NotMirrored
 from extract.extraction import Extraction
 from extract.failures import DRIVER_ERRORS, as_table_error
 from extract.mirror.verification import Verification, write_verification
@@ -38,7 +39,7 @@ def verify_table(extraction: Extraction, declaration: MirroredTable, repair: boo
 def _compare(extraction: Extraction, pair: TablePair, repair: bool) -> Verification:
     with extraction.committed():
         if not pair.mirror.shape.exists():
-            raise TableError(pair.name, "not mirrored yet", "Start a run: python run.py")
+            raise NotMirrored(pair.name)
         if repair:
             verification = _repair(pair, extraction.accepted_deletes.get(pair.name))
         else:

@@ -102,6 +102,23 @@ class Graph:
         """The unique ids of all that dbt builds or tests: no sources, and no ephemeral models."""
         return {unique_id for unique_id, node in self.nodes.items() if node.is_built}
 
+    @cached_property
+    def staging(self) -> set[str]:
+        """The unique ids of what is built in `stg`, and of the tests that read nothing above it."""
+        in_stg = {key for key, node in self.nodes.items() if node.relation.startswith('"stg".')}
+        return {
+            unique_id
+            for unique_id in self.built
+            if unique_id in in_stg
+            or (
+                self.nodes[unique_id].kind == "test"
+                and all(
+                    parent in in_stg or parent not in self.nodes or self.nodes[parent].is_source
+                    for parent in self.nodes[unique_id].parents
+                )
+            )
+        }
+
     def with_position(self, unique_ids: Iterable[str]) -> set[str]:
         """The names of those of the nodes that have a position in the change log."""
         nodes = map(self.nodes.__getitem__, unique_ids)

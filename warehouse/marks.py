@@ -1,10 +1,17 @@
-"""`dwh.high_water_mark`: how far each mirrored table has reached `dwh`."""
+"""`dwh.high_water_mark`: how far each mirrored table has reached `dwh`.
 
+How far a table was read is noted in `mrr_state.read_mark` until everything below it is built, which
+another run may do than the one that read it.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
+
+from warehouse.connection import transaction
 
 
 @dataclass(frozen=True)
@@ -48,24 +55,53 @@ def note_mirrored(connection: Connection, active: list[str]) -> None:
         )
 
 
-def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:
-    """Write the marks. A mark follows the source's clock, even if that was set back."""
+def note_read(connection: Connection, marks: Iterable[Mark], run_id: str) -> None:
+    """Note how far tables were read, until these marks advance."""
     with connection.cursor() as cursor:
         for mark in marks:
-            cursor.execute(_WRITE, _values(mark, run_id))
+            cursor.execute(_write("mrr_state.read_mark"), _values(mark, run_id))
+
+
+def noted_marks(connection: Connection, tables: Iterable[str]) -> list[Mark]:
+    """The marks of the tables that were read, and of which not everything was built since."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select table_name, cursor_column, high_water_mark, read_at, reads_from"
+            " from mrr_state.read_mark where table_name = any(%s) order by table_name",
+            (list(tables),),
+        )
+        return [Mark(*row) for row in cursor.fetchall()]
+
+
+def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:
+    """Write the marks. A mark follows the source's clock, even if that was set back."""
+    with transaction(connection), connection.cursor() as cursor:
+        for mark in marks:
+            cursor.execute(_write("dwh.high_water_mark"), _values(mark, run_id))
+        # another run may have read the table since
+        cursor.execute(
+            "delete from mrr_state.read_mark using unnest(%s::text[], %s::timestamptz[])"
+            " as advanced (table_name, read_at)"
+            " where (read_mark.table_name, read_mark.read_at)"
+            " = (advanced.table_name, advanced.read_at)",
+            ([mark.table_name for mark in marks], [mark.read_at for mark in marks]),
+        )
 
 
 def move_mark(cursor: Cursor, mark: Mark, run_id: str) -> None:
     """Write a mark, unless it is that of the same read."""
     cursor.execute(
-        f"{_WRITE} where high_water_mark.read_at <> excluded.read_at", _values(mark, run_id)
+        f"{_write('dwh.high_water_mark')} where known.read_at <> excluded.read_at",
+        _values(mark, run_id),
     )
 
 
-_WRITE = """
-    insert into dwh.high_water_mark (
-        table_name, cursor_column, high_water_mark, read_at, reads_from, run_id
-    )
+def _write(table: str) -> str:
+    return f"insert into {table} as known {_VALUES}"
+
+
+_VALUES = """
+    (table_name, cursor_column, high_water_mark, read_at, reads_from, run_id)
     values (%s, %s, %s, %s, %s, %s)
     on conflict (table_name) do update
     set

@@ -38,6 +38,7 @@ AGES = {
 """Which rows of a table are deleted by their age, apart from the logs in `dwh`."""
 OF_UNDECLARED = (
     "dwh.high_water_mark",
+    "mrr_state.read_mark",
     "mrr_state.key_range",
     "mrr_state.table_identity",
     "mrr_state.guard_candidate",

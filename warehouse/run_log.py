@@ -97,7 +97,13 @@ class RunLog:
             )
 
     def record(
-        self, process: str, name: str, status: str, seconds: float, rows: int, message: str | None
+        self,
+        process: str,
+        name: str,
+        status: str,
+        seconds: float,
+        rows: int | None,
+        message: str | None,
     ) -> None:
         """Log a step that has ended just now."""
         facts = _facts(process, name)

@@ -17,11 +17,15 @@ from commands.options import (
 from common.errors import ExitCode, UsageError
 
 BUILD = ("changed", "all")
+FROM = ("mrr", "stg")
+UNTIL = ("mrr", "stg", "dwh")
 EXAMPLES = """\
 python run.py
 python run.py --domain sales --quiet
 python run.py --table mrr_fact_sales --full-refresh
 python run.py --build all
+python run.py --until stg                     read, and build stg
+python run.py --from stg                      build what is left, without the source
 python run.py --accept-deletes mrr_fact_sales=1200"""
 
 
@@ -37,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what dbt builds and tests: changed (the default), what can differ from the last time;"
         " or all",
     )
+    _add_part(parser)
     add_accept_deletes(parser)
     parser.add_argument(
         "--accept-source",
@@ -49,6 +54,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_quiet(parser, "only what is wrong: no progress, no summary")
     add_json(parser)
     parser.add_argument("--version", action="store_true", help="show the version and exit")
+
+
+def _add_part(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="first",
+        choices=FROM,
+        type=one_of("--from", FROM),
+        default=FROM[0],
+        metavar="LAYER",
+        help="begin with this layer: mrr (the default), or stg: build from the mirror as it is,"
+        " without reading the source",
+    )
+    parser.add_argument(
+        "--until",
+        dest="last",
+        choices=UNTIL,
+        type=one_of("--until", UNTIL),
+        default=UNTIL[-1],
+        metavar="LAYER",
+        help="end with this layer: mrr, stg, or dwh (the default)",
+    )
 
 
 def call(options: argparse.Namespace) -> int:

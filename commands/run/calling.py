@@ -16,8 +16,9 @@ from commands.endpoints import Endpoints, prepare_endpoints
 from commands.progress import ProgressPrinter
 from commands.run import output
 from commands.run.metrics import written_at_the_end
+from commands.run.part import Part
 from commands.run.work import Report, RunOptions, RunResult, run
-from commands.sources import read_declarations, sources_of
+from commands.sources import read_declarations
 from commands.tables import show
 from commands.telling import tell
 from common.errors import ExitCode, TidemarkError
@@ -40,11 +41,12 @@ def _run_and_tell(settings: Settings, options: argparse.Namespace) -> ExitCode:
         noted.tables = [table.name for table in what.tables]
         noted.others = [table.name for table in what.others]
         noted.is_partial = bool(what.others)
-        endpoints = prepare_endpoints(settings, sources_of(what.tables))
+        endpoints = prepare_endpoints(settings, what.sources)
         noted.warehouse = endpoints.loader
         noted.result = result = _run(endpoints, what, options)
         warnings: list[TidemarkError | str] = [*output.warnings(result), *result.warnings]
-        warnings += _draw(endpoints, result)
+        if what.part.reaches_dwh:
+            warnings += _draw(endpoints, result)
     warnings += [noted.warning] if noted.warning else []
     errors = list(output.failures(result))
     if options.json:
@@ -101,6 +103,7 @@ def _draw(endpoints: Endpoints, result: RunResult) -> list[TidemarkError]:
 
 
 def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
+    part = _part(options)
     declared = read_declarations(settings)
     tables = chosen_tables(declared, settings, options)
     return RunOptions(
@@ -113,7 +116,22 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         declared=[table.name for table in declared],
         steps_kept=timedelta(days=settings.log_days),
         scope=scope_of(options),
+        part=part,
     )
+
+
+def _part(options: argparse.Namespace) -> Part:
+    """The part of a run that the options ask for. Raises UsageError if they contradict it."""
+    part = Part(options.first, options.last)
+    part.check(
+        {
+            "--full-refresh": options.full_refresh,
+            "--accept-deletes": bool(options.accept_deletes),
+            "--accept-source": bool(options.accept_source),
+            "--build all": options.build == "all",
+        }
+    )
+    return part
 
 
 def _build_all(settings: Settings, options: argparse.Namespace) -> BuildAll:
@@ -123,7 +141,8 @@ def _build_all(settings: Settings, options: argparse.Namespace) -> BuildAll:
 
 
 def _show(result: RunResult) -> None:
-    show(output.summary(result))
+    if result.tables:
+        show(output.summary(result))
     not_shown = output.tables_not_shown(result)
     if not_shown:
         print(not_shown)

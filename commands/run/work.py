@@ -1,24 +1,33 @@
 """A run: extract and reconcile the tables, build the models, advance the marks."""
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Collection
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from psycopg2.extensions import connection as Connection
 
 from commands.endpoints import Endpoints
+from commands.run.part import WHOLE, Part
 from commands.sources import SourceBusy, open_source_of, source_by_source, sources_of
 from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError
 from extract.declarations import MirroredTable
+from extract.errors import NotMirrored
 from extract.extraction import TableOutcome
 from extract.progress import Progress, ignore
 from warehouse.build import Builder, BuildResult, Node, check_all_built, source_id
 from warehouse.failures import only_logged
 from warehouse.graph import Graph
-from warehouse.marks import Mark, advance_marks, mirrored_tables, note_mirrored
+from warehouse.marks import (
+    Mark,
+    advance_marks,
+    mirrored_tables,
+    note_mirrored,
+    note_read,
+    noted_marks,
+)
 from warehouse.positions import (
     advance_positions,
     analyze_changes,
@@ -57,6 +66,12 @@ class RunOptions:
     declared: list[str] | None = None
     steps_kept: timedelta = STEPS_KEPT
     scope: str | None = None
+    part: Part = WHOLE
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of the sources that are read."""
+        return sources_of(self.tables) if self.part.reads else []
 
 
 @dataclass(frozen=True)
@@ -112,35 +127,47 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
     """Run once. Raises ServerError, and AnotherRun if other commands hold the locks it needs."""
     started = time.monotonic()
     with (
-        work_on_warehouse(
-            endpoints, "run", sources_of(options.tables), scope=options.scope
-        ) as work,
+        work_on_warehouse(endpoints, "run", options.sources, scope=options.scope) as work,
         closing(Builder(endpoints.transformer, work.run_id, endpoints.demo_switch)) as builder,
     ):
         build_all = builds_all_now(work.connection, options.build_all)
-        if build_all or has_work(work.connection, builder.known_graph):
+        builds = options.part.builds
+        if builds and (build_all or has_work(work.connection, builder.known_graph)):
             builder.start()
 
         def report_table(outcome: TableOutcome) -> None:
-            if outcome.applied.rows:
+            if builds and outcome.applied.rows:
                 builder.start()
             report.table(outcome)
 
-        tables = _extract(endpoints, work, options, replace(report, table=report_table))
-        with work.lock.building():
-            result = _build(builder, work, options, tables, report, build_all)
-            work.lock.check()
-            result = replace(
-                result,
-                warnings=_forget(work.connection, options, builder.known_graph),
-                seconds=time.monotonic() - started,
-            )
+        tables = _mirror(endpoints, work, options, replace(report, table=report_table))
+        with work.lock.building() if builds else nullcontext():
+            result = RunResult(work.run_id, 0.0, tables, None, None, [])
+            if builds:
+                result = _build(builder, work, options, result, report, build_all)
+                work.lock.check()
+                warnings = _forget(work.connection, options, builder.known_graph)
+                result = replace(result, warnings=warnings)
+            result = replace(result, seconds=time.monotonic() - started)
         work.step.rows = result.rows_applied
         work.step.status = _status(result.exit_code)
         work.step.message = _failures(result)
         # all else that failed has a row of its own
         work.step.is_own_failure = result.build_error is not None
     return result
+
+
+def _mirror(
+    endpoints: Endpoints, work: Work, options: RunOptions, report: Report
+) -> list[TableOutcome]:
+    """Bring the tables up to date; if the source is not to be read, see whether they are there."""
+    if options.part.reads:
+        outcomes = _extract(endpoints, work, options, report)
+        note_read(work.connection, [one.mark for one in outcomes if one.mark], work.run_id)
+        return outcomes
+    mirrored = mirrored_tables(work.connection)
+    missing = [table.name for table in options.tables if table.name not in mirrored]
+    return [TableOutcome(name, 0.0, error=NotMirrored(name)) for name in missing]
 
 
 def _extract(
@@ -197,16 +224,18 @@ def _build(
     builder: Builder,
     work: Work,
     options: RunOptions,
-    outcomes: list[TableOutcome],
+    result: RunResult,
     report: Report,
     build_all: bool,
 ) -> RunResult:
     """Build what depends on good tables alone, and advance the marks of what was built."""
-    good = [outcome for outcome in outcomes if outcome.error is None]
-    result = RunResult(work.run_id, 0.0, outcomes, None, None, [])
+    failed = {outcome.name for outcome in result.tables if outcome.error}
+    good = [table for table in options.tables if table.name not in failed]
     if not good:
         return result
-    bad = _bad_tables(work.connection, options, outcomes)
+    bad = _bad_tables(work.connection, options, failed)
+    # before it is asked what can differ: another run may read the tables meanwhile
+    marks = noted_marks(work.connection, [table.name for table in good])
     analyze_changes(work.connection)
     try:
         graph = builder.graph()
@@ -214,31 +243,38 @@ def _build(
         last = last_change(work.connection)
         state = read_state(work.connection, graph)
         stale = nodes_to_build(graph, state)
-        possible = _possible(graph, options, bad)
+        possible = _possible(graph, options, bad) & options.part.nodes(graph)
         chosen = possible & (graph.built if build_all else stale)
         if last is not None:
             advance_positions(
                 work.connection, graph.with_position(graph.built - stale - chosen), last
             )
-        build = BuildResult()
-        if chosen:
-            build = builder.build(graph.selectors(chosen), report.node)
-            check_all_built(graph, chosen, build)
+        build = _build_nodes(builder, graph, chosen, report)
     except TidemarkError as caught:
         return replace(result, build_error=caught)
     work.lock.check()
     left_alone = LeftAlone(len(possible - chosen), last_built_at(state))
     record_build(work.run_log, left_alone, build_all and chosen == graph.built)
-    advanced = _marks_to_advance(build, graph, options.tables, good, bad)
+    unbuilt = build.unbuilt() | (stale - chosen)
+    advanced = _marks_to_advance(marks, graph, good, unbuilt)
     advance_marks(work.connection, advanced, work.run_id)
     names = [mark.table_name for mark in advanced]
     return replace(result, build=build, advanced=names, left_alone=left_alone)
 
 
+def _build_nodes(builder: Builder, graph: Graph, chosen: set[str], report: Report) -> BuildResult:
+    if not chosen:
+        return BuildResult()
+    build = builder.build(graph.selectors(chosen), report.node)
+    check_all_built(graph, chosen, build)
+    return build
+
+
 def _forget(connection: Connection, options: RunOptions, graph: Graph | None) -> list[str]:
     """Delete what is no longer needed. Returns what could not be deleted, as warnings."""
-    # without the graph, nobody knows which model or test has yet to read a change
-    if graph:
+    # without the graph, nobody knows which model or test has yet to read a change; after a run
+    # that ends before dwh, most have
+    if graph and options.part.reaches_dwh:
         forget_untested(connection, graph)
         forget_read_changes(connection, graph.models)
         forget_gone_nodes(connection, graph)
@@ -248,10 +284,9 @@ def _forget(connection: Connection, options: RunOptions, graph: Graph | None) ->
 
 
 def _bad_tables(
-    connection: Connection, options: RunOptions, outcomes: list[TableOutcome]
+    connection: Connection, options: RunOptions, failed: Collection[str]
 ) -> list[MirroredTable]:
     """The tables that failed, and those that no run has mirrored yet, which a run may not read."""
-    failed = {outcome.name for outcome in outcomes if outcome.error}
     bad = [table for table in options.tables if table.name in failed]
     mirrored = mirrored_tables(connection) if options.others else set()
     bad += [table for table in options.others if table.name not in mirrored]
@@ -267,19 +302,14 @@ def _possible(graph: Graph, options: RunOptions, bad: list[MirroredTable]) -> se
 
 
 def _marks_to_advance(
-    build: BuildResult,
-    graph: Graph,
-    tables: list[MirroredTable],
-    good: list[TableOutcome],
-    bad: list[MirroredTable],
+    marks: list[Mark], graph: Graph, tables: list[MirroredTable], unbuilt: Collection[str]
 ) -> list[Mark]:
-    """The marks of the tables below which nothing failed, was skipped or was left out."""
-    unbuilt = build.unbuilt() | graph.descendants(map(_source_id, bad))
+    """Those of the marks below whose tables nothing failed, was skipped or was left out."""
     source_of = {table.name: _source_id(table) for table in tables}
     return [
-        outcome.mark
-        for outcome in good
-        if outcome.mark and not unbuilt & graph.descendants([source_of[outcome.name]])
+        mark
+        for mark in marks
+        if not graph.descendants([source_of[mark.table_name]]).intersection(unbuilt)
     ]
 
 

@@ -152,8 +152,8 @@ MUTANTS = [
     ),
     Mutant(
         "run-unselected",
-        "_build",
-        "            check_all_built(graph, chosen, build)\n",
+        "_build_nodes",
+        "    check_all_built(graph, chosen, build)\n",
         "",
         "a node that dbt does not select by its name is never built, and nobody is told",
     ),

@@ -146,9 +146,9 @@ MUTANTS = [
     ),
     Mutant(
         "marks-forward-only",
-        "_WRITE",
+        "_VALUES",
         "read_at = excluded.read_at,",
-        "read_at = greatest(high_water_mark.read_at, excluded.read_at),",
+        "read_at = greatest(known.read_at, excluded.read_at),",
         "a clock set back at the source loses rows until it has caught up",
     ),
     Mutant(
@@ -194,17 +194,17 @@ MUTANTS = [
         "every change is dropped",
     ),
     Mutant(
-        "advance-below-a-bad-table",
-        "_marks_to_advance",
-        "unbuilt = build.unbuilt() | graph.descendants(map(_source_id, bad))",
+        "advance-above-what-is-left-out",
+        "_build",
+        "unbuilt = build.unbuilt() | (stale - chosen)",
         "unbuilt = build.unbuilt()",
         "a mark moves although a model below it was left out",
     ),
     Mutant(
         "advance-always",
         "_marks_to_advance",
-        "if outcome.mark and not unbuilt & graph.descendants([source_of[outcome.name]])",
-        "if outcome.mark",
+        "if not graph.descendants([source_of[mark.table_name]]).intersection(unbuilt)",
+        "if True",
         "a mark moves although a model below it failed",
     ),
     Mutant(

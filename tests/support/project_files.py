@@ -7,6 +7,8 @@ from common.settings import PROJECT
 
 NOT_OURS = {"__pycache__", "target", "logs", "out"}
 PICTURES = {".png"}
+HIDDEN = {".ci", ".github"}
+"""The hidden folders that belong to the project."""
 
 
 def project_files() -> list[Path]:
@@ -14,7 +16,7 @@ def project_files() -> list[Path]:
     return sorted(path for path in PROJECT.iterdir() if path.is_file() and path.name != ".env") + [
         path
         for folder in sorted(PROJECT.iterdir())
-        if folder.is_dir() and (not folder.name.startswith(".") or folder.name == ".ci")
+        if folder.is_dir() and (not folder.name.startswith(".") or folder.name in HIDDEN)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and path.suffix not in PICTURES
