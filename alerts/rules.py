@@ -17,6 +17,8 @@ from warehouse.run_log import ABANDONED, NOT_IN_THE_FUTURE
 
 SHELL = 'eval "$(python run.py env)" && '
 PROBLEM_LENGTH = 1_000
+LAYERS = ("mrr", "stg", "dwh")
+"""With which a run begins or ends, by its options."""
 
 
 def find(cursor: Cursor, scope: Scope, settings: AlertSettings) -> list[Finding]:
@@ -115,7 +117,7 @@ def _failed_commands(cursor: Cursor, scope: Scope) -> Iterator[Finding]:
     cursor.execute(_FAILED_COMMANDS, {"killed": ABANDONED})
     for process, step, options, run_id, message, since in cursor.fetchall():
         words = (options or "").split()
-        if set(words[1::2]) - {*scope.tables, *scope.tables.values()}:
+        if set(words[1::2]) - {*scope.tables, *scope.tables.values(), *LAYERS}:
             continue
         name = " ".join([process, *([f"--{step}"] if step == "verify" != process else []), *words])
         command = " ".join(["python run.py", *(words if process == "run" else [name])])

@@ -115,7 +115,7 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
         steps_kept=timedelta(days=settings.log_days),
-        scope=scope_of(options),
+        scope=" ".join(filter(None, (scope_of(options), part.options))) or None,
         part=part,
     )
 

@@ -31,6 +31,12 @@ class Part:
     def reaches_dwh(self) -> bool:
         return self.last == "dwh"
 
+    @property
+    def options(self) -> str:
+        """The options that ask for it; empty for all of a run."""
+        given = [f"--from {self.first}"] if not self.reads else []
+        return " ".join([*given, *([f"--until {self.last}"] if not self.reaches_dwh else [])])
+
     def nodes(self, graph: Graph) -> set[str]:
         """The nodes that may be built."""
         return graph.built if self.reaches_dwh else graph.staging
