@@ -115,10 +115,11 @@ $(POWERBI)/bin/pbir-utils: Makefile
 test-powerbi: .venv $(POWERBI)/bin/pbir-utils
 	.venv/bin/python -m pytest -s tests/on_demand/test_power_bi_validators.py
 
-# hundreds of hostile names through whole runs, and passwords of every kind, a sample of which CI
-# tries: minutes
+# hundreds of hostile names through whole runs, passwords of every kind, and every command by TLS,
+# a sample of which CI tries: minutes
 test-hostile: .venv
-	TIDEMARK_HOSTILE=all .venv/bin/python -m pytest tests/test_hostile_names.py tests/test_secrets.py
+	TIDEMARK_HOSTILE=all .venv/bin/python -m pytest tests/test_hostile_names.py tests/test_secrets.py \
+		tests/tls/test_commands.py
 
 # a warehouse in use is lost or spoilt in many ways, and comes back from plain and encrypted
 # backups: ten minutes

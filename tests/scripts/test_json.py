@@ -135,6 +135,7 @@ def test_plan_and_doctor_have_their_shape(project: CommandLine, first: FirstRun)
 def test_verify_has_the_keys_that_differ(
     project: CommandLine, first: FirstRun, query: Query
 ) -> None:
+    ((name,),) = query("select name from mrr.mrr_dim_products where id = 1")
     query("update mrr.mrr_dim_products set name = 'other' where id = 1")
     done = project.run("verify", "--json", "--table", "mrr_dim_products")
     found = read_document(done)
@@ -145,8 +146,7 @@ def test_verify_has_the_keys_that_differ(
     (test,) = found["result"]["failed_tests"]
     assert [one["subject"] for one in found["errors"]] == ["mrr_dim_products", test["test"]]
     assert test["status"] == "fail"
-    done = project.run("verify", "--json", "--table", "mrr_dim_products", "--repair")
-    assert read_document(done)["result"]["tables"][0]["repaired_rows"] == 1
+    query("update mrr.mrr_dim_products set name = %s where id = 1", (name,))
 
 
 @pytest.mark.parametrize(

@@ -138,8 +138,8 @@ NAMES = tuple(
 NOT_MYSQLS = ("a ", "😀", "a𝄞", "x" * 65, "")
 """Names that it does not allow: with a blank at the end, beyond U+FFFF, too long, none."""
 SAMPLE = (
-    *('a"b', "a%b", "a\\b", "select", "ctid", "007", "{{ x }}", "%(x)s", "'; drop table x; --"),
-    *("a\nb", "a\u202eb", "größe", " a", "x" * 64, "漢" * 22, "_dlt_id"),
+    *('a"b', "a\\b", "select", "ctid", "007", "{{ x }}", "%(x)s", "'; drop table x; --"),
+    *("a\nb", "a\u202eb", "größe", "x" * 64),
 )
 """Some of each kind."""
 

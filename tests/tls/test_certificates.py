@@ -9,7 +9,7 @@ import pytest
 
 import embedded
 from common.errors import ServerError
-from common.settings import Address
+from common.settings import Address, read_settings
 from common.tls import Tls, TlsMode, read_tls
 from extract.mysql.source import MySQLSource
 from tests.support.certificates import Authority, Certificate
@@ -92,18 +92,36 @@ def test_warehouse_with_a_wrong_certificate_hears_nothing(
 
 
 def test_every_session_of_the_warehouse_is_encrypted(
-    secured_warehouse: Secured, certificates: Certificates, authority: Authority
+    own: Secured, certificates: Certificates, authority: Authority
 ) -> None:
-    """By what the server says, where it is the server that decrypts."""
-    secured_warehouse.present(certificates["right"])
-    connection = connect(secured_warehouse.reached(TlsMode.VERIFY_FULL, authority.path))
+    own.present(certificates["right"])
+    connection = connect(own.reached(TlsMode.VERIFY_FULL, authority.path))
     with connection.cursor() as cursor:
-        cursor.execute("show ssl")
-        ((is_on),) = cursor.fetchone()
         cursor.execute("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
-        ((is_encrypted,),) = cursor.fetchall()
+        assert cursor.fetchall() == [(True,)]
     connection.close()
-    assert is_encrypted == (is_on == "on")
+
+
+def test_source_with_a_name_is_checked_by_its_own_settings(
+    source: Secured, certificates: Certificates, authority: Authority, tmp_path: Path
+) -> None:
+    values = {
+        "OPERATIONAL_EU_SHOP_HOST": "127.0.0.1",
+        "OPERATIONAL_EU_SHOP_PORT": str(source.address.port),
+        "OPERATIONAL_EU_SHOP_USER": source.address.user,
+        "OPERATIONAL_EU_SHOP_PASSWORD": source.address.password,
+        "OPERATIONAL_EU_SHOP_TLS_CA": str(authority.path),
+    }
+    address = read_settings(values, tmp_path / ".env").sources["eu_shop"].address
+    source.present(certificates["right"])
+    session = MySQLSource(address)
+    ((_, cipher),) = session.rows("show session status like 'Ssl_cipher'")
+    session.close()
+    assert cipher
+    source.present(certificates["unknown authority"])
+    with pytest.raises(ServerError, match=UNKNOWN) as refused:
+        MySQLSource(address)
+    assert "OPERATIONAL_EU_SHOP_TLS_CA" in refused.value.hint
 
 
 @pytest.mark.parametrize("mode", MODES)
