@@ -154,7 +154,7 @@ def _of_error(error: TidemarkError) -> Finding:
     return Finding(
         "check",
         error.subject,
-        f"{error.subject}: {error.problem}\n{error.hint}",
+        f"{error.problem}\n{error.hint}",
         "python run.py doctor",
         datetime.now(UTC),
     )

@@ -3,11 +3,14 @@
 The warehouse is up to date and nothing is open before each test, and after it.
 """
 
+import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,7 @@ from tests.support.servers import Query, new_warehouse, querying
 from warehouse.connection import connect, transaction
 
 Execute = Callable[[str], None]
+DECLARATIONS = "dbt_project/models/mrr/sales/_mrr_sales__sources.yml"
 ACCOUNT = "alice:t0ken-of-a-channel@"
 
 
@@ -204,24 +208,34 @@ def test_missing_backup_is_told_and_that_it_was_made(
     assert tidemark.run("backup").returncode == 0
     assert check(tidemark, **hours) == ""
     assert receiver.titles() == ["over: there is no recent backup: backup"]
+    query(
+        "update dwh.run_log set finished_at = finished_at - interval '27 h'"
+        " where process = 'backup'"
+    )
+    check(tidemark, **hours)
+    (message,) = receiver.take()
+    assert "\nthe last one was made 27 h ago\n" in message["message"]
+    query("update dwh.run_log set finished_at = now() where process = 'backup'")
+    assert check(tidemark, **hours) == ""
+    assert len(receiver.take()) == 1
 
 
 def test_that_no_run_has_succeeded_is_told_and_that_one_has(
     tidemark: CommandLine, receiver: Receiver, query: Query
 ) -> None:
-    query("update dwh.run_log set finished_at = now() - interval '27 h' where process = 'run'")
-    assert "  no run  run: the last one ended 27 h ago\n" in check(tidemark)
+    query("update dwh.run_log set finished_at = now() - interval '27 h' where process = 'extract'")
+    assert "  no run  sales: the last one of mrr_dim_customers ended 27 h ago\n" in check(tidemark)
     (message,) = receiver.take()
-    assert message["title"] == "no run has succeeded: run"
+    assert message["title"] == "no run has succeeded: sales"
     assert tidemark.run().returncode == 0
-    assert receiver.titles() == ["over: no run has succeeded: run"]
+    assert receiver.titles() == ["over: no run has succeeded: sales"]
 
 
 def test_checks_at_the_same_time_send_once(
-    tidemark: CommandLine, receiver: Receiver, query: Query, free_port: int
+    tidemark: CommandLine, receiver: Receiver, query: Query, address: Address, free_port: int
 ) -> None:
     down = {"WAREHOUSE_PORT": str(free_port)}
-    query("update dwh.run_log set finished_at = now() - interval '27 h' where process = 'run'")
+    query("update dwh.run_log set finished_at = now() - interval '27 h' where process = 'extract'")
     receiver.pause = 0.5
     with ThreadPoolExecutor() as pool:
         for environment in ({}, down):
@@ -229,23 +243,25 @@ def test_checks_at_the_same_time_send_once(
             assert len({one.result() for one in made}) == 1
     receiver.pause = 0
     assert receiver.titles() == [
-        "no run has succeeded: run",
-        "the warehouse cannot be checked: warehouse",
+        "no run has succeeded: sales",
+        f"the warehouse cannot be checked: warehouse {replace(address, port=free_port)}",
     ]
     assert tidemark.run().returncode == 0
     assert len(receiver.take()) == 2
 
 
 def test_warehouse_that_is_down_is_told_by_the_run_and_by_the_timer(
-    tidemark: CommandLine, receiver: Receiver, free_port: int
+    tidemark: CommandLine, receiver: Receiver, address: Address, free_port: int
 ) -> None:
     down = {"WAREHOUSE_PORT": str(free_port)}
+    title = f"the warehouse cannot be checked: warehouse {replace(address, port=free_port)}"
     check_told(tidemark.run(**down), 1, "no connection")
-    assert receiver.titles() == ["the warehouse cannot be checked: warehouse"]
-    assert "  check  warehouse: warehouse " in check(tidemark, **down)
+    assert receiver.titles() == [title]
+    subject = title.partition(": ")[2]
+    assert f"  check  {subject}: no connection" in check(tidemark, **down)
     assert receiver.take() == []
     assert check(tidemark) == ""
-    assert receiver.titles() == ["over: the warehouse cannot be checked: warehouse"]
+    assert receiver.titles() == [f"over: {title}"]
 
 
 def test_warehouse_that_answers_too_late_is_told(
@@ -268,12 +284,98 @@ def test_warehouse_that_answers_too_late_is_told(
     assert len(receiver.take()) == 2
 
 
+def test_project_that_dbt_cannot_read_is_told_though_a_table_fails_too(
+    tidemark: CommandLine, sales: Execute, receiver: Receiver
+) -> None:
+    model = tidemark.folder / "dbt_project/models/stg/sales/stg_broken.sql"
+    sales("alter table products rename to products_elsewhere")
+    try:
+        assert tidemark.run().returncode == 1
+        assert receiver.titles() == ["a table is not up to date: mrr_dim_products"]
+        model.write_text("select 1 as one from {{ ref('nothing') }}", "utf-8")
+        for _ in range(2):
+            assert tidemark.run("--json").returncode == 1
+    finally:
+        model.unlink(missing_ok=True)
+        sales("alter table products_elsewhere rename to products")
+    (message,) = receiver.take()
+    assert message["title"] == "a command failed: run"
+    assert "mrr_dim_products, " in message["message"]
+    done = tidemark.run("--json")
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
+    assert json.loads(done.stdout)["exit_code"] == 0
+    assert len(receiver.take()) == 2
+
+
+def test_wrong_settings_and_declarations_are_told_by_the_run_itself(
+    tidemark: CommandLine, receiver: Receiver
+) -> None:
+    dotenv, declarations = tidemark.folder / ".env", tidemark.folder / DECLARATIONS
+    right = declarations.read_text("utf-8")
+    wrong = {dotenv: "WAREHOUSE_HOTS=x\n", declarations: right.replace("meta:", "mata:", 1)}
+    for command in ("run", "verify"):
+        arguments = [] if command == "run" else [command]
+        for path, text in wrong.items():
+            path.write_text(text, "utf-8")
+            assert tidemark.run(*arguments, LOG_FORMAT="json").returncode == 2
+            (message,) = receiver.take()
+            assert message["title"].startswith("the warehouse cannot be checked: ")
+            declarations.write_text(right, "utf-8")
+            dotenv.unlink(missing_ok=True)
+            assert check(tidemark) == ""
+            assert len(receiver.take()) == 1
+    # somebody at a terminal sees that
+    assert tidemark.run("--table", "nothing").returncode == 2
+    assert receiver.take() == []
+
+
+def test_check_starts_and_upgrades_nothing(
+    tidemark: CommandLine, receiver: Receiver, query: Query
+) -> None:
+    unset = dict.fromkeys((name for name in tidemark.environment if "HOUSE_" in name), "")
+    done = tidemark.run("alert", "--check", **unset)
+    assert "embedded warehouse: it was never started\n" in done.stdout
+    assert not (tidemark.folder / ".local/servers/postgresql").exists()
+    assert check(tidemark) == ""
+    assert len(receiver.take()) == 2
+    query("alter table mrr_state.alert_key rename to of_a_later_version")
+    try:
+        done = tidemark.run("alert", "--check")
+        check_told(done, 1, "its control tables are those of an earlier version")
+        aside = "update dwh.run_log set finished_at = finished_at {} interval '30 h'"
+        query(aside.format("-"))
+        assert tidemark.run("alert", "--check").returncode == 0
+        query(aside.format("+"))
+    finally:
+        query("alter table mrr_state.of_a_later_version rename to alert_key")
+    assert len(receiver.take()) == 1
+    check(tidemark)
+    assert len(receiver.take()) == 1
+
+
+def test_refusal_of_a_repair_is_told_with_the_command_that_accepts_it(
+    tidemark: CommandLine, sales: Execute, receiver: Receiver
+) -> None:
+    sales("create table sales_elsewhere as select * from sales")
+    sales("delete from sales")
+    assert tidemark.run("verify", "--table", "mrr_fact_sales", "--repair").returncode == 4
+    (message,) = receiver.take()
+    assert message["title"] == "deletes were refused: mrr_fact_sales"
+    sales("insert into sales select * from sales_elsewhere")
+    sales("drop table sales_elsewhere")
+    (command,) = re.findall(r"\nnext: python run.py (.*)\n", message["message"])
+    assert command == "verify --table mrr_fact_sales --repair --accept-deletes mrr_fact_sales=30"
+    assert tidemark.run("verify", "--table", "mrr_fact_sales").returncode == 0
+    assert receiver.titles() == ["over: deletes were refused: mrr_fact_sales"]
+
+
 def test_settings_that_keep_everything_from_running_are_told(
     tidemark: CommandLine, receiver: Receiver
 ) -> None:
     assert 'WAREHOUSE_PORT: "x" is not a port' in check(tidemark, WAREHOUSE_PORT="x")
     (message,) = receiver.take()
-    assert 'WAREHOUSE_PORT: "x" is not a port\nSet a number' in message["message"]
+    assert message["title"] == "the warehouse cannot be checked: WAREHOUSE_PORT"
+    assert '"x" is not a port\nSet a number' in message["message"]
     assert check(tidemark) == ""
     assert len(receiver.take()) == 1
 
@@ -281,15 +383,15 @@ def test_settings_that_keep_everything_from_running_are_told(
 def test_run_ends_as_it_would_if_its_alerts_cannot_be_sent(
     tidemark: CommandLine, receiver: Receiver, query: Query, free_port: int
 ) -> None:
-    query("update dwh.run_log set finished_at = now() - interval '27 h' where process = 'run'")
+    query("update dwh.run_log set finished_at = now() - interval '27 h' where process = 'extract'")
     done = tidemark.run("alert", "--check", ALERT_URLS=f"json://127.0.0.1:{free_port}")
-    check_told(done, 1, "alerts by json 1: not sent (no connection); the next check tries again")
+    check_told(done, 1, "alerts by json 1: not sent (no connection); it is tried again")
     done = tidemark.run(ALERT_URLS=f"json://127.0.0.1:{free_port}")
-    check_told(done, 0, "alerts by json 1: not sent (no connection); the next check tries again")
+    check_told(done, 0, "alerts by json 1: not sent (no connection); it is tried again")
     assert check(tidemark) == ""
     assert receiver.titles() == [
-        "no run has succeeded: run",
-        "over: no run has succeeded: run",
+        "no run has succeeded: sales",
+        "over: no run has succeeded: sales",
     ]
 
 

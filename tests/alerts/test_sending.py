@@ -222,7 +222,7 @@ def test_warehouse_that_cannot_be_reached_is_told_too_and_when_it_is_back(
         assert incident.finding.rule == "check"
     (begun,) = receiver.take()
     assert begun["title"] == cannot(checks)
-    assert f"warehouse {checks.address}: no connection\nStart the server.\n" in begun["message"]
+    assert "checked\nno connection\nStart the server.\n" in begun["message"]
     assert "\nnext: python run.py doctor\n" in begun["message"]
     assert checks.state_file.stat().st_mode & 0o077 == 0
     checks.is_down = False
