@@ -47,8 +47,10 @@ python run.py status --json | jq '.result.tables[] | {table, lag_seconds}'
 python run.py doctor --json --quiet | jq -r '.result.findings[] | .remedy'
 ```
 
-- A time is a text in UTC, as ISO 8601: `2026-01-31T23:59:59.000001Z`. Numbers are numbers; those of
-  seconds have milliseconds.
+- A time is a text in UTC, as ISO 8601, always with microseconds: `2026-01-31T23:59:59.000001Z`.
+  Numbers are numbers; those of seconds have milliseconds.
+- Bytes of an argument that are not UTF-8 are written as on standard error: `\\udcff` for FF.
+- Other commands have no `--json`.
 - Every field is always there, and null where it does not apply.
 - Names and meanings do not change; later versions may have more fields.
 """

@@ -42,7 +42,9 @@ class Failure:
 class Document:
     """What `--json` writes."""
 
-    command: Annotated[str, "`run`, `status`, `plan`, `verify` or `doctor`; or what is none"]
+    command: Annotated[
+        str, "`run`, `status`, `plan`, `verify` or `doctor`; or what was given, if it is no command"
+    ]
     exit_code: Annotated[int, "the exit code of the command"]
     result: Annotated[Any, "the result, as below; null if the command has none, since it failed"]
     errors: Annotated[list[Failure], "what failed; standard error has the same as text"] = field(

@@ -79,9 +79,16 @@ only_today = pytest.mark.skipif(CHOSEN != "mysql", reason="caching_sha2_password
 
 
 @only_today
-def test_account_of_caching_sha2_logs_in_over_tls(account: Callable[..., Address]) -> None:
+def test_account_of_caching_sha2_logs_in_over_tls_that_is_not_checked_once_it_is_remembered(
+    account: Callable[..., Address], root: Root
+) -> None:
     address = account("identified with caching_sha2_password by '{password}'", "secret")
-    assert cipher(replace(address, tls=Tls(TlsMode.REQUIRE))) != ""
+    unchecked = replace(address, tls=Tls(TlsMode.REQUIRE))
+    root("flush privileges")  # forgets who logged in before
+    with pytest.raises(ServerError, match="asks for the password in clear text, or with a key"):
+        cipher(unchecked)
+    MySQLSource(address).close()
+    assert cipher(unchecked) != ""
 
 
 @only_today
