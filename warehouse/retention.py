@@ -94,8 +94,9 @@ def _purge_logs(connection: Connection, steps_kept: timedelta) -> Iterator[str]:
         if not one_value(cursor):
             return
         try:
+            # of exactly these types, so that no other routine of the name fits better
             cursor.execute(
-                "call dwh.purge_logs(%s, %s, %s)",
+                "call dwh.purge_logs(%s::interval, %s::interval, %s::bigint, '{}'::jsonb)",
                 (steps_kept, max(RUNS_KEPT, steps_kept), ROWS_AT_A_TIME),
             )
         except psycopg2.Error as error:

@@ -31,7 +31,13 @@ log = get_logger(__name__)
 
 GRANTED_BY = (
     "macros/roles/*.sql",
-    "macros/routines/grant_to_analyst.sql",
+    *(
+        f"macros/routines/{name}.sql"
+        for name in (
+            *("grant_to_analyst", "routines_of_logs"),
+            *("insert_procedure_error", "refresh_daily_step_total", "purge_logs"),
+        )
+    ),
     "models/mrr/control/*.yml",
 )
 """The files of the dbt project that determine what the roles are granted, apart from models.

@@ -176,6 +176,39 @@ def test_temporary_objects_come_last_in_every_routine(owner: Address) -> None:
     assert others == []
 
 
+def test_loader_runs_no_routine_of_the_transformer(
+    built: CommandLine, roles: dict[str, Address], owner: Address
+) -> None:
+    """Of those in dwh it calls two, by their exact types."""
+    transformer = roles["transformer"]
+    own = ask(
+        owner,
+        "select proname::text, proowner::regrole::text from pg_proc"
+        " where pronamespace = 'dwh'::regnamespace and proname in"
+        " ('purge_logs', 'refresh_daily_step_total', 'insert_procedure_error') order by 1",
+    )
+    assert {account for _, account in own} == {"tidemark"} and len(own) == 3
+    body = "language plpgsql as $$ begin create table if not exists mrr.mine (); end $$"
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        ask(transformer, f"create or replace procedure dwh.refresh_daily_step_total(date) {body}")
+    others = (
+        "refresh_daily_step_total()",
+        "refresh_daily_step_total(text)",
+        "purge_logs(interval, interval, integer)",
+        "purge_logs(text, text, integer, text)",
+        "insert_procedure_error(text)",
+    )
+    for signature in others:
+        ask(transformer, f"create procedure dwh.{signature} {body}")
+    try:
+        run_as_it_is(built)
+        run_as_it_is(built, "roles")
+        assert ask(owner, "select to_regclass('mrr.mine')") == [(None,)]
+    finally:
+        for signature in others:
+            ask(transformer, f"drop procedure dwh.{signature}")
+
+
 def test_transformer_waits_for_changes_and_does_not_make_them(roles: dict[str, Address]) -> None:
     transformer = roles["transformer"]
     ask(transformer, "select mrr_state.lock_changes()")

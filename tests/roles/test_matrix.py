@@ -34,7 +34,7 @@ MAKERS = {
 LATER = "made_later"
 CONTROL = {
     *("high_water_mark", "run_log", "mirror_verification", "mirror_anomaly", "procedure_errors"),
-    "stored_routines",
+    *("stored_routines", "alert_incident", "daily_step_total"),
 }
 KEPT_FROM_LOADER = {"applied_step", "relation_property", "role_account"}
 NOT_PLAIN = {"lock_changes", "analyze_changes", "drop_staging_views"}

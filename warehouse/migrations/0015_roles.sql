@@ -17,9 +17,18 @@ where warehouse_role <> 'former';
 
 -- What they call must not find a caller's temporary object in place of one of the catalog: if
 -- pg_temp is not named, it comes first.
-alter function mrr_state.remember_properties(regclass) set search_path = pg_catalog, pg_temp;
-alter function mrr_state.relation_states(text[]) set search_path = pg_catalog, pg_temp;
-alter function mrr_state.versions_of(text[], text[]) set search_path = pg_catalog, pg_temp;
+do $body$
+declare
+    v_routine regprocedure;
+begin
+    foreach v_routine in array array[
+        'mrr_state.remember_properties(regclass)', 'mrr_state.relation_states(text[])',
+        'mrr_state.versions_of(text[], text[])'
+    ]::regprocedure[] loop
+        execute format('alter function %s set search_path = pg_catalog, pg_temp', v_routine);
+    end loop;
+end
+$body$;
 
 -- A transformer waits for changes that are not committed yet; PostgreSQL lets nobody lock a table
 -- in this mode who may not change it.
@@ -159,7 +168,15 @@ as $body$
         inner join pg_namespace
             on pg_proc.pronamespace = pg_namespace.oid
         where
-            pg_namespace.nspname = 'dwh'
+            (
+                pg_namespace.nspname = 'dwh'
+                -- those that a loader calls
+                and pg_proc.oid::regprocedure::text not in (
+                    'dwh.insert_procedure_error(text,text,text,text,text)',
+                    'dwh.refresh_daily_step_total(date)',
+                    'dwh.purge_logs(interval,interval,bigint,jsonb)'
+                )
+            )
             or (
                 pg_namespace.nspname = 'mrr_state'
                 -- those of the migrations; dbt installs the others

@@ -12,7 +12,7 @@
     {{ grant_statement('select', 'table', read, role) }}
     {{ grant_statement('insert, update, delete', 'table', written, role) }}
     grant execute on function
-        mrr_state.analyze_changes, mrr_state.drop_staging_views
+        mrr_state.analyze_changes(), mrr_state.drop_staging_views(regclass)
     to {{ role }};
     alter default privileges in schema mrr_state
         grant select, insert, update, delete on tables to {{ role }};

@@ -11,7 +11,7 @@
     grant insert on dwh.run_log, dwh.procedure_errors, dwh.stored_routines to {{ role }};
     grant update on dwh.stored_routines to {{ role }};
     grant usage on sequence mrr_state.build_version to {{ role }};
-    grant execute on function mrr_state.lock_changes to {{ role }};
+    grant execute on function mrr_state.lock_changes() to {{ role }};
     alter default privileges in schema mrr, mrr_state grant select on tables to {{ role }};
     {% if roles.loader -%}
         alter default privileges for role {{ roles.loader }} in schema mrr

@@ -157,7 +157,7 @@ begin
 end
 $body$;
 
-comment on function mrr_state.grant_to_analyst is
+comment on function mrr_state.grant_to_analyst(regclass, text []) is
     'Lets the role analyst read a relation but for some columns, and do nothing else with it; if'
     ' these columns are null, it may not read the relation at all. If there is no such role, nothing'
     ' is granted.';

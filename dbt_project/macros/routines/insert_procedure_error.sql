@@ -24,7 +24,7 @@ exception
 end
 $body$;
 
-comment on procedure dwh.insert_procedure_error is
+comment on procedure dwh.insert_procedure_error(text, text, text, text, text) is
     'Writes an error that a procedure caught to procedure_errors, and sends it as a warning. The row'
     ' is lost if the transaction of the caller is rolled back.';
 {% endmacro %}

@@ -34,11 +34,18 @@
             {{ replace_relation() }}
             {{ most_popular_product() if node_of('model.tidemark.dwh_fact_sales') }}
             {{ customer_as_of() if node_of('model.tidemark.dwh_dim_customers') }}
-            {{ insert_procedure_error() }}
+            {{ routines_of_logs() if not _has_routines_of_logs_of_owner() }}
             {{ insert_procedure_info() }}
-            {{ refresh_daily_step_total() }}
-            {{ purge_logs() }}
         {%- endcall -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
 {% endmacro %}
+
+{#- With roles, they belong to the owner of the warehouse, and grant_roles installs them. -#}
+{% macro _has_routines_of_logs_of_owner() -%}
+    {{ return(run_query(
+        "select count(*) > 0 from pg_catalog.pg_proc"
+        " where proname = 'purge_logs' and pronamespace = pg_catalog.to_regnamespace('dwh')"
+        " and not pg_catalog.pg_has_role(proowner, 'usage')"
+    ).columns[0][0]) }}
+{%- endmacro %}

@@ -63,7 +63,7 @@ begin
     end if;
 
     p_result := '{}';
-    call dwh.refresh_daily_step_total();
+    call dwh.refresh_daily_step_total(null::date);
     open v_logs;
     loop
         fetch v_logs into v_log;
@@ -96,7 +96,7 @@ begin
 end
 $body$;
 
-comment on procedure dwh.purge_logs is
+comment on procedure dwh.purge_logs(interval, interval, bigint, jsonb) is
     'Adds up the days that are over, and deletes what is older than its age from the logs, at most'
     ' p_most_rows of each. p_result has the number of rows for each log, or its error, which is also'
     ' in procedure_errors.';

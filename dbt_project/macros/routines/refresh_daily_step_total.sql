@@ -90,7 +90,7 @@ begin
 end
 $body$;
 
-comment on procedure dwh.refresh_daily_step_total is
+comment on procedure dwh.refresh_daily_step_total(date) is
     'Adds up the steps of the run log, for each day that is over: the last three, and those that'
     ' daily_step_total does not have yet; or those from p_from on. A sum of more steps than the log'
     ' still has stays. Errors are in procedure_errors; the others go on.';
