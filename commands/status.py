@@ -48,6 +48,8 @@ def call(options: argparse.Namespace) -> int:
             show(table)
         for message in messages(found):
             print(message)
+        for incident in found.incidents:
+            print(f"open incident  {incident}")
         if found.build:
             print(f"last build  {found.build}")
         backup_at = f"{found.backup_at:%Y-%m-%d %H:%M:%S} UTC" if found.backup_at else "none yet"
@@ -128,6 +130,21 @@ class BuildStatus:
 
 
 @dataclass(frozen=True)
+class IncidentStatus:
+    """An incident that is open, as the last check of alerts found it."""
+
+    rule: str
+    subject: str
+    problem: str
+    next_command: str
+    since: datetime
+
+    def __str__(self) -> str:
+        first, *_ = self.problem.splitlines()
+        return f"{self.since:%Y-%m-%d %H:%M:%S} UTC  {self.rule}  {self.subject}: {first}"
+
+
+@dataclass(frozen=True)
 class Status:
     """What `status` shows. The lists are empty before the first run.
 
@@ -141,6 +158,7 @@ class Status:
     build: BuildStatus | None = None
     mirror: set[str] = field(default_factory=set)
     verifications: list[LoggedVerification] = field(default_factory=list)
+    incidents: list[IncidentStatus] = field(default_factory=list)
 
 
 RUNS_SHOWN = 5
@@ -159,6 +177,7 @@ def status(warehouse: Address) -> Status:
             _build(cursor),
             mirrored_tables(connection),
             logged_verifications(cursor),
+            _incidents(cursor),
         )
 
 
@@ -200,6 +219,16 @@ def _build(cursor: Cursor) -> BuildStatus | None:
     )
     found = cursor.fetchone()
     return BuildStatus(*found) if found else None
+
+
+def _incidents(cursor: Cursor) -> list[IncidentStatus]:
+    if not relation_exists(cursor, "dwh.alert_incident"):
+        return []
+    cursor.execute(
+        "select rule_name, subject, problem, next_command, since from dwh.alert_incident"
+        " where ended_at is null order by since, incident_id"
+    )
+    return [IncidentStatus(*row) for row in cursor.fetchall()]
 
 
 def _sources(cursor: Cursor) -> list[SourceStatus]:

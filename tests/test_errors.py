@@ -184,7 +184,7 @@ def test_password_file_is_read_to_its_last_line_end(tmp_path: Path) -> None:
         ({"WAREHOUSE_HOST": "/run,db"}, 'WAREHOUSE_HOST: "/run,db" has a comma'),
         ({"OPERATIONAL_HOST": "db,"}, 'OPERATIONAL_HOST: "db," has a comma'),
         ({"BUILD_ALL": "weekly"}, 'BUILD_ALL: "weekly" is not daily'),
-        ({"RUN_LOG_DAYS": "6"}, 'RUN_LOG_DAYS: "6" is not a number of days'),
+        ({"RUN_LOG_DAYS": "30"}, 'RUN_LOG_DAYS: "30" is not a number of days'),
         ({"RUN_LOG_DAYS": "x"}, 'RUN_LOG_DAYS: "x" is not a number of days'),
         ({"DEMO_DOMAINS": ","}, 'DEMO_DOMAINS: "," names no domain'),
         ({"DEMO_DOMAINS": "off, sales"}, 'DEMO_DOMAINS: "off, sales" contains off and a name'),

@@ -54,6 +54,17 @@ class StatusBuild:
 
 
 @dataclass(frozen=True)
+class StatusIncident:
+    """An incident that is open, as the last check of alerts found it."""
+
+    rule: Annotated[str, "`run`, `table`, `guard`, `verification`, `model`, `test`, …"]
+    subject: Annotated[str, "the table, node, domain or command"]
+    problem: Annotated[str, "what the run log says of it"]
+    next_command: Annotated[str, "the command to go on with"]
+    since: Annotated[datetime, "since when"]
+
+
+@dataclass(frozen=True)
 class StatusDocument:
     """Everything is empty or null before the first run."""
 
@@ -65,6 +76,7 @@ class StatusDocument:
     not_mirrored: Annotated[
         list[str], "tables in `mrr` that no run mirrors any more: not declared, or switched off"
     ]
+    incidents: Annotated[list[StatusIncident], "what alerts have found and is not over"]
 
 
 def document(found: Status, active: set[str] | None) -> StatusDocument:
@@ -99,4 +111,8 @@ def document(found: Status, active: set[str] | None) -> StatusDocument:
         StatusBuild(found.build.finished_at, found.build.message) if found.build else None,
         found.backup_at,
         [] if active is None else sorted(found.mirror - active),
+        [
+            StatusIncident(one.rule, one.subject, one.problem, one.next_command, one.since)
+            for one in found.incidents
+        ],
     )

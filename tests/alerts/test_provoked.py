@@ -301,7 +301,7 @@ def test_project_that_dbt_cannot_read_is_told_though_a_table_fails_too(
     (message,) = receiver.take()
     assert message["title"] == "a command failed: run"
     assert "mrr_dim_products, " in message["message"]
-    done = tidemark.run("--json")
+    done = tidemark.run("--json", "--quiet")
     assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
     assert json.loads(done.stdout)["exit_code"] == 0
     assert len(receiver.take()) == 2

@@ -34,5 +34,6 @@ $body$;
 
 comment on function dwh.customer_as_of is
     'The version of a customer at a time, as the facts have it: the last one that was seen before, or'
-    ' the first one. was_valid is false before the first version and after the customer was deleted.';
+    ' the first one. was_valid is false before the first version and after the customer was deleted.'
+    ' A time without a zone, or a date, is one of the session''s time zone.';
 {% endmacro %}
