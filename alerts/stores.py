@@ -56,7 +56,7 @@ class TableStore:
     @property
     def key(self) -> str:
         with self._connection.cursor() as cursor:
-            cursor.execute("select key from mrr_state.alert_key")
+            cursor.execute("select channel_key from mrr_state.alert_key")
             return str(one_value(cursor))
 
     def incidents(self) -> list[Incident]:

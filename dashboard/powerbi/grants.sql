@@ -36,11 +36,11 @@ grant select (table_name, high_water_mark, read_at, lag_seconds, verified_at, so
     on dwh.dwh_operations_mirror_state to power_bi;
 grant select (table_name, read_at, advanced_at, last_run_at, usual_interval_seconds, usual_run_seconds, expected_at, seconds_left)
     on dwh.dwh_operations_next_marks to power_bi;
-grant select (run_id, started_at, finished_at, status, step_count, warning_count, error_count, skipped_count, extracted_rows, kind, execution_seconds, refused_count, different_count)
+grant select (run_id, started_at, finished_at, status, step_count, warning_count, error_count, skipped_count, extracted_rows, kind, execution_seconds, refused_count, different_count, scope)
     on dwh.dwh_operations_runs to power_bi;
 grant select (slowness_rank, step, build_count, average_seconds, longest_seconds, last_started_at)
     on dwh.dwh_operations_slowest_nodes to power_bi;
 grant select (table_name, extraction_count, comparison_count, extraction_seconds, longest_seconds, fetched_rows, compared_rows, share_of_seconds)
     on dwh.dwh_operations_source_costs to power_bi;
-grant select (process, step, execution_count, last_run_id, last_started_at, last_seconds, usual_seconds, last_rows, usual_rows, average_seconds, longest_seconds, extra_seconds, is_slower)
+grant select (process, step, execution_count, last_run_id, last_started_at, last_seconds, usual_seconds, last_rows, usual_rows, average_seconds, longest_seconds, extra_seconds, is_slower, scope)
     on dwh.dwh_operations_step_times to power_bi;

@@ -25,5 +25,5 @@ alter table dwh.alert_incident add column tried jsonb not null default '{}';
 
 -- A channel is known by a digest of its address, which has a password or a token in it. With a key
 -- of this warehouse, which an analyst cannot read, nobody can try passwords on the digest.
-create table mrr_state.alert_key (key text not null);
-insert into mrr_state.alert_key (key) values (gen_random_uuid()::text);
+create table mrr_state.alert_key (channel_key text not null);
+insert into mrr_state.alert_key (channel_key) values (gen_random_uuid()::text);

@@ -49,19 +49,19 @@ extractions as (
 
 paces as (
 
-    select distinct on (table_name)
+    select
         table_name,
         (
             percentile_cont(0.5) within group (order by interval_seconds)
         )::numeric(14, 3) as usual_interval_seconds,
         (
             percentile_cont(0.5) within group (order by execution_seconds)
-        )::numeric(14, 3) as usual_run_seconds
+        )::numeric(14, 3) as usual_run_seconds,
+        -- of whole runs and those of a domain or a table, what is more usual comes first
+        row_number() over (partition by table_name order by count(*) desc, scope asc) as usage_rank
     from extractions
     group by table_name, scope
     having count(interval_seconds) >= {{ var('usual_intervals') }}
-    -- of whole runs and those of a domain or a table, what is more usual
-    order by table_name asc, count(*) desc, scope asc
 
 ),
 
@@ -86,7 +86,7 @@ next_marks as (
     left join runs
         on high_water_mark.run_id = runs.run_id
     left join paces
-        on high_water_mark.table_name = paces.table_name
+        on high_water_mark.table_name = paces.table_name and paces.usage_rank = 1
     where high_water_mark.is_mirrored
 
 )
