@@ -223,6 +223,8 @@ def _warehouse(endpoints: Endpoints) -> Iterator[Finding]:
     try:
         yield from _postgresql(connection, endpoints.warehouse, endpoints.has_owner)
         yield from (Finding(*found) for found in find_roles(connection, endpoints))
+        with connection.cursor() as cursor:
+            yield from examine_leftovers(find_leftovers(cursor))
     finally:
         connection.close()
 
@@ -251,7 +253,6 @@ def _postgresql(connection: Connection, address: Address, is_owner: bool) -> Ite
             (MIRROR_SCHEMA, VANISHED),
         )
         vanished = cursor.fetchall()
-        leftovers = find_leftovers(cursor)
     if is_read_only:
         yield Finding(subject, "read-only", REMEDIES[ReadOnlySqlTransaction])
     if not may_create:
@@ -266,7 +267,6 @@ def _postgresql(connection: Connection, address: Address, is_owner: bool) -> Ite
             f"belongs to {owner}",
             f'alter schema "{schema}" owner to "{address.user}", and what is in it',
         )
-    yield from examine_leftovers(leftovers)
     for table, columns in vanished:
         yield Finding(table, f"NULL, since no longer at the source: {columns}")
 

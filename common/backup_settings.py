@@ -22,7 +22,8 @@ RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 
 SETTINGS = {
     "BACKUP_DIRECTORY": "where backups are written; default .local/backups",
-    "BACKUP_JOBS": "how many tables are dumped at once; default: as many as processors, at most 4",
+    "BACKUP_JOBS": "how many tables are dumped or restored at once, fewer if encrypted; default: as"
+    " many as processors, at most 4",
     "BACKUP_KEEP": "how many of the newest backups are kept; default 7",
     "BACKUP_KEEP_DAYS": "for how many days the last backup of each is kept too; default 0",
     "BACKUP_KEEP_WEEKS": "the same for weeks; default 0",

@@ -22,6 +22,7 @@ TidemarkError                    1  something failed
 ├── AlertError                   1  an alert cannot be sent
 ├── ProgramFailed                1  a program of PostgreSQL ended with an error
 ├── RepositoryInUse              1  another process uses the directory of backups
+├── WrongClock                   1  a backup has a later name than one that begins now
 ├── DamagedBackup                1  a file of a backup was changed or is missing
 ├── WrongKey                     1  no private key opens an encrypted backup
 ├── NotEnoughSpace               1  a backup or a restore needs more space than is free

@@ -50,7 +50,8 @@ class Drill:
 
     @cached_property
     def warehouse(self) -> Address:
-        self.checkout.eval_env()
+        """With the account of its owner, who may read everything."""
+        self.checkout.eval_env("--role", "owner")
         shell = self.checkout.shell
         return Address(
             shell["WAREHOUSE_HOST"],
@@ -139,7 +140,9 @@ ROLES = """
 
 def kept(layers: tuple[str, ...]) -> set[str]:
     """The tables that a restore corrects after it has compared them."""
-    corrected = {"dwh.run_log", "mrr_state.built_node"}
+    corrected = {
+        *("dwh.run_log", "dwh.alert_incident", "mrr_state.built_node", "mrr_state.role_account"),
+    }
     if {"mrr", "dwh"} <= set(layers):
         return corrected
     return corrected | {"dwh.high_water_mark", "mrr_state.model_position"}

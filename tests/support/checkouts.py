@@ -33,9 +33,9 @@ class Checkout:
             check=False,
         )
 
-    def eval_env(self) -> None:
-        """What `eval "$(python run.py env)"` does to the shell."""
-        unset, *exports = self.run("env").stdout.splitlines()
+    def eval_env(self, *options: str) -> None:
+        """What `eval "$(python run.py env)"`, with these options, does to the shell."""
+        unset, *exports = self.run("env", *options).stdout.splitlines()
         for name in unset.split()[1:]:
             self.shell.pop(name, None)
         for line in exports:
