@@ -53,13 +53,13 @@ def call(options: argparse.Namespace) -> int:
             raise UsageError(name, "not given", "`python run.py record --help` has an example.")
     endpoints = prepare_endpoints(read_settings(), sources=())
     with (
-        translated_errors(endpoints.warehouse),
-        closing(connect(endpoints.warehouse)) as connection,
+        translated_errors(endpoints.loader),
+        closing(connect(endpoints.loader)) as connection,
     ):
         with connection.cursor() as cursor:
             if not relation_exists(cursor, "dwh.run_log"):
                 raise ServerError(
-                    f"warehouse {endpoints.warehouse}",
+                    f"warehouse {endpoints.loader}",
                     "it has no dwh.run_log yet",
                     "Start a run, which creates it.",
                 )
