@@ -24,6 +24,11 @@ class Checkout:
         self.shell["DEMO_DOMAINS"] = DEMO
         self.program = [sys.executable, str(self.folder / "run.py")]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The shell, under the name that a CommandLine has for it."""
+        return self.shell
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self.program, *arguments],
