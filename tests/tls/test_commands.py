@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import embedded
-from backup.programs import Programs
+from backup.server.programs import Programs
 from commands.doctor import Finding, examine
 from commands.endpoints import Endpoints
 from commands.env import export_lines
