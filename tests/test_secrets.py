@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from backup.programs import Programs
 
 import embedded
+from backup.server.programs import Programs
 from common.settings import Address, read_settings
 from embedded.mariadb import connection as operational_connection
 from embedded.postgresql import clients
