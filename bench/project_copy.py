@@ -9,6 +9,8 @@ import yaml
 from bench.laboratory import Laboratory
 from bench.processes import Command, measure
 from bench.timeline import Run, now
+from common.libpq import security_variables
+from common.settings import settings_of
 from embedded import create_database
 from tests.support.command_line import copy_of_project
 
@@ -26,13 +28,10 @@ class ProjectCopy:
         copy_of_project(folder)
         # times in the logs are compared with our own clock
         self._environment = {"TZ": "UTC", "DEMO_DOMAINS": domains}
+        self._environment |= security_variables(lab.warehouse.tls)
         addresses = (("OPERATIONAL", lab.servers.operational), ("WAREHOUSE", lab.warehouse))
         for prefix, address in addresses:
-            self._environment |= {
-                f"{prefix}_{name.upper()}": str(value)
-                for name, value in vars(address).items()
-                if value
-            }
+            self._environment |= settings_of(prefix, address)
 
     def run(self, *arguments: str) -> Run:
         """Run `run.py` once. Raises CommandFailed with the end of its output."""

@@ -19,7 +19,7 @@ import embedded
 from bench.laboratory import DATABASE
 from bench.processes import Command
 from bench.shapes import Shape
-from common.settings import LOCAL, PROJECT, Address
+from common.settings import LOCAL, PROJECT, Address, settings_of
 
 FOLDER = LOCAL / "bench-tools"
 LOADED = "loaded, the proof begins"
@@ -87,9 +87,7 @@ def _tidemark(duty: int) -> Callable[[embedded.Servers, Address, Shape], Command
     def command(servers: embedded.Servers, warehouse: Address, shape: Shape) -> Command:
         environment = {"OPERATIONAL_DUTY": str(duty)}
         for prefix, address in (("OPERATIONAL", servers.operational), ("WAREHOUSE", warehouse)):
-            environment |= {
-                f"{prefix}_{name.upper()}": str(value) for name, value in vars(address).items()
-            }
+            environment |= settings_of(prefix, address)
         return Command([sys.executable, "-m", "bench.tidemark_load", shape.name], environment)
 
     return command

@@ -16,8 +16,7 @@ from commands.sources import read_declarations
 from common import libpq
 from common.errors import ExitCode, ServerError, SettingError
 from common.roles import OWNER, ROLES, role_setting
-from common.settings import PROJECT, Address, read_settings, setting_of
-from common.tls import is_local
+from common.settings import PROJECT, Address, read_settings, setting_of, settings_of
 from embedded import postgresql
 from warehouse.build import dbt_environment
 from warehouse.connection import PoolerSharesSessions, connect
@@ -78,10 +77,10 @@ def export_lines(endpoints: Endpoints, role: str | None = None) -> list[str]:
     if role in READ_SOURCES:
         named = [source.address for source in endpoints.named.values()]
         for address in [operational, *named] if operational else named:
-            values |= _of_source(address)
+            values |= settings_of(setting_of(address.source), address)
     values |= {
         **dbt_environment(warehouse, endpoints.demo_switch),
-        **_tls_settings("WAREHOUSE", warehouse),
+        **settings_of("WAREHOUSE", warehouse),
         "PGPORT": str(warehouse.port),
         "PGUSER": warehouse.user,
         "PGPASSWORD": warehouse.password,
@@ -116,25 +115,6 @@ def _not_for(role: str | None, endpoints: Endpoints) -> list[str]:
     sources = () if role in READ_SOURCES else ("", *endpoints.named)
     names = [setting_of(source, part) for source in sources for part in OF_SOURCE]
     return names if role == OWNER else [*names, *OF_ADMIN]
-
-
-def _of_source(address: Address) -> dict[str, str]:
-    parts = {
-        "HOST": address.host,
-        "PORT": str(address.port),
-        "USER": address.user,
-        "PASSWORD": address.password,
-    }
-    settings = {setting_of(address.source, part): value for part, value in parts.items()}
-    return settings | _tls_settings(setting_of(address.source), address)
-
-
-def _tls_settings(prefix: str, address: Address) -> dict[str, str]:
-    """The settings of its TLS; none for a local host without, since another host may follow."""
-    tls = address.tls
-    if not tls.is_on and is_local(address.host):
-        return {}
-    return {f"{prefix}_TLS": str(tls.mode), f"{prefix}_TLS_CA": tls.authorities}
 
 
 def refuse_pooler(warehouse: Address) -> None:

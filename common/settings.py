@@ -12,7 +12,7 @@ from common.backup_settings import BackupSettings, read_backup_settings
 from common.dotenv import read_dotenv
 from common.errors import SettingError
 from common.roles import ROLE_SETTINGS, read_roles, with_owner, without_printed_account
-from common.tls import NO_TLS, Tls, read_tls
+from common.tls import NO_TLS, Tls, is_local, read_tls
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = PROJECT / ".local"
@@ -106,6 +106,16 @@ class Address:
 def setting_of(source: str, part: str = "") -> str:
     """The name of a source's setting, such as `OPERATIONAL_HOST` or `OPERATIONAL_SHOP_HOST`."""
     return "_".join(filter(None, ("OPERATIONAL", source.upper(), part)))
+
+
+def settings_of(prefix: str, address: Address) -> dict[str, str]:
+    """The settings that make this address; none of TLS if a local host is reached without."""
+    parts = {name: str(getattr(address, name)) for name in ("host", "port", "user", "password")}
+    if address.database:
+        parts["database"] = address.database
+    if address.tls.is_on or not is_local(address.host):
+        parts |= {"tls": str(address.tls.mode), "tls_ca": address.tls.authorities}
+    return {f"{prefix}_{name.upper()}": text for name, text in parts.items()}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from bench.picture import NAME_HEIGHT, PLOT_LEFT, PLOT_TOP, Bar, Line, bars, lin
 from bench.processes import Command, CommandFailed, Cost, measure
 from bench.timeline import LAST_PART, OTHER_NODES, TESTS, Run
 from bench.tools import LOADED
-from common.settings import Address
+from common.settings import Address, settings_of
 from tests.support.servers import OperationalDatabase
 
 MEGABYTE = 1024 * 1024
@@ -144,7 +144,7 @@ def test_load_says_where_its_proof_begins(
     monkeypatch.setattr(laboratory, "DATABASE", operational.name)
     monkeypatch.setattr(sys, "argv", ["bench.tidemark_load", "media"])
     for prefix, address in (("OPERATIONAL", servers.operational), ("WAREHOUSE", warehouse)):
-        for name in ("host", "port", "user", "password", "database"):
-            monkeypatch.setenv(f"{prefix}_{name.upper()}", str(getattr(address, name)))
+        for name, value in settings_of(prefix, address).items():
+            monkeypatch.setenv(name, value)
     tidemark_load.main()
     assert capsys.readouterr().out == f"{LOADED}\n"
