@@ -81,10 +81,7 @@ def export_lines(endpoints: Endpoints, role: str | None = None) -> list[str]:
     values |= {
         **dbt_environment(warehouse, endpoints.demo_switch),
         **settings_of("WAREHOUSE", warehouse),
-        "PGPORT": str(warehouse.port),
-        "PGUSER": warehouse.user,
-        "PGPASSWORD": warehouse.password,
-        "PGDATABASE": warehouse.database,
+        **_of_psql(warehouse),
     }
     if not endpoints.demo_switch:
         # nothing is switched off, and an empty value would hide that `.env` does it later
@@ -108,6 +105,16 @@ def export_lines(endpoints: Endpoints, role: str | None = None) -> list[str]:
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)
     return [*lines, f'export PATH={shlex.quote(new)}:"$PATH"'] if new else lines
+
+
+def _of_psql(warehouse: Address) -> dict[str, str]:
+    """What psql needs beside that of dbt, which has the host already."""
+    return {
+        "PGPORT": str(warehouse.port),
+        "PGUSER": warehouse.user,
+        "PGPASSWORD": warehouse.password,
+        "PGDATABASE": warehouse.database,
+    }
 
 
 def _not_for(role: str | None, endpoints: Endpoints) -> list[str]:

@@ -55,12 +55,7 @@ def work_on_warehouse(
     """
     run_id = new_run_id()
     start_logging(run_id)
-    if role == OWNER and not endpoints.has_owner:
-        raise SettingError(
-            "WAREHOUSE_USER",
-            "not set, and nobody else may do this",
-            "Set it and WAREHOUSE_PASSWORD to the owner of the schemas, for this command.",
-        )
+    _check_owner(endpoints, role)
     address = endpoints.account(role)
     with run_locks(address) as lock, closing(connect(address)) as connection:
         behind = _is_behind(connection, endpoints)
@@ -80,6 +75,15 @@ def work_on_warehouse(
         run_log.close_abandoned()
         with run_log.step(process, step or process) as logged, translated_errors(address):
             yield Work(connection, lock, run_log, logged, busy)
+
+
+def _check_owner(endpoints: Endpoints, role: str) -> None:
+    if role == OWNER and not endpoints.has_owner:
+        raise SettingError(
+            "WAREHOUSE_USER",
+            "not set, and nobody else may do this",
+            "Set it and WAREHOUSE_PASSWORD to the owner of the schemas, for this command.",
+        )
 
 
 def bring_up_to_date(
