@@ -4,7 +4,7 @@ import argparse
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from alerts import read_alert_settings
 from commands.alert import checking_at_the_end
@@ -21,7 +21,7 @@ from commands.sources import (
 )
 from commands.tables import PlainTable, show
 from commands.telling import tell
-from commands.working import work_on_warehouse
+from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError, UsageError
 from common.log import is_json
 from common.settings import Settings, read_settings
@@ -69,10 +69,8 @@ def _verify(
             tables,
             options.repair,
             accepted,
-            lambda table: printer.print_line(progress_line(table)),
-            printer.progress,
-            scope_of(options),
-            verify_history,
+            Report(lambda table: printer.print_line(progress_line(table)), printer.progress),
+            Whole(scope_of(options), verify_history),
         )
     if not options.quiet and not options.json:
         show(as_table(result.tables))
@@ -127,26 +125,38 @@ class VerifyResult:
         return ", ".join(names) or None
 
 
+@dataclass(frozen=True)
+class Report:
+    """Functions that are called with each table that was compared, and each progress report."""
+
+    table: Callable[[VerifiedTable], None] = lambda table: None
+    progress: Callable[[Progress], None] = ignore
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What belongs to the command `verify` and not to the tables that it compares.
+
+    `scope` are the options that restrict it to some tables, for the run log.
+    """
+
+    scope: str | None = None
+    test_history: TestHistory = lambda endpoints, tables, run_id: []
+
+
 def verify_tables(
     endpoints: Endpoints,
     tables: list[MirroredTable],
     repair: bool,
     accepted_deletes: dict[str, int],
-    report: Callable[[VerifiedTable], None] = lambda table: None,
-    progress: Callable[[Progress], None] = ignore,
-    scope: str | None = None,
-    test_history: TestHistory = lambda endpoints, tables, run_id: [],
+    report: Report = Report(),
+    whole: Whole = Whole(),
 ) -> VerifyResult:
     """Compare the tables, holding the locks of their sources, and test their history.
 
     Each table has a row in the run log, and each test. Raises AnotherRun and ServerError.
     """
-    with work_on_warehouse(endpoints, "verify", sources_of(tables), scope=scope) as work:
-
-        def record(verified: VerifiedTable, started: float) -> None:
-            seconds = time.monotonic() - started
-            work.run_log.record("verify", verified.name, *_outcome(verified, seconds))
-            report(verified)
+    with work_on_warehouse(endpoints, "verify", sources_of(tables), scope=whole.scope) as work:
 
         def verify(of_source: list[MirroredTable]) -> list[VerifiedTable]:
             found = []
@@ -155,30 +165,40 @@ def verify_tables(
                 endpoints,
                 work,
                 accepted_deletes=accepted_deletes,
-                report_progress=progress,
+                report_progress=report.progress,
             ) as extraction:
                 for table in of_source:
                     started = time.monotonic()
                     found.append(verify_table(extraction, table, repair))
-                    record(found[-1], started)
+                    _record(work, found[-1], started)
+                    report.table(found[-1])
             return found
 
         def stopped(table: MirroredTable, error: TidemarkError) -> VerifiedTable:
             verified = VerifiedTable(table.name, error=error)
-            record(verified, time.monotonic())
+            _record(work, verified, time.monotonic())
+            report.table(verified)
             return verified
 
-        result = VerifyResult(source_by_source(tables, verify, stopped, work.lock.check))
-        try:
-            failed = test_history(endpoints, tables, work.run_id)
-            result = replace(result, failed_tests=failed)
-        except TidemarkError as error:
-            # what was compared is told all the same
-            result = replace(result, history_error=error)
+        compared = source_by_source(tables, verify, stopped, work.lock.check)
+        result = _with_history(compared, lambda: whole.test_history(endpoints, tables, work.run_id))
         work.step.status = _status(result.exit_code)
         work.step.message = result.failed
         work.step.is_own_failure = result.history_error is not None
     return result
+
+
+def _with_history(compared: list[VerifiedTable], test: Callable[[], list[Node]]) -> VerifyResult:
+    """The result; what was compared is told though the history could not be tested."""
+    try:
+        return VerifyResult(compared, test())
+    except TidemarkError as error:
+        return VerifyResult(compared, history_error=error)
+
+
+def _record(work: Work, verified: VerifiedTable, started: float) -> None:
+    seconds = time.monotonic() - started
+    work.run_log.record("verify", verified.name, *_outcome(verified, seconds))
 
 
 def _status(code: ExitCode) -> str:

@@ -196,13 +196,8 @@ def _extract(
         ) as extraction:
             return extraction.run(tables)
 
-    def record(table: MirroredTable, error: TidemarkError) -> None:
-        # the command that works on them logs how it goes
-        status = "skipped" if isinstance(error, SourceBusy) else "error"
-        work.run_log.record("extract", table.name, status, 0, 0, str(error))
-
     def stopped(table: MirroredTable, error: TidemarkError) -> TableOutcome:
-        record(table, error)
+        _record_stopped(work, table, error)
         outcome = TableOutcome(table.name, 0, error=error)
         report.table(outcome)
         return outcome
@@ -215,9 +210,15 @@ def _extract(
         with only_logged("the tables of the source are not in the run log"):
             for table in options.tables:
                 if table.name not in logged:
-                    record(table, error)
+                    _record_stopped(work, table, error)
             work.step.is_told_by_steps = True
         raise
+
+
+def _record_stopped(work: Work, table: MirroredTable, error: TidemarkError) -> None:
+    # another command that works on them logs how it goes
+    status = "skipped" if isinstance(error, SourceBusy) else "error"
+    work.run_log.record("extract", table.name, status, 0, 0, str(error))
 
 
 def _build(

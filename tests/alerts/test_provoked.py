@@ -9,7 +9,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from common.settings import Address
 from operational.connection import connection as operational_connection
 from operational.seed import seed
 from tests.support.command_line import DEMO, CommandLine, check_told, copy_of_project
+from tests.support.four_failures import TOLD, four_failures
 from tests.support.held_command import HeldCommand
 from tests.support.receiver import Receiver, receiving
 from tests.support.servers import Query, new_warehouse, querying
@@ -99,48 +100,6 @@ def test_test_is_received(tidemark: CommandLine, receiver: Receiver) -> None:
     (message,) = receiver.take()
     assert message["title"] == "test"
     assert f"told by: Tidemark in {tidemark.folder} on " in message["message"]
-
-
-@contextmanager
-def four_failures(tidemark: CommandLine, sales: Execute) -> Iterator[None]:
-    """A table that is gone, one that is empty, a model that fails, and a test that does."""
-    model = tidemark.folder / "dbt_project/models/stg/sales/stg_broken_customers.sql"
-    model.write_text(
-        "{{ config(materialized='table', contract={'enforced': false}) }}"
-        " select 1 / (customer_id - customer_id) as broken from {{ ref('stg_dim_customers') }}",
-        encoding="utf-8",
-    )
-    test = tidemark.folder / "dbt_project/tests/assert_it_fails.sql"
-    test.write_text("select * from {{ ref('dwh_dim_dates') }} where date_key < 20200103", "utf-8")
-    sales("alter table products rename to products_elsewhere")
-    sales("create table sales_elsewhere as select * from sales")
-    sales("delete from sales")
-    yield
-    model.unlink()
-    test.unlink()
-    sales("alter table products_elsewhere rename to products")
-    sales("insert into sales select * from sales_elsewhere")
-    sales("drop table sales_elsewhere")
-
-
-TOLD = {
-    "a table is not up to date: mrr_dim_products": (
-        "mrr_dim_products: the source has no table sales.products",
-        "\nnext: python run.py --table mrr_dim_products\n",
-    ),
-    "deletes were refused: mrr_fact_sales": (
-        "30 of 30 mirrored rows are gone at the source",
-        "\nnext: python run.py --accept-deletes mrr_fact_sales=30\n",
-    ),
-    "a model is not built: stg_broken_customers": (
-        "division by zero",
-        "&& dbt build --select stg_broken_customers\n",
-    ),
-    "a data test fails: assert_it_fails": (
-        "\n3 rows fail\nrun: ",
-        "&& dbt build --select assert_it_fails\n",
-    ),
-}
 
 
 def test_table_guard_model_and_test_are_told_by_the_run(

@@ -2,9 +2,6 @@
 
 import json
 import logging
-import re
-import subprocess
-import sys
 from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,58 +12,19 @@ from apprise.plugins.custom_json import NotifyJSON
 from psycopg2.extensions import connection as Connection
 
 from alerts import (
-    LATE,
-    AlertError,
     AlertSettings,
-    Message,
-    open_channels,
     read_alert_settings,
     stores,
 )
-from alerts import channels as channels_module
 from alerts.findings import Finding, Scope
-from alerts.incidents import Incident, Phase, Tries
+from alerts.incidents import Incident
 from alerts.messages import messages_for
 from common.errors import SettingError
 from tests.alerts.conftest import Checks, Log
+from tests.alerts.sending import BEGIN, END, SECRET, cannot, channel_of, fail, mend
 from tests.support.receiver import Receiver, receiving
 from tests.support.servers import Query
 from warehouse.connection import connect
-
-SECRET = "t0ken-of-a-channel"
-BEGIN = "a model is not built: dwh_x"
-END = f"over: {BEGIN}"
-
-
-def channel_of(checks: Checks) -> str:
-    """What the first channel is remembered by in the warehouse."""
-    (channel, *_), _ = open_channels(checks.settings.urls)
-    connection = connect(checks.address)
-    identity = channel.identity(stores.TableStore(connection).key)
-    connection.close()
-    return identity
-
-
-def pass_by(query: Query, hours: int) -> None:
-    """Let the last attempts be of so many hours ago."""
-    query(
-        "update dwh.alert_incident set tried = (select jsonb_object_agg(key, jsonb_set(value,"
-        " '{at}', to_jsonb((value ->> 'at')::timestamptz - make_interval(hours => %s))))"
-        " from jsonb_each(tried)) where tried <> '{}'",
-        (hours,),
-    )
-
-
-def cannot(checks: Checks) -> str:
-    return f"the warehouse cannot be checked: warehouse {checks.address}"
-
-
-def fail(log: Log, node: str = "dwh_x") -> None:
-    log.add("dbt", node, "error", "division by zero")
-
-
-def mend(log: Log, node: str = "dwh_x") -> None:
-    log.add("dbt", node, "success")
 
 
 def test_incident_is_told_once_when_it_begins_and_once_when_it_is_over(
@@ -127,25 +85,6 @@ def test_incidents_of_a_rule_that_begin_together_are_one_message(
     assert "dwh_20" not in models["message"]
     assert "\n\n5 more are in dwh.alert_incident\n" in models["message"]
     assert test["title"] == "a data test fails: assert_it"
-
-
-def test_what_could_not_be_sent_is_sent_later_and_in_order(
-    checks: Checks, receiver: Receiver, log: Log
-) -> None:
-    receiver.answer = 500
-    fail(log)
-    assert checks.check().warnings == (
-        "alerts by json 1: not sent (answer 500); it is tried again\n"
-        "HINT: Try the address with `python run.py alert --test`.",
-    )
-    mend(log)
-    assert len(checks.check().warnings) == 1
-    assert receiver.refused == 2
-    receiver.answer = 200
-    assert checks.check().warnings == ()
-    assert receiver.titles() == [BEGIN, END]
-    checks.check()
-    assert receiver.take() == []
 
 
 def test_last_message_is_right_where_an_incident_returned_meanwhile(
@@ -245,60 +184,6 @@ def test_what_could_not_be_sent_of_a_warehouse_that_is_down_is_sent_later(
     ]
 
 
-def kept_file(**changes: object) -> str:
-    """A file with one incident, of which some facts are others."""
-    finding = {"rule": "check", "subject": "warehouse x", "problem": "p", "next_command": "c"}
-    facts = {"incident_id": 1, "finding": finding | {"since": "2026-11-27T03:00:00+00:00"}}
-    facts |= {"told": [], "end_told": [], "tried": {}}
-    facts |= dict.fromkeys(("ended_at", "told_at", "end_told_at"))
-    return json.dumps({"key": "k", "incidents": [facts | changes]})
-
-
-DAMAGED = {
-    "no JSON": "{",
-    "bytes": "\xff",
-    "empty list": "[]",
-    "number": "[1]",
-    "text": '["abc"]',
-    "another object": '{"a": 1}',
-    "no incidents": '{"key": "k", "incidents": 1}',
-    "no key": '{"incidents": []}',
-    "null": "null",
-    "deep": "[" * 100_000,
-    "empty incident": '{"key": "k", "incidents": [{}]}',
-    "number as told": kept_file(told=[1]),
-    "text as a time": kept_file(told_at="yesterday"),
-    "number as a time": kept_file(ended_at=1),
-    "text as a number": kept_file(incident_id="1"),
-    "list as tried": kept_file(tried=[1]),
-    "number as a finding": kept_file(finding=1),
-}
-
-
-@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_damaged_file_is_as_none(receiver: Receiver, tmp_path: Path, content: str) -> None:
-    (tmp_path / "alerts.json").write_text(content, encoding="latin-1")
-    store = stores.FileStore(tmp_path / "alerts.json")
-    with store.locked():
-        assert store.incidents() == []
-        store.open(Finding("check", "warehouse x", "p", "c", datetime.now(UTC)))
-    with (again := stores.FileStore(tmp_path / "alerts.json")).locked():
-        assert len(again.incidents()) == 1
-        assert again.key == store.key
-
-
-def test_file_is_read_as_it_was_written(tmp_path: Path) -> None:
-    (tmp_path / "alerts.json").write_text(kept_file(), "utf-8")
-    with (store := stores.FileStore(tmp_path / "alerts.json")).locked():
-        (incident,) = store.incidents()
-        store.record_tried(incident, "json 1", Tries(2, incident.finding.since))
-        store.record_told(incident, Phase.BEGIN, "json 2")
-        kept = store.incidents()
-    with (again := stores.FileStore(tmp_path / "alerts.json")).locked():
-        assert again.incidents() == kept
-        assert kept[0].tried == {"json 1": Tries(2, incident.finding.since)}
-
-
 def test_place_that_cannot_be_written_to_costs_repetitions_and_no_alert(
     checks: Checks, receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -322,6 +207,16 @@ def test_error_in_the_midst_of_a_check_is_told(
     assert receiver.titles() == [cannot(checks)]
     checks.check()
     assert receiver.titles() == [BEGIN, f"over: {cannot(checks)}"]
+
+
+def all_rows(query: Query) -> list[str]:
+    """Everything in the control tables and in the state."""
+    tables = query(
+        "select format('%I.%I', schemaname, tablename) from pg_tables"
+        " where schemaname in ('dwh', 'mrr', 'mrr_state')"
+    )
+    assert len(tables) > 15
+    return [str(query(f"select * from {table}")) for (table,) in tables]
 
 
 def test_secret_of_an_address_is_told_nowhere(
@@ -359,51 +254,12 @@ def test_secret_of_an_address_is_told_nowhere(
     check()
     checks.is_down = False
     check()
-    tables = query(
-        "select format('%I.%I', schemaname, tablename) from pg_tables"
-        " where schemaname in ('dwh', 'mrr', 'mrr_state')"
-    )
-    assert len(tables) > 15
-    said += [str(query(f"select * from {table}")) for (table,) in tables]
+    said += all_rows(query)
     said += [caplog.text, json.dumps(receiver.received), checks.state_file.read_text("utf-8")]
     assert SECRET not in "\n".join(said)
     assert receiver.titles() == [cannot(checks), BEGIN, f"over: {cannot(checks)}"]
     account = b64encode(f"alice:{SECRET}".encode()).decode()
     assert set(receiver.authorizations) == {f"Basic {account}"}
-
-
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [
-        (f"slak://{SECRET}", "ALERT_URLS: address 1 (slak://…) is none that Apprise knows"),
-        (f"x:{SECRET}@mail", "ALERT_URLS: address 1 is none that Apprise knows"),
-        (f"mailto://{SECRET}", "ALERT_URLS: address 1 (mailto://…) is none that Apprise knows"),
-    ],
-)
-def test_address_that_is_none_is_told_without_its_secret(url: str, told: str) -> None:
-    channels, (error,) = open_channels([url])
-    assert channels == []
-    assert str(error).startswith(f"{told}\nHINT: ")
-    assert SECRET not in str(error)
-
-
-@pytest.mark.parametrize("is_first", [True, False])
-def test_wrong_address_silences_no_right_one_and_loses_nothing(
-    checks: Checks, receiver: Receiver, log: Log, is_first: bool
-) -> None:
-    with receiving() as other:
-        wrong = ["slak://x", receiver.url()]
-        wrong = wrong if is_first else wrong[::-1]
-        checks.settings = AlertSettings(tuple(wrong), no_run=None, no_backup=None)
-        fail(log)
-        for _ in range(2):
-            (warning,) = checks.check().warnings
-            assert f"address {1 if is_first else 2} (slak://…) is none that" in warning
-        assert receiver.titles() == [BEGIN]
-        right = tuple(other.url() if url.startswith("slak") else url for url in wrong)
-        checks.settings = AlertSettings(right, no_run=None, no_backup=None)
-        assert checks.check().warnings == ()
-        assert (receiver.titles(), other.titles()) == ([], [BEGIN])
 
 
 def test_channel_is_known_wherever_it_stands(checks: Checks, receiver: Receiver, log: Log) -> None:
@@ -419,48 +275,6 @@ def test_channel_is_known_wherever_it_stands(checks: Checks, receiver: Receiver,
         down.answer = 200
         checks.check()
         assert (other.titles(), down.titles()) == ([], [BEGIN])
-
-
-def test_identity_of_a_channel_needs_the_key() -> None:
-    (one, another), _ = open_channels([f"json://a:{SECRET}@b", "json://a:b@b"])
-    assert one.identity("key") == one.identity("key") != another.identity("key")
-    assert one.identity("key") != one.identity("another key")
-    assert re.fullmatch("json [0-9a-f]{8}", one.identity("key"))
-
-
-def test_message_that_is_too_long_for_a_service_is_told_in_short(
-    checks: Checks, receiver: Receiver, log: Log
-) -> None:
-    receiver.longest = 2_000
-    for number in range(25):
-        log.add("dbt", f"dwh_{number:02}", "error", f"{number}: " + "no such thing " * 100)
-    log.add("dbt", "assert_it", "error", "3 rows fail")
-    assert checks.check().warnings == ()
-    models, test = receiver.take()
-    assert models["title"] == "a model is not built: dwh_00, dwh_01, dwh_02 and 22 more"
-    assert models["message"].startswith("dwh_00: 0: no such thing no such")
-    assert re.search(
-        r"\nand \d\d more\n\ndetails: dwh.alert_incident\ntold by: ", models["message"]
-    )
-    assert test["title"] == "a data test fails: assert_it"
-
-
-def test_message_that_is_refused_keeps_back_no_other_one(
-    checks: Checks, receiver: Receiver, log: Log
-) -> None:
-    receiver.longest = 150
-    log.add("dbt", "dwh_x", "error", "no such thing " * 100)
-    log.add("dbt", "assert_it", "error", "3 rows fail")
-    (warning,) = checks.check().warnings
-    assert "not sent (answer 400)" in warning
-    assert receiver.titles() == ["a data test fails: assert_it"]
-    mend(log)
-    # of an incident whose beginning could not be told, the end is not told yet
-    assert len(checks.check().warnings) == 1
-    assert receiver.titles() == []
-    receiver.longest = 10_000
-    assert checks.check().warnings == ()
-    assert receiver.titles() == [BEGIN, END]
 
 
 @pytest.mark.parametrize("room", [60, 160, 500, 2_000, 4_096, 32_768])
@@ -479,78 +293,12 @@ def test_body_fits_wherever_it_is_sent(room: int, count: int) -> None:
         assert message.body.endswith("told by: Tidemark")
 
 
-def test_room_is_that_of_the_service() -> None:
-    urls = [f"discord://1234567890/{'a' * 60}", "tgram://123456789:abcdefg_hijklmnop/12315544/"]
-    (discord, telegram), _ = open_channels(urls)
-    assert discord.room("title") == 2_000
-    assert telegram.room("title") == 4_096 - len("title") - 2
-
-
 def test_markup_in_a_message_stays_text(checks: Checks, receiver: Receiver, log: Log) -> None:
     problem = 'relation "<b>_x_</b>" &amp; *y* {z} %s does not exist'
     log.add("dbt", "dwh_x", "error", problem)
     checks.check()
     (message,) = receiver.take()
     assert problem in message["message"]
-
-
-def test_receiver_that_answers_late_is_waited_for(
-    checks: Checks, receiver: Receiver, log: Log
-) -> None:
-    receiver.pause = 4.5
-    fail(log)
-    assert checks.check().warnings == ()
-    checks.check()
-    assert receiver.titles() == [BEGIN]
-
-
-def test_channel_that_never_answers_in_time_is_tried_less_and_less(
-    checks: Checks,
-    receiver: Receiver,
-    log: Log,
-    query: Query,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It has accepted the message each time, and its user gets it each time."""
-    monkeypatch.setattr(channels_module, "ANSWER_SECONDS", 0.1)
-    receiver.pause = 0.3
-    fail(log)
-    for _ in range(3):
-        (warning,) = checks.check().warnings
-        assert "not sent (no connection); it is tried again" in warning
-    assert len(receiver.take()) == 3
-    mend(log)
-    for hours in (0, 0, 1, 0, 24):
-        pass_by(query, hours)
-        (warning,) = checks.check().warnings
-        is_tried = hours > 0
-        assert len(receiver.take()) == is_tried
-        assert ("after several attempts; tried again from 20" in warning) != is_tried
-    # the end is told after the beginning, and then all is as new
-    receiver.pause = 0
-    pass_by(query, 24)
-    assert checks.check().warnings == ()
-    assert receiver.titles() == [BEGIN, END]
-    assert query("select tried from dwh.alert_incident") == [({},)]
-
-
-def test_pauses_between_attempts_have_a_bound() -> None:
-    now = datetime.now(UTC)
-    pauses = [(Tries(count, now).next_at - now).total_seconds() / 60 for count in range(1, 20)]
-    assert pauses[:6] == [0, 0, 10, 20, 40, 80]
-    assert max(pauses) == pauses[-1] == 24 * 60
-
-
-def test_process_that_ends_between_sending_and_noting_tells_again_and_no_more(
-    checks: Checks, receiver: Receiver, log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fail(log)
-    with monkeypatch.context() as killed, pytest.raises(SystemExit):
-        killed.setattr(stores.TableStore, "record_told", lambda *_: sys.exit(1))
-        checks.check()
-    for _ in range(2):
-        checks.check()
-    assert receiver.titles() == [BEGIN] * 2
 
 
 def test_another_problem_is_told_too_and_nothing_is_over_before_a_check(
@@ -585,70 +333,6 @@ def test_table_that_is_no_longer_mirrored_ends_its_incident(
     assert receiver.titles() == [begin, f"over: {begin}"]
 
 
-def test_missing_package_is_told_with_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(AlertError) as caught:
-        open_channels(["json://127.0.0.1"])
-    assert str(caught.value).startswith("package apprise: cannot be loaded (")
-    assert str(caught.value).endswith("\nHINT: Install it with `make .venv`.")
-
-
-def test_apprise_is_loaded_only_where_something_is_sent() -> None:
-    code = "import sys, alerts, commands.run.calling; print('apprise' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
-
-
-def test_settings_of_alerts_are_read(tmp_path: Path) -> None:
-    dotenv = tmp_path / ".env"
-    assert read_alert_settings({}, dotenv) == AlertSettings()
-    dotenv.write_text("ALERT_URLS='json://a  json://b'\nALERT_BACKUP_HOURS=off\n", "utf-8")
-    settings = read_alert_settings({"ALERT_NO_RUN_HOURS": "3"}, dotenv)
-    assert settings.urls == ("json://a", "json://b")
-    assert settings.no_backup is None
-    assert settings.no_run is not None and settings.no_run.total_seconds() == 3 * 3600
-    (tmp_path / "urls").write_text("# ours\njson://c\n  json://d\n", "utf-8")
-    file = {"ALERT_URLS_FILE": str(tmp_path / "urls")}
-    assert read_alert_settings(file, dotenv).urls == ("json://c", "json://d")
-
-
-@pytest.mark.parametrize(
-    ("values", "told", "urls"),
-    [
-        ({"ALERT_NO_RUN_HOURS": "0"}, "ALERT_NO_RUN_HOURS: '0' is not a number of hours", 1),
-        ({"ALERT_BACKUP_HOURS": "1d"}, "ALERT_BACKUP_HOURS: '1d' is not a number of hours", 1),
-        ({"ALERT_BACKUP_HOURS": "10001"}, "ALERT_BACKUP_HOURS: '10001' is not a number", 1),
-        ({"ALERT_NO_RUN_HOURS": "\x01"}, "ALERT_NO_RUN_HOURS: '\\x01' is not a number", 1),
-        ({"ALERT_URLS": "json://a json://\x01"}, "ALERT_URLS: address 2 contains a control", 1),
-        ({"ALERT_URLS": "json://a", "ALERT_URLS_FILE": "/x"}, "ALERT_URLS: set, and so is", 1),
-        ({"ALERT_URLS_FILE": "/no/such"}, 'ALERT_URLS_FILE: "/no/such" cannot be read', 0),
-        ({"ALERT_URLS_FILE": "/dev/null"}, 'ALERT_URLS_FILE: "/dev/null" has no address', 0),
-    ],
-)
-def test_wrong_setting_of_alerts_is_told_and_the_others_hold(
-    values: dict[str, str], told: str, urls: int, tmp_path: Path
-) -> None:
-    (tmp_path / ".env").write_text("ALERT_URLS=json://of-the-file\n", "utf-8")
-    settings = read_alert_settings(values, tmp_path / ".env")
-    assert str(settings.errors[0]).startswith(told)
-    assert len(settings.urls) == urls
-    assert settings.no_run == settings.no_backup == LATE
-
-
-@pytest.mark.parametrize(
-    "line",
-    [b"WAREHOUSE_HOTS=x", b"no equals sign", b"WAREHOUSE_HOST=\x01", b"WAREHOUSE_PORT=\xff"],
-    ids=["unknown", "no setting", "control character", "no UTF-8"],
-)
-def test_what_is_wrong_elsewhere_in_the_file_does_not_keep_alerts_from_being_read(
-    line: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / ".env").write_bytes(line + b"\nexport ALERT_URLS='json://a'\n" + line)
-    assert read_alert_settings({}, tmp_path / ".env") == AlertSettings(("json://a",))
-
-
 def test_wrong_age_is_told_by_the_channels(checks: Checks, receiver: Receiver, log: Log) -> None:
     error = SettingError("ALERT_NO_RUN_HOURS", "'x' is not a number of hours", "Set a number.")
     checks.settings = replace(checks.settings, errors=(error,))
@@ -659,23 +343,6 @@ def test_wrong_age_is_told_by_the_channels(checks: Checks, receiver: Receiver, l
     checks.settings = replace(checks.settings, errors=())
     checks.check()
     assert receiver.titles() == [f"over: {wrong}"]
-
-
-def test_channel_is_named_for_its_scheme_and_its_place_among_them() -> None:
-    urls = ["json://a", "jsons://b", "JSON://c"]
-    channels, errors = open_channels(urls)
-    assert [channel.label for channel in channels] == ["json 1", "jsons 1", "json 2"]
-    assert errors == []
-
-
-def test_what_apprise_says_is_not_passed_on(
-    free_port: int, capfd: pytest.CaptureFixture[str]
-) -> None:
-    (channel,), _ = open_channels([f"json://alice:{SECRET}@127.0.0.1:{free_port}"])
-    with pytest.raises(AlertError):
-        channel.send(Message("title", "body"))
-    assert capfd.readouterr() == ("", "")
-    assert logging.getLogger("apprise").propagate
 
 
 def test_finding_is_the_same_incident_by_its_rule_and_subject(

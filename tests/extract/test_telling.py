@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from commands.verify import verify_tables
+from commands.verify import Report, verify_tables
 from extract.extraction import TableOutcome
 from extract.mysql.table import MySQLTable
 from extract.progress import Progress
@@ -112,7 +112,11 @@ def test_rows_that_the_comparison_fetches_are_told(
     assert fetched >= 0
     checked: list[Progress] = []
     verify_tables(
-        large.endpoints, [table], repair=True, accepted_deletes={}, progress=checked.append
+        large.endpoints,
+        [table],
+        repair=True,
+        accepted_deletes={},
+        report=Report(progress=checked.append),
     )
     assert of(told, "fetched") or of(checked, "fetched")
     assert of(checked, "compared")[-1] == (30, 30, "ranges")

@@ -9,7 +9,7 @@ finished as (
     select
         process,
         step,
-        scope,
+        coalesce(scope, '') as scope,
         log_id,
         run_id,
         started_at,
@@ -39,7 +39,7 @@ at_work as (
     select
         process,
         step,
-        scope,
+        coalesce(scope, '') as scope,
         log_id,
         run_id,
         started_at,
@@ -62,7 +62,7 @@ slow_at_work as (
         on
             at_work.process = usual.process
             and at_work.step = usual.step
-            and at_work.scope is not distinct from usual.scope
+            and at_work.scope = usual.scope
     where at_work.seconds >= coalesce(usual.seconds, 0)
 
 ),
