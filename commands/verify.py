@@ -21,7 +21,7 @@ from commands.sources import (
 )
 from commands.tables import PlainTable, show
 from commands.telling import tell
-from commands.working import Work, work_on_warehouse
+from commands.working import work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError, UsageError
 from common.log import is_json
 from common.settings import Settings, read_settings
@@ -31,6 +31,7 @@ from extract.verifying import VerifiedTable, verify_table
 from warehouse.build import Builder, Node
 from warehouse.connection import connect
 from warehouse.marks import read_marks
+from warehouse.run_log import Step
 
 TestHistory = Callable[[Endpoints, list[MirroredTable], str], list[Node]]
 HISTORY_TESTS = ("open_rows_equal_relation", "periods_do_not_overlap")
@@ -158,6 +159,12 @@ def verify_tables(
     """
     with work_on_warehouse(endpoints, "verify", sources_of(tables), scope=whole.scope) as work:
 
+        def record(verified: VerifiedTable, started: float) -> VerifiedTable:
+            seconds = time.monotonic() - started
+            work.run_log.record("verify", verified.name, *_outcome(verified, seconds))
+            report.table(verified)
+            return verified
+
         def verify(of_source: list[MirroredTable]) -> list[VerifiedTable]:
             found = []
             with open_source_of(
@@ -169,23 +176,24 @@ def verify_tables(
             ) as extraction:
                 for table in of_source:
                     started = time.monotonic()
-                    found.append(verify_table(extraction, table, repair))
-                    _record(work, found[-1], started)
-                    report.table(found[-1])
+                    found.append(record(verify_table(extraction, table, repair), started))
             return found
 
         def stopped(table: MirroredTable, error: TidemarkError) -> VerifiedTable:
-            verified = VerifiedTable(table.name, error=error)
-            _record(work, verified, time.monotonic())
-            report.table(verified)
-            return verified
+            return record(VerifiedTable(table.name, error=error), time.monotonic())
 
         compared = source_by_source(tables, verify, stopped, work.lock.check)
         result = _with_history(compared, lambda: whole.test_history(endpoints, tables, work.run_id))
-        work.step.status = _status(result.exit_code)
-        work.step.message = result.failed
-        work.step.is_own_failure = result.history_error is not None
+        _log(work.step, result)
     return result
+
+
+def _log(step: Step, result: VerifyResult) -> None:
+    statuses = {ExitCode.DONE: "success", ExitCode.REFUSED: "refused"}
+    step.status = statuses.get(result.exit_code, "error")
+    step.message = result.failed
+    # all else that failed has a row of its own
+    step.is_own_failure = result.history_error is not None
 
 
 def _with_history(compared: list[VerifiedTable], test: Callable[[], list[Node]]) -> VerifyResult:
@@ -194,15 +202,6 @@ def _with_history(compared: list[VerifiedTable], test: Callable[[], list[Node]])
         return VerifyResult(compared, test())
     except TidemarkError as error:
         return VerifyResult(compared, history_error=error)
-
-
-def _record(work: Work, verified: VerifiedTable, started: float) -> None:
-    seconds = time.monotonic() - started
-    work.run_log.record("verify", verified.name, *_outcome(verified, seconds))
-
-
-def _status(code: ExitCode) -> str:
-    return {ExitCode.DONE: "success", ExitCode.REFUSED: "refused"}.get(code, "error")
 
 
 def _outcome(verified: VerifiedTable, seconds: float) -> tuple[str, float, int, str | None]:

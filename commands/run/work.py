@@ -207,12 +207,15 @@ def _extract(
     except TidemarkError as error:
         # without the lock, nobody knows what was wrong with the tables
         work.lock.check()
-        with only_logged("the tables of the source are not in the run log"):
-            for table in options.tables:
-                if table.name not in logged:
-                    _record_stopped(work, table, error)
-            work.step.is_told_by_steps = True
+        _record_rest(work, [one for one in options.tables if one.name not in logged], error)
         raise
+
+
+def _record_rest(work: Work, tables: list[MirroredTable], error: TidemarkError) -> None:
+    with only_logged("the tables of the source are not in the run log"):
+        for table in tables:
+            _record_stopped(work, table, error)
+        work.step.is_told_by_steps = True
 
 
 def _record_stopped(work: Work, table: MirroredTable, error: TidemarkError) -> None:

@@ -1,4 +1,4 @@
-"""Channels that refuse, answer late, or are wrong: nothing is lost, and nothing goes on for ever."""
+"""Channels that refuse, answer late, or are wrong: nothing is lost, nothing is endless."""
 
 import re
 import sys

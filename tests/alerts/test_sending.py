@@ -209,6 +209,14 @@ def test_error_in_the_midst_of_a_check_is_told(
     assert receiver.titles() == [BEGIN, f"over: {cannot(checks)}"]
 
 
+def of_file(folder: Path, *urls: str) -> AlertSettings:
+    """The settings with addresses in a file."""
+    (folder / "urls").write_text("\n".join(urls), "utf-8")
+    settings = read_alert_settings({"ALERT_URLS_FILE": str(folder / "urls")}, folder / ".env")
+    assert len(settings.urls) == len(urls)
+    return settings
+
+
 def all_rows(query: Query) -> list[str]:
     """Everything in the control tables and in the state."""
     tables = query(
@@ -228,12 +236,7 @@ def test_secret_of_an_address_is_told_nowhere(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "urls").write_text(
-        f"{receiver.url(f'alice:{SECRET}@')}\nslack://{SECRET}/{SECRET}/x\n", "utf-8"
-    )
-    file = {"ALERT_URLS_FILE": str(tmp_path / "urls")}
-    settings = read_alert_settings(file, tmp_path / ".env")
-    assert len(settings.urls) == 2
+    settings = of_file(tmp_path, receiver.url(f"alice:{SECRET}@"), f"slack://{SECRET}/{SECRET}/x")
     checks.settings = replace(settings, no_run=None, no_backup=None)
     said = [repr(settings)]
     fail(log)
