@@ -17,11 +17,13 @@ from common.settings import PROJECT
 from tests.support.checkouts import Checkout
 from tests.support.command_line import DEMO
 from tests.support.held_command import HeldCommand
+from tests.support.receiver import receiving
 
 SYSTEMD = PROJECT / "orchestration" / "systemd"
 UNITS = sorted(path.name for path in SYSTEMD.iterdir())
-CRONTAB = PROJECT / "orchestration" / "cron" / "crontab"
+CRON = PROJECT / "orchestration" / "cron"
 OUTCOMES = "select status from dwh.run_log where process = 'run' and step = 'run' order by log_id"
+KILLED = "values ('killed', 'run', 'run', 'running', now())"
 AWKWARD = "my check-out & $more"
 """What a folder may be called; systemd refuses one with quotation marks."""
 
@@ -51,9 +53,10 @@ def of_systemd(folder: Path, unit: str, setting: str = "ExecStart") -> list[str]
 
 
 def of_cron(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """What cron starts for each of its lines, and the variables that the crontab sets."""
+    """What cron starts for each line of both files, and the variables that the crontab sets."""
     variables, commands = {}, []
-    for line in CRONTAB.read_text(encoding="utf-8").splitlines():
+    texts = [(CRON / name).read_text(encoding="utf-8") for name in ("crontab", "alerts")]
+    for line in "".join(texts).splitlines():
         if name := re.match(r"(\w+)=", line):
             variables[name[1]] = line.partition("=")[2]
         elif line and not line.startswith("#"):
@@ -74,9 +77,13 @@ def call_cron(folder: Path, line: int) -> subprocess.CompletedProcess[str]:
     return call(["/bin/sh", "-c", commands[line]], variables)
 
 
+def ask(checkout: Checkout, sql: str) -> list[str]:
+    shell = f'eval "$("$0" "$1" env --role owner)" && psql -Atc "{sql}"'
+    return call(["sh", "-c", shell, *checkout.program], checkout.shell).stdout.split()
+
+
 def outcomes(checkout: Checkout) -> list[str]:
-    words = ["sh", "-c", f'eval "$("$0" "$1" env)" && psql -Atc "{OUTCOMES}"', *checkout.program]
-    return call(words, checkout.shell).stdout.split()
+    return ask(checkout, OUTCOMES)
 
 
 def test_servers_start_and_a_run_is_done_without_any_variable(checkout: Checkout) -> None:
@@ -109,6 +116,22 @@ def test_run_that_takes_longer_than_its_interval_is_not_overlapped(
     assert outcomes(checkout) == [*before, "success"]
     # and systemd does not call that a failure
     assert settings_of("tidemark@.service")["SuccessExitStatus"] == "75"
+
+
+def test_timer_and_cron_tell_what_is_wrong_once(checkout: Checkout) -> None:
+    alert = of_systemd(checkout.folder, "tidemark-alert@.service")
+    ask(checkout, f"insert into dwh.run_log (run_id, process, step, status, started_at) {KILLED}")
+    with receiving() as receiver:
+        (checkout.folder / ".env").write_text(
+            f"DEMO_DOMAINS={DEMO}\nALERT_URLS={receiver.url()}\n", encoding="utf-8"
+        )
+        told = call(alert, {})
+        assert (told.returncode, told.stderr) == (0, "")
+        assert "run: ended without closing its row" in told.stdout
+        assert len(receiver.take()) == 1
+        again = call_cron(checkout.folder, 1)
+        assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+        assert receiver.take() == []
 
 
 def test_servers_stop(checkout: Checkout) -> None:
