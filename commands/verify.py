@@ -167,13 +167,8 @@ def verify_tables(
 
         def verify(of_source: list[MirroredTable]) -> list[VerifiedTable]:
             found = []
-            with open_source_of(
-                of_source,
-                endpoints,
-                work,
-                accepted_deletes=accepted_deletes,
-                report_progress=report.progress,
-            ) as extraction:
+            options = {"accepted_deletes": accepted_deletes, "report_progress": report.progress}
+            with open_source_of(of_source, endpoints, work, **options) as extraction:
                 for table in of_source:
                     started = time.monotonic()
                     found.append(record(verify_table(extraction, table, repair), started))
@@ -184,16 +179,16 @@ def verify_tables(
 
         compared = source_by_source(tables, verify, stopped, work.lock.check)
         result = _with_history(compared, lambda: whole.test_history(endpoints, tables, work.run_id))
-        _log(work.step, result)
-    return result
+        return _logged(work.step, result)
 
 
-def _log(step: Step, result: VerifyResult) -> None:
+def _logged(step: Step, result: VerifyResult) -> VerifyResult:
     statuses = {ExitCode.DONE: "success", ExitCode.REFUSED: "refused"}
     step.status = statuses.get(result.exit_code, "error")
     step.message = result.failed
     # all else that failed has a row of its own
     step.is_own_failure = result.history_error is not None
+    return result
 
 
 def _with_history(compared: list[VerifiedTable], test: Callable[[], list[Node]]) -> VerifyResult:
