@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from alerts import read_alert_settings
 from commands.alert import checking_at_the_end
@@ -167,7 +168,10 @@ def verify_tables(
 
         def verify(of_source: list[MirroredTable]) -> list[VerifiedTable]:
             found = []
-            options = {"accepted_deletes": accepted_deletes, "report_progress": report.progress}
+            options: dict[str, Any] = {
+                "accepted_deletes": accepted_deletes,
+                "report_progress": report.progress,
+            }
             with open_source_of(of_source, endpoints, work, **options) as extraction:
                 for table in of_source:
                     started = time.monotonic()
