@@ -30,13 +30,13 @@ grant select (supplier_id, supplier_name, supplier_country_code, lead_time_days,
     on dwh.dwh_mart_ecommerce_supplier_lead_times to power_bi;
 grant select (transaction_date, merchant_id, merchant_name, merchant_category, amount_category, transaction_count, successful_count, failed_count, pending_count, successful_amount)
     on dwh.dwh_mart_ewallet_daily_merchant_transactions to power_bi;
-grant select (run_id, failure_number, process, step, status, failed_at)
+grant select (run_id, failure_number, process, step, status, failed_at, error_message)
     on dwh.dwh_operations_failures to power_bi;
 grant select (table_name, high_water_mark, read_at, lag_seconds, verified_at, source_rows, mirror_rows, repaired_rows, is_equal, is_stale)
     on dwh.dwh_operations_mirror_state to power_bi;
 grant select (table_name, read_at, advanced_at, last_run_at, usual_interval_seconds, usual_run_seconds, expected_at, seconds_left)
     on dwh.dwh_operations_next_marks to power_bi;
-grant select (run_id, started_at, finished_at, status, step_count, warning_count, error_count, skipped_count, extracted_rows, kind, execution_seconds, refused_count, different_count, scope)
+grant select (run_id, started_at, finished_at, status, step_count, warning_count, error_count, skipped_count, extracted_rows, kind, execution_seconds, refused_count, different_count, error_message, scope)
     on dwh.dwh_operations_runs to power_bi;
 grant select (slowness_rank, step, build_count, average_seconds, longest_seconds, last_started_at)
     on dwh.dwh_operations_slowest_nodes to power_bi;
