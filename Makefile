@@ -155,7 +155,6 @@ bench: .venv
 		--shape latin1 --shape wide --shape int_varchar --shape uuid --shape texts --shape blobs
 	.venv/bin/python -m bench.keys --most 2.5
 	.venv/bin/python -m bench.backup --jobs 1 --most 1.15
-	.venv/bin/python -m bench.backup --jobs 2 --most 1.15
 
 # breaks the mirror's core by hand, one way after the other, and sees that a test fails
 mutants: .venv
