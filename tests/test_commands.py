@@ -150,7 +150,7 @@ def test_backup_outlives_a_disaster_in_the_shell_of_before(checkout: Checkout) -
     assert "restored beside the warehouse" in saved.stdout
     told = checkout.run("status").stdout
     assert " backup verify   success " in told
-    assert "last verified backup  20" in told and " s old, restored in " in told
+    assert "last verified backup  20" in told and " s, restored in " in told
     listed = checkout.run("backup", "--list").stdout
     assert " mrr stg dwh " in listed and " no " in listed and " s ago" in listed
     planned = checkout.run("restore", "--dry-run").stdout
