@@ -57,7 +57,7 @@ def note_mirrored(connection: Connection, active: list[str]) -> None:
 
 def note_read(connection: Connection, marks: Iterable[Mark], run_id: str) -> None:
     """Note how far tables were read, until these marks advance."""
-    with connection.cursor() as cursor:
+    with transaction(connection), connection.cursor() as cursor:
         for mark in marks:
             cursor.execute(_write("mrr_state.read_mark"), _values(mark, run_id))
 
