@@ -302,7 +302,7 @@ def test_role_that_may_not_delete_is_told_and_fails_nothing(
         "dwh.run_log: old rows could not be deleted (permission denied for table run_log)\n"
         "HINT: Grant delete on dwh.run_log to the account of the warehouse, or it grows."
     )
-    assert len(warnings) == 11
+    assert len(warnings) == 12
     assert {warning.partition(":")[0] for warning in warnings} == {
         *("dwh.run_log", "dwh.alert_incident", "dwh.daily_step_total"),
         *retention.AGES,
