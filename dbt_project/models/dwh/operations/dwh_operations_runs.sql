@@ -1,5 +1,5 @@
-{#- The row of a command itself has its name in both columns; others may log steps of their own. #}
-{%- set is_command = "process = step and process in ('run', 'verify', 'backup', 'restore')" %}
+{#- The row of a command itself has its name in both columns, but for what `backup` does by itself. #}
+{%- set is_command = "(process = step or process = 'backup' and step in ('verify', 'copy'))" %}
 with run_log as (
 
     select * from {{ source('control', 'run_log') }}
