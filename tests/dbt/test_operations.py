@@ -169,7 +169,7 @@ def test_run_is_killed_once_its_lock_is_gone(warehouse: Warehouse, log: Log) -> 
         ) == [
             ("at-work", "run", "running", None),
             ("dead", "run", "killed", "--domain sales"),
-            ("task", "scheduler", None, None),
+            ("task", "scheduler", "success", None),
         ]
 
 

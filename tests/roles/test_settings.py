@@ -171,7 +171,7 @@ def test_env_leaves_who_reads_no_source_nothing_of_it(tmp_path: Path, role: str)
     endpoints = endpoints_of(read(tmp_path, OWNER | ROLES))
     endpoints.named["shop"] = SourceSettings(Address("shop", 3306, "reader", "s", source="shop"))
     owner = replace(endpoints, embedded=SERVERS)
-    printed = export_lines(owner, "owner")
+    _, *printed = export_lines(owner, "owner")
     before = dict(line.removeprefix("export ").split("=", 1) for line in printed)
     read_by = {name for name in before if name.startswith("OPERATIONAL")}
     assert read_by >= {"OPERATIONAL_ADMIN_PASSWORD", "OPERATIONAL_SHOP_PASSWORD"}
