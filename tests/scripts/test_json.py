@@ -73,6 +73,7 @@ def test_status_before_the_first_run_is_empty(before: Json) -> None:
         "build": None,
         "backup_at": None,
         "not_mirrored": [],
+        "incidents": [],
     }
 
 
