@@ -1,6 +1,7 @@
-"""The rules about what did not happen: a backup, and a run for each mirrored table."""
+"""The rules about what did not happen: a backup, and for each mirrored table a run up to `dwh`."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from psycopg2.extensions import cursor as Cursor
@@ -22,10 +23,14 @@ def missed_backup(cursor: Cursor, after: timedelta | None) -> Iterator[Finding]:
         yield Finding("backup", "backup", made, "python run.py backup", since)
 
 
-_EXTRACTED = f"""
+# When each table was last extracted, and when its mark last advanced, which it does when `dwh` has
+# everything of it; without a mark, when it was first extracted. Another run may build than reads.
+_BROUGHT_UP_TO_DATE = f"""
     select
         names.table_name,
-        last_success.finished_at
+        last_success.finished_at,
+        mark.updated_at is not null,
+        coalesce(mark.updated_at, first_success.finished_at)
     from unnest(%s::text[]) as names (table_name)
     left join lateral (
         select run_log.finished_at
@@ -39,29 +44,63 @@ _EXTRACTED = f"""
         order by run_log.started_at desc, run_log.log_id desc
         limit 1
     ) as last_success on true
+    left join lateral (
+        select min(run_log.finished_at) as finished_at
+        from dwh.run_log
+        where
+            run_log.process = 'extract'
+            and run_log.step = names.table_name
+            and run_log.status in ('success', 'warning')
+    ) as first_success on true
+    left join dwh.high_water_mark as mark
+        on
+            names.table_name = mark.table_name
+            and mark.updated_at <= {NOT_IN_THE_FUTURE}
 """
 
 
-def missed_runs(cursor: Cursor, scope: Scope, after: timedelta | None) -> Iterator[Finding]:
-    """The domains with a table that no run has brought up to date since.
+@dataclass(frozen=True)
+class _Table:
+    """When a table was last extracted, and since when `dwh` has not had what was read of it."""
 
-    Each domain, and each table, may have runs of its own. A table that no run has ever brought up
-    to date may be a new one, unless there is no other.
+    name: str
+    extracted_at: datetime
+    has_mark: bool
+    not_built_since: datetime
+
+    @property
+    def since(self) -> datetime:
+        return min(self.extracted_at, self.not_built_since)
+
+    def told(self, ago: str) -> str:
+        """What is wrong with it, if `since` is too long ago."""
+        if self.extracted_at <= self.not_built_since:
+            return f"the last one of {self.name} ended {ago}"
+        if self.has_mark:
+            return f"dwh last had everything of {self.name} {ago}"
+        return f"{self.name} was first read {ago}, and dwh has not had everything of it yet"
+
+
+def missed_runs(cursor: Cursor, scope: Scope, after: timedelta | None) -> Iterator[Finding]:
+    """The domains with a table that no run has brought up to date since, in the mirror or in `dwh`.
+
+    Each domain, and each table, may have runs of its own, and so may reading and building. A table
+    that no run has ever extracted may be a new one, unless there is no other.
     """
     if after is None or not scope.tables:
         return
-    cursor.execute(_EXTRACTED, (sorted(scope.tables),))
-    times = {table: at for table, at in cursor.fetchall() if at}
+    cursor.execute(_BROUGHT_UP_TO_DATE, (sorted(scope.tables),))
+    tables = [_Table(*row) for row in cursor.fetchall() if row[1]]
     begun_at = _begun_at(cursor)
     for domain in dict.fromkeys(scope.tables[table] for table in sorted(scope.tables)):
-        of_domain = {table: at for table, at in times.items() if scope.tables[table] == domain}
-        if times and not of_domain:
+        of_domain = [table for table in tables if scope.tables[table.name] == domain]
+        if tables and not of_domain:
             continue
-        table = min(of_domain, key=of_domain.__getitem__, default="")
-        since = of_domain[table] if table else begun_at
+        oldest = min(of_domain, key=lambda table: table.since, default=None)
+        since = oldest.since if oldest else begun_at
         if _age(cursor, since) <= after:
             continue
-        ended = f"the last one of {table} ended {_ago(cursor, since)}" if table else "none ever did"
+        ended = oldest.told(_ago(cursor, since)) if oldest else "none ever did"
         yield Finding("no run", domain, ended, f"python run.py --domain {domain}", since)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.dotenv import dotenv_lines, unquoted
 from common.errors import SettingError
-from common.settings import CONTROL_CHARACTER, PROJECT, read_secret
+from common.settings import CONTROL_CHARACTER, PROJECT, SURROGATE, read_secret
 
 NAMES = ("ALERT_URLS", "ALERT_URLS_FILE", "ALERT_NO_RUN_HOURS", "ALERT_BACKUP_HOURS")
 MOST_HOURS = 10_000
@@ -85,10 +85,10 @@ def _urls(values: Mapping[str, str]) -> tuple[tuple[str, ...], list[SettingError
             errors.append(error)
     urls = dict.fromkeys(text.split())
     for number, url in enumerate(list(urls), start=1):
-        if CONTROL_CHARACTER.search(url):
+        if CONTROL_CHARACTER.search(url) or SURROGATE.search(url):
             del urls[url]
-            told = f"address {number} contains a control character"
-            errors.append(SettingError("ALERT_URLS", told, "Remove that character."))
+            told = f"address {number} contains a control character, or bytes that are not UTF-8"
+            errors.append(SettingError("ALERT_URLS", told, "Remove them."))
     return tuple(urls), errors
 
 

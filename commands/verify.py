@@ -139,7 +139,7 @@ class Report:
 class Whole:
     """What belongs to the command `verify` and not to the tables that it compares.
 
-    `scope` are the options that restrict it to some tables, for the run log.
+    `scope` are the options that restrict it to a part of its work, for the run log.
     """
 
     scope: str | None = None

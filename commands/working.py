@@ -48,8 +48,8 @@ def work_on_warehouse(
     """Hold the locks of these sources, or of the whole warehouse, and log the block as `process`.
 
     `step` is what it is logged as, if not as the process itself, and `scope` are the options that
-    restrict it to some tables. The work is done as a role. Before it, the warehouse is brought up
-    to date, as its owner. Raises ServerError; SettingError if the owner is needed and not set;
+    restrict it to a part of its work. That is done as a role. Before it, the warehouse is brought
+    up to date, as its owner. Raises ServerError; SettingError if the owner is needed and not set;
     AnotherRun if another command holds the warehouse or all of the sources. Errors of a driver or
     of the system in the block are raised as TidemarkErrors.
     """

@@ -63,7 +63,7 @@ SETTINGS = {
     " none",
     "RUN_LOG_DAYS": "how many days the steps of runs, comparisons, caught errors and incidents are"
     " kept; default 90",
-    "ALERT_URLS": "where alerts are sent: addresses of Apprise, separated by spaces (or"
+    "ALERT_URLS": "where alerts are sent: addresses of Apprise, separated by whitespace (or"
     " ALERT_URLS_FILE: a file that contains them, one a line)",
     "ALERT_NO_RUN_HOURS": "after how many hours without a successful run there is an alert; default"
     " 26, and off turns it off",
@@ -199,7 +199,9 @@ def setting_values(
     values |= environment
     places |= {name: name for name in environment}
     for name in SETTINGS:
-        _check_characters(name, values.get(name, ""))
+        # whitespace of any kind separates its addresses, and who reads them tells what is wrong
+        if name != "ALERT_URLS":
+            _check_characters(name, values.get(name, ""))
     return values, places
 
 

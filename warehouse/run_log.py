@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ class Step:
 class RunLog:
     """The log of one run, on a connection in autocommit.
 
-    `scope` are the options that restrict the run to some tables.
+    `scope` are the options that restrict it to a part of its work.
     """
 
     def __init__(self, connection: Connection, run_id: str, scope: str | None = None) -> None:
@@ -185,29 +185,16 @@ def _facts(process: str, name: str) -> dict[str, object]:
     return facts | {"table": name} if process == "extract" else facts
 
 
-def last_success_of_all_at(cursor: Cursor, tables: Collection[str]) -> datetime | None:
-    """When a run that mirrored all these tables last ended well; None if none did."""
-    cursor.execute(
-        "select finished_at from dwh.run_log as run"
-        " where process = 'run' and step = 'run' and status = 'success' and %s = ("
-        " select count(distinct step) from dwh.run_log as of_run"
-        " where of_run.run_id = run.run_id and process = 'extract' and step = any(%s))"
-        " order by log_id desc limit 1",
-        (len(tables), list(tables)),
-    )
-    found = cursor.fetchone()
-    return found[0] if found else None
-
-
-def last_success_at(cursor: Cursor, process: str) -> datetime | None:
-    """When a command of this kind last ended well; None if none did."""
-    return _last_end(cursor, process, process, "success")
+def last_success_of_all_at(cursor: Cursor) -> datetime | None:
+    """When a run of all tables and all layers last ended well; None if none did."""
+    return _last_end(cursor, "run", "run", "success")
 
 
 def _last_end(cursor: Cursor, process: str, step: str, *statuses: str) -> datetime | None:
+    """When such a step last ended that no option restricted to a part of its work."""
     cursor.execute(
         "select finished_at from dwh.run_log"
-        " where process = %s and step = %s and status = any(%s)"
+        " where process = %s and step = %s and status = any(%s) and scope is null"
         f" and started_at <= {NOT_IN_THE_FUTURE} and finished_at <= {NOT_IN_THE_FUTURE}"
         " order by started_at desc, log_id desc limit 1",
         (process, step, list(statuses)),

@@ -15,7 +15,7 @@ from commands.choice import (
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.progress import ProgressPrinter
 from commands.run import output
-from commands.run.metrics import written_at_the_end
+from commands.run.metrics import Noted, written_at_the_end
 from commands.run.part import Part
 from commands.run.work import Report, RunOptions, RunResult, run
 from commands.sources import read_declarations
@@ -35,12 +35,12 @@ def call_run(options: argparse.Namespace) -> int:
 
 
 def _run_and_tell(settings: Settings, options: argparse.Namespace) -> ExitCode:
-    is_partial = options.domain is not None or options.table is not None
-    with written_at_the_end(settings.metrics_file, is_partial) as noted:
+    part = Part(options.first, options.last)
+    noted = Noted(is_partial=_scope(options) is not None, reads=part.reads)
+    with written_at_the_end(settings.metrics_file, noted):
         what = _what_to_run(settings, options)
         noted.tables = [table.name for table in what.tables]
         noted.others = [table.name for table in what.others]
-        noted.is_partial = bool(what.others)
         endpoints = prepare_endpoints(settings, what.sources)
         noted.warehouse = endpoints.loader
         noted.result = result = _run(endpoints, what, options)
@@ -115,9 +115,15 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
         steps_kept=timedelta(days=settings.log_days),
-        scope=" ".join(filter(None, (scope_of(options), part.options))) or None,
+        scope=_scope(options),
         part=part,
     )
+
+
+def _scope(options: argparse.Namespace) -> str | None:
+    """The options that restrict the run to a part of its work; None if none does."""
+    part = Part(options.first, options.last)
+    return " ".join(filter(None, (scope_of(options), part.options))) or None
 
 
 def _part(options: argparse.Namespace) -> Part:

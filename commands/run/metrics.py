@@ -24,22 +24,22 @@ from warehouse.run_log import last_success_of_all_at
 
 OF_RUN = {
     "tidemark_info": "The version of Tidemark; always 1.",
-    "tidemark_run_success": "Whether the last run of all tables ended with 0.",
+    "tidemark_run_success": "Whether the last run of everything ended with 0.",
     "tidemark_run_exit_code": "Its exit code.",
     "tidemark_run_end_timestamp_seconds": "When it ended.",
     "tidemark_run_duration_seconds": "How long it took.",
     "tidemark_run_applied_rows": "Rows that it applied to the mirror.",
     "tidemark_run_nodes": "Nodes of dbt in it, by the word that dbt uses.",
 }
-"""What a run of all tables knows by itself, and its help; another run leaves it as it was."""
+"""What a run of everything knows by itself, and its help; another run leaves it as it was."""
 OF_TABLE = {
     "tidemark_table_success": "Whether the last run that was to mirror the table did.",
     "tidemark_table_duration_seconds": "How long it took for the table.",
     "tidemark_table_applied_rows": "Rows of the table that it inserted, updated and deleted.",
 }
-"""What a run knows of each of its tables; that of the others stays as it was."""
+"""What a run knows of each table that it is to mirror; that of the others stays as it was."""
 OF_WAREHOUSE = {
-    "tidemark_run_last_success_timestamp_seconds": "When a run of all tables last ended with 0.",
+    "tidemark_run_last_success_timestamp_seconds": "When a run of everything last ended with 0.",
     "tidemark_backup_last_success_timestamp_seconds": "When a backup last succeeded.",
     "tidemark_table_read_timestamp_seconds": "When the rows were read that have reached dwh.",
     "tidemark_table_compared_timestamp_seconds": "When the table was last compared.",
@@ -64,9 +64,10 @@ Lines = dict[str, list[str]]
 class Noted:
     """What is known of a run so far: what it works on, and at its end the result.
 
-    `tables` are the names of those that it is to mirror, and `others` of those that it leaves out;
-    both are None if the declarations cannot be read. `is_partial` says that it leaves some out.
-    `warning` is why the file could not be written.
+    `tables` are the names of those that it works on, and `others` of those that it leaves out; both
+    are None if the declarations cannot be read. `is_partial` says that an option restricts it, to
+    some tables or to some layers, and `reads` that it is to mirror its tables. `warning` is why the
+    file could not be written.
     """
 
     is_partial: bool = False
@@ -74,22 +75,23 @@ class Noted:
     tables: list[str] | None = None
     others: list[str] | None = None
     result: RunResult | None = None
+    reads: bool = True
     warning: str | None = None
 
 
 @contextmanager
-def written_at_the_end(file: Path | None, is_partial: bool) -> Iterator[Noted]:
+def written_at_the_end(file: Path | None, noted: Noted) -> Iterator[None]:
     """Write the metrics of the run in the block, whether it succeeds or not; without a file, none.
 
     Nothing is written if another run holds the lock, since that run will report. A file that cannot
     be written is a warning, and does not change the result: it is noted, or told if the run fails.
     """
-    noted, started = Noted(is_partial), time.monotonic()
+    started = time.monotonic()
     if file is None:
-        yield noted
+        yield
         return
     try:
-        yield noted
+        yield
     except (TidemarkError, Stopped) as error:
         if error.exit_code != ExitCode.LOCKED:
             _write(file, noted, int(error.exit_code), time.monotonic() - started)
@@ -136,14 +138,15 @@ def merged(noted: Noted, exit_code: int, seconds: float, former: Lines) -> Lines
 
 
 def _is_of_another_run(line: str, name: str, noted: Noted) -> bool:
-    """True if the line is of a table that this run leaves out, or if that is not known."""
+    """True if the line is of a table that this run does not mirror, or if that is not known."""
     if noted.others is None:
         return True
-    return any(line.startswith(f'{name}{{table="{_escaped(one)}"') for one in noted.others)
+    left = [*noted.others, *(() if noted.reads else noted.tables or ())]
+    return any(line.startswith(f'{name}{{table="{_escaped(one)}"') for one in left)
 
 
 def samples_of_run(result: RunResult | None, exit_code: int, seconds: float) -> list[Sample]:
-    """What a run of all tables knows by itself; without a result, that it failed."""
+    """What a run of everything knows by itself; without a result, that it failed."""
     samples: list[Sample] = [
         ("tidemark_run_success", (), exit_code == ExitCode.DONE),
         ("tidemark_run_exit_code", (), exit_code),
@@ -160,7 +163,9 @@ def samples_of_run(result: RunResult | None, exit_code: int, seconds: float) -> 
 
 
 def samples_of_tables(noted: Noted) -> list[Sample]:
-    """What a run knows of its tables; without a result, that it mirrored none of them."""
+    """What a run knows of the tables that it is to mirror; without a result, that it did not."""
+    if not noted.reads:
+        return []
     if noted.result is None:
         return [("tidemark_table_success", (("table", one),), 0) for one in noted.tables or ()]
     samples: list[Sample] = []
@@ -184,7 +189,7 @@ def _samples_of_warehouse(warehouse: Address, tables: set[str]) -> list[Sample] 
         found = status(warehouse)
         with closing(connect(warehouse)) as connection, connection.cursor() as cursor:
             is_there = relation_exists(cursor, "dwh.run_log")
-            succeeded_at = last_success_of_all_at(cursor, tables) if is_there else None
+            succeeded_at = last_success_of_all_at(cursor) if is_there else None
     except (TidemarkError, psycopg2.Error):
         return None
     # what a run no longer mirrors would grow old for ever

@@ -53,8 +53,9 @@ from warehouse.selection import (
 class RunOptions:
     """What a run works on. `others` are the tables that `--domain` or `--table` leaves out.
 
-    `scope` is that option, for the run log. `declared` are the names of all declared tables; old
-    records of other tables are deleted. `steps_kept` is the age at which logs are purged.
+    `scope` are the options that restrict it to a part of its work, such as that and `--until stg`,
+    for the run log. `declared` are the names of all declared tables; old records of other tables
+    are deleted. `steps_kept` is the age at which logs are purged.
     """
 
     tables: list[MirroredTable]
@@ -166,8 +167,8 @@ def _mirror(
         note_read(work.connection, [one.mark for one in outcomes if one.mark], work.run_id)
         return outcomes
     mirrored = mirrored_tables(work.connection)
-    missing = [table.name for table in options.tables if table.name not in mirrored]
-    return [TableOutcome(name, 0.0, error=NotMirrored(name)) for name in missing]
+    missing = [table for table in options.tables if table.name not in mirrored]
+    return [_stopped(work, table, NotMirrored(table.name), report) for table in missing]
 
 
 def _extract(
@@ -197,10 +198,7 @@ def _extract(
             return extraction.run(tables)
 
     def stopped(table: MirroredTable, error: TidemarkError) -> TableOutcome:
-        _record_stopped(work, table, error)
-        outcome = TableOutcome(table.name, 0, error=error)
-        report.table(outcome)
-        return outcome
+        return _stopped(work, table, error, report)
 
     try:
         return source_by_source(options.tables, extract, stopped, work.lock.check)
@@ -209,6 +207,16 @@ def _extract(
         work.lock.check()
         _record_rest(work, [one for one in options.tables if one.name not in logged], error)
         raise
+
+
+def _stopped(
+    work: Work, table: MirroredTable, error: TidemarkError, report: Report
+) -> TableOutcome:
+    """Log and report a table that the run did not come to."""
+    _record_stopped(work, table, error)
+    outcome = TableOutcome(table.name, 0, error=error)
+    report.table(outcome)
+    return outcome
 
 
 def _record_rest(work: Work, tables: list[MirroredTable], error: TidemarkError) -> None:

@@ -140,8 +140,8 @@ def test_run_waits_for_another_that_writes_the_same_file(tmp_path: Path) -> None
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
     def write() -> None:
-        with written_at_the_end(file, is_partial=False) as noted:
-            noted.tables = noted.others = []
+        with written_at_the_end(file, Noted(tables=[], others=[])):
+            pass
 
     thread = Thread(target=write)
     thread.start()
