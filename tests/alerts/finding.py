@@ -32,6 +32,16 @@ def compared(
     )
 
 
+def reached(query: Query, table: str, hours: int = 0) -> None:
+    """`dwh` had everything of the table so many hours ago."""
+    query("delete from dwh.high_water_mark where table_name = %s", (table,))
+    query(
+        "insert into dwh.high_water_mark (table_name, read_at, updated_at, run_id)"
+        f" select %s, at, at, 'r' from (select now() - interval '{hours} h' as at) as times",
+        (table,),
+    )
+
+
 def aged(query: Query, hours: int, which: str = "") -> None:
     """Let everything in the run log, and the first migration, be of so many hours ago."""
     query(f"update dwh.run_log set finished_at = now() - interval '{hours} h' {which}")

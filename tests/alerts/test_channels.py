@@ -21,6 +21,7 @@ from alerts import (
 )
 from alerts.findings import Finding
 from alerts.incidents import Phase, Tries
+from common.settings import read_settings
 from tests.support.receiver import Receiver
 
 SECRET = "t0ken-of-a-channel"
@@ -84,6 +85,17 @@ def test_settings_of_alerts_are_read(tmp_path: Path) -> None:
     assert read_alert_settings(file, dotenv).urls == ("json://c", "json://d")
 
 
+@pytest.mark.parametrize("urls", ["json://a\njson://b\n", "json://a\t json://b\x01"], ids=repr)
+def test_what_only_concerns_alerts_keeps_no_command_from_its_work(
+    urls: str, tmp_path: Path
+) -> None:
+    environment = {"ALERT_URLS": urls}
+    settings = read_alert_settings(environment, tmp_path / ".env")
+    assert settings.urls == ("json://a", "json://b")[: 2 - len(settings.errors)]
+    assert len(settings.errors) == ("\x01" in urls)
+    read_settings(environment, tmp_path / ".env")
+
+
 @pytest.mark.parametrize(
     ("values", "told", "urls"),
     [
@@ -92,6 +104,7 @@ def test_settings_of_alerts_are_read(tmp_path: Path) -> None:
         ({"ALERT_BACKUP_HOURS": "10001"}, "ALERT_BACKUP_HOURS: '10001' is not a number", 1),
         ({"ALERT_NO_RUN_HOURS": "\x01"}, "ALERT_NO_RUN_HOURS: '\\x01' is not a number", 1),
         ({"ALERT_URLS": "json://a json://\x01"}, "ALERT_URLS: address 2 contains a control", 1),
+        ({"ALERT_URLS": "json://a json://\udcff"}, "ALERT_URLS: address 2 contains a control", 1),
         ({"ALERT_URLS": "json://a", "ALERT_URLS_FILE": "/x"}, "ALERT_URLS: set, and so is", 1),
         ({"ALERT_URLS_FILE": "/no/such"}, 'ALERT_URLS_FILE: "/no/such" cannot be read', 0),
         ({"ALERT_URLS_FILE": "/dev/null"}, 'ALERT_URLS_FILE: "/dev/null" has no address', 0),

@@ -6,7 +6,7 @@ from psycopg2.extensions import connection as Connection
 from alerts.findings import Scope
 from alerts.settings import AlertSettings
 from tests.alerts.conftest import TABLES, Checks, Log
-from tests.alerts.finding import aged, compared, found, told
+from tests.alerts.finding import aged, compared, found, reached, told
 from tests.support.servers import Query
 
 
@@ -95,6 +95,7 @@ def test_domain_that_no_run_brings_up_to_date_is_told_though_others_are(
 
     for table in TABLES:
         log.add("extract", table, "success")
+        reached(query, table)
     aged(query, 1)
     assert domains() == []
     # the run of one domain dies each night, and that of a table is for this table alone
@@ -111,3 +112,36 @@ def test_table_that_was_never_mirrored_may_be_a_new_one(
     aged(query, 1)
     query("update mrr_state.applied_step set applied_at = now() - interval '99 h'")
     assert [one for one in found(upgraded, AlertSettings()) if one.rule == "no run"] == []
+
+
+def test_table_that_is_read_and_does_not_reach_dwh_is_missed(
+    upgraded: Connection, log: Log, query: Query
+) -> None:
+    """Whoever builds may be another one than who reads, and have stopped."""
+
+    def missed() -> list[tuple[str, str]]:
+        rules = found(upgraded, AlertSettings(no_backup=None))
+        assert {one.rule for one in rules} <= {"no run"}
+        return [(one.subject, one.problem) for one in rules]
+
+    for table in TABLES:
+        log.add("extract", table, "success", scope="--until mrr")
+        reached(query, table)
+    query("delete from dwh.high_water_mark where table_name = 'mrr_fact_visits'")
+    aged(query, 25)
+    assert missed() == []
+    aged(query, 27)
+    for table in TABLES:
+        log.add("extract", table, "success", scope="--until mrr")
+    query("update dwh.run_log set finished_at = now(), started_at = now() where log_id > 3")
+    never = "mrr_fact_visits was first read 27 h ago, and dwh has not had everything of it yet"
+    assert missed() == [("web", never)]
+    reached(query, "mrr_dim_products", 28)
+    last = "dwh last had everything of mrr_dim_products 28 h ago"
+    assert missed() == [("sales", last), ("web", never)]
+    # a clock was wrong when it advanced
+    query("update dwh.high_water_mark set updated_at = '2100-01-01'")
+    assert [subject for subject, _ in missed()] == ["sales", "web"]
+    for table in TABLES:
+        reached(query, table)
+    assert missed() == []

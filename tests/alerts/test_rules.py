@@ -142,6 +142,22 @@ def test_runs_of_other_tables_end_nothing(upgraded: Connection, log: Log) -> Non
     assert told(upgraded) == []
 
 
+@pytest.mark.parametrize("scope", ["--until stg", "--domain sales --from stg", "--from stg"])
+def test_part_of_a_run_that_failed_is_over_by_the_same_part_or_by_all(
+    upgraded: Connection, log: Log, scope: str
+) -> None:
+    failed = [("run", f"run {scope}")]
+    for end in (scope, None):
+        log.add("run", "run", "error", "no room", scope=scope)
+        for other in ("--until mrr", "--domain web --from stg", "--domain sales"):
+            log.add("run", "run", "success", scope=other)
+        (finding,) = found(upgraded)
+        assert [finding.key] == failed
+        assert finding.next_command == f"python run.py {scope}"
+        log.add("run", "run", "success", scope=end)
+        assert told(upgraded) == []
+
+
 def test_copy_of_a_backup_that_failed_is_told(upgraded: Connection, log: Log) -> None:
     log.add("backup", "backup", "success")
     log.add("backup", "copy", "error", "rclone: no connection")

@@ -245,6 +245,37 @@ def test_mark_is_expected_as_runs_have_gone_on(warehouse: Warehouse, log: Log) -
     assert told["mrr_once"] == told["mrr_never"] == (None, None, None)
 
 
+@pytest.mark.parametrize("reader", ["--until mrr", "--table mrr_a --until mrr", "--until stg"])
+def test_mark_is_not_expected_where_one_run_reads_and_another_builds(
+    warehouse: Warehouse, log: Log, reader: str
+) -> None:
+    """The interval of those that read is not that of those that let the mark advance."""
+    for number, hours in enumerate((4.75, 4.5, 4.25, 4, 0.75, 0.5)):
+        log(f"r{number}", "run", "run", hours, 5, scope=reader)
+        log(f"r{number}", "extract", "mrr_a", hours, 5)
+    for number, hours in enumerate((73, 49, 25, 1)):
+        log(f"b{number}", "run", "run", hours, 600, scope="--from stg")
+    marked(warehouse, "mrr_a", 1, "b3")
+
+    def expected() -> tuple:
+        (row,) = ask(warehouse, "How long until the mark is current?")
+        return row[2:]
+
+    assert expected() == (None, None, None)
+    # a run of everything, once, by hand
+    log("w", "run", "run", 0.25, 60)
+    log("w", "extract", "mrr_a", 0.25, 5)
+    warehouse.query("update dwh.high_water_mark set run_id = 'w'")
+    assert expected() == (None, None, None)
+    # whose runs were the rule before
+    for number, hours in enumerate((240, 216, 192, 168)):
+        log(f"w{number}", "run", "run", hours, 60)
+        log(f"w{number}", "extract", "mrr_a", hours, 5)
+    assert expected() != (None, None, None)
+    warehouse.query("update dwh.high_water_mark set run_id = 'b3'")
+    assert expected() == (None, None, None)
+
+
 def test_two_intervals_are_not_usual_yet(warehouse: Warehouse, log: Log) -> None:
     marked(warehouse, "mrr_a", 1, "r2")
     for number, hours in enumerate((49, 25, 1)):

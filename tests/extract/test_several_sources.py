@@ -170,12 +170,19 @@ def test_source_that_gets_a_name_is_known_by_its_rows(both: TwoSources, query: Q
     assert len({identity for _, identity in pins}) == 1
 
 
-def test_source_that_another_works_on_stops_its_tables_alone(both: TwoSources) -> None:
+def test_source_that_another_works_on_stops_its_tables_alone(
+    both: TwoSources, query: Query
+) -> None:
     with work_on_warehouse(both.endpoints, "verify", ["shop"]):
         result = both.run()
         assert (result.exit_code, result.advanced) == (ExitCode.FAILED, ["ours"])
         assert isinstance(result.tables[1].error, SourceBusy)
         assert "another run works on its tables" in str(result.tables[1].error)
+        # which is no failure of the tables: the other one logs how it goes
+        of_run = f"from dwh.run_log where process = 'extract' and run_id = '{result.run_id}'"
+        logged = query(f"select step, status, error_message {of_run} order by step")
+        assert [row[:2] for row in logged] == [("ours", "success"), ("theirs", "skipped")]
+        assert "another run works on its tables" in logged[1][2]
         with pytest.raises(AnotherRun):
             both.run(both.tables[1])
     assert both.run().exit_code == ExitCode.DONE

@@ -1,16 +1,19 @@
 """A run in parts: one reads, another builds `stg`, another `dwh`, as a scheduler starts them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 import embedded
+from alerts import AlertSettings, Scope
+from alerts.rules import find
 from common.settings import Address
 from extract.declarations import declared_tables
 from operational.connection import connection as operational_connection
 from tests.support.command_line import DEMO, CommandLine, check_told, copy_of_project
 from tests.support.servers import Query, new_warehouse, querying
-from warehouse.connection import run_lock, run_locks
+from warehouse.connection import connect, run_lock, run_locks
 from warehouse.graph import Graph, GraphNode
 
 TABLES = ["mrr_dim_customers", "mrr_dim_products", "mrr_fact_sales"]
@@ -73,13 +76,23 @@ def test_part_until_mrr_reads_and_builds_nothing(tidemark: CommandLine, query: Q
 
 
 def test_part_from_stg_builds_nothing_on_tables_that_nobody_has_read(
-    tidemark: CommandLine, query: Query
+    tidemark: CommandLine, query: Query, address: Address
 ) -> None:
     built = tidemark.run("--from", "stg")
     check_told(built, 1, "mrr_dim_customers: not mirrored yet", "mrr_dim_products: not mirrored")
     assert "stg.stg_fact_sales" in relations(query)
     assert "dwh.dwh_fact_sales" not in relations(query)
     assert query(REACHED) == []
+    assert "mrr_dim_customers" in built.stdout
+    logged = query(
+        "select step, status, split_part(error_message, chr(10), 1) from dwh.run_log"
+        " where process = 'extract' and status <> 'success' order by step"
+    )
+    missing = ["mrr_dim_customers", "mrr_dim_products"]
+    assert logged == [(name, "error", f"{name}: not mirrored yet") for name in missing]
+    with closing(connect(address)) as connection, connection.cursor() as cursor:
+        found = find(cursor, Scope(dict.fromkeys(TABLES, DEMO)), AlertSettings(no_backup=None))
+    assert [one.key for one in found] == [("table", name) for name in missing]
 
 
 def test_part_until_stg_leaves_dwh_alone(tidemark: CommandLine, query: Query) -> None:

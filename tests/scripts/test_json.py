@@ -116,6 +116,33 @@ def test_status_is_what_the_control_tables_say(
     assert all(one["is_mirrored"] for one in result["tables"])
 
 
+def test_status_has_the_incidents_that_are_open(
+    project: CommandLine, first: FirstRun, query: Query
+) -> None:
+    since = "2026-01-31 03:00:00+00"
+    query(
+        "insert into dwh.alert_incident"
+        " (rule_name, subject, problem, next_command, since, ended_at) values"
+        " ('guard', 'mrr_a', E'refused\nrun: r', 'python run.py', %s, null),"
+        " ('table', 'mrr_b', 'gone', 'python run.py', %s, now())",
+        (since, since),
+    )
+    try:
+        (incident,) = read_document(project.run("status", "--json"))["result"]["incidents"]
+        told = project.run("status").stdout
+    finally:
+        query("delete from dwh.alert_incident")
+    assert datetime.fromisoformat(incident.pop("since")) == datetime.fromisoformat(since)
+    assert incident == {
+        "rule": "guard",
+        "subject": "mrr_a",
+        "problem": "refused\nrun: r",
+        "next_command": "python run.py",
+    }
+    (line,) = [line for line in told.splitlines() if line.startswith("open incident")]
+    assert line == "open incident  2026-01-31 03:00:00 UTC  guard  mrr_a: refused"
+
+
 def test_status_marks_a_table_that_is_no_longer_mirrored(
     project: CommandLine, first: FirstRun
 ) -> None:

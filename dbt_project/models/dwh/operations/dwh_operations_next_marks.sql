@@ -43,7 +43,10 @@ extractions as (
             runs.run_id = run_log.run_id
             and run_log.process = 'extract'
             and run_log.status in ('success', 'warning')
-    where runs.started_at > now() - interval '30 days'
+    where
+        runs.started_at > now() - interval '30 days'
+        -- another run builds what these read, and has a pace of its own
+        and coalesce(runs.scope, '') not like '%--until %'
 
 ),
 
@@ -65,28 +68,51 @@ paces as (
 
 ),
 
+-- of a run that only builds, the pace of those that read says nothing
+last_runs as (
+
+    select
+        high_water_mark.table_name,
+        runs.started_at,
+        exists (
+            select 1
+            from run_log
+            where
+                run_log.run_id = runs.run_id
+                and run_log.process = 'extract'
+                and run_log.step = high_water_mark.table_name
+        ) as has_read
+    from high_water_mark
+    inner join runs
+        on high_water_mark.run_id = runs.run_id
+
+),
+
 next_marks as (
 
     select
         high_water_mark.table_name,
         high_water_mark.read_at,
         high_water_mark.updated_at as advanced_at,
-        runs.started_at as last_run_at,
+        last_runs.started_at as last_run_at,
         paces.usual_interval_seconds,
         paces.usual_run_seconds,
-        runs.started_at
+        last_runs.started_at
         + make_interval(
             secs => (paces.usual_interval_seconds + paces.usual_run_seconds)::double precision
         ) as expected_at,
         (
-            extract(epoch from (runs.started_at - now()))
+            extract(epoch from (last_runs.started_at - now()))
             + paces.usual_interval_seconds + paces.usual_run_seconds
         )::bigint as seconds_left
     from high_water_mark
-    left join runs
-        on high_water_mark.run_id = runs.run_id
+    left join last_runs
+        on high_water_mark.table_name = last_runs.table_name
     left join paces
-        on high_water_mark.table_name = paces.table_name and paces.usage_rank = 1
+        on
+            high_water_mark.table_name = paces.table_name
+            and paces.usage_rank = 1
+            and last_runs.has_read
     where high_water_mark.is_mirrored
 
 )
