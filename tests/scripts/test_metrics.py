@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from commands.run.metrics import (
     FAMILIES,
     OF_RUN,
+    OF_TABLE,
     OF_WAREHOUSE,
     Noted,
     lines_of,
@@ -132,6 +133,38 @@ def test_runs_of_two_sources_keep_what_the_other_one_wrote() -> None:
     broken = merged(of_tables({"b": None}, ["a"]), 1, 1.0, of_a)
     success = {key[1]: value for key, value in read(text_of(broken)).items() if key[0] == SUCCESS}
     assert success == {"a": 0, "b": 0}
+
+
+@pytest.mark.parametrize("is_broken", [False, True], ids=["done", "broken"])
+def test_part_that_does_not_read_says_nothing_of_its_tables(is_broken: bool) -> None:
+    before = merged(of_tables({"a": True, "b": False, "gone": True}, []), 1, 1.0, {})
+    result = None if is_broken else RunResult("r", 1.0, [], None, None, [])
+    part = Noted(True, None, ["a"], ["b"], result, reads=False)
+    found = read(text_of(merged(part, int(is_broken), 1.0, before)))
+    kept = {key: value for key, value in read(text_of(before)).items() if "gone" not in key}
+    assert found == kept
+    assert (found[SUCCESS, "a"], found[SUCCESS, "b"]) == (1, 0)
+
+
+def test_part_of_a_run_is_no_run_of_everything(
+    project: CommandLine, first: FirstRun, metrics_file: Path
+) -> None:
+    failed = first.metrics.replace("tidemark_run_success 1\n", "tidemark_run_success 0\n")
+    assert failed != first.metrics
+    metrics_file.write_text(failed, "utf-8")
+    before, found = read(failed), []
+    for part in (["--from", "stg"], ["--until", "mrr"]):
+        assert project.run(*part).returncode == 0
+        found.append(read(metrics_file.read_text("utf-8")))
+    built, mirrored = found
+    for name in OF_RUN:
+        of_run = {key: value for key, value in before.items() if key[0] == name}
+        for after in found:
+            assert {key: value for key, value in after.items() if key[0] == name} == of_run
+    for name in OF_TABLE:
+        of_table = {key: value for key, value in before.items() if key[0] == name}
+        assert {key: value for key, value in built.items() if key[0] == name} == of_table
+    assert mirrored[SUCCEEDED,] == built[SUCCEEDED,]
 
 
 def test_run_waits_for_another_that_writes_the_same_file(tmp_path: Path) -> None:

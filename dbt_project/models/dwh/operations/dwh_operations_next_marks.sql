@@ -74,7 +74,7 @@ last_runs as (
     select
         high_water_mark.table_name,
         runs.started_at,
-        exists (
+        exists(
             select 1
             from run_log
             where

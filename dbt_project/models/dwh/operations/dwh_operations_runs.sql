@@ -1,4 +1,4 @@
-{#- The row of a command itself has its name in both columns, but for what `backup` does by itself. #}
+{#- The row of a command has its name in both columns, but for what `backup` does by itself. #}
 {%- set is_command = "(process = step or process = 'backup' and step in ('verify', 'copy'))" %}
 with run_log as (
 
