@@ -161,7 +161,7 @@ def test_run_is_killed_once_its_lock_is_gone(warehouse: Warehouse, log: Log) -> 
     log("dead", "run", "run", 2, None, status="running", scope="--domain sales")
     log("dead", "extract", "mrr_a", 1.5, 60)
     log("at-work", "run", "run", 1, None, status="running")
-    log("task", "scheduler", "scheduler", 1)
+    log("task", "airflow", "sales.stg", 1)
     with run_locks(warehouse.address) as lock:
         assert lock.take("at-work")
         assert warehouse.query(
@@ -169,7 +169,7 @@ def test_run_is_killed_once_its_lock_is_gone(warehouse: Warehouse, log: Log) -> 
         ) == [
             ("at-work", "run", "running", None),
             ("dead", "run", "killed", "--domain sales"),
-            ("task", "scheduler", "success", None),
+            ("task", "airflow", None, None),
         ]
 
 
