@@ -9,7 +9,7 @@ from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet
 from commands.tables import PlainTable, show
 from commands.telling import tell
-from commands.working import work_on_warehouse
+from commands.working import check_owner, work_on_warehouse
 from common.durations import age
 from common.errors import ExitCode, TidemarkError, UsageError
 from common.roles import OWNER
@@ -49,6 +49,8 @@ def call(options: argparse.Namespace) -> int:
     if options.verify:
         backup.check_key(settings.backup, options.backup)
     endpoints = prepare_endpoints(settings, sources=())
+    if options.verify:
+        check_owner(endpoints)
     if options.backup:
         _tell(as_verified_line(verify_backup(settings, endpoints, options.backup)), options)
         return ExitCode.DONE

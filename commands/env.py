@@ -16,7 +16,14 @@ from commands.sources import read_declarations
 from common import libpq
 from common.errors import ExitCode, ServerError, SettingError
 from common.roles import OWNER, ROLES, role_setting
-from common.settings import PROJECT, Address, read_settings, setting_of, settings_of
+from common.settings import (
+    PROJECT,
+    SOURCE_PARTS,
+    Address,
+    read_settings,
+    setting_of,
+    settings_of,
+)
 from embedded import postgresql
 from warehouse.build import dbt_environment
 from warehouse.connection import PoolerSharesSessions, connect
@@ -27,7 +34,6 @@ eval "$(python run.py env --role analyst)"    then: psql"""
 
 READ_SOURCES = (None, "loader", OWNER)
 """The roles for which the addresses of the sources are printed too; also if none is given."""
-OF_SOURCE = ("HOST", "PORT", "USER", "PASSWORD", "TLS", "TLS_CA")
 OF_ADMIN = ("OPERATIONAL_ADMIN_USER", "OPERATIONAL_ADMIN_PASSWORD")
 """The account that may change the embedded source, which the owner alone is told."""
 
@@ -100,6 +106,8 @@ def export_lines(endpoints: Endpoints, role: str | None = None) -> list[str]:
         values |= dict(zip(OF_ADMIN, (admin.user, admin.password), strict=True))
     # what a shell has of libpq's would count more, or belongs to another server
     unset = [name for name in libpq.OF_SERVER if name not in values] + _not_for(role, endpoints)
+    # a password that is printed takes the place of its file; both are refused
+    unset += [f"{name}_FILE" for name in values if name.endswith("_PASSWORD")]
     lines = [f"unset {' '.join(unset)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
     known = os.environ.get("PATH", "").split(os.pathsep)
@@ -120,7 +128,7 @@ def _of_psql(warehouse: Address) -> dict[str, str]:
 def _not_for(role: str | None, endpoints: Endpoints) -> list[str]:
     """What an `env` for somebody else may have set before."""
     sources = () if role in READ_SOURCES else ("", *endpoints.named)
-    names = [setting_of(source, part) for source in sources for part in OF_SOURCE]
+    names = [setting_of(source, part) for source in sources for part in SOURCE_PARTS]
     return names if role == OWNER else [*names, *OF_ADMIN]
 
 

@@ -8,7 +8,7 @@ import backup
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet, one_of
 from commands.telling import tell
-from commands.working import bring_up_to_date, work_on_warehouse
+from commands.working import bring_up_to_date, check_owner, work_on_warehouse
 from common.durations import age
 from common.errors import ExitCode
 from common.roles import OWNER
@@ -43,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def call(options: argparse.Namespace) -> int:
     settings = read_settings()
     endpoints = prepare_endpoints(settings, sources=())
+    check_owner(endpoints)
     if options.dry_run:
         plan = backup.plan(endpoints.warehouse, settings.backup, options.backup, options.layer)
         if not options.quiet:

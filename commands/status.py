@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +79,11 @@ def _write_document(found: "Status", settings: Settings) -> int:
     except TidemarkError as error:
         tell(error)
         errors, exit_code = [Failure.of(error)], error.exit_code
-    write_document(Document("status", exit_code, shape.document(found, active), errors))
+    verified = None
+    with suppress(OSError):
+        verified = newest_verified(settings.backup.directory, found.verifications)
+    result = shape.document(found, active, verified)
+    write_document(Document("status", exit_code, result, errors))
     return exit_code
 
 

@@ -55,7 +55,8 @@ def work_on_warehouse(
     """
     run_id = new_run_id()
     start_logging(run_id)
-    _check_owner(endpoints, role)
+    if role == OWNER:
+        check_owner(endpoints)
     address = endpoints.account(role)
     with run_locks(address) as lock, closing(connect(address)) as connection:
         behind = _is_behind(connection, endpoints)
@@ -77,8 +78,9 @@ def work_on_warehouse(
             yield Work(connection, lock, run_log, logged, busy)
 
 
-def _check_owner(endpoints: Endpoints, role: str) -> None:
-    if role == OWNER and not endpoints.has_owner:
+def check_owner(endpoints: Endpoints) -> None:
+    """Raise SettingError if the account of the owner is not set."""
+    if not endpoints.has_owner:
         raise SettingError(
             "WAREHOUSE_USER",
             "not set, and nobody else may do this",

@@ -72,9 +72,13 @@ SETTINGS = {
 }
 """Every setting and its meaning. A test compares the names with the table in the README."""
 
+SOURCE_PARTS = (
+    *("HOST", "PORT", "USER", "PASSWORD", "PASSWORD_FILE", "TLS", "TLS_CA", "DUTY"),
+    "SNAPSHOT_SECONDS",
+)
+"""What the names of the settings of a source end with."""
 NAMED_SOURCE_SETTING = re.compile(
-    r"OPERATIONAL_([A-Z0-9]+(?:_[A-Z0-9]+)*?)"
-    r"_(HOST|PORT|USER|PASSWORD|PASSWORD_FILE|TLS|TLS_CA|DUTY|SNAPSHOT_SECONDS)"
+    rf"OPERATIONAL_([A-Z0-9]+(?:_[A-Z0-9]+)*?)_({'|'.join(SOURCE_PARTS)})"
 )
 """A setting of a source with a name, such as OPERATIONAL_SHOP_HOST."""
 RESERVED_SOURCES = {"admin"}

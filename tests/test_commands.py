@@ -109,6 +109,41 @@ def test_shell_of_env_reaches_both_servers(checkout: Checkout) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        pytest.param("", "OPERATIONAL_PASSWORD OPERATIONAL_SHOP_PASSWORD", id="dbt and sources"),
+        pytest.param("--role analyst", "", id="a role that reads no source"),
+    ],
+)
+def test_env_leaves_no_setting_that_contradicts_what_it_prints(
+    options: str, left: str, command_line: CommandLine, tmp_path: Path
+) -> None:
+    """A shell that has its passwords in files can go on after it, and so can `.env` after that."""
+    passwords = tmp_path / "reader", tmp_path / "owner"
+    for file, address in zip(passwords, command_line.addresses, strict=True):
+        file.write_text(address.password)
+    (command_line.folder / ".env").write_text(
+        f"WAREHOUSE_USER={command_line.addresses[1].user}\nWAREHOUSE_PASSWORD_FILE={passwords[1]}\n"
+    )
+    run = f"{shlex.quote(sys.executable)} {shlex.quote(str(command_line.folder / 'run.py'))}"
+    done = command_line.shell(
+        "set -e; unset OPERATIONAL_PASSWORD WAREHOUSE_PASSWORD WAREHOUSE_USER\n"
+        "export OPERATIONAL_DUTY=30 OPERATIONAL_SNAPSHOT_SECONDS=1 OPERATIONAL_SHOP_DUTY=30"
+        " OPERATIONAL_SHOP_HOST=shop OPERATIONAL_SHOP_USER=r WAREHOUSE_ANALYST_USER=ana"
+        f" OPERATIONAL_PASSWORD_FILE={passwords[0]} OPERATIONAL_SHOP_PASSWORD_FILE={passwords[0]}"
+        f" WAREHOUSE_PASSWORD_FILE={passwords[1]} WAREHOUSE_ANALYST_PASSWORD_FILE={passwords[1]}\n"
+        f'eval "$({run} env {options})"\n'
+        "env | grep -Eo '^(OPERATIONAL_.*|WAREHOUSE_)PASSWORD(_FILE)?=' | sort\n"
+        "echo ${OPERATIONAL_HOST+host}${OPERATIONAL_DUTY+duty}${OPERATIONAL_SHOP_DUTY+shop}\n"
+        f"{run} status"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    *names, others, _told, _hint = done.stdout.splitlines()
+    assert [name[:-1] for name in names] == [*left.split(), "WAREHOUSE_PASSWORD"]
+    assert others == ("hostdutyshop" if left else "")
+
+
 def test_simulate_writes_what_a_seed_says(checkout: Checkout) -> None:
     done = checkout.run("simulate", "--operations", "20", "--seed", "7")
     assert done.returncode == 0, done.stderr

@@ -23,18 +23,26 @@ def upgrade(connection: Connection) -> list[str]:
     """
     with connection.cursor() as cursor:
         unseen = _unseen(cursor)
-        if not unseen:
-            return []
-        cursor.execute("create schema if not exists mrr_state")
-        cursor.execute(
-            "create table if not exists mrr_state.applied_step"
-            " (name text primary key, applied_at timestamptz not null default clock_timestamp())"
-        )
         for path in unseen:
             with transaction(connection):
-                cursor.execute(path.read_text(encoding="utf-8"))
-                cursor.execute("insert into mrr_state.applied_step values (%s)", (path.stem,))
+                _apply(cursor, path)
     return [path.stem for path in unseen]
+
+
+def upgrade_restored(cursor: Cursor) -> None:
+    """Apply the migrations that a restored warehouse does not have, in an open transaction."""
+    for path in _unseen(cursor):
+        _apply(cursor, path)
+
+
+def _apply(cursor: Cursor, migration: Path) -> None:
+    cursor.execute("create schema if not exists mrr_state")
+    cursor.execute(
+        "create table if not exists mrr_state.applied_step"
+        " (name text primary key, applied_at timestamptz not null default clock_timestamp())"
+    )
+    cursor.execute(migration.read_text(encoding="utf-8"))
+    cursor.execute("insert into mrr_state.applied_step values (%s)", (migration.stem,))
 
 
 def _unseen(cursor: Cursor) -> list[Path]:

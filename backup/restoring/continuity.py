@@ -38,6 +38,16 @@ _MERGED = """
 """
 
 
+# The larger sum of a day counts: that of the backup was made before the day ended, or the present
+# one from what a restored log still had of it.
+_SUMS = """
+    insert into dwh.daily_step_total as restored ({columns})
+    select {columns} from {current}
+    on conflict (ended_date, process, step) do update set ({columns}) = ({of_current})
+    where excluded.execution_count > restored.execution_count
+"""
+
+
 @dataclass(frozen=True)
 class Journal:
     """A table of dwh whose present rows a restore keeps.
@@ -132,14 +142,16 @@ def keep(cursor: Cursor, replaced: Mapping[str, str]) -> None:
     if current := replaced.get("dwh"):
         for journal in JOURNALS:
             keep_journal(cursor, current, journal)
+        _keep_sums(cursor, current)
+    if current := replaced.get("mrr_state"):
+        _keep_alert_key(cursor, current, replaced.get("dwh", "dwh"))
 
 
 def keep_journal(cursor: Cursor, current: str, journal: Journal) -> None:
     """Put back the rows of a replaced table, which is in the schema `current`.
 
     They take precedence over the backup's rows of the same identity, and keep their ids, which
-    their writers use. A row of the backup whose id belongs to another row gets a new id. Only
-    columns that the restored table has too are kept.
+    their writers use. A row of the backup whose id belongs to another row gets a new id.
     """
     places = (f"{current}.{journal.table}", f"dwh.{journal.table}")
     if not all(relation_exists(cursor, place) for place in places):
@@ -159,6 +171,32 @@ def keep_journal(cursor: Cursor, current: str, journal: Journal) -> None:
     names["and_also"] = journal.also.format(**names)
     cursor.execute(f"lock table {names['current']} in exclusive mode")
     cursor.execute(_MERGED.format(**names))
+
+
+def _keep_sums(cursor: Cursor, current: str) -> None:
+    """Put back the sums of the days, whose steps neither the log nor the backup may have."""
+    places = (f"{current}.daily_step_total", "dwh.daily_step_total")
+    if not all(relation_exists(cursor, place) for place in places):
+        return
+    columns = [quoted(name) for name in _common_columns(cursor, places)]
+    cursor.execute(
+        _SUMS.format(
+            current=quoted(current, "daily_step_total"),
+            columns=", ".join(columns),
+            of_current=", ".join(f"excluded.{column}" for column in columns),
+        )
+    )
+
+
+def _keep_alert_key(cursor: Cursor, current: str, incidents_in: str) -> None:
+    """Keep the key by which present incidents know the channels that were told of them."""
+    places = (f"{current}.alert_key", "mrr_state.alert_key", f"{incidents_in}.alert_incident")
+    if all(relation_exists(cursor, place) for place in places):
+        cursor.execute(
+            "update mrr_state.alert_key set channel_key = present.channel_key"
+            f" from {quoted(current, 'alert_key')} as present"
+            f" where exists (select from {quoted(incidents_in, 'alert_incident')})"
+        )
 
 
 def close_own_row(cursor: Cursor, manifest: Manifest) -> None:

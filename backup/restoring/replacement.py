@@ -35,6 +35,7 @@ from common.errors import TidemarkError
 from common.log import get_logger
 from common.quoting import quoted
 from common.settings import Address
+from warehouse.upgrade import upgrade_restored
 
 log = get_logger(__name__)
 
@@ -129,6 +130,9 @@ class Replacement:
         staging.take_names(cursor, self.found.schemas, self.layers)
         for archive in self.archives.values():
             _run_entries(cursor, archive, GRANTS)
+        if {"mrr", "dwh"} <= set(self.layers):
+            # a later failure to do so would leave a warehouse that no command can log in
+            upgrade_restored(cursor)
         cursor.execute(EXACT_TEXT)
         self._carry_on(cursor)
         _drop_aside(cursor, self.found.schemas, self.found.outside)

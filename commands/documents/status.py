@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+from backup import Listed
 from commands.status import Status
 
 
@@ -65,6 +66,16 @@ class StatusIncident:
 
 
 @dataclass(frozen=True)
+class StatusVerifiedBackup:
+    """The newest backup that was restored and compared, as it is now."""
+
+    backup: Annotated[str, "its name"]
+    begun_at: Annotated[datetime, "the moment that it shows"]
+    verified_at: Annotated[datetime, "when it was last verified"]
+    seconds: Annotated[float, "how long its restore took then"]
+
+
+@dataclass(frozen=True)
 class StatusDocument:
     """Everything is empty or null before the first run."""
 
@@ -73,14 +84,21 @@ class StatusDocument:
     sources: Annotated[list[StatusSource], "by name"]
     build: Annotated[StatusBuild | None, "the last build"]
     backup_at: Annotated[datetime | None, "when the last backup ended"]
+    verified_backup: Annotated[
+        StatusVerifiedBackup | None,
+        "the newest backup that was verified; null too if the directory cannot be read",
+    ]
     not_mirrored: Annotated[
         list[str], "tables in `mrr` that no run mirrors any more: not declared, or switched off"
     ]
     incidents: Annotated[list[StatusIncident], "what alerts have found and is not over"]
 
 
-def document(found: Status, active: set[str] | None) -> StatusDocument:
-    """The status of a warehouse; `active` are the tables that runs mirror, if that is known."""
+def document(found: Status, active: set[str] | None, verified: Listed | None) -> StatusDocument:
+    """The status of a warehouse; `active` are the tables that runs mirror, if that is known.
+
+    `verified` is the newest backup that was verified.
+    """
     return StatusDocument(
         [
             StatusTable(
@@ -110,9 +128,18 @@ def document(found: Status, active: set[str] | None) -> StatusDocument:
         [StatusSource(one.name or None, one.server, one.pinned_at) for one in found.sources],
         StatusBuild(found.build.finished_at, found.build.message) if found.build else None,
         found.backup_at,
+        _verified_backup(verified),
         [] if active is None else sorted(found.mirror - active),
         [
             StatusIncident(one.rule, one.subject, one.problem, one.next_command, one.since)
             for one in found.incidents
         ],
     )
+
+
+def _verified_backup(newest: Listed | None) -> StatusVerifiedBackup | None:
+    if newest is None or newest.verification is None:
+        return None
+    shown = newest.verification
+    at = datetime.fromisoformat(shown.verified_at)
+    return StatusVerifiedBackup(newest.name, newest.begun_at, at, shown.seconds)

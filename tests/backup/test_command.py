@@ -15,6 +15,7 @@ from commands.backup import VERIFICATION, _attempt
 from common.errors import AnotherRun, SettingError, TidemarkError
 from common.settings import Address
 from tests.support.command_line import CommandLine, check_told
+from tests.support.json_documents import read_document
 from tests.support.servers import Query
 from warehouse.connection import run_locks
 
@@ -65,6 +66,22 @@ def test_backup_that_could_not_be_verified_here_is_refused_before_it_begins(
     done = command.run("backup", "--verify", BACKUP_AGE_RECIPIENT=key)
     check_told(done, 2, "BACKUP_AGE_IDENTITY_FILE: not set, but --verify has to open the backup")
     assert not directory.exists()
+    assert query(LOGGED) == []
+
+
+@pytest.mark.parametrize("arguments", ["backup --verify", "restore --dry-run", "restore"])
+def test_what_only_the_owner_may_do_is_refused_before_anything_is_done(
+    arguments: str, command: CommandLine, query: Query, directory: Path, save
+) -> None:
+    """The machine that runs Tidemark may have the accounts of the other roles alone."""
+    save()
+    made = list(directory.iterdir())
+    environment = command.environment
+    environment["WAREHOUSE_LOADER_USER"] = environment.pop("WAREHOUSE_USER")
+    environment["WAREHOUSE_LOADER_PASSWORD"] = environment.pop("WAREHOUSE_PASSWORD")
+    done = command.run(*arguments.split())
+    check_told(done, 2, "WAREHOUSE_USER: not set, and nobody else may do this")
+    assert list(directory.iterdir()) == made
     assert query(LOGGED) == []
 
 
@@ -127,6 +144,9 @@ def test_verification_of_a_copy_counts_where_the_backup_was_made(
     assert manifest == f"{made.name} is equal to its manifest, sha256 {manifest_checksum(made)}"
     (shown,) = [line for line in command.run("status").stdout.splitlines() if "verified" in line]
     assert " UTC, age: " in shown and "restored in" in shown
+    shown = read_document(command.run("status", "--json"))["result"]["verified_backup"]
+    assert shown["backup"] == made.name
+    assert shown["begun_at"] < shown["verified_at"] and shown["seconds"] > 0
     planned = command.run("restore", "--dry-run").stdout
     assert f"as measured by the verification of {made.name}" in planned
     assert command.run("backup", BACKUP_KEEP="1").returncode == 0

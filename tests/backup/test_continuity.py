@@ -214,3 +214,24 @@ def test_backup_that_was_killed_before_it_was_logged_is_complete(warehouse, ask,
     bring_back()
     logged = "select status, error_message from dwh.run_log where process = 'backup'"
     assert ask(logged) == [("error", ABANDONED)]
+
+
+SUM = (
+    "insert into dwh.daily_step_total"
+    " (ended_date, process, step, execution_count, failure_count, total_seconds)"
+    " values (%s, 'run', 'run', %s, 0, 1.5)"
+)
+
+
+def test_sums_of_days_outlive_a_restore(ask, save, bring_back):
+    """Neither the log nor the backup may still have the steps of those days."""
+    for day, count in (("2026-01-01", 5), ("2026-01-02", 5), ("2026-01-03", 5)):
+        ask(SUM, day, count)
+    save()
+    ask("delete from dwh.daily_step_total where ended_date = '2026-01-01'")
+    ask("update dwh.daily_step_total set execution_count = 3 where ended_date = '2026-01-02'")
+    ask("update dwh.daily_step_total set execution_count = 9 where ended_date = '2026-01-03'")
+    ask(SUM, "2026-01-04", 7)
+    bring_back()
+    counts = "select extract(day from ended_date)::int, execution_count from dwh.daily_step_total"
+    assert ask(f"{counts} order by 1") == [(1, 5), (2, 5), (3, 9), (4, 7)]

@@ -72,6 +72,7 @@ def test_status_before_the_first_run_is_empty(before: Json) -> None:
         "sources": [],
         "build": None,
         "backup_at": None,
+        "verified_backup": None,
         "not_mirrored": [],
         "incidents": [],
     }
