@@ -15,6 +15,7 @@ from commands.role_privileges import (
     ON_RELATIONS,
     OTHER_THINGS,
     RELATIONS,
+    UNKNOWN,
     expected_on_relation,
     expected_on_thing,
 )
@@ -23,6 +24,7 @@ from common.quoting import quoted
 from common.roles import ROLES
 from common.rows import one_value
 from common.settings import Address
+from warehouse.build import Builder
 from warehouse.connection import connect
 from warehouse.roles import are_behind, control_tables, missing_outside, not_set
 
@@ -66,6 +68,7 @@ def find_roles(connection: Connection, endpoints: Endpoints) -> Iterator[Found]:
             yield from found or [(f"role {role}", f"{address.user} {ROLES[role]}", None)]
     if not is_new:
         yield from _find_grants(connection, endpoints)
+        yield from _find_unknown(connection, endpoints)
 
 
 def _is_new(connection: Connection) -> bool:
@@ -94,6 +97,26 @@ def _find_grants(connection: Connection, endpoints: Endpoints) -> Iterator[Found
                 yield "roles", f"{account} has no role any more, but a grant on {relation}", AGAIN
     except InsufficientPrivilege:
         yield "roles", "their privileges are not those of this version", AGAIN
+
+
+def _find_unknown(connection: Connection, endpoints: Endpoints) -> Iterator[Found]:
+    """What an analyst reads without a model that would say which columns are withheld.
+
+    It may be meant to; it may be what is left of a model that was removed or renamed, or a
+    partition that was detached. Without a run of the project as it is now, nobody knows.
+    """
+    with closing(Builder(endpoints.transformer, demo_switch=endpoints.demo_switch)) as builder:
+        graph = builder.known_graph
+    if graph is None or "analyst" not in endpoints.roles:
+        return
+    in_dwh = (node.relation.partition('"dwh".')[2] for node in graph.nodes.values())
+    known = [name[1:-1].replace('""', '"') for name in in_dwh if name]
+    user = endpoints.roles["analyst"].user
+    with connection.cursor() as cursor:
+        cursor.execute(UNKNOWN, {"user": user, "known": known})
+        unknown = [name for (name,) in cursor.fetchall()]
+    if unknown:
+        yield "role analyst", f"{user} reads what no model makes: {', '.join(unknown)}", None
 
 
 def _find_role(

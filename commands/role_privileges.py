@@ -175,6 +175,20 @@ FORMER = """
 """What accounts have been granted that had a role and have none now."""
 
 
+UNKNOWN = """
+    select format('%%I.%%I', nspname, relname)
+    from pg_class
+    inner join pg_namespace on relnamespace = pg_namespace.oid
+    where
+        nspname = 'dwh' and relkind in ('r', 'p', 'v', 'm', 'f') and not relispartition
+        and pg_has_role(relowner, 'usage')
+        and has_any_column_privilege(%(user)s::name, pg_class.oid, 'select')
+        and relname <> all(%(known)s)
+    order by relname
+"""
+"""The relations of `dwh` that an account reads and whose names are not among the known ones."""
+
+
 def expected_on_relation(role: str, layer: str, name: str, kind: str) -> set[str]:
     """What a role is granted on a relation of others; `layer` is `control` for a control table."""
     rules = ON_ITS_SEQUENCES.get(role, ()) if kind == "S" else GRANTED[role]

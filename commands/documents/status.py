@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from backup import Listed
-from commands.status import Status
+from commands.status import Status, TableStatus
 
 
 @dataclass(frozen=True)
@@ -101,16 +101,7 @@ def document(found: Status, active: set[str] | None, verified: Listed | None) ->
     """
     return StatusDocument(
         [
-            StatusTable(
-                one.name,
-                one.high_water_mark,
-                one.read_at,
-                one.lag_seconds,
-                one.mirror_rows,
-                one.is_equal,
-                one.verified_at,
-                None if active is None else one.name in active,
-            )
+            _table(one, is_mirrored=None if active is None else one.name in active)
             for one in found.tables
         ],
         [
@@ -134,6 +125,19 @@ def document(found: Status, active: set[str] | None, verified: Listed | None) ->
             StatusIncident(one.rule, one.subject, one.problem, one.next_command, one.since)
             for one in found.incidents
         ],
+    )
+
+
+def _table(one: TableStatus, is_mirrored: bool | None) -> StatusTable:
+    return StatusTable(
+        one.name,
+        one.high_water_mark,
+        one.read_at,
+        one.lag_seconds,
+        one.mirror_rows,
+        one.is_equal,
+        one.verified_at,
+        is_mirrored,
     )
 
 

@@ -1,5 +1,6 @@
 """What the commands do as which account, in a warehouse that has an account for each role."""
 
+import json
 import os
 import subprocess
 from contextlib import closing
@@ -91,6 +92,29 @@ def test_analyst_reads_all_but_what_is_withheld(roles: dict[str, Address]) -> No
     ):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             ask(analyst, sql)
+
+
+def test_doctor_lists_what_an_analyst_reads_and_no_model_makes(
+    built: CommandLine, roles: dict[str, Address]
+) -> None:
+    """What is left of a model that was renamed, and a partition that was detached."""
+    transformer = roles["transformer"]
+    ask(
+        transformer,
+        'create table dwh."Renamed" (id integer);'
+        " create table dwh.parted (id integer) partition by range (id);"
+        " create table dwh.parted_1 partition of dwh.parted for values from (1) to (2);"
+        " create table dwh.parted_2 partition of dwh.parted for values from (2) to (3);"
+        " alter table dwh.parted detach partition dwh.parted_1",
+    )
+    try:
+        findings = json.loads(run_as_it_is(built, "doctor", "--json"))["result"]["findings"]
+        said = [one["seen"] for one in findings if "no model makes" in one["seen"]]
+        names = 'dwh."Renamed", dwh.parted, dwh.parted_1'
+        assert said == [f"analyst reads what no model makes: {names}"]
+    finally:
+        ask(transformer, 'drop table dwh."Renamed", dwh.parted, dwh.parted_1')
+    assert "no model makes" not in run_as_it_is(built, "doctor")
 
 
 def test_loader_drops_staging_views_above_the_mirror_and_nothing_else(

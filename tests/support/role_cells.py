@@ -40,7 +40,6 @@ ROUTINES = """
         proname::text,
         proname || '(' || pg_get_function_identity_arguments(oid) || ')',
         prokind = 'p',
-        prosecdef,
         array(
             select format('null::%%s', format_type(type, null))
             from unnest(proargtypes) with ordinality as arguments (type, place) order by place
@@ -72,7 +71,6 @@ class Routine:
     name: str
     signature: str
     is_procedure: bool
-    acts_as_owner: bool
     arguments: tuple[str, ...]
 
 
@@ -86,7 +84,7 @@ def relations_of(cursor: Cursor, schema: str) -> list[Relation]:
 
 def routines_of(cursor: Cursor, schema: str) -> list[Routine]:
     cursor.execute(ROUTINES, (schema,))
-    return [Routine(schema, *row[:4], tuple(row[4])) for row in cursor.fetchall()]
+    return [Routine(schema, *row[:3], tuple(row[3])) for row in cursor.fetchall()]
 
 
 class Trial:
