@@ -10,11 +10,9 @@ from commands.options import one_of
 from common.errors import ExitCode, ServerError, UsageError
 from common.settings import read_settings
 from warehouse.connection import connect, relation_exists
-from warehouse.run_log import RunLog
+from warehouse.run_log import OWN_PROCESSES, RunLog
 
 STATUSES = ("success", "warning", "error", "skipped", "refused")
-OWN_PROCESSES = ("run", "extract", "build", "dbt", "verify", "backup", "restore")
-"""What only Tidemark itself may say that it did."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MESSAGE_CHARACTERS = 2_000
 EXAMPLES = """\

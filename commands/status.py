@@ -22,7 +22,12 @@ from common.errors import ExitCode, TidemarkError
 from common.settings import Address, Settings, read_settings
 from warehouse.connection import connect, relation_exists
 from warehouse.marks import mirrored_tables
-from warehouse.run_log import LoggedVerification, last_backup_at, logged_verifications
+from warehouse.run_log import (
+    OWN_PROCESSES,
+    LoggedVerification,
+    last_backup_at,
+    logged_verifications,
+)
 
 EXAMPLES = """\
 python run.py status
@@ -210,8 +215,9 @@ def _runs(cursor: Cursor) -> list[RunStatus]:
     cursor.execute(
         "select run_id, concat_ws(' ', process, nullif(step, process)), status, started_at,"
         " execution_seconds::float8, rows_affected, error_message from dwh.run_log"
-        " where step = process or process = 'backup' order by started_at desc limit %s",
-        (RUNS_SHOWN,),
+        " where process = any(%s) and (step = process or process = 'backup')"
+        " order by started_at desc limit %s",
+        (list(OWN_PROCESSES), RUNS_SHOWN),
     )
     return [RunStatus(*row) for row in cursor.fetchall()]
 

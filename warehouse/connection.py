@@ -266,6 +266,14 @@ class RunLock:
         yield
         self._is_true("select pg_advisory_unlock(%s)", BUILD_LOCK)
 
+    @contextmanager
+    def building_at_once(self) -> Iterator[bool]:
+        """Hold the build lock if no other run does; whether it is held."""
+        is_held = self._is_true("select pg_try_advisory_lock(%s)", BUILD_LOCK)
+        yield is_held
+        if is_held:
+            self._is_true("select pg_advisory_unlock(%s)", BUILD_LOCK)
+
     def _is_true(self, statement: str, key: int | str) -> bool:
         self.check()
         with self._connection.cursor() as cursor:

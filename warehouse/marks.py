@@ -49,16 +49,19 @@ def note_mirrored(connection: Connection, active: list[str]) -> None:
     """Note which of the tables with a mark are still mirrored, for the views of `dwh`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "update dwh.high_water_mark set is_mirrored = table_name = any(%s)"
-            " where is_mirrored <> (table_name = any(%s))",
-            (active, active),
+            "update dwh.high_water_mark set is_mirrored = not is_mirrored"
+            " where table_name = any(array(select known.table_name"
+            " from dwh.high_water_mark as known"
+            " where known.is_mirrored <> (known.table_name = any(%s))"
+            f" {_IN_ORDER}))",
+            (active,),
         )
 
 
 def note_read(connection: Connection, marks: Iterable[Mark], run_id: str) -> None:
     """Note how far tables were read, until these marks advance."""
     with transaction(connection), connection.cursor() as cursor:
-        for mark in marks:
+        for mark in _in_order(marks):
             cursor.execute(_write("mrr_state.read_mark"), _values(mark, run_id))
 
 
@@ -76,8 +79,13 @@ def noted_marks(connection: Connection, tables: Iterable[str]) -> list[Mark]:
 def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:
     """Write the marks. A mark follows the source's clock, even if that was set back."""
     with transaction(connection), connection.cursor() as cursor:
-        for mark in marks:
+        for mark in _in_order(marks):
             cursor.execute(_write("dwh.high_water_mark"), _values(mark, run_id))
+        cursor.execute(
+            "select from mrr_state.read_mark as known where known.table_name = any(%s)"
+            f" {_IN_ORDER}",
+            ([mark.table_name for mark in marks],),
+        )
         # another run may have read the table since
         cursor.execute(
             "delete from mrr_state.read_mark using unnest(%s::text[], %s::timestamptz[])"
@@ -94,6 +102,14 @@ def move_mark(cursor: Cursor, mark: Mark, run_id: str) -> None:
         f"{_write('dwh.high_water_mark')} where known.read_at <> excluded.read_at",
         _values(mark, run_id),
     )
+
+
+_IN_ORDER = 'order by known.table_name collate "C" for update'
+"""Whoever locks the rows of several tables locks them in this order, so that no two deadlock."""
+
+
+def _in_order(marks: Iterable[Mark]) -> list[Mark]:
+    return sorted(marks, key=lambda mark: mark.table_name)
 
 
 def _write(table: str) -> str:

@@ -139,21 +139,29 @@ def last_built_at(state: WarehouseState) -> datetime | None:
     return max((node.built_at for node in state.built.values()), default=None)
 
 
-def builds_all_now(connection: Connection, build_all: BuildAll) -> bool:
-    """Whether this run builds every node; daily means in the first run of a day, in UTC."""
+def builds_all_now(connection: Connection, build_all: BuildAll, scope: str | None = None) -> bool:
+    """Whether this run builds every node; daily means in the first run of a day, in UTC.
+
+    A run of a part, or of some tables, does so in the first run of its scope, unless a whole run
+    has done so.
+    """
     if build_all is not BuildAll.DAILY:
         return build_all is BuildAll.NOW
     with connection.cursor() as cursor:
         cursor.execute(
             "select not exists (select from dwh.run_log where process = 'build' and step = 'all'"
-            " and started_at >= date_trunc('day', now(), 'UTC'))"
+            " and started_at >= date_trunc('day', now(), 'UTC')"
+            " and (error_message is null or error_message = %s))",
+            (scope,),
         )
         return bool(one_value(cursor))
 
 
-def record_build(run_log: RunLog, left_alone: LeftAlone, build_all: bool) -> None:
-    """Log that every node was built, or how many were left alone."""
-    step, message = ("all", None) if build_all else ("unchanged", str(left_alone))
+def record_build(
+    run_log: RunLog, left_alone: LeftAlone, build_all: bool, scope: str | None = None
+) -> None:
+    """Log that every node was built, of the scope if there is one, or how many were left alone."""
+    step, message = ("all", scope) if build_all else ("unchanged", str(left_alone))
     run_log.record("build", step, "success", 0, 0, message)
 
 

@@ -52,11 +52,17 @@ class RunDocument:
     """The result of a run."""
 
     run_id: Annotated[str, "its id, as in `dwh.run_log`"]
+    scope: Annotated[str | None, "the options that left something out of it; null if none did"]
     started_at: Annotated[datetime, "when it started"]
     finished_at: Annotated[datetime, "when it ended"]
     seconds: Annotated[float, "how long it took"]
     applied_rows: Annotated[int, "rows that were inserted, updated or deleted in the mirror"]
-    tables: Annotated[list[RunTable], "in the order of the declarations"]
+    tables: Annotated[
+        list[RunTable], "in the order of the declarations; without the source, those that failed"
+    ]
+    advanced_tables: Annotated[
+        list[str], "tables whose marks advanced, by name; an earlier run may have read them"
+    ]
     nodes: Annotated[list[RunNode], "in the order in which they ended; empty if none was built"]
     unchanged_nodes: Annotated[int | None, "nodes that were left alone, since nothing changed"]
 
@@ -68,11 +74,13 @@ def document(result: RunResult) -> RunDocument:
     nodes = [node for node in built if not node.is_hook]
     return RunDocument(
         result.run_id,
+        result.scope,
         finished_at - timedelta(seconds=result.seconds),
         finished_at,
         result.seconds,
         result.rows_applied,
         [_table(one, one.name in result.advanced) for one in result.tables],
+        sorted(result.advanced),
         [RunNode(one.name, one.unique_id, one.status, one.seconds, one.message) for one in nodes],
         result.left_alone.nodes if result.left_alone else None,
     )

@@ -96,7 +96,7 @@ def _is_held_back(outcome: TableOutcome, result: RunResult) -> bool:
 
 
 def last_line(result: RunResult) -> str:
-    """What was applied and built, which tables show one moment, and how long it took."""
+    """What was applied and built, which tables show one moment, which marks advanced, how long."""
     built = "nothing built"
     if result.build:
         counts = Counter(node.status for node in result.build.nodes)
@@ -105,9 +105,15 @@ def last_line(result: RunResult) -> str:
             parts.append(f"unchanged: {result.left_alone}")
         built = ", ".join(parts) or built
     return (
-        f"run {result.run_id}  {result.rows_applied} rows applied{_moments(result)}  dbt: {built}"
-        f"  {result.seconds:.1f} s"
+        f"run {result.run_id}  {result.rows_applied} rows applied{_moments(result)}"
+        f"{_marks(result)}  dbt: {built}  {result.seconds:.1f} s"
     )
+
+
+def _marks(result: RunResult) -> str:
+    """How many marks advanced of tables that this run did not read, so that no line has them."""
+    advanced = set(result.advanced) - {outcome.name for outcome in result.tables}
+    return f"  marks advanced: {len(advanced)}" if advanced else ""
 
 
 def _moments(result: RunResult) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -79,6 +79,7 @@ class RunOptions:
 class RunResult:
     """The result of a run. `build` is None if nothing could be built.
 
+    `advanced` are the tables whose marks advanced, which an earlier run may have read.
     `left_alone` are the nodes that were not worked on. `warnings` are about failures that do not
     affect the result.
     """
@@ -90,6 +91,7 @@ class RunResult:
     build_error: TidemarkError | None
     advanced: list[str]
     left_alone: LeftAlone | None = None
+    scope: str | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -131,7 +133,7 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
         work_on_warehouse(endpoints, "run", options.sources, scope=options.scope) as work,
         closing(Builder(endpoints.transformer, work.run_id, endpoints.demo_switch)) as builder,
     ):
-        build_all = builds_all_now(work.connection, options.build_all)
+        build_all = builds_all_now(work.connection, options.build_all, options.scope)
         builds = options.part.builds
         if builds and (build_all or has_work(work.connection, builder.known_graph)):
             builder.start()
@@ -142,11 +144,13 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
             report.table(outcome)
 
         tables = _mirror(endpoints, work, options, replace(report, table=report_table))
-        with work.lock.building() if builds else nullcontext():
-            result = RunResult(work.run_id, 0.0, tables, None, None, [])
+        # a run that builds meanwhile deletes what is old itself
+        with work.lock.building() if builds else work.lock.building_at_once() as is_alone:
+            result = RunResult(work.run_id, 0.0, tables, None, None, [], scope=options.scope)
             if builds:
                 result = _build(builder, work, options, result, report, build_all)
                 work.lock.check()
+            if builds or is_alone:
                 warnings = _forget(work.connection, options, builder.known_graph)
                 result = replace(result, warnings=warnings)
             result = replace(result, seconds=time.monotonic() - started)
@@ -255,7 +259,7 @@ def _build(
         last = last_change(work.connection)
         state = read_state(work.connection, graph)
         stale = nodes_to_build(graph, state)
-        possible = _possible(graph, options, bad) & options.part.nodes(graph)
+        possible = _possible(graph, options, bad)
         chosen = possible & (graph.built if build_all else stale)
         if last is not None:
             advance_positions(
@@ -266,9 +270,9 @@ def _build(
         return replace(result, build_error=caught)
     work.lock.check()
     left_alone = LeftAlone(len(possible - chosen), last_built_at(state))
-    record_build(work.run_log, left_alone, build_all and chosen == graph.built)
-    unbuilt = build.unbuilt() | (stale - chosen)
-    advanced = _marks_to_advance(marks, graph, good, unbuilt)
+    is_all = build_all and _is_all_of_part(chosen, work.connection, graph, options)
+    record_build(work.run_log, left_alone, is_all, options.scope)
+    advanced = _marks_to_advance(marks, graph, good, build.unbuilt() | (stale - chosen))
     advance_marks(work.connection, advanced, work.run_id)
     names = [mark.table_name for mark in advanced]
     return replace(result, build=build, advanced=names, left_alone=left_alone)
@@ -290,7 +294,8 @@ def _forget(connection: Connection, options: RunOptions, graph: Graph | None) ->
         forget_untested(connection, graph)
         forget_read_changes(connection, graph.models)
         forget_gone_nodes(connection, graph)
-    forget_compiled()
+    if options.part.builds:
+        forget_compiled()
     note_mirrored(connection, [table.name for table in [*options.tables, *options.others]])
     return forget_old(connection, options.declared, options.steps_kept)
 
@@ -310,7 +315,15 @@ def _possible(graph: Graph, options: RunOptions, bad: list[MirroredTable]) -> se
     left_out = [*bad, *options.others]
     possible = graph.built - graph.descendants(map(_source_id, left_out))
     possible |= graph.built & graph.descendants(map(_source_id, options.tables))
+    possible &= options.part.nodes(graph)
     return possible - graph.descendants(map(_source_id, bad))
+
+
+def _is_all_of_part(
+    chosen: set[str], connection: Connection, graph: Graph, options: RunOptions
+) -> bool:
+    """Whether these are the nodes that a run builds if none of its tables fails."""
+    return chosen == _possible(graph, options, _bad_tables(connection, options, ()))
 
 
 def _marks_to_advance(

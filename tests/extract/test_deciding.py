@@ -1,5 +1,8 @@
 """What decides: the lock, the guard, the mark, the throttle, what is built."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +17,9 @@ from extract.extraction import TableOutcome
 from extract.mysql.source import MySQLSource
 from tests.support.mirror import OLD, Mirror, Query
 from tests.support.servers import OperationalDatabase
+from tests.support.waiting import wait_for
 from warehouse.build import Builder, BuildResult, Node
-from warehouse.connection import RUN_LOCK, run_lock
+from warehouse.connection import RUN_LOCK, connect, run_lock, transaction
 from warehouse.graph import Graph, GraphNode
 from warehouse.marks import Mark, advance_marks, note_read, noted_marks, read_marks
 from warehouse.run_log import RunLog, Step
@@ -179,6 +183,43 @@ def test_mark_of_a_later_read_is_kept(mirror: Mirror) -> None:
     assert noted_marks(mirror.connection, ["items"]) == []
 
 
+@pytest.mark.parametrize(
+    ("stored", "held"), [("ab", "b"), ("ba", "a")], ids=["as declared", "as stored"]
+)
+def test_marks_that_advance_and_those_of_a_read_do_not_deadlock(
+    mirror: Mirror, warehouse: Address, query: Query, stored: str, held: str
+) -> None:
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    marks = [Mark(name, None, None, noon) for name in "ba"]
+    later = [Mark(name, None, None, noon + timedelta(hours=1)) for name in "ba"]
+    waiting = (
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        " and datname = current_database()"
+    )
+    with (
+        closing(connect(warehouse)) as reader,
+        closing(connect(warehouse)) as builder,
+        closing(connect(warehouse)) as holder,
+        ThreadPoolExecutor() as pool,
+    ):
+        for name in stored:
+            note_read(reader, [Mark(name, None, None, noon)], "first")
+        with transaction(holder), holder.cursor() as cursor:
+            cursor.execute(
+                "select from mrr_state.read_mark where table_name = %s for update", (held,)
+            )
+            read = pool.submit(note_read, reader, later, "later")
+            wait_for(lambda: query(waiting) == [(1,)], "the reader waits")
+            built = pool.submit(advance_marks, builder, marks, "build")
+            wait_for(lambda: query(waiting) == [(2,)], "both wait")
+        read.result()
+        built.result()
+    assert query("select table_name, read_at from mrr_state.read_mark order by 1") == [
+        (mark.table_name, mark.read_at) for mark in reversed(later)
+    ]
+    assert {mark.read_at for mark in read_marks(mirror.connection).values()} == {noon}
+
+
 def outcome(name: str, error: TableError | None = None) -> TableOutcome:
     mark = None if error else Mark(name, None, None, datetime(2024, 1, 1, tzinfo=UTC))
     return TableOutcome(name, 0.0, mark=mark, error=error)
@@ -237,11 +278,18 @@ def test_mark_moves_only_where_all_below_it_is_built(
 
 
 class AskedBuilder(Builder):
-    """Keeps what it was asked to build, and builds nothing."""
+    """Keeps what it was asked to build, and builds nothing.
 
-    def __init__(self) -> None:
-        self._graph = GRAPH
+    `meanwhile` is done before anybody asks what can differ.
+    """
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         self.asked: list[str] | None = None
+        self._meanwhile = meanwhile
+
+    def graph(self) -> Graph:
+        self._meanwhile()
+        return GRAPH
 
     def build(self, select: list[str], report: object = None) -> BuildResult:
         self.asked = select
@@ -250,10 +298,14 @@ class AskedBuilder(Builder):
 
 
 def built(
-    mirror: Mirror, warehouse: Address, options: RunOptions, outcomes: list[TableOutcome]
+    mirror: Mirror,
+    warehouse: Address,
+    options: RunOptions,
+    outcomes: list[TableOutcome],
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[RunResult, list[str] | None]:
     """The result of a build, and what it asked dbt for."""
-    builder = AskedBuilder()
+    builder = AskedBuilder(meanwhile)
     with run_lock(warehouse) as lock:
         work = Work(mirror.connection, lock, RunLog(mirror.connection, "test"), Step())
         note_read(mirror.connection, [one.mark for one in outcomes if one.mark], "test")
@@ -266,6 +318,22 @@ def test_everything_is_built_where_nothing_ever_was(mirror: Mirror, warehouse: A
     outcomes = [outcome(name) for name in "abc"]
     result, asked = built(mirror, warehouse, RunOptions(of_shop("abc")), outcomes)
     assert (asked, result.advanced) == ([], ["a", "b", "c"])
+
+
+def test_mark_of_a_read_after_the_build_began_does_not_advance(
+    mirror: Mirror, warehouse: Address
+) -> None:
+    """What that read has applied may be later than what the build has found to be stale."""
+    later = Mark("a", None, None, datetime(2024, 1, 2, tzinfo=UTC))
+    outcomes = [outcome(name) for name in "ab"]
+
+    def read() -> None:
+        note_read(mirror.connection, [later], "another run")
+
+    result, _ = built(mirror, warehouse, RunOptions(of_shop("ab")), outcomes, read)
+    assert result.advanced == ["a", "b"]
+    assert read_marks(mirror.connection)["a"] == outcomes[0].mark
+    assert noted_marks(mirror.connection, ["a", "b"]) == [later]
 
 
 def test_nothing_is_built_on_a_refused_table(mirror: Mirror, warehouse: Address) -> None:

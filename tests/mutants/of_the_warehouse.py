@@ -152,6 +152,20 @@ MUTANTS = [
         "a clock set back at the source loses rows until it has caught up",
     ),
     Mutant(
+        "marks-read-in-any-order",
+        "_in_order",
+        "sorted(marks, key=lambda mark: mark.table_name)",
+        "list(marks)",
+        "a read and a build of the same tables deadlock",
+    ),
+    Mutant(
+        "marks-advance-in-any-order",
+        "_IN_ORDER",
+        'order by known.table_name collate "C" for update',
+        "",
+        "a build and a read of the same tables deadlock",
+    ),
+    Mutant(
         "positions-too-far",
         "forget_read_changes",
         "select min(built_to)",
@@ -196,8 +210,8 @@ MUTANTS = [
     Mutant(
         "advance-above-what-is-left-out",
         "_build",
-        "unbuilt = build.unbuilt() | (stale - chosen)",
-        "unbuilt = build.unbuilt()",
+        "build.unbuilt() | (stale - chosen)",
+        "build.unbuilt()",
         "a mark moves although a model below it was left out",
     ),
     Mutant(
@@ -213,6 +227,21 @@ MUTANTS = [
         'NOT_BUILT = FAILED_NODE | {"skipped"}',
         "NOT_BUILT = FAILED_NODE",
         "a mark moves although a model below it was skipped",
+    ),
+    Mutant(
+        "advance-to-a-read-since",
+        "_build",
+        "    marks = noted_marks(work.connection, [table.name for table in good])\n",
+        "",
+        "a mark moves past rows that were read after the build had looked for them",
+        also=(
+            (
+                "_build",
+                "_marks_to_advance(marks, ",
+                "_marks_to_advance("
+                "noted_marks(work.connection, [table.name for table in good]), ",
+            ),
+        ),
     ),
     Mutant(
         "advance-children-alone",
