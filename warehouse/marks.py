@@ -11,6 +11,7 @@ from datetime import datetime
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from common.pause import pause_point
 from warehouse.connection import transaction
 
 
@@ -73,7 +74,9 @@ def noted_marks(connection: Connection, tables: Iterable[str]) -> list[Mark]:
             " from mrr_state.read_mark where table_name = any(%s) order by table_name",
             (list(tables),),
         )
-        return [Mark(*row) for row in cursor.fetchall()]
+        found = [Mark(*row) for row in cursor.fetchall()]
+    pause_point("marks noted")
+    return found
 
 
 def advance_marks(connection: Connection, marks: list[Mark], run_id: str) -> None:

@@ -109,6 +109,25 @@ def test_mark_is_never_ahead_of_the_mirror(layers, current, expected, ask, save,
     assert marks == ([(expected,)] if expected else [])
 
 
+@pytest.mark.parametrize(
+    ("layers", "noted"),
+    [(["mrr"], "M3"), (["dwh"], "M9"), (["mrr", "dwh"], "M3")],
+    ids=["mrr", "dwh", "mrr and dwh"],
+)
+def test_note_of_a_read_stays_with_the_mirror(layers, noted, ask, save, bring_back):
+    """The next build lets the mark advance to it: to what that mirror has, and no further."""
+    ask(
+        "insert into mrr_state.read_mark (table_name, high_water_mark, read_at, run_id)"
+        " values ('mrr_fact_sales', 'M3', '2026-03-03', 'run-x')"
+    )
+    save()
+    ask("update mrr_state.read_mark set high_water_mark = 'M9', read_at = '2026-09-09'")
+    bring_back(*layers)
+    assert ask("select table_name, high_water_mark from mrr_state.read_mark") == [
+        ("mrr_fact_sales", noted)
+    ]
+
+
 def test_mark_of_a_table_that_the_restored_mirror_lacks_is_gone(ask, save, bring_back):
     save()
     ask(

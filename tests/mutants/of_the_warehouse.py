@@ -238,8 +238,7 @@ MUTANTS = [
             (
                 "_build",
                 "_marks_to_advance(marks, ",
-                "_marks_to_advance("
-                "noted_marks(work.connection, [table.name for table in good]), ",
+                "_marks_to_advance(noted_marks(work.connection, [table.name for table in good]), ",
             ),
         ),
     ),

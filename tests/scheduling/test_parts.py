@@ -1,7 +1,9 @@
 """A run in parts: one reads, another builds `stg`, another `dwh`, as a scheduler starts them."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,11 @@ from common.settings import Address
 from extract.declarations import declared_tables
 from operational.connection import connection as operational_connection
 from tests.support.command_line import DEMO, CommandLine, check_told, copy_of_project
+from tests.support.held_command import HeldCommand
+from tests.support.json_documents import read_document
 from tests.support.servers import Query, new_warehouse, querying
-from warehouse.connection import connect, run_lock, run_locks
+from tests.support.waiting import wait_for
+from warehouse.connection import connect, run_lock, run_locks, transaction
 from warehouse.graph import Graph, GraphNode
 
 TABLES = ["mrr_dim_customers", "mrr_dim_products", "mrr_fact_sales"]
@@ -23,6 +28,13 @@ RELATIONS = (
     " where schemaname in ('stg', 'dwh') and tablename like 'dwh\\_%'"
 )
 READ = "select table_name from mrr_state.read_mark order by 1"
+READ_AT = "select table_name, read_at from mrr_state.read_mark order by 1"
+REACHED_AT = "select table_name, read_at from dwh.high_water_mark order by 1"
+WAITING_FOR_CHANGES = (
+    "select locks.pid from pg_locks as locks join pg_stat_activity using (pid)"
+    " where locks.relation = 'mrr_state.change_log'::regclass and not locks.granted"
+    " and application_name = 'dbt'"
+)
 REACHED = "select table_name from dwh.high_water_mark order by 1"
 
 
@@ -140,6 +152,92 @@ def test_mark_stays_until_dwh_has_the_change(
     assert " 0 rows applied" in tidemark.run().stdout
 
 
+def test_mark_does_not_pass_what_a_build_has_seen(
+    tidemark: CommandLine, query: Query, sales: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Another run reads when the build has noted how far the tables were read."""
+    sales("insert into customers (id, name, country) values (901, 'New', 'UK')")
+    assert tidemark.run("--until", "mrr").returncode == 0
+    first = query(READ_AT)
+    build = HeldCommand(tidemark, tmp_path / "held", "marks noted", "--from", "stg")
+    sales("update customers set name = 'Renamed' where id = 901")
+    assert tidemark.run("--until", "mrr").returncode == 0
+    later = query(READ_AT)
+    assert later != first
+    built = build.let_go()
+    assert built.returncode == 0, built.stdout
+    assert f"marks advanced: {len(TABLES)}" in built.stdout
+    assert query(REACHED_AT) == first
+    assert query(READ_AT) == later
+    assert tidemark.run("--from", "stg").returncode == 0
+    assert (query(REACHED_AT), query(READ_AT)) == (later, [])
+
+
+def test_mark_does_not_move_for_a_read_that_was_killed_before_it_was_noted(
+    tidemark: CommandLine, query: Query, sales: Callable[[str], None], tmp_path: Path
+) -> None:
+    before = query(REACHED_AT)
+    sales("insert into customers (id, name, country) values (901, 'Killed', 'UK')")
+    read = ("--until", "mrr", "--table", "mrr_dim_customers")
+    held = HeldCommand(tidemark, tmp_path / "held", "applied", *read)
+    held.process.kill()
+    held.end()
+    assert query("select count(*) from mrr.mrr_dim_customers where id = 901") == [(1,)]
+    assert tidemark.run("--from", "stg").returncode == 0
+    known = "select count(*) from dwh.dwh_dim_customers where customer_name = 'Killed'"
+    assert query(known) == [(1,)]
+    assert (query(REACHED_AT), query(READ_AT)) == (before, [])
+    assert " 0 rows applied" in tidemark.run(*read).stdout
+    document = read_document(tidemark.run("--from", "stg", "--json", "--quiet"))["result"]
+    assert document["advanced_tables"] == ["mrr_dim_customers"]
+    assert (document["scope"], document["tables"]) == ("--from stg", [])
+
+
+def test_part_that_builds_waits_for_changes_that_are_not_committed(
+    tidemark: CommandLine,
+    query: Query,
+    address: Address,
+    sales: Callable[[str], None],
+) -> None:
+    sales("insert into customers (id, name, country) values (901, 'New', 'UK')")
+    assert tidemark.run("--until", "mrr").returncode == 0
+    with closing(connect(address)) as reader, ThreadPoolExecutor() as pool:
+        with transaction(reader), reader.cursor() as cursor:
+            cursor.execute("lock table mrr_state.change_log in row exclusive mode")
+            build = pool.submit(tidemark.run, "--from", "stg")
+            wait_for(lambda: query(WAITING_FOR_CHANGES) or build.done(), "a model that waits")
+            assert not build.done(), build.result().stdout
+        built = build.result()
+    assert built.returncode == 0, built.stderr
+    assert query(READ) == []
+
+
+def test_part_that_reads_deletes_what_is_old(tidemark: CommandLine, query: Query) -> None:
+    old = "insert into dwh.run_log (run_id, process, step, status, started_at) values {}"
+    steps = ", ".join(
+        f"('old', 'extract', 'mrr_fact_sales', 'success', now() - interval '{years} years')"
+        for years in (3, 4)
+    )
+    query(old.format(steps))
+    query("update dwh.high_water_mark set is_mirrored = false")
+    assert tidemark.run("--until", "mrr").returncode == 0
+    assert query("select count(*) from dwh.run_log where run_id = 'old'") == [(0,)]
+    assert query("select count(*) from dwh.high_water_mark where not is_mirrored") == [(0,)]
+
+
+def test_everything_is_built_once_a_day_in_each_scope(tidemark: CommandLine, query: Query) -> None:
+    query("delete from dwh.run_log where process = 'build' and step = 'all'")
+    part = ("--domain", DEMO, "--from", "stg")
+    for _ in range(2):
+        assert tidemark.run(*part, BUILD_ALL="daily").returncode == 0
+    log = "select step, error_message from dwh.run_log where process = 'build' order by log_id desc"
+    (last, first) = query(f"{log} limit 2")
+    assert (first, last[0]) == (("all", " ".join(part)), "unchanged")
+    query("update dwh.run_log set error_message = null where process = 'build' and step = 'all'")
+    assert tidemark.run("--from", "stg", BUILD_ALL="daily").returncode == 0
+    assert query(f"{log} limit 1")[0][0] == "unchanged", "a whole run has built everything"
+
+
 def test_part_that_builds_does_not_wait_for_one_that_reads(
     tidemark: CommandLine, address: Address
 ) -> None:
@@ -208,6 +306,14 @@ def test_step_of_a_scheduler_is_recorded(tidemark: CommandLine, query: Query) ->
         " where run_id = 'dag/manual__1'"
     )
     assert run_of == ("airflow", "success", 1)
+    query(
+        "insert into dwh.run_log (run_id, process, step, status, started_at)"
+        " select 'dag/manual__' || number, 'airflow', 'airflow', 'success', clock_timestamp()"
+        " from generate_series(2, 9) as numbers (number)"
+    )
+    shown = tidemark.run("status").stdout
+    assert "dag/manual" not in shown
+    assert shown.count(" run ") >= 5, "the last runs of Tidemark itself"
 
 
 def test_step_of_a_scheduler_says_of_which_run_it_is(tidemark: CommandLine) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import ExitCode
 from common.settings import PROJECT
 from tests.support.checkouts import Checkout
 from tests.support.command_line import DEMO
@@ -115,7 +116,28 @@ def test_run_that_takes_longer_than_its_interval_is_not_overlapped(
     assert held.let_go().returncode == 0
     assert outcomes(checkout) == [*before, "success"]
     # and systemd does not call that a failure
-    assert settings_of("tidemark@.service")["SuccessExitStatus"] == "75"
+    assert "75" in settings_of("tidemark@.service")["SuccessExitStatus"].split()
+
+
+@pytest.mark.parametrize("unit", [name for name in UNITS if name.endswith(".service")])
+def test_unit_that_is_stopped_has_not_failed(unit: str) -> None:
+    assert str(int(ExitCode.TERMINATED)) in settings_of(unit)["SuccessExitStatus"].split()
+
+
+def test_timer_and_cron_make_a_backup_that_is_verified(checkout: Checkout, tmp_path: Path) -> None:
+    backups = "select step from dwh.run_log where process = 'backup' and status = 'success'"
+    unit = of_systemd(checkout.folder, "tidemark-backup@.service")
+    held = HeldCommand(checkout, tmp_path / "held", "read")
+    assert call(unit, {}).returncode == 75
+    assert settings_of("tidemark-backup@.service")["RestartForceExitStatus"] == "75"
+    assert ask(checkout, backups) == []
+    assert held.let_go().returncode == 0
+    done = call(unit, {})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(ask(checkout, backups)) == ["backup", "verify"]
+    done = call_cron(checkout.folder, 1)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(ask(checkout, backups)) == ["backup", "backup", "verify", "verify"]
 
 
 def test_timer_and_cron_tell_what_is_wrong_once(checkout: Checkout) -> None:
@@ -129,7 +151,7 @@ def test_timer_and_cron_tell_what_is_wrong_once(checkout: Checkout) -> None:
         assert (told.returncode, told.stderr) == (0, "")
         assert "run: ended without closing its row" in told.stdout
         assert len(receiver.take()) == 1
-        again = call_cron(checkout.folder, 1)
+        again = call_cron(checkout.folder, 2)
         assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
         assert receiver.take() == []
 

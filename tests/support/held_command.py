@@ -13,13 +13,23 @@ RUNS = "select status, error_message from dwh.run_log where process = 'run' and 
 
 
 class HeldCommand:
-    """run.py in a process of its own, held at a pause point until it is let go."""
+    """run.py in a process of its own, held at a pause point until it is let go.
 
-    def __init__(self, command_line: CommandLine, folder: Path, point: str, **how: object) -> None:
+    `how` are arguments for the process.
+    """
+
+    def __init__(
+        self,
+        command_line: CommandLine,
+        folder: Path,
+        point: str,
+        *arguments: str,
+        **how: object,
+    ) -> None:
         folder.mkdir()
         self._folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, str(command_line.folder / "run.py")],
+            [sys.executable, str(command_line.folder / "run.py"), *arguments],
             env={**command_line.environment, "TIDEMARK_PAUSE": f"{point}:{folder}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -36,7 +36,7 @@ EVERY_DAG: dict[str, Any] = {
     "default_args": {
         "retries": 3,
         "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
+        "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=10),
         "on_success_callback": recorded("success"),
         "on_failure_callback": recorded("error"),

@@ -32,6 +32,8 @@ FINAL = {
 OF_RUN_LOG = {TEST_FAILED: "warning", REFUSED: "refused"}
 """The statuses of `dwh.run_log` that Airflow has no word for."""
 WORTH_ANOTHER_TRY = {1: "something failed", 75: "another run holds the lock"}
+MESSAGE_CHARACTERS = 2_000
+"""As much as the run log keeps of a message; an argument of a program cannot be much longer."""
 
 
 def command(*arguments: str) -> dict[str, Any]:
@@ -63,6 +65,18 @@ def declared_tables() -> dict[str, list[str]]:
     return tables
 
 
+class RunFailed(AirflowException):
+    """A run failed, and another try may help."""
+
+
+class RunFailedForGood(RunFailed, AirflowFailException):
+    """A run failed, and another try changes nothing."""
+
+
+class NothingNew(AirflowSkipException):
+    """There is nothing to do."""
+
+
 class TidemarkRun(BaseOperator):
     """A command of `run.py`; its exit code says whether another try is worth while.
 
@@ -91,7 +105,7 @@ class TidemarkRun(BaseOperator):
     def execute(self, context: Any) -> None:
         events = context.get("triggering_asset_events") or {}
         if self.asset and events and self.asset.uri not in {asset.uri for asset in events}:
-            raise AirflowSkipException(f"{self.asset.uri}: nothing new")
+            raise NothingNew(f"{self.asset.uri}: nothing new")
         started = command(*map(str, self.arguments))
         with subprocess.Popen(
             **started, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -112,12 +126,22 @@ class TidemarkRun(BaseOperator):
                 self._process.send_signal(signal.SIGTERM)
 
 
-def failure(exit_code: int) -> AirflowException:
+def failure(exit_code: int) -> RunFailed:
     """The exception for an exit code of `run.py`; Airflow retries after some of them only."""
     if exit_code in FINAL:
-        return AirflowFailException(f"run.py: exit code {exit_code}: {FINAL[exit_code]}")
+        return RunFailedForGood(f"run.py: exit code {exit_code}: {FINAL[exit_code]}")
     meaning = WORTH_ANOTHER_TRY.get(exit_code, "it was stopped")
-    return AirflowException(f"run.py: exit code {exit_code}: {meaning}")
+    return RunFailed(f"run.py: exit code {exit_code}: {meaning}")
+
+
+def told(exception: BaseException | str | None) -> str | None:
+    """What the run log is told of an exception: only its class if it is not one of ours.
+
+    The text of another one may hold values, such as those of a failed statement or of a setting.
+    """
+    if exception is None or isinstance(exception, (RunFailed, NothingNew)):
+        return exception and str(exception)
+    return "stopped by Airflow" if isinstance(exception, str) else type(exception).__name__
 
 
 def recorded(status: str) -> Callable[[Any], None]:
@@ -125,7 +149,7 @@ def recorded(status: str) -> Callable[[Any], None]:
 
     def record_task(context: Any) -> None:
         exit_code = getattr(context["task"], "exit_code", None)
-        message = context.get("exception") or FINAL.get(exit_code)
+        message = told(context.get("exception")) or FINAL.get(exit_code)
         ended = OF_RUN_LOG.get(exit_code, status)
         _record(context, context["ti"].start_date, ended, message, "--step", context["ti"].task_id)
 
@@ -143,7 +167,7 @@ def recorded_run(status: str) -> Callable[[Any], None]:
 
 
 def _record(
-    context: Any, started_at: datetime | None, status: str, message: object, *step: str
+    context: Any, started_at: datetime | None, status: str, message: str | None, *step: str
 ) -> None:
     """Call `run.py record`; what it says if it fails is logged by Airflow, and changes no state."""
     run = context["dag_run"]
@@ -152,7 +176,7 @@ def _record(
         seconds = (datetime.now(UTC) - started_at).total_seconds()
         arguments += ["--seconds", f"{max(seconds, 0):.3f}"]
     if message:
-        arguments += [f"--message={message}"]
+        arguments += [f"--message={message[:MESSAGE_CHARACTERS]}"]
     done = subprocess.run(
         **command("record", "--process", "airflow", *arguments),
         capture_output=True,
