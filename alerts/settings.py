@@ -9,7 +9,8 @@ from pathlib import Path
 
 from common.dotenv import dotenv_lines, unquoted
 from common.errors import SettingError
-from common.settings import CONTROL_CHARACTER, PROJECT, SURROGATE, read_secret
+from common.secret_files import read_secret
+from common.settings import CONTROL_CHARACTER, PROJECT, SURROGATE
 
 NAMES = ("ALERT_URLS", "ALERT_URLS_FILE", "ALERT_NO_RUN_HOURS", "ALERT_BACKUP_HOURS")
 MOST_HOURS = 10_000

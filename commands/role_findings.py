@@ -25,7 +25,7 @@ from common.roles import ROLES
 from common.rows import one_value
 from common.settings import Address
 from warehouse.build import Builder
-from warehouse.connection import connect
+from warehouse.connection import connect, relation_exists
 from warehouse.roles import are_behind, control_tables, missing_outside, not_set
 
 Found = tuple[str, str, str | None]
@@ -157,19 +157,9 @@ def _memberships(cursor: Cursor, user: str) -> set[str]:
 
 
 def _find_privileges(cursor: Cursor, role: str, user: str, is_new: bool) -> Iterator[Found]:
-    subject, lacking = f"role {role}", []
-    much: dict[str, list[str]] = {}
-    """What is too much, by who has it: the account itself, or PUBLIC."""
-    cursor.execute(RELATIONS, {"user": user, "privileges": list(ON_RELATIONS)})
-    control = control_tables()
-    for schema, name, qualified, kind, is_ours, has, of_public in cursor.fetchall():
-        layer = "control" if schema == "dwh" and name in control else schema
-        expected = expected_on_relation(role, layer, name, kind)
-        if surplus := set(has) - expected:
-            who = "public" if surplus <= set(of_public) else quoted(user)
-            much.setdefault(who, []).append(qualified)
-        if is_ours and role != "analyst" and expected - set(has):
-            lacking.append(qualified)
+    subject = f"role {role}"
+    has_run = relation_exists(cursor, "mrr_state.role_account")
+    much, lacking = _on_relations(cursor, role, user) if has_run else ({}, [])
     cursor.execute(OTHER_THINGS, {"user": user})
     for kind, name, privilege, is_of_public in cursor.fetchall():
         if privilege not in expected_on_thing(role, kind, name):
@@ -194,8 +184,25 @@ def _find_privileges(cursor: Cursor, role: str, user: str, is_new: bool) -> Iter
         )
     if lacking and not is_new:
         yield subject, f"{user} may do less than its role with {_some(lacking)}", AGAIN
-    if role == "analyst":
+    if role == "analyst" and has_run:
         yield from _find_readable(cursor, subject, user)
+
+
+def _on_relations(cursor: Cursor, role: str, user: str) -> tuple[dict[str, list[str]], list[str]]:
+    """The relations with which it may do too much, by who has that privilege; and too little."""
+    much: dict[str, list[str]] = {}
+    lacking: list[str] = []
+    cursor.execute(RELATIONS, {"user": user, "privileges": list(ON_RELATIONS)})
+    control = control_tables()
+    for schema, name, qualified, kind, is_ours, has, of_public in cursor.fetchall():
+        layer = "control" if schema == "dwh" and name in control else schema
+        expected = expected_on_relation(role, layer, name, kind)
+        if surplus := set(has) - expected:
+            who = "public" if surplus <= set(of_public) else quoted(user)
+            much.setdefault(who, []).append(qualified)
+        if is_ours and role != "analyst" and expected - set(has):
+            lacking.append(qualified)
+    return much, lacking
 
 
 def _find_readable(cursor: Cursor, subject: str, user: str) -> Iterator[Found]:

@@ -12,6 +12,7 @@ from common.backup_settings import BackupSettings, read_backup_settings
 from common.dotenv import read_dotenv
 from common.errors import SettingError
 from common.roles import ROLE_SETTINGS, read_roles, with_owner, without_printed_account
+from common.secret_files import read_secret
 from common.tls import NO_TLS, Tls, is_local, read_tls
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -374,20 +375,6 @@ def _password(values: Mapping[str, str], name: str) -> str:
     text = text.rstrip("\r\n")
     _check_characters(f"{name}_FILE", text)
     return text
-
-
-def read_secret(name: str, file: str) -> str:
-    """The text of a file with a secret, which a setting names. Raises SettingError."""
-    try:
-        return Path(file).expanduser().read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingError(
-            name, f'"{file}" cannot be read', "Name a file that this account may read."
-        ) from error
-    except UnicodeDecodeError:
-        # the error itself has what it could not decode
-        problem = f'"{file}" cannot be read (it is not UTF-8)'
-        raise SettingError(name, problem, "Write it in UTF-8.") from None
 
 
 def _check_characters(name: str, text: str) -> None:
