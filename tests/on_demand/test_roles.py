@@ -23,7 +23,7 @@ from tests.support.roles import as_roles, ask, new_accounts
 
 BEFORE = """
     reassign owned by loader, transformer to tidemark;
-    drop owned by loader, transformer, analyst, backup;
+    drop owned by loader; drop owned by transformer; drop owned by analyst; drop owned by backup;
     drop table mrr_state.role_account, mrr_state.alert_key, dwh.alert_incident,
         dwh.daily_step_total, mrr_state.read_mark cascade;
     drop function mrr_state.lock_changes, mrr_state.analyze_changes,
