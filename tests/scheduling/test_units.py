@@ -129,7 +129,10 @@ def test_timer_and_cron_make_a_backup_that_is_verified(checkout: Checkout, tmp_p
     unit = of_systemd(checkout.folder, "tidemark-backup@.service")
     held = HeldCommand(checkout, tmp_path / "held", "read")
     assert call(unit, {}).returncode == 75
-    assert settings_of("tidemark-backup@.service")["RestartForceExitStatus"] == "75"
+    settings = settings_of("tidemark-backup@.service")
+    assert settings["Restart"] == "on-failure"
+    assert settings["RestartPreventExitStatus"] == f"{ExitCode.FAILED:d} {ExitCode.USAGE:d}"
+    assert "75" not in settings["SuccessExitStatus"].split()
     assert ask(checkout, backups) == []
     assert held.let_go().returncode == 0
     done = call(unit, {})
