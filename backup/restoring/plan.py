@@ -25,7 +25,13 @@ from warehouse.run_log import LoggedVerification, logged_verifications
 
 _RELATIONS = """
     select
-        coalesce(array_agg(relnamespace::regnamespace || '.' || relname order by 1), '{}'),
+        coalesce(
+            array_agg(
+                relnamespace::regnamespace || '.' || relname
+                order by relnamespace::regnamespace::text, relname
+            ),
+            '{}'
+        ),
         coalesce(sum(greatest(reltuples, 0)), 0)::bigint
     from pg_class
     where relnamespace::regnamespace::text = any(%s) and relkind in ('r', 'v', 'm')
