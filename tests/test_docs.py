@@ -23,11 +23,12 @@ PROMISES = dict(re.findall(r"^### (.+)\n([^#]+)", GUARANTEES, re.MULTILINE))
 
 
 def rows_of_table(heading: str) -> list[list[str]]:
-    """The cells of the first table below a heading of the README, without its head."""
+    """The cells of the tables below a heading of the README, without their heads."""
     section = README.split(f"\n{heading}\n", 1)[1]
     section = re.split(r"\n#+ ", section, maxsplit=1)[0]
-    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row] for row in rows[2:]]
+    body = re.sub(r"^\|.+\n\|[ |-]+\|$", "", section, flags=re.MULTILINE)
+    rows = [line.strip("|").split("|") for line in body.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows]
 
 
 @pytest.mark.parametrize("name", [RUN, *COMMANDS])
