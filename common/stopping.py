@@ -35,14 +35,26 @@ def stop_on_signals() -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let a signal that would stop the process wait until the end of the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, CODES)
+    """Let a signal that would stop the process wait until the end of the block.
+
+    Blocking signals would not do: if there are other threads, one of them receives them.
+    """
+    held.append([])
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        arrived = held.pop()
+    for number in arrived:
+        raise Stopped(number)
+
+
+held: list[list[int]] = []
+"""For each block that nothing may disturb, the signals that have arrived since."""
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
-    raise Stopped(number)
+    if held:
+        held[-1].append(number)
+    else:
+        raise Stopped(number)
