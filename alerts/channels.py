@@ -123,6 +123,7 @@ def open_channels(urls: Sequence[str]) -> tuple[list[Channel], list[SettingError
             try:
                 plugin = apprise.Apprise.instantiate(url, asset=asset)
             except Exception:
+                # the plugin's own errors may have a part of the address, which is a secret
                 plugin = None
         found = SCHEME.match(url)
         if plugin is None or found is None:

@@ -21,6 +21,7 @@ class PasswordRefused(Exception):
     """A server asked for the password in a way that is not allowed."""
 
 
+# the driver's own plugins and handshake, which it does not publish, have no types
 class Connection(pymysql.Connection):
     """A connection whose server determines how to log in, within what is allowed here."""
 

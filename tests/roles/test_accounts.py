@@ -21,19 +21,7 @@ from warehouse.connection import connect, transaction
 from warehouse.roles import OWN_OBJECTS, are_behind
 from warehouse.upgrade import MIGRATIONS
 
-
-@pytest.fixture(autouse=True, scope="module")
-def own_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Not the folder in which dbt keeps what it has parsed of the checkout."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBT_TARGET_PATH", str(tmp_path_factory.mktemp("target")))
-        yield
-
-
-@pytest.fixture
-def endpoints(servers: Servers) -> Iterator[Endpoints]:
-    with new_accounts(servers) as made:
-        yield made
+pytestmark = pytest.mark.usefixtures("own_target")
 
 
 @pytest.fixture(scope="module")

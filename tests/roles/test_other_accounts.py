@@ -1,6 +1,5 @@
 """What becomes of privileges and owners when the accounts of the roles change."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
@@ -12,23 +11,11 @@ from commands.roles import grant_all
 from commands.working import bring_up_to_date
 from embedded import Servers
 from tests.roles.test_accounts import wrong
-from tests.support.roles import ask, named, new_accounts
+from tests.support.roles import ask, named
 from warehouse.connection import connect
 from warehouse.roles import are_behind
 
-
-@pytest.fixture(autouse=True, scope="module")
-def own_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Not the folder in which dbt keeps what it has parsed of the checkout."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBT_TARGET_PATH", str(tmp_path_factory.mktemp("target")))
-        yield
-
-
-@pytest.fixture
-def endpoints(servers: Servers) -> Iterator[Endpoints]:
-    with new_accounts(servers) as made:
-        yield made
+pytestmark = pytest.mark.usefixtures("own_target")
 
 
 def test_account_that_lost_its_role_keeps_nothing(endpoints: Endpoints, servers: Servers) -> None:

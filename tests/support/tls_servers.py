@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from embedded.server import Server
 from embedded.state import State, make_state
 from tests.sources.packages import PROGRAMS
 from tests.support.certificates import Certificate
+from tests.support.waiting import wait_for
 from warehouse.refusals import TLS_REQUEST
 
 UNCHECKED = Tls(TlsMode.REQUIRE)
@@ -122,10 +122,9 @@ def secured_postgresql(home: Path, certificate: Certificate) -> Iterator[Secured
         pid = int((server.data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
         os.kill(pid, signal.SIGHUP)
         wanted = ssl.PEM_cert_to_DER_cert(chosen.chain.read_text(encoding="ascii"))
-        deadline = time.monotonic() + SECONDS
-        while _presented(server.warehouse) != wanted:
-            assert time.monotonic() < deadline, "the server keeps its old certificate"
-            time.sleep(0.02)
+        wait_for(
+            lambda: _presented(server.warehouse) == wanted, "the server presents its certificate"
+        )
 
     yield Secured(server.warehouse, present, server)
     server.stop()
