@@ -1,6 +1,7 @@
 """The main job from end to end, as a user starts it: `python run.py` and what it leaves behind."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from operational.simulate import simulate
 from tests.support.command_line import DEMO, CommandLine, copy_of_project
 from tests.support.servers import new_warehouse, querying
 from warehouse.connection import run_lock
+from warehouse.run_log import new_run_id
 
 Query = Callable[..., list[tuple]]
 
@@ -148,6 +150,15 @@ def test_dashboard_is_written_where_something_has_changed(
     done = tidemark.run("dashboard", "--output", str(elsewhere))
     assert (done.returncode, done.stdout) == (0, f"{elsewhere}\n"), done.stderr
     assert "Pieces sold: 176" in elsewhere.read_text(encoding="utf-8")
+
+
+def test_ids_of_runs_sort_by_time_within_a_second() -> None:
+    made = []
+    for _ in range(50):
+        made.append(new_run_id())
+        time.sleep(0.00001)
+    assert made == sorted(set(made))
+    assert {len(run_id) for run_id in made} == {len("20260131T235959-1a2b3c")}
 
 
 def test_run_without_changes_applies_nothing(tidemark: CommandLine) -> None:
