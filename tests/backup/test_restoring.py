@@ -156,6 +156,31 @@ def test_name_in_a_value_is_that_of_the_restored_table(ask, save, bring_back):
     assert ask(named) == [("mrr.mrr_fact_sales", True)]
 
 
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_layer_that_depends_on_the_constraints_of_another_is_restored_after_it(
+    jobs, warehouse, new_database, ask, save, bring_back
+):
+    ask("create table mrr.kept (id integer primary key, name text, amount integer)")
+    ask("insert into mrr.kept select n, 'n' || n, n from generate_series(1, 100) as n")
+    ask("create view stg.by_key as select id, name, sum(amount) from mrr.kept group by id")
+    ask("create table stg.summed as select * from stg.by_key; alter table stg.summed add unique(id)")
+    ask("""
+        create function dwh.of_key(integer) returns setof bigint
+        begin atomic select sum(amount) from mrr.kept where id > $1 group by kept.id, name; end
+    """)
+    ask("""
+        create function dwh.add() returns void
+        begin atomic insert into mrr.kept values (1) on conflict on constraint kept_pkey do nothing;
+        end
+    """)
+    before = state_of(warehouse)
+    save(jobs=jobs)
+    bring_back(into=new_database, jobs=jobs)
+    assert state_of(new_database) == before
+    bring_back(jobs=jobs)
+    assert state_of(warehouse) == before
+
+
 def test_restore_leaves_no_schema_and_drops_what_a_killed_one_left(
     warehouse, ask, save, bring_back
 ):

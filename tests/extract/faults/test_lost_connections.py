@@ -10,9 +10,9 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import psycopg2
-import pymysql
 import pytest
 
 import embedded
@@ -58,18 +58,16 @@ def chance() -> random.Random:
 
 
 @pytest.fixture
-def impatient(servers: embedded.Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ends wait some seconds for a silent peer, and not the minute they are told."""
-    connect_to = pymysql.connect
 
-    def connect_briefly(**options: object) -> pymysql.Connection:
-        if options["user"] == servers.operational.user:
+    class Brief(session.Connection):
+        def __init__(self, **options: Any) -> None:
             assert options["read_timeout"] <= 60
             assert options["connect_timeout"] <= 10
-            options |= {"read_timeout": 3, "connect_timeout": 3}
-        return connect_to(**options)
+            super().__init__(**options | {"read_timeout": 3, "connect_timeout": 3})
 
-    monkeypatch.setattr(session.pymysql, "connect", connect_briefly)
+    monkeypatch.setattr(session, "Connection", Brief)
     monkeypatch.setattr(session, "RETRY_PAUSES", (0.1, 0.1))
     keepalives = warehouse_connection.KEEPALIVES
     longest = keepalives["keepalives_idle"] + (
