@@ -48,6 +48,13 @@ def servers() -> Iterator[embedded.Servers]:
     embedded.stop(TEST_SERVERS)
 
 
+@pytest.fixture(scope="module")
+def address(servers: embedded.Servers) -> Iterator[Address]:
+    """A warehouse for tests of a file that follow one another in it."""
+    with new_warehouse(servers) as address:
+        yield address
+
+
 @pytest.fixture(scope="session")
 def only_warehouse(servers: embedded.Servers) -> Iterator[Address]:
     with new_warehouse(servers) as address:

@@ -41,13 +41,6 @@ def sales(servers: embedded.Servers) -> Iterator[Callable[[str], list[tuple]]]:
 
 
 @pytest.fixture(scope="module")
-def address(servers: embedded.Servers) -> Iterator[Address]:
-    """The warehouse of the runs here, which a run beside them does not touch."""
-    with new_warehouse(servers) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
 def run_once(
     servers: embedded.Servers,
     address: Address,

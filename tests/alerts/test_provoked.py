@@ -25,7 +25,7 @@ from tests.support.command_line import DEMO, CommandLine, check_told, copy_of_pr
 from tests.support.four_failures import TOLD, four_failures
 from tests.support.held_command import HeldCommand
 from tests.support.receiver import Receiver, receiving
-from tests.support.servers import Query, new_warehouse, querying
+from tests.support.servers import Query, querying
 from warehouse.connection import connect, transaction
 
 Execute = Callable[[str], None]
@@ -49,12 +49,6 @@ def sales(servers: embedded.Servers) -> Iterator[Execute]:
         yield execute
         cursor.execute("drop database sales")
         seed(servers, [DEMO])
-
-
-@pytest.fixture(scope="module")
-def address(servers: embedded.Servers) -> Iterator[Address]:
-    with new_warehouse(servers) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -163,7 +163,9 @@ def test_layer_that_depends_on_the_constraints_of_another_is_restored_after_it(
     ask("create table mrr.kept (id integer primary key, name text, amount integer)")
     ask("insert into mrr.kept select n, 'n' || n, n from generate_series(1, 100) as n")
     ask("create view stg.by_key as select id, name, sum(amount) from mrr.kept group by id")
-    ask("create table stg.summed as select * from stg.by_key; alter table stg.summed add unique(id)")
+    ask(
+        "create table stg.summed as select * from stg.by_key; alter table stg.summed add unique(id)"
+    )
     ask("""
         create function dwh.of_key(integer) returns setof bigint
         begin atomic select sum(amount) from mrr.kept where id > $1 group by kept.id, name; end

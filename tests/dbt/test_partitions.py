@@ -140,9 +140,12 @@ def test_full_refresh_writes_only_rows_that_differ_and_keeps_what_others_made(
     warehouse.query(f"create index by_day on {TABLE} (sold_date)")
     warehouse.query(f"create view public.months as select sold_date from {TABLE}")
     facts = (
-        f"select oid, relacl::text, (select array_agg(inhrelid order by 1) from pg_inherits where"
-        " inhparent = pg_class.oid), (select array_agg(indexrelid order by 1) from pg_index where"
-        f" indrelid = pg_class.oid) from pg_class where oid = '{TABLE}'::regclass"
+        "select oid, relacl::text,"
+        " (select array_agg(inhrelid order by inhrelid) from pg_inherits"
+        " where inhparent = pg_class.oid),"
+        " (select array_agg(indexrelid order by indexrelid) from pg_index"
+        " where indrelid = pg_class.oid)"
+        f" from pg_class where oid = '{TABLE}'::regclass"
     )
     before, places = warehouse.query(facts), warehouse.query(PLACES)
     assert f"{bi_reader}=r" in before[0][1]

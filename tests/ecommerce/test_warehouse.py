@@ -20,7 +20,7 @@ from operational.seed import seed
 from operational.simulate import simulate
 from tests.support.command_line import CommandLine, copy_of_project
 from tests.support.power_bi import check_metrics, manifest_of, model_of, problems
-from tests.support.servers import OperationalDatabase, new_warehouse, querying
+from tests.support.servers import OperationalDatabase, querying
 
 Query = Callable[..., list[tuple]]
 BUILT = ("dwh_dim_ecommerce_customers", "dwh_dim_ecommerce_products", "dwh_fact_ecommerce_orders")
@@ -37,12 +37,6 @@ def source(servers: embedded.Servers) -> Iterator[OperationalDatabase]:
         database = OperationalDatabase("ecommerce", connection)
         yield database
         database.execute("drop database ecommerce")
-
-
-@pytest.fixture(scope="module")
-def address(servers: embedded.Servers) -> Iterator[Address]:
-    with new_warehouse(servers) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

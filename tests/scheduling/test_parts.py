@@ -16,7 +16,7 @@ from operational.connection import connection as operational_connection
 from tests.support.command_line import DEMO, CommandLine, check_told, copy_of_project
 from tests.support.held_command import HeldCommand
 from tests.support.json_documents import read_document
-from tests.support.servers import Query, new_warehouse, querying
+from tests.support.servers import Query, querying
 from tests.support.waiting import wait_for
 from warehouse.connection import connect, run_lock, run_locks, transaction
 from warehouse.graph import Graph, GraphNode
@@ -36,12 +36,6 @@ WAITING_FOR_CHANGES = (
     " and application_name = 'dbt'"
 )
 REACHED = "select table_name from dwh.high_water_mark order by 1"
-
-
-@pytest.fixture(scope="module")
-def address(servers: embedded.Servers) -> Iterator[Address]:
-    with new_warehouse(servers) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
