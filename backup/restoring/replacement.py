@@ -74,55 +74,31 @@ class Replacement:
     def stage(self, connection: Connection, sessions: Sessions) -> float:
         """Restore the layers beside the present ones, without grants, so that nobody reads them.
 
-        Returns the seconds in which the tables were compared. Raises RestoredDiffers.
+        A layer is complete, with its indexes and constraints, before the next one is created, since
+        the definition of a view may depend on them. Returns the seconds in which the tables were
+        compared. Raises RestoredDiffers.
         """
         apart = Apart()
-        left = list(self.layers)
-        while left:
-            created = self._create(connection, left)
-            fill(sessions, [self.archives[layer] for layer, is_apart in created if not is_apart])
-            for layer, is_apart in created:
-                self._complete(connection, layer, is_apart, apart)
-            del left[: len(created)]
+        for layer, archive in self.archives.items():
+            with self._true_names(connection) as cursor:
+                run_statements(cursor, archive.statements("--section=pre-data", NO_GRANTS))
+                compare_names(cursor, self.backup.name, layer, self._contents(layer))
+                needs_true_names = staging.needs_true_names(cursor, layer)
+            if not needs_true_names:
+                fill(sessions, archive)
+            with self._true_names(connection) as cursor:
+                if needs_true_names:
+                    _run_entries(cursor, archive, DATA)
+                _run_entries(cursor, archive, SEQUENCES)
+                compare_sequences(cursor, self.backup.name, layer, self._contents(layer))
+                run_statements(cursor, archive.statements("--section=post-data", NO_GRANTS))
+                computed = staging.computes_statistics(cursor, layer)
+            for table in self._contents(layer).tables:
+                if needs_true_names:
+                    apart.compared.add(table)
+                if needs_true_names or (table.schema, table.name) in computed:
+                    apart.analyzed.add(table)
         return self._compare(connection, sessions, apart)
-
-    def _create(self, connection: Connection, layers: Collection[str]) -> list[tuple[str, bool]]:
-        """Create the tables of these layers, or of the first ones, so that all are filled at once.
-
-        A definition may depend on the constraints of an earlier layer, as that of a view which
-        groups by a key does: its layer is then left until the earlier ones are complete. Returns
-        the created ones, and whether they must have the true names when their rows are restored.
-        """
-        created: list[tuple[str, bool]] = []
-        for layer in layers:
-            script = self.archives[layer].statements("--section=pre-data", NO_GRANTS)
-            try:
-                with self._true_names(connection) as cursor:
-                    run_statements(cursor, script)
-                    compare_names(cursor, self.backup.name, layer, self._contents(layer))
-                    is_apart = staging.needs_true_names(cursor, layer)
-            except psycopg2.ProgrammingError:
-                if not created:
-                    raise
-                break
-            created.append((layer, is_apart))
-        return created
-
-    def _complete(self, connection: Connection, layer: str, is_apart: bool, apart: Apart) -> None:
-        """Add what a layer has beside its rows; and its rows, if they need the true names."""
-        archive = self.archives[layer]
-        with self._true_names(connection) as cursor:
-            if is_apart:
-                _run_entries(cursor, archive, DATA)
-            _run_entries(cursor, archive, SEQUENCES)
-            compare_sequences(cursor, self.backup.name, layer, self._contents(layer))
-            run_statements(cursor, archive.statements("--section=post-data", NO_GRANTS))
-            computed = staging.computes_statistics(cursor, layer)
-        for table in self._contents(layer).tables:
-            if is_apart:
-                apart.compared.add(table)
-            if is_apart or (table.schema, table.name) in computed:
-                apart.analyzed.add(table)
 
     def _compare(self, connection: Connection, sessions: Sessions, apart: Apart) -> float:
         """Compare all tables, and analyze them; returns the seconds of the former."""

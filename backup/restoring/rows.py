@@ -26,10 +26,9 @@ class RestoredDiffers(TidemarkError):
         )
 
 
-def fill(sessions: Sessions, archives: Iterable[Archive]) -> None:
-    """Copy the rows of dumps into the empty tables of the staged schemas."""
-    parts = [part for archive in archives for part in archive.parts(sessions.count)]
-    sessions.each(sorted(parts, key=lambda part: part.size, reverse=True), _fill)
+def fill(sessions: Sessions, archive: Archive) -> None:
+    """Copy the rows of a dump into the empty tables of the staged schemas."""
+    sessions.each(archive.parts(sessions.count), _fill)
 
 
 def compare(sessions: Sessions, backup: str, tables: Iterable[Table]) -> None:
