@@ -32,6 +32,7 @@ from backup.repository.manifest import (
     write_manifest,
 )
 from backup.repository.verification import adopt_verifications
+from backup.saving.division import LayerSize
 from backup.saving.dumper import Dumper
 from backup.server import space
 from backup.server.contents import (
@@ -56,6 +57,16 @@ from warehouse.run_log import logged_verifications
 log = get_logger(__name__)
 
 ISO_TEXT = """to_char({} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+# as PostgreSQL last counted them: to measure them now would wait for whoever changes a table
+_TABLE_PAGES = """
+    select
+        coalesce(sum(held.relpages + coalesce(toast.relpages, 0)), 0)::bigint,
+        coalesce(max(held.relpages + coalesce(toast.relpages, 0)), 0)::bigint
+    from pg_class as held
+    left join pg_class as toast on held.reltoastrelid = toast.oid
+    where held.relnamespace::regnamespace::text = any(%s) and held.relkind in ('r', 'm')
+"""
 
 
 @dataclass(frozen=True)
@@ -202,10 +213,13 @@ def _write_manifest(partial: Path, manifest: Manifest, recipients: tuple[str, ..
 def _dump_layers(cursor: Cursor, dumper: Dumper) -> dict[str, Contents]:
     """Dump every layer, and compute the digests of its tables meanwhile."""
     layers = {}
-    for group in dumper.groups:
+    for group in dumper.groups(_sizes(cursor)):
         before = {layer: read_sequences(cursor, LAYERS[layer]) for layer in group}
         with ExitStack() as running:
-            dumped = {layer: running.enter_context(dumper.dumping(layer)) for layer in group}
+            dumped = {
+                layer: running.enter_context(dumper.dumping(layer, sessions))
+                for layer, sessions in group.items()
+            }
             for layer in group:
                 layers[layer] = read_contents(cursor, LAYERS[layer])
         for layer in group:
@@ -217,7 +231,15 @@ def _dump_layers(cursor: Cursor, dumper: Dumper) -> dict[str, Contents]:
                     f"data of {dumped[layer].tables} tables instead of {len(layers[layer].tables)}",
                     "Run it again; if a `dbt build` is running, wait until it ends.",
                 )
-    return layers
+    return {layer: layers[layer] for layer in LAYERS}
+
+
+def _sizes(cursor: Cursor) -> dict[str, LayerSize]:
+    sizes = {}
+    for layer, schemas in LAYERS.items():
+        cursor.execute(_TABLE_PAGES, (list(schemas),))
+        sizes[layer] = LayerSize(*one_row(cursor))
+    return sizes
 
 
 def _dump_roles(dumper: Dumper) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import IO, cast
 from backup.layers import LAYERS
 from backup.repository.backup import archive_of
 from backup.repository.encryption import encrypt
+from backup.saving.division import Group, LayerSize, divided
 from backup.server.entries import tables_in
 from backup.server.programs import Programs
 from backup.server.pump import Pump
@@ -39,19 +40,20 @@ class Dumper:
     recipients: tuple[str, ...]
     lock: int
 
-    @property
-    def groups(self) -> Sequence[Sequence[str]]:
-        """The layers, in groups that are dumped at once.
+    def groups(self, sizes: Mapping[str, LayerSize]) -> Sequence[Group]:
+        """The layers, in groups that are dumped at once, and the sessions of each.
 
         pg_dump itself can dump several tables at once only into a folder, where it would leave them
-        unencrypted until somebody encrypts them.
+        unencrypted until somebody encrypts them. So an encrypted layer has one session.
         """
-        if self.recipients and self.jobs > 1:
-            return [list(LAYERS)]
-        return [[layer] for layer in LAYERS]
+        if not self.recipients:
+            return divided(sizes, self.jobs)
+        if self.jobs > 1:
+            return [dict.fromkeys(LAYERS, 1)]
+        return [{layer: 1} for layer in LAYERS]
 
     @contextmanager
-    def dumping(self, layer: str) -> Iterator[Dumped]:
+    def dumping(self, layer: str, sessions: int) -> Iterator[Dumped]:
         """Dump a layer in parallel to the block. Raises ProgramFailed and OSError."""
         path = self.folder / archive_of(layer, bool(self.recipients))
         words = [*self.options, *(f"--schema={schema}" for schema in LAYERS[layer])]
@@ -61,7 +63,7 @@ class Dumper:
                 yield dumped
             dumped.tables = tables_in(b"".join(listing))
             return
-        words += ["--format=directory", f"--jobs={self.jobs}", f"--file={path}"]
+        words += ["--format=directory", f"--jobs={sessions}", f"--file={path}"]
         with self.programs.started("pg_dump", *words, pass_fds=(self.lock,)):
             yield dumped
         dumped.tables = tables_in(self.programs.output("pg_restore", "--list", str(path)))
