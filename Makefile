@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs pictures powerbi lock airflow down test-source test-sample test-browser \
+.PHONY: run test lint docs pictures powerbi lock airflow down test-source test-sample test-browser test-slow \
 	test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills mutants \
 	bench
 
@@ -77,6 +77,10 @@ test-browser: .venv $(PLAYWRIGHT)
 # the pictures of the README, and the run that one of them shows
 pictures: .venv $(PLAYWRIGHT)
 	PYTHONPATH=$(PLAYWRIGHT) .venv/bin/python -m tests.browser --pictures
+
+# whole runs, one after the other, of what `make test` tries in fewer steps: minutes
+test-slow: .venv
+	.venv/bin/python -m pytest -m slow --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # twenty runs under people who read the warehouse: minutes
 test-readers: .venv

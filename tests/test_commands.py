@@ -168,6 +168,7 @@ def test_simulate_adds_a_history_and_lets_the_shop_live_on(
     assert lived.returncode == 0 and "0 of them late" in lived.stdout, lived.stderr
 
 
+@pytest.mark.slow
 def test_quiet_commands_say_nothing_where_all_is_well(checkout: Checkout) -> None:
     for command in ("up", "doctor", "", "verify", "backup", "simulate", "restore"):
         done = checkout.run(*command.split(), "--quiet")
@@ -177,6 +178,7 @@ def test_quiet_commands_say_nothing_where_all_is_well(checkout: Checkout) -> Non
         assert f" {process:<9} success " in told
 
 
+@pytest.mark.slow
 def test_backup_outlives_a_disaster_in_the_shell_of_before(checkout: Checkout) -> None:
     """The shell has the addresses and passwords of servers that are gone."""
     checkout.eval_env()

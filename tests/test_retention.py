@@ -314,6 +314,7 @@ def test_role_that_may_not_delete_is_told_and_fails_nothing(
     ]
 
 
+@pytest.mark.slow
 def test_changes_are_not_kept_for_the_demo_once_it_is_switched_off(
     command_line: CommandLine, operational: OperationalDatabase, query: Query
 ) -> None:

@@ -314,6 +314,7 @@ def test_changed_names_what_the_next_run_builds(tidemark: CommandLine, query: Qu
     assert " unchanged: " in tidemark.run().stdout
 
 
+@pytest.mark.slow
 def test_everything_is_built_where_that_is_asked_for(tidemark: CommandLine, query: Query) -> None:
     built = tidemark.run("--build", "all")
     assert built.returncode == 0, built.stderr
@@ -325,6 +326,7 @@ def test_everything_is_built_where_that_is_asked_for(tidemark: CommandLine, quer
     assert query(BUILDS)[-1] == ("all", None)
 
 
+@pytest.mark.slow
 def test_node_that_dbt_does_not_select_by_its_name_is_an_error(
     tidemark: CommandLine, query: Query
 ) -> None:

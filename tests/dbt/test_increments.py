@@ -3,6 +3,8 @@
 import os
 import random
 
+import pytest
+
 from tests.support.waiting import wait_for
 from warehouse.upgrade import upgrade
 
@@ -196,6 +198,7 @@ def test_a_wider_type_is_followed_by_history_dimension_and_fact(warehouse) -> No
     ) == [(large, "Large Lee")]
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_leave_one_open_row_for_each_key(warehouse) -> None:
     warehouse.query(
         "insert into mrr.mrr_dim_customers (id, name)"

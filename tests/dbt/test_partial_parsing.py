@@ -62,6 +62,7 @@ def test_what_changed_is_parsed_to_the_same_as_everything(
     assert partly == nodes_of(parse("--no-partial-parse"))
 
 
+@pytest.mark.slow
 def test_run_sees_a_file_that_is_restored_with_its_former_time(
     project: Project, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

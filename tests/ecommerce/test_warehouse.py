@@ -225,6 +225,7 @@ def test_items_that_do_not_sum_to_their_order_are_told(
     assert "Got 1 result, configured to fail if != 0" in done.stdout
 
 
+@pytest.mark.slow
 def test_new_rate_holds_from_its_day_and_the_increments_equal_a_full_build(
     query: Query, shop_lived: CommandLine
 ) -> None:

@@ -205,6 +205,7 @@ def test_transaction_enters_and_leaves_with_its_status_and_moves_with_its_day(
     assert ewallet.query(f"select transaction_id from {FACT}__2025_10") == [("TX1003",)]
 
 
+@pytest.mark.slow
 def test_edited_bounds_reach_every_transaction_and_a_full_refresh_equals_the_increments(
     ewallet: Ewallet,
 ) -> None:
@@ -227,6 +228,7 @@ def test_edited_bounds_reach_every_transaction_and_a_full_refresh_equals_the_inc
     assert ewallet.query(PLACES) == places
 
 
+@pytest.mark.slow
 def test_retention_follows_the_recipe_and_the_next_runs_bring_nothing_back(
     ewallet: Ewallet,
 ) -> None:

@@ -18,6 +18,7 @@ from warehouse.roles import are_behind
 pytestmark = pytest.mark.usefixtures("own_target")
 
 
+@pytest.mark.slow
 def test_account_that_lost_its_role_keeps_nothing(endpoints: Endpoints, servers: Servers) -> None:
     """Not even what it has passed on, nor what is made later; nor what a restore brings back."""
     ask(servers.warehouse, f"alter role {endpoints.warehouse.user} createrole")
@@ -86,6 +87,7 @@ MADE_BY_ONE = (
 )
 
 
+@pytest.mark.slow
 def test_what_one_account_has_made_is_handed_over(endpoints: Endpoints, servers: Servers) -> None:
     """And what belongs to somebody else is not. If that was interrupted, it is done again."""
     owner = endpoints.warehouse

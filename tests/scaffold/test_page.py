@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.support.command_line import CommandLine, check_models
 from tests.support.project_files import write_files_of
 from tests.support.servers import OperationalDatabase
@@ -31,6 +33,7 @@ RENTALS = (
 )
 
 
+@pytest.mark.slow
 def test_models_of_the_page_keep_history_and_follow_changes(
     operational: OperationalDatabase, command_line: CommandLine, query: Callable[..., list[tuple]]
 ) -> None:

@@ -68,6 +68,7 @@ def shop(operational: OperationalDatabase) -> OperationalDatabase:
     return operational
 
 
+@pytest.mark.slow
 def test_what_is_written_passes_lint_rules_and_a_run(
     shop: OperationalDatabase, command_line: CommandLine, query: Callable[..., list[tuple]]
 ) -> None:
