@@ -326,7 +326,6 @@ def test_everything_is_built_where_that_is_asked_for(tidemark: CommandLine, quer
     assert query(BUILDS)[-1] == ("all", None)
 
 
-@pytest.mark.slow
 def test_node_that_dbt_does_not_select_by_its_name_is_an_error(
     tidemark: CommandLine, query: Query
 ) -> None:
