@@ -28,7 +28,9 @@ def divided(sizes: Mapping[str, LayerSize], sessions: int) -> list[Group]:
     """
     first, second, *others = sorted(sizes, key=lambda layer: sizes[layer].total, reverse=True)
     apart: list[Group] = [{layer: sessions} for layer in sizes]
-    at_once: list[Group] = [{first: sessions - number, second: number} for number in range(1, sessions)]
+    at_once: list[Group] = [
+        {first: sessions - number, second: number} for number in range(1, sessions)
+    ]
     if not at_once:
         return apart
 
