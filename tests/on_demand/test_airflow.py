@@ -133,8 +133,7 @@ def airflow(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Air
 
 
 def address(checkout: Checkout, name: str) -> Address:
-    lines = checkout.run("env").stdout.splitlines()
-    values = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    values = dict(checkout.printed("--role", "owner"))
     account = f"{name}_ADMIN" if name == "OPERATIONAL" else name
     return Address(
         values[f"{name}_HOST"],

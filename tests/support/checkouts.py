@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from common.settings import LOCAL, SETTINGS
@@ -40,10 +41,14 @@ class Checkout:
 
     def eval_env(self, *options: str) -> None:
         """What `eval "$(python run.py env)"`, with these options, does to the shell."""
-        unset, *exports = self.run("env", *options).stdout.splitlines()
+        unset, *_ = self.run("env", *options).stdout.splitlines()
         for name in unset.split()[1:]:
             self.shell.pop(name, None)
-        for line in exports:
+        self.shell |= {name: value for name, value in self.printed(*options) if name != "PATH"}
+
+    def printed(self, *options: str) -> Iterator[tuple[str, str]]:
+        """The variables that `python run.py env` sets, with these options."""
+        for line in self.run("env", *options).stdout.splitlines()[1:]:
             name, _, value = line.removeprefix("export ").partition("=")
-            if name != "PATH":
-                (self.shell[name],) = shlex.split(value) or [""]
+            (text,) = shlex.split(value) or [""]
+            yield name, text
