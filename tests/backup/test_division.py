@@ -2,6 +2,7 @@
 
 import pytest
 
+from backup.saving import dumper
 from backup.saving.division import LayerSize, divided
 
 MANY = LayerSize(total=100, largest=5)
@@ -46,3 +47,22 @@ def test_large_tables_of_two_layers_are_dumped_beside_each_other(
 def test_layer_of_many_tables_has_more_sessions_than_one_of_a_large_table() -> None:
     groups = divided({"mrr": MANY, "stg": SMALL, "dwh": LARGE}, 3)
     assert groups == [{"mrr": 2, "dwh": 1}, {"stg": 3}]
+
+
+def test_layers_that_are_dumped_beside_each_other_are_restored(
+    ask, save, prove, new_database, bring_back, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for layer in ("mrr", "dwh"):
+        ask(f"create table {layer}.large as select n from generate_series(1, 50000) as n")
+        ask(f"analyze {layer}.large")
+    chosen = []
+
+    def remembered(sizes: dict[str, LayerSize], sessions: int) -> list:
+        chosen.append(divided(sizes, sessions))
+        return chosen[-1]
+
+    monkeypatch.setattr(dumper, "divided", remembered)
+    saved = save(jobs=2)
+    assert chosen == [[{"mrr": 1, "dwh": 1}, {"stg": 2}]]
+    assert prove(jobs=2).rows == saved.rows
+    assert bring_back(into=new_database, jobs=2).rows == saved.rows
