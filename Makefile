@@ -3,9 +3,9 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs pictures powerbi lock airflow down test-source test-sample test-browser test-slow \
-	test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills mutants \
-	bench
+.PHONY: run test lint docs pictures powerbi lock airflow down test-source test-sample test-browser \
+	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
+	mutants bench
 
 run: .venv
 	.venv/bin/python run.py

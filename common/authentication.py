@@ -75,6 +75,7 @@ class Sha256:
 
     def authenticate(self, packet: Any) -> Any:
         self._check_server()
+        # the driver's own function has no types
         return _auth.sha256_password_auth(self.connection, packet)  # type: ignore[no-untyped-call]
 
     def _check_server(self) -> None:

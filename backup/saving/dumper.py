@@ -54,7 +54,10 @@ class Dumper:
 
     @contextmanager
     def dumping(self, layer: str, sessions: int) -> Iterator[Dumped]:
-        """Dump a layer in parallel to the block. Raises ProgramFailed and OSError."""
+        """Dump a layer by so many sessions, in parallel to the block.
+
+        Raises ProgramFailed and OSError.
+        """
         path = self.folder / archive_of(layer, bool(self.recipients))
         words = [*self.options, *(f"--schema={schema}" for schema in LAYERS[layer])]
         dumped = Dumped()
