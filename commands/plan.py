@@ -14,7 +14,7 @@ from commands.options import add_choice, add_full_refresh, add_json
 from commands.sources import read_declarations, source_by_source, sources_of
 from commands.tables import PlainTable, show
 from commands.telling import tell
-from common.errors import ExitCode, ServerError, TidemarkError
+from common.errors import ServerError, TidemarkError, code_of_refusals
 from common.settings import Address, read_settings
 from extract.declarations import MirroredTable
 from extract.extraction import open_source
@@ -42,7 +42,7 @@ def call(options: argparse.Namespace) -> int:
     tables = chosen_tables(read_declarations(settings), settings, options)
     planned = plan(prepare_endpoints(settings, sources_of(tables)), tables, options.full_refresh)
     errors = {str(table.error): table.error for table in planned if table.error}
-    exit_code = ExitCode.FAILED if errors else ExitCode.DONE
+    exit_code = code_of_refusals(errors.values())
     if options.json:
         from commands.documents import plan as shape
         from commands.documents.document import Document, failures, write_document

@@ -23,7 +23,7 @@ from commands.sources import (
 from commands.tables import PlainTable, show
 from commands.telling import tell
 from commands.working import work_on_warehouse
-from common.errors import DeletesRefused, ExitCode, TidemarkError, UsageError
+from common.errors import DeletesRefused, ExitCode, TidemarkError, UsageError, code_of_refusals
 from common.log import is_json
 from common.settings import Settings, read_settings
 from extract.declarations import MirroredTable
@@ -110,11 +110,10 @@ class VerifyResult:
         if self.failed_tests or self.history_error:
             return ExitCode.FAILED
         errors = [table.error for table in self.tables if table.error]
-        if any(not isinstance(error, DeletesRefused) for error in errors):
-            return ExitCode.FAILED
+        code = code_of_refusals(errors)
         if any(t.verification and not t.verification.is_equal for t in self.tables):
             return ExitCode.FAILED
-        return ExitCode.REFUSED if errors else ExitCode.DONE
+        return code
 
     @property
     def failed(self) -> str | None:

@@ -9,6 +9,7 @@ TidemarkError                    1  something failed
 ├── SourceChanged                1  the server is not the one that is mirrored
 ├── SourceBusy                   1  another command works on the tables of that source
 ├── TableError                   1  one mirrored table stops; the others continue
+│   ├── NameRefused              2  a column has a name that the mirror cannot have
 │   ├── NotMirrored              1  no run has mirrored it yet
 │   ├── TableChanged             1  it was altered or rebuilt while it was read
 │   ├── RowsLost                 1  another number of rows was copied than read
@@ -32,11 +33,12 @@ TidemarkError                    1  something failed
 └── AnotherRun                  75  another run holds the lock
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit code of a command. If several apply: FAILED before REFUSED before TEST_FAILED."""
+    """The exit code of a command. The first of several: FAILED, REFUSED, USAGE, TEST_FAILED."""
 
     DONE = 0
     FAILED = 1
@@ -87,6 +89,12 @@ class TableError(TidemarkError):
     """One mirrored table cannot be brought up to date; the others continue."""
 
 
+class NameRefused(TableError):
+    """A column of the source has a name that its mirror cannot have; the table is unchanged."""
+
+    exit_code = ExitCode.USAGE
+
+
 class DeletesRefused(TableError):
     """More rows would be deleted from a mirrored table than the delete guard permits.
 
@@ -120,3 +128,16 @@ class AnotherRun(TidemarkError):
             "another run holds the lock",
             "Wait for it to end; `python run.py status` shows it.",
         )
+
+
+def code_of_refusals(errors: Iterable[TidemarkError]) -> ExitCode:
+    """The exit code of a command whose tables have these errors; DONE if there is none.
+
+    It is that of a refusal only if every error is one: otherwise something has failed.
+    """
+    codes = {
+        error.exit_code if isinstance(error, (DeletesRefused, NameRefused)) else ExitCode.FAILED
+        for error in errors
+    }
+    order = (ExitCode.FAILED, ExitCode.REFUSED, ExitCode.USAGE)
+    return next((code for code in order if code in codes), ExitCode.DONE)

@@ -286,7 +286,7 @@ def test_columns_arrive_or_are_refused_by_their_names(
 
 
 def test_column_that_cannot_be_mirrored_stops_its_table_alone(arrived: Arrived) -> None:
-    assert arrived.document["exit_code"] == ExitCode.FAILED
+    assert arrived.document["exit_code"] == ExitCode.USAGE
     (error,) = arrived.document["errors"]
     assert error["subject"] == BAD_TABLE
     assert f'"{BAD_COLUMN}"' in error["problem"]

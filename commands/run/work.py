@@ -12,7 +12,7 @@ from commands.endpoints import Endpoints
 from commands.run.part import WHOLE, Part
 from commands.sources import SourceBusy, open_source_of, source_by_source, sources_of
 from commands.working import Work, work_on_warehouse
-from common.errors import DeletesRefused, ExitCode, TidemarkError
+from common.errors import ExitCode, TidemarkError, code_of_refusals
 from extract.declarations import MirroredTable
 from extract.errors import NotMirrored
 from extract.extraction import TableOutcome
@@ -97,11 +97,11 @@ class RunResult:
     @property
     def exit_code(self) -> ExitCode:
         errors = [outcome.error for outcome in self.tables if outcome.error]
-        refused = [error for error in errors if isinstance(error, DeletesRefused)]
-        if self.build_error or len(errors) > len(refused) or (self.build and self.build.failed):
+        code = code_of_refusals(errors)
+        if self.build_error or code is ExitCode.FAILED or (self.build and self.build.failed):
             return ExitCode.FAILED
-        if refused:
-            return ExitCode.REFUSED
+        if code:
+            return code
         if self.build and self.build.failed_tests:
             return ExitCode.TEST_FAILED
         return ExitCode.DONE

@@ -6,7 +6,7 @@ from typing import Any
 import pymysql
 from pymysql.constants import ER
 
-from common.errors import TableError
+from common.errors import NameRefused, TableError
 from extract.column import Column
 from extract.declarations import MirroredTable
 from extract.declarations.names import SYSTEM_COLUMNS
@@ -180,13 +180,13 @@ def _check_facts(declaration: MirroredTable, facts: list[ColumnFacts]) -> None:
                 "Add a rule for it to extract/mysql/types.py.",
             )
         if column.name in SYSTEM_COLUMNS:
-            raise TableError(
+            raise NameRefused(
                 declaration.name,
                 f'column "{column.name}" has a name that PostgreSQL keeps for itself',
                 "It cannot be mirrored under its name; rename it at the source.",
             )
         if len(column.name.encode()) > 63:
-            raise TableError(
+            raise NameRefused(
                 declaration.name,
                 f'column "{column.name}" has a name of more than 63 bytes',
                 "PostgreSQL would cut it; rename it at the source.",

@@ -4,7 +4,15 @@ import pytest
 
 from commands.endpoints import Endpoints
 from commands.verify import verify_tables
-from common.errors import TableError
+from common.errors import (
+    DeletesRefused,
+    ExitCode,
+    NameRefused,
+    SettingError,
+    TableError,
+    TidemarkError,
+    code_of_refusals,
+)
 from tests.support.mirror import Mirror, Query
 from tests.support.servers import OperationalDatabase
 
@@ -96,12 +104,49 @@ def test_mirror_may_have_any_name(
     assert query('select * from mrr."mrr_fact_orderItems__x_"') == [(1,)]
 
 
-def test_column_with_a_name_of_postgresql_itself_is_told(
-    operational: OperationalDatabase, mirror: Mirror
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ctid", 'column "ctid" has a name that PostgreSQL keeps for itself'),
+        ("ä" * 32, f'column "{"ä" * 32}" has a name of more than 63 bytes'),
+        ("x" * 64, f'column "{"x" * 64}" has a name of more than 63 bytes'),
+    ],
+    ids=["of PostgreSQL", "32 characters", "64 characters"],
+)
+def test_column_whose_name_the_mirror_cannot_have_is_refused_by_its_name(
+    operational: OperationalDatabase, mirror: Mirror, name: str, told: str
 ) -> None:
-    operational.execute("create table items (id int primary key, ctid int)")
+    operational.execute(f"create table items (id int primary key, `{name}` int)")
     (outcome,) = mirror.extract(mirror.table("items", cursor=None))
-    assert 'column "ctid" has a name that PostgreSQL keeps for itself' in str(outcome.error)
+    assert isinstance(outcome.error, NameRefused)
+    assert told in str(outcome.error)
+    assert "HINT: " in str(outcome.error)
+    assert outcome.error.exit_code == ExitCode.USAGE
+
+
+def refusal_of_deletes() -> DeletesRefused:
+    return DeletesRefused("items", 2, 1, 2, [])
+
+
+def refusal_of_a_name() -> NameRefused:
+    return NameRefused("items", 'column "ctid" has a name', "Rename it.")
+
+
+@pytest.mark.parametrize(
+    ("errors", "code"),
+    [
+        ([], ExitCode.DONE),
+        ([refusal_of_a_name()], ExitCode.USAGE),
+        ([refusal_of_deletes()], ExitCode.REFUSED),
+        ([refusal_of_a_name(), refusal_of_deletes()], ExitCode.REFUSED),
+        ([refusal_of_a_name(), TableError("items", "is gone", "Look.")], ExitCode.FAILED),
+        ([refusal_of_deletes(), SettingError("A", "is wrong", "Look.")], ExitCode.FAILED),
+    ],
+)
+def test_exit_code_is_that_of_a_refusal_only_if_nothing_else_failed(
+    errors: list[TidemarkError], code: ExitCode
+) -> None:
+    assert code_of_refusals(errors) is code
 
 
 def test_key_in_another_order_than_its_index_is_refused(
