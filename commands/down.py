@@ -7,7 +7,7 @@ from commands.options import add_quiet
 from common.errors import ExitCode
 
 EXAMPLES = """\
-python run.py down      stop both; their data are kept"""
+python run.py down      stop them; their data are kept, but for the broker's"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

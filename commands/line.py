@@ -30,6 +30,7 @@ COMMANDS = {
     "dashboard": "write the dashboard, a file that opens in any browser",
     "scaffold": "write declarations and stg models of a database of your own, from its schema",
     "simulate": "write inserts, updates and deletes to the embedded operational database",
+    "stream": "send and receive the stream of customers, by Kafka",
     "backup": "dump every layer under one snapshot, with a manifest",
     "restore": "restore a backup, all of it or some layers",
     "roles": "give each role of the warehouse its account and its privileges",

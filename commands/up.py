@@ -43,6 +43,8 @@ def call(options: argparse.Namespace) -> int:
     servers = embedded.start()
     seed(servers, settings.demo_domains)
     told = [f"operational  {servers.operational}", f"warehouse    {servers.warehouse}"]
+    if broker := embedded.running_broker():
+        told.append(f"broker       {broker}")
     if options.database is not None:
         told += ["", _create(servers, options.database)]
     if not options.quiet:

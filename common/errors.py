@@ -21,6 +21,8 @@ TidemarkError                    1  something failed
 ├── PageError                    1  a page of the dashboard is declared wrongly
 ├── PowerBiError                 1  the Power BI project cannot be generated
 ├── AlertError                   1  an alert cannot be sent
+├── StreamError                  1  a stream cannot be read or written
+├── AnotherConsumer             75  another consumer writes to the same database
 ├── ProgramFailed                1  a program of PostgreSQL ended with an error
 ├── RepositoryInUse              1  another process uses the directory of backups
 ├── WrongClock                   1  a backup has a later name than one that begins now

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from common import backup_settings
+from common import backup_settings, stream_settings
 from common.backup_settings import BackupSettings, read_backup_settings
 from common.dotenv import read_dotenv
 from common.errors import SettingError
@@ -70,6 +70,7 @@ SETTINGS = {
     " 26, and off turns it off",
     "ALERT_BACKUP_HOURS": "after how many hours without a backup there is an alert; default 26, and"
     " off turns it off",
+    **stream_settings.SETTINGS,
 }
 """Every setting and its meaning. A test compares the names with the table in the README."""
 
@@ -173,8 +174,8 @@ def read_settings(
     """
     values, places = setting_values(environment, dotenv)
     _is(values, "LOG_FORMAT", "json", "text")
-    operational = _address(values, "OPERATIONAL", default_port=3306)
-    warehouse = _address(with_owner(values), "WAREHOUSE", default_port=5432)
+    operational = read_address(values, "OPERATIONAL", default_port=3306)
+    warehouse = read_address(with_owner(values), "WAREHOUSE", default_port=5432)
     return Settings(
         operational=operational,
         warehouse=warehouse,
@@ -186,7 +187,7 @@ def read_settings(
         log_days=_log_days(values),
         metrics_file=_metrics_file(values.get("METRICS_FILE", "")),
         sources=dict(_sources(values, places)),
-        roles=read_roles(values, warehouse, _password),
+        roles=read_roles(values, warehouse, read_password),
         has_owner=warehouse is None or bool(values.get("WAREHOUSE_USER")),
     )
 
@@ -240,7 +241,7 @@ def _sources(
             _check_characters(name, value)
             found.setdefault(source, places[name])
     for source, place in found.items():
-        address = _address(values, setting_of(source), default_port=3306)
+        address = read_address(values, setting_of(source), default_port=3306)
         if address is None:
             host = setting_of(source, "HOST")
             raise SettingError(place, f"set, but {host} is not", f"Set {host} too, or remove it.")
@@ -257,7 +258,8 @@ def _snapshot_seconds(values: Mapping[str, str], source: str = "") -> float:
     return _seconds(values, name, SNAPSHOT_SECONDS, MAX_SNAPSHOT_SECONDS)
 
 
-def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Address | None:
+def read_address(values: Mapping[str, str], prefix: str, default_port: int) -> Address | None:
+    """The server of the settings with this prefix; None if its host is not set."""
     host = values.get(f"{prefix}_HOST", "")
     if not host:
         for part in ("PORT", "USER", "PASSWORD", "DATABASE", "TLS", "TLS_CA"):
@@ -277,7 +279,7 @@ def _address(values: Mapping[str, str], prefix: str, default_port: int) -> Addre
         host=host,
         port=_port(values, f"{prefix}_PORT", default_port),
         user=_required(values, f"{prefix}_USER"),
-        password=_password(values, f"{prefix}_PASSWORD"),
+        password=read_password(values, f"{prefix}_PASSWORD"),
         database=_required(values, f"{prefix}_DATABASE") if prefix == "WAREHOUSE" else "",
         tls=read_tls(values, prefix, host),
     )
@@ -363,7 +365,8 @@ def _metrics_file(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-def _password(values: Mapping[str, str], name: str) -> str:
+def read_password(values: Mapping[str, str], name: str) -> str:
+    """The password of this setting, or of the file that `<name>_FILE` names."""
     file = values.get(f"{name}_FILE")
     if values.get(name) and file:
         raise SettingError(name, f"set, and so is {name}_FILE", "Set one of the two.")

@@ -1,5 +1,13 @@
-"""The private MariaDB and PostgreSQL of this checkout."""
+"""The private MariaDB and PostgreSQL of this checkout, and the broker of its streams."""
 
-from embedded.servers import Servers, create_database, known, start, stop
+from embedded.servers import (
+    Servers,
+    create_database,
+    known,
+    running_broker,
+    start,
+    start_broker,
+    stop,
+)
 
-__all__ = ["Servers", "create_database", "known", "start", "stop"]
+__all__ = ["Servers", "create_database", "known", "running_broker", "start", "start_broker", "stop"]

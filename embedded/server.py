@@ -21,7 +21,6 @@ from embedded.state import State
 LAUNCHES = 10
 START_SECONDS = 60
 STOP_SECONDS = 60
-PORT_TAKEN = "Address already in use"
 LOG_BYTES = 10_000_000
 """A larger log is renamed, and replaces the previous one."""
 
@@ -38,6 +37,8 @@ class Server(ABC):
     pid_file: ClassVar[str]
     program_names: ClassVar[tuple[str, ...]]
     stop_signal: ClassVar[signal.Signals]
+    port_taken: ClassVar[str] = "Address already in use"
+    """What its log says if another process has its port."""
 
     def __init__(self, home: Path, state: State) -> None:
         self.home = home
@@ -94,7 +95,7 @@ class Server(ABC):
                 self._launch(lock.fileno())
             if self._comes_up():
                 return
-            if PORT_TAKEN not in self._end_of_log():
+            if self.port_taken not in self._end_of_log():
                 raise self._error("ended while it started", "See the end of its log.")
         raise self._error("found no free port", f"Free a port from {self.first_port} on.")
 

@@ -1,4 +1,4 @@
-"""Both servers of a home: starting, stopping, and their addresses."""
+"""The servers of a home: starting, stopping, and their addresses."""
 
 import fcntl
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common.errors import ServerError
 from common.settings import LOCAL, Address
+from embedded.broker import Broker
 from embedded.mariadb import APPLICATION, READER, ROOT, MariaDB, connection
 from embedded.postgresql import PostgreSQL
 from embedded.programs import find_programs
@@ -56,8 +57,30 @@ def stop(home: Path = HOME, programs: Path = PROGRAMS) -> list[str]:
         return []
     with _locked(home):
         state = read_state(home)
-        servers = _servers(home, programs, state) if state else ()
+        if state is None:
+            return []
+        servers = (*_servers(home, programs, state), Broker(home, state))
         return [server.name for server in servers if server.stop()]
+
+
+def start_broker(home: Path = HOME) -> str:
+    """Start the broker unless it is running; returns its address. Raises ServerError.
+
+    What an earlier one had is gone.
+    """
+    home = home.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    with _locked(home):
+        broker = Broker(home, read_state(home) or _new_state(home))
+        broker.start()
+        return broker.bootstrap
+
+
+def running_broker(home: Path = HOME) -> str | None:
+    """The address of the broker, if it is running."""
+    state = read_state(home.absolute())
+    broker = Broker(home.absolute(), state) if state else None
+    return broker.bootstrap if broker and broker.answer() else None
 
 
 def known(home: Path = HOME, programs: Path = PROGRAMS) -> Servers | None:

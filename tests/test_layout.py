@@ -32,9 +32,10 @@ MAY_IMPORT = {
     "dashboard": {"common", "warehouse"},
     "extract": {"common", "warehouse"},
     "operational": {"common", "embedded"},
+    "streaming": {"common", "operational"},
     "commands": {
         *("common", "embedded", "warehouse", "backup", "extract", "operational", "dashboard"),
-        "alerts",
+        *("alerts", "streaming"),
     },
     "run": {"common", "commands"},
     "bench": {"common", "embedded", "warehouse", "backup", "extract", "operational"},
@@ -61,8 +62,8 @@ ROOMS_OF_BACKUP = {
     "restoring": {"repository", "server"},
 }
 """The rooms of backup, and what each may import beside `layers`."""
-SPEAK_TO_THE_SOURCE = {"embedded", "operational", "bench", "common"}
-"""Packages beside `extract/mysql` that may import the source's driver."""
+SPEAK_TO_THE_SOURCE = {"embedded", "operational", "bench", "common", "streaming"}
+"""Packages beside `extract/mysql` that may import the driver of MySQL."""
 
 NAMES = {
     "mrr": r"mrr_(fact|dim)_",

@@ -1,0 +1,1 @@
+"""The stream of customers: from a topic of Kafka into the operational table of the web shop."""

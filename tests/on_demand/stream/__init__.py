@@ -1,0 +1,1 @@
+"""The stream of customers, by a real broker and a real database."""
