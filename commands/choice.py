@@ -2,13 +2,15 @@
 
 import argparse
 from collections.abc import Iterable
+from typing import TypeVar
 
 from common.errors import SettingError, UsageError
 from common.settings import Settings
 from common.suggestion import did_you_mean
-from extract.declarations import SOURCES, MirroredTable, disabled_tables
+from extract.declarations import SOURCES, EventTable, MirroredTable, disabled_tables
 
 NAMES_TOLD = 10
+Declared = TypeVar("Declared", MirroredTable, EventTable)
 
 
 def chosen_tables(
@@ -55,7 +57,7 @@ def _check_is_active(name: str, declared: list[MirroredTable], active: list[Mirr
         raise UsageError(f"table {name}", "its declaration says `enabled: false`", hint)
 
 
-def active_tables(declared: Iterable[MirroredTable], settings: Settings) -> list[MirroredTable]:
+def active_tables(declared: Iterable[Declared], settings: Settings) -> list[Declared]:
     """The declared tables without those of the demo that DEMO_DOMAINS switches off."""
     kept = settings.demo_domains
     return [one for one in declared if not one.demo or kept is None or one.domain in kept]

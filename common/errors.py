@@ -14,6 +14,8 @@ TidemarkError                    1  something failed
 │   ├── TableChanged             1  it was altered or rebuilt while it was read
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   └── DeletesRefused           4  the delete guard refused
+├── EventFileError               1  a file of events cannot be read
+│   └── ArrayNotClosed           1  its JSON array does not end
 ├── DbtError                     1  dbt could not read or start the project
 │   └── DbtEnded                 1  its process ended before the build was done
 ├── DashboardError               1  the dashboard cannot be made

@@ -15,6 +15,8 @@ from common.version import own_version
 from tests.support.command_line import DEMO
 
 EVERY = [RUN, *COMMANDS]
+POSITIONAL = {"events": "FILE", "scaffold": "DATABASE"}
+"""The positional argument of a command that takes any value."""
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_help_explains_each_option_and_gives_examples(
     assert ended.value.code == 0
     told = capsys.readouterr().out
     for argument in parser.arguments:
-        shown = argument.option or next(iter(argument.choices), "DATABASE")
+        shown = argument.option or next(iter(argument.choices), POSITIONAL.get(name, ""))
         assert argument.help and shown in told
     examples = told.partition("\nexamples:\n")[2].partition("\n\n")[0]
     assert f"run.py{'' if name == RUN else f' {name}'}" in examples

@@ -31,14 +31,15 @@ MAY_IMPORT = {
     "backup": {"common", "warehouse"},
     "dashboard": {"common", "warehouse"},
     "extract": {"common", "warehouse"},
+    "events": {"common", "warehouse"},
     "operational": {"common", "embedded"},
     "streaming": {"common", "operational"},
     "commands": {
         *("common", "embedded", "warehouse", "backup", "extract", "operational", "dashboard"),
-        *("alerts", "streaming"),
+        *("alerts", "events", "streaming"),
     },
     "run": {"common", "commands"},
-    "bench": {"common", "embedded", "warehouse", "backup", "extract", "operational"},
+    "bench": {"common", "embedded", "warehouse", "backup", "extract", "operational", "events"},
 }
 """The packages that each package may import: every arrow points down."""
 

@@ -24,6 +24,7 @@ from commands.telling import tell
 from common.errors import ExitCode, TidemarkError
 from common.log import is_json
 from common.settings import Settings, read_settings
+from extract.declarations import declared_event_tables
 from warehouse.build import Node
 from warehouse.selection import BuildAll
 
@@ -114,6 +115,7 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         accepted_deletes=accepted_deletes(options.accept_deletes, tables),
         accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
+        event_tables=[table.name for table in active_tables(declared_event_tables(), settings)],
         steps_kept=timedelta(days=settings.log_days),
         scope=_scope(options),
         part=part,

@@ -13,6 +13,7 @@ from commands.run.part import WHOLE, Part
 from commands.sources import SourceBusy, open_source_of, source_by_source, sources_of
 from commands.working import Work, work_on_warehouse
 from common.errors import ExitCode, TidemarkError, code_of_refusals
+from events.tables import create_event_tables
 from extract.declarations import MirroredTable
 from extract.errors import NotMirrored
 from extract.extraction import TableOutcome
@@ -55,7 +56,8 @@ class RunOptions:
 
     `scope` are the options that restrict it to a part of its work, such as that and `--until stg`,
     for the run log. `declared` are the names of all declared tables; old records of other tables
-    are deleted. `steps_kept` is the age at which logs are purged.
+    are deleted. `event_tables` are those in which events land. `steps_kept` is the age at which
+    logs are purged.
     """
 
     tables: list[MirroredTable]
@@ -65,6 +67,7 @@ class RunOptions:
     accepted_deletes: dict[str, int] = field(default_factory=dict)
     accepted_sources: dict[str, str] = field(default_factory=dict)
     declared: list[str] | None = None
+    event_tables: list[str] = field(default_factory=list)
     steps_kept: timedelta = STEPS_KEPT
     scope: str | None = None
     part: Part = WHOLE
@@ -148,6 +151,7 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
         with work.lock.building() if builds else work.lock.building_at_once() as is_alone:
             result = RunResult(work.run_id, 0.0, tables, None, None, [], scope=options.scope)
             if builds:
+                create_event_tables(work.connection, options.event_tables)
                 result = _build(builder, work, options, result, report, build_all)
                 work.lock.check()
             if builds or is_alone:

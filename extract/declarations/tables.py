@@ -31,6 +31,10 @@ from extract.declarations.yaml_lines import Mapping, Sequence, read_yaml
 SOURCES = DBT_PROJECT / "models" / "mrr"
 MIRROR_SCHEMA = "mrr"
 DATABASE = "operational_database"
+LANDED_FROM = "landed_from"
+EVENT_META = {LANDED_FROM, "key"}
+EVENT_KEY = ["landing_id"]
+"""By this column, the change log names the events that landed together."""
 TABLE_META = {
     "operational_table",
     "key",
@@ -95,6 +99,18 @@ class MirroredTable:
         return f"{self.database}.{self.table}"
 
 
+@dataclass(frozen=True)
+class EventTable:
+    """A table of the mirror in which change events land; no source is read for it."""
+
+    domain: str
+    name: str
+    demo: bool = False
+
+
+Declared = MirroredTable | EventTable
+
+
 class WrongDeclarations(SettingError):
     """All errors in the declarations; each of `faults` has its own hint."""
 
@@ -108,9 +124,18 @@ class WrongDeclarations(SettingError):
 
 
 def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
-    """Every declared table, in the order of the files. Raises WrongDeclarations."""
+    """Every declared table with a source, in the order of the files. Raises WrongDeclarations."""
+    return [table for table in _declared(project) if isinstance(table, MirroredTable)]
+
+
+def declared_event_tables(project: Path = DBT_PROJECT) -> list[EventTable]:
+    """Every declared table in which events land. Raises WrongDeclarations."""
+    return [table for table in _declared(project) if isinstance(table, EventTable)]
+
+
+def _declared(project: Path) -> list[Declared]:
     faults: list[SettingError] = []
-    tables: list[tuple[str, MirroredTable]] = []
+    tables: list[tuple[str, Declared]] = []
     demo = read_project_file(project / "dbt_project.yml", faults)
     for path in _yaml_files(project / "models"):
         if path.is_relative_to(project / "models" / "mrr"):
@@ -142,7 +167,7 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
 
 def _tables_in(
     path: Path, faults: list[SettingError], enabled: bool = True
-) -> list[tuple[str, MirroredTable]]:
+) -> list[tuple[str, Declared]]:
     """The tables that a file declares, each with its file and line."""
     try:
         content = read_yaml(path)
@@ -151,7 +176,7 @@ def _tables_in(
     except SettingError as fault:
         faults.append(fault)
         return []
-    found: list[tuple[str, MirroredTable]] = []
+    found: list[tuple[str, Declared]] = []
     sources = content.get("sources") or Sequence()
     for number, source in enumerate(sources):
         if not isinstance(source, Mapping):
@@ -203,7 +228,7 @@ def _misplaced_sources(path: Path) -> Iterator[SettingError]:
 
 def _tables_of(
     values: Mapping, file: str, faults: list[SettingError], enabled: bool
-) -> Iterator[tuple[str, MirroredTable]]:
+) -> Iterator[tuple[str, Declared]]:
     """The tables of one source that are enabled, or are not, each with its file and line."""
     source = Entry(_named(values, "a source"), file, values, faults)
     domain = source.required("name", a_name)
@@ -237,7 +262,8 @@ def _tables_of(
         config = _config(table, TABLE_KEYS)
         if config.value("enabled", a_boolean, is_enabled) is enabled:
             meta = config.part("meta")
-            yield table.place("name"), _mirrored_table(table, meta, shared)
+            make = _event_table if LANDED_FROM in meta.values else _mirrored_table
+            yield table.place("name"), make(table, meta, shared)
 
 
 def _config(entry: Entry, keys: set[str]) -> Entry:
@@ -250,9 +276,7 @@ def _config(entry: Entry, keys: set[str]) -> Entry:
 
 def _mirrored_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> MirroredTable:
     """The table of an entry; `shared` are the fields that its source gives all its tables."""
-    name = table.required("name", a_name)
-    table.never("identifier", "The mirrored table has the `name` of its entry; leave it out.")
-    _refuse_dbt_properties(table)
+    name = _table_name(table)
     meta.only(TABLE_META)
     return MirroredTable(
         **shared,
@@ -268,6 +292,29 @@ def _mirrored_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> Mirror
         ),
         allow_engine=meta.value("allow_engine", a_mysql_name),
     )
+
+
+def _event_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> EventTable:
+    meta.only(EVENT_META)
+    meta.value(LANDED_FROM, _the_events)
+    meta.required("key", _the_event_key)
+    return EventTable(shared["domain"], _table_name(table) or "")
+
+
+def _table_name(table: Entry) -> str | None:
+    """The name that an entry gives its table, which no other property may change."""
+    table.never("identifier", "The mirrored table has the `name` of its entry; leave it out.")
+    _refuse_dbt_properties(table)
+    name: str | None = table.required("name", a_name)
+    return name
+
+
+def _the_events(value: Any) -> str | None:
+    return None if value == "events" else "Give `events`; other tables are mirrored."
+
+
+def _the_event_key(value: Any) -> str | None:
+    return None if value == EVENT_KEY else f"Give `key: [{EVENT_KEY[0]}]`."
 
 
 def _refuse_dbt_properties(entry: Entry) -> None:

@@ -32,6 +32,8 @@
             {{ grant_to_analyst() }}
             {{ describe_relation() }}
             {{ replace_relation() }}
+            {{ json_or_null() }}
+            {{ is_instant() }}
             {{ most_popular_product() if node_of('model.tidemark.dwh_fact_sales') }}
             {{ customer_as_of() if node_of('model.tidemark.dwh_dim_customers') }}
             {{ routines_of_logs() if not _has_routines_of_logs_of_owner() }}

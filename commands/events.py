@@ -1,0 +1,105 @@
+"""`events`: land files of change events in the mirror; the next run builds from them."""
+
+import argparse
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from commands.choice import active_tables
+from commands.endpoints import Endpoints, prepare_endpoints
+from commands.options import add_quiet, one_of
+from commands.progress import ProgressPrinter
+from commands.telling import tell
+from commands.working import work_on_warehouse
+from common.errors import ExitCode, TidemarkError, UsageError
+from common.settings import Settings, read_settings
+from common.suggestion import did_you_mean
+from events.errors import EventFileError
+from events.files import Form, read_events
+from events.landing import land
+from events.tables import create_event_tables
+from extract.declarations import declared_event_tables
+
+FORMS = [form.value for form in Form]
+EXAMPLES = """\
+python run.py events changes.jsonl
+python run.py events monday.json tuesday.json
+python run.py                                 build the rows that the events say"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="*", metavar="FILE", help="a file of events; repeatable")
+    parser.add_argument(
+        "--form",
+        choices=FORMS,
+        type=one_of("--form", FORMS),
+        metavar="FORM",
+        help="how each file holds its events: lines (one in each) or array (one JSON array);"
+        " default: as its first character says",
+    )
+    parser.add_argument(
+        "--table",
+        metavar="NAME",
+        help="the table of the mirror in which they land; default: the only one that is declared",
+    )
+    add_quiet(parser, "only failures")
+
+
+def call(options: argparse.Namespace) -> int:
+    if not options.file:
+        raise UsageError("FILE", "not given", "`python run.py events --help` has an example.")
+    settings = read_settings()
+    table = _chosen_table(settings, options.table)
+    paths = [Path(name) for name in options.file]
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"file {path}", "there is no such file", "Give the path of a file.")
+    form = Form(options.form) if options.form else None
+    errors = land_files(prepare_endpoints(settings, ()), table, paths, form, options.quiet)
+    for error in errors:
+        tell(error)
+    return ExitCode.FAILED if errors else ExitCode.DONE
+
+
+def land_files(
+    endpoints: Endpoints, table: str, paths: Iterable[Path], form: Form | None, is_quiet: bool
+) -> list[TidemarkError]:
+    """Land each of the files. Returns the errors of those that could not be read to their end."""
+    errors: list[TidemarkError] = []
+    with (
+        work_on_warehouse(endpoints, "events", ()) as work,
+        ProgressPrinter(is_quiet=is_quiet) as printer,
+    ):
+        create_event_tables(work.connection, [table])
+        work.step.rows = 0
+        for path in paths:
+            started, events = time.monotonic(), 0
+            batches = land(
+                work.connection, table, read_events(path, form), work.run_id, work.lock.check
+            )
+            try:
+                for landed in batches:
+                    events += landed
+                    work.step.rows += landed
+            except EventFileError as error:
+                errors.append(error)
+            seconds = time.monotonic() - started
+            printer.print_line(f"{path}: {events:,} events landed in {table} in {seconds:.1f} s")
+        if errors:
+            work.step.status = "error"
+            work.step.message = ", ".join(error.subject for error in errors)
+            work.step.is_own_failure = True
+    return errors
+
+
+def _chosen_table(settings: Settings, name: str | None) -> str:
+    """The table in which events land. Raises UsageError."""
+    names = [table.name for table in active_tables(declared_event_tables(), settings)]
+    if name is None and len(names) == 1:
+        return names[0]
+    if name in names:
+        return name
+    hint = f"{did_you_mean(name or '', names)}Declared: {', '.join(names) or 'none'}."
+    if name is None:
+        raise UsageError("--table", f"not given, and events may land in {len(names)} tables", hint)
+    raise UsageError(f"table {name}", "no events land in it", hint)

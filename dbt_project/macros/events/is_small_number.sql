@@ -1,0 +1,4 @@
+{#- Of a text: whether it is a whole number of at most nine digits, which fits into an integer. -#}
+{% macro is_small_number(text) -%}
+    {{ text }} ~ '^[0-9]{1,9}$'
+{%- endmacro %}

@@ -1,0 +1,158 @@
+"""Landing: events become rows of the mirror as they are, with their place and nothing else.
+
+Each batch is a transaction. Its entry in the change log names all of its rows by one number, so
+that the models read only what has landed since they were built.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from typing import BinaryIO, cast
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from common.pause import pause_point
+from common.rows import one_value
+from events.event import EVENT_BYTES, Event, TopicPlace
+from events.tables import COLUMNS, PLACE_IN_TOPIC, qualified
+from warehouse.connection import transaction
+
+BATCH_EVENTS = 100_000
+COPY_BYTES = 1_048_576
+_ARRIVING = "pg_temp.arriving_events"
+
+
+def land(
+    connection: Connection,
+    table: str,
+    events: Iterable[Event],
+    run_id: str,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[int]:
+    """Land the events; after each batch, once it is committed, how many rows it added.
+
+    An event of a topic lands once, however often it is given. The events of one call are of files,
+    or of topics. `check` is called before each commit.
+    """
+    left = iter(events)
+    for first in left:
+        batch = chain([first], islice(left, BATCH_EVENTS - 1))
+        copy = _copy_of_topic if isinstance(first.place, TopicPlace) else _copy
+        with transaction(connection), connection.cursor() as cursor:
+            landing_id = _log_landing(cursor, table, run_id)
+            pause_point("landing")
+            copy(cursor, qualified(table), landing_id, batch)
+            landed = cursor.rowcount
+            if landed:
+                _renew_version(cursor, table)
+            else:
+                _forget_landing(cursor, landing_id)
+            check()
+            pause_point("landed")
+        yield landed
+    with connection.cursor() as cursor:
+        cursor.execute(f"analyze {qualified(table)}")
+
+
+def _log_landing(cursor: Cursor, table: str, run_id: str) -> int:
+    """Log a landing, which is numbered by its own entry."""
+    cursor.execute(
+        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+        " values (%s, '{}', 'insert', %s) returning change_id",
+        (table, run_id),
+    )
+    landing_id = int(one_value(cursor))
+    cursor.execute(
+        "update mrr_state.change_log set row_key = jsonb_build_object('landing_id', change_id)"
+        " where change_id = %s",
+        (landing_id,),
+    )
+    return landing_id
+
+
+def _forget_landing(cursor: Cursor, landing_id: int) -> None:
+    cursor.execute("delete from mrr_state.change_log where change_id = %s", (landing_id,))
+
+
+def _renew_version(cursor: Cursor, table: str) -> None:
+    """By the version, dbt's nodes tell whether they have read the table as it is now."""
+    cursor.execute(
+        "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
+        " values (%s, 1) on conflict (table_name)"
+        " do update set mirror_version = known.mirror_version + 1",
+        (table,),
+    )
+
+
+def _copy(cursor: Cursor, target: str, landing_id: int, events: Iterable[Event]) -> None:
+    rows = _RowsToCopy(
+        b"%d\t%d\t%b\t%b\n" % (landing_id, number, _raw(event.raw), _place(event))
+        for number, event in enumerate(events, start=1)
+    )
+    cursor.copy_expert(
+        f"copy {target} ({', '.join(COLUMNS)}) from stdin with (encoding 'UTF8')",
+        cast(BinaryIO, rows),
+        COPY_BYTES,
+    )
+
+
+def _copy_of_topic(cursor: Cursor, target: str, landing_id: int, events: Iterable[Event]) -> None:
+    """Copy only what is not there; COPY itself knows no conflicts."""
+    cursor.execute(f"create temporary table arriving_events (like {target}) on commit drop")
+    _copy(cursor, _ARRIVING, landing_id, events)
+    cursor.execute(
+        f"insert into {target} select * from {_ARRIVING}"
+        " order by topic, topic_partition, topic_offset"
+        f" on conflict {PLACE_IN_TOPIC} do nothing"
+    )
+
+
+def _raw(raw: bytes) -> bytes:
+    """The columns `event_text` and `event_bytes`; one of them is null."""
+    if len(raw) <= EVENT_BYTES and b"\0" not in raw and (raw.isascii() or _is_utf8(raw)):
+        return _escaped(raw) + b"\t\\N"
+    return b"\\N\t\\\\x" + raw.hex().encode()
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _escaped(text: bytes) -> bytes:
+    if b"\\" in text:
+        text = text.replace(b"\\", b"\\\\")
+    return text.replace(b"\t", b"\\t").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+
+
+def _place(event: Event) -> bytes:
+    """The columns of the place: of a file, or of a topic."""
+    place = event.place
+    if isinstance(place, TopicPlace):
+        topic = _escaped(place.topic.encode())
+        return b"\\N\t\\N\t%b\t%d\t%d" % (topic, place.partition, place.offset)
+    name = _escaped(place.file_name.encode("utf-8", "replace"))
+    return b"%b\t%d\t\\N\t\\N\t\\N" % (name, place.line_number)
+
+
+class _RowsToCopy:
+    """A file for COPY whose content is made while it is read."""
+
+    def __init__(self, rows: Iterator[bytes]) -> None:
+        self._rows = rows
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        """Rows of about this many bytes, and never more; nothing at the end."""
+        parts, length = [self._left], len(self._left)
+        for row in self._rows:
+            parts.append(row)
+            length += len(row)
+            if length >= size:
+                break
+        data = b"".join(parts)
+        self._left = data[size:]
+        return data[:size]
