@@ -98,7 +98,7 @@ def source_diagram(manifest: Mapping[str, Any], domain: str) -> Diagram:
     mirrored = {
         source["config"]["meta"]["operational_table"]
         for source in manifest["sources"].values()
-        if source["source_name"] == domain
+        if source["source_name"] == domain and "operational_table" in source["config"]["meta"]
     }
     tables: dict[str, list[Column]] = {}
     relationships = []

@@ -22,7 +22,7 @@ from warehouse.build import dbt_environment
 from warehouse.upgrade import upgrade
 
 TABLE = "mrr_fact_ewallet_transaction_events"
-STATES = "dwh_fact_ewallet_transaction_states"
+STATES = "dwh_mart_ewallet_transaction_states"
 DIFFERENCES = "dwh_mart_ewallet_event_differences"
 MIRROR = (
     "transaction_id text primary key, user_id bigint, merchant_id bigint, amount numeric(10,2),"

@@ -54,7 +54,7 @@ def test_every_order_in_any_pieces_ends_with_the_same_rows(
 def test_replay_writes_no_row(empty: EventWarehouse) -> None:
     empty.land([event(), event("delete", transaction_id="TX2")])
     empty.build_states()
-    places = "select ctid::text, xmin::text, * from dwh.dwh_fact_ewallet_transaction_states"
+    places = "select ctid::text, xmin::text, * from dwh.dwh_mart_ewallet_transaction_states"
     before = empty.query(places)
     empty.land([event(), event("delete", transaction_id="TX2")])
     empty.build_states()

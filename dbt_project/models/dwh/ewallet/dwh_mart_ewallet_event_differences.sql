@@ -2,7 +2,7 @@
 -- and events and rows that are no later than the last one of the other side.
 with states as (
 
-    select * from {{ ref('dwh_fact_ewallet_transaction_states') }}
+    select * from {{ ref('dwh_mart_ewallet_transaction_states') }}
 
 ),
 

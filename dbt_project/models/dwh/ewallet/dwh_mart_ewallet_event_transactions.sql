@@ -1,6 +1,6 @@
 with states as (
 
-    select * from {{ ref('dwh_fact_ewallet_transaction_states') }}
+    select * from {{ ref('dwh_mart_ewallet_transaction_states') }}
 
 ),
 
