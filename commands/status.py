@@ -20,6 +20,7 @@ from commands.telling import tell
 from common.durations import age, duration
 from common.errors import ExitCode, TidemarkError
 from common.settings import Address, Settings, read_settings
+from streaming.statistics import read_statistics
 from warehouse.connection import connect, relation_exists
 from warehouse.marks import mirrored_tables
 from warehouse.run_log import (
@@ -48,6 +49,7 @@ def call(options: argparse.Namespace) -> int:
     found = status(prepare_endpoints(settings, sources=()).loader)
     if options.json:
         return _write_document(found, settings)
+    stream = read_statistics()
     if found.runs:
         for table in as_tables(found):
             show(table)
@@ -63,6 +65,9 @@ def call(options: argparse.Namespace) -> int:
         print(f"last verified backup  {verified}")
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
+    if stream:
+        at = f"{stream.written_at:%Y-%m-%d %H:%M:%S} UTC"
+        print(f"stream {stream.topic}  {stream.state}, {at}  {stream}")
     # a wrong declaration is reported after the status, which does not depend on it
     if left := sorted(found.mirror - mirrored(settings)):
         print(LEFT.format(", ".join(left)))
@@ -87,7 +92,7 @@ def _write_document(found: "Status", settings: Settings) -> int:
     verified = None
     with suppress(OSError):
         verified = newest_verified(settings.backup.directory, found.verifications)
-    result = shape.document(found, active, verified)
+    result = shape.document(found, active, verified, read_statistics())
     write_document(Document("status", exit_code, result, errors))
     return exit_code
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from backup import Listed
 from commands.status import Status, TableStatus
+from streaming.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,22 @@ class StatusVerifiedBackup:
 
 
 @dataclass(frozen=True)
+class StatusStream:
+    """The last consumer of the stream of customers in this checkout, as it told at `written_at`."""
+
+    topic: Annotated[str, "the topic that it reads"]
+    state: Annotated[str, "`running`, `stopped` or `failed`; of one that was killed, `running`"]
+    started_at: Annotated[datetime, "when it began"]
+    written_at: Annotated[datetime, "when it told this; every second, while it runs"]
+    lag: Annotated[int | None, "messages that are in the topic and not read; null if not known"]
+    rate: Annotated[float, "messages in a second: lately, or of the whole time once it has ended"]
+    applied: Annotated[int, "messages that were applied"]
+    superseded: Annotated[int, "messages whose version was not newer than what was there"]
+    invalid: Annotated[int, "messages that were invalid"]
+    dead_letters: Annotated[int, "references that `customers.dead_letter` has confirmed"]
+
+
+@dataclass(frozen=True)
 class StatusDocument:
     """Everything is empty or null before the first run."""
 
@@ -92,12 +109,15 @@ class StatusDocument:
         list[str], "tables in `mrr` that no run mirrors any more: not declared, or switched off"
     ]
     incidents: Annotated[list[StatusIncident], "what alerts have found and is not over"]
+    stream: Annotated[StatusStream | None, "the last consumer; null if there was none here"]
 
 
-def document(found: Status, active: set[str] | None, verified: Listed | None) -> StatusDocument:
+def document(
+    found: Status, active: set[str] | None, verified: Listed | None, stream: Statistics | None
+) -> StatusDocument:
     """The status of a warehouse; `active` are the tables that runs mirror, if that is known.
 
-    `verified` is the newest backup that was verified.
+    `verified` is the newest backup that was verified, `stream` what the last consumer has told.
     """
     return StatusDocument(
         [
@@ -125,6 +145,7 @@ def document(found: Status, active: set[str] | None, verified: Listed | None) ->
             StatusIncident(one.rule, one.subject, one.problem, one.next_command, one.since)
             for one in found.incidents
         ],
+        _stream(stream),
     )
 
 
@@ -139,6 +160,14 @@ def _table(one: TableStatus, is_mirrored: bool | None) -> StatusTable:
         one.verified_at,
         is_mirrored,
     )
+
+
+def _stream(told: Statistics | None) -> StatusStream | None:
+    if told is None:
+        return None
+    counts = (told.applied, told.superseded, told.invalid, told.dead_letters)
+    times = (told.started_at, told.written_at)
+    return StatusStream(told.topic, told.state, *times, told.lag, told.rate, *counts)
 
 
 def _verified_backup(newest: Listed | None) -> StatusVerifiedBackup | None:

@@ -78,6 +78,7 @@ def test_status_before_the_first_run_is_empty(before: Json) -> None:
         "verified_backup": None,
         "not_mirrored": [],
         "incidents": [],
+        "stream": None,
     }
 
 
