@@ -1,5 +1,6 @@
 """Reads and checks the declarations of mirrored tables in the dbt sources."""
 
+from extract.declarations.person import Person
 from extract.declarations.project_file import demo_domains
 from extract.declarations.tables import (
     SOURCES,
@@ -15,6 +16,7 @@ __all__ = [
     "SOURCES",
     "EventTable",
     "MirroredTable",
+    "Person",
     "WrongDeclarations",
     "declared_event_tables",
     "declared_tables",

@@ -82,13 +82,13 @@ class Entry:
             value = Mapping(self.values.line)
         return Entry(self.subject, self._file, value, self._faults, path)
 
-    def only(self, known: set[str]) -> None:
+    def only(self, known: set[str], place: str = "config.meta") -> None:
         """Refuse every key that is not known."""
         for key in self.values:
             if key not in known:
                 self.refuse(
                     key,
-                    f'"{key}" is not known in config.meta',
+                    f'"{key}" is not known in {place}',
                     f"The known keys are: {', '.join(sorted(known))}.",
                 )
 

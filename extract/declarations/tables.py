@@ -25,6 +25,7 @@ from extract.declarations.entries import (
     shown,
 )
 from extract.declarations.names import clashes, clashes_of_models
+from extract.declarations.person import Person, person_of
 from extract.declarations.project_file import QUOTING_HINT, read_project_file
 from extract.declarations.yaml_lines import Mapping, Sequence, read_yaml
 
@@ -43,6 +44,7 @@ TABLE_META = {
     "overlap_values",
     "verify_within_seconds",
     "allow_engine",
+    "person",
 }
 FILE_KEYS = {"sources", "models", "exposures", "groups"}
 CONFIG_KEYS = {
@@ -78,6 +80,7 @@ class MirroredTable:
     changes, or None. `allow_engine` is a storage engine that is permitted although it blocks
     writers while it is read, or can lose rows. `source` is the name of the source in the settings,
     empty for the one without a name. `demo` is true if DEMO_DOMAINS can switch the table off.
+    `person` says whose rows these are, or is None.
     """
 
     domain: str
@@ -92,6 +95,7 @@ class MirroredTable:
     allow_engine: str | None = None
     demo: bool = False
     source: str = ""
+    person: Person | None = None
 
     @property
     def source_table(self) -> str:
@@ -278,11 +282,13 @@ def _mirrored_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> Mirror
     """The table of an entry; `shared` are the fields that its source gives all its tables."""
     name = _table_name(table)
     meta.only(TABLE_META)
+    operational_table = meta.value("operational_table", a_mysql_name, name)
+    key = tuple(meta.required("key", a_key) or ())
     return MirroredTable(
         **shared,
         name=name or "",
-        table=meta.value("operational_table", a_mysql_name, name),
-        key=tuple(meta.required("key", a_key) or ()),
+        table=operational_table,
+        key=key,
         cursor=meta.value("cursor", a_column),
         # at least 2, since a server may round a timestamp by a second
         overlap_seconds=meta.value("overlap_seconds", a_number(2, YEAR), OVERLAP_SECONDS),
@@ -291,6 +297,7 @@ def _mirrored_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> Mirror
             "verify_within_seconds", a_number(60, YEAR), VERIFY_WITHIN_SECONDS
         ),
         allow_engine=meta.value("allow_engine", a_mysql_name),
+        person=person_of(table, meta, shared["domain"], key),
     )
 
 
