@@ -2,7 +2,7 @@
 
 from backup.layers import LAYERS
 from backup.repository.directory import complete_backups
-from backup.repository.overview import Listed, list_backups, newest_verified
+from backup.repository.overview import Listed, kept_until, list_backups, newest_verified
 from backup.repository.verification import Verification
 from backup.restoring.plan import Plan, plan
 from backup.restoring.restore import Restored, restore
@@ -26,6 +26,7 @@ __all__ = [
     "copy",
     "dump",
     "find_leftovers",
+    "kept_until",
     "list_backups",
     "newest_verified",
     "plan",

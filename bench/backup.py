@@ -121,7 +121,7 @@ class Ways:
         """The newest backup into an empty database; all of it, and without digests."""
         with self._empty_database() as target:
             started = time.monotonic()
-            done = restore(target, self.settings, None, None, self.servers.programs, "bench")
+            done = restore(target, self.settings, None, None, self.servers.programs)
             seconds = time.monotonic() - started
         return seconds, seconds - done.checking_seconds - done.comparing_seconds
 

@@ -241,7 +241,7 @@ def _postgresql(connection: Connection, address: Address, is_owner: bool) -> Ite
         is_read_only, may_create = one_row(cursor)
         cursor.execute(
             "select nspname, pg_get_userbyid(nspowner) from pg_namespace"
-            " where (nspname in ('mrr', 'mrr_state', 'stg', 'dwh') or nspname ~ '^mrr_landing')"
+            " where nspname ~ '^(mrr|stg|dwh|mrr_state|mrr_forgotten|mrr_landing.*)$'"
             " and not pg_has_role(nspowner, 'usage') order by nspname"
         )
         others = cursor.fetchall()

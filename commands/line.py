@@ -34,6 +34,7 @@ COMMANDS = {
     "stream": "send and receive the stream of customers, by Kafka",
     "backup": "dump every layer under one snapshot, with a manifest",
     "restore": "restore a backup, all of it or some layers",
+    "forget": "erase a person from every layer, the logs and the files",
     "roles": "give each role of the warehouse its account and its privileges",
     "alert": "send a test alert, or check what is wrong and tell it",
     "record": "write a step of a scheduler into dwh.run_log",

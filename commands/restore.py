@@ -15,6 +15,7 @@ from common.roles import OWNER
 from common.settings import Settings, read_settings
 from common.sizes import size_text
 from embedded import postgresql
+from extract.declarations.person_places import places_of_persons
 
 EXAMPLES = """\
 python run.py restore                      the newest backup, every layer
@@ -64,11 +65,10 @@ def restore_backup(
 
     Raises AnotherRun; raises TidemarkError before anything is changed if the backup is incomplete.
     """
+    places = places_of_persons()
     with work_on_warehouse(endpoints, "restore", role=OWNER) as work:
         programs = postgresql.clients(endpoints.warehouse)
-        done = backup.restore(
-            endpoints.warehouse, settings.backup, name, layers, programs, work.run_id
-        )
+        done = backup.restore(endpoints.warehouse, settings.backup, name, layers, programs, places)
         work.step.rows = done.rows
         if endpoints.roles:
             # what was restored belongs to the owner, with the grants of the backup
@@ -113,6 +113,8 @@ def as_lines(done: backup.Restored) -> Iterable[str]:
     )
     if done.marks_moved:
         yield f"marks moved back: {', '.join(done.marks_moved)}; the next run reads from there"
+    if done.rows_erased:
+        yield f"{done.rows_erased} rows of persons who were erased before were erased again"
     if done.rebuild:
         yield "the next dbt build reads everything"
     if done.views_recreated:

@@ -10,12 +10,18 @@ CREATES_IN_DATABASE = ("loader", "transformer")
 
 GRANTED = {
     "loader": (
-        (r"mrr_state\.(applied_step|relation_property|role_account)$", "select"),
+        (
+            r"mrr_state\.(applied_step|relation_property|role_account|person_secret"
+            r"|forgotten_person)$",
+            "select",
+        ),
+        (r"mrr_forgotten\.forgotten_key$", "select insert delete"),
         (r"(mrr_state|control)\.", "select insert update delete"),
     ),
     "transformer": (
         (r"mrr_state\.(model_position|built_node)$", "select insert update"),
         (r"mrr_state\.relation_property$", "select insert delete"),
+        (r"mrr_state\.person_secret$", ""),
         (r"control\.(run_log|procedure_errors)$", "select insert"),
         (r"control\.stored_routines$", "select insert update"),
         (r"(mrr|mrr_state|control)\.", "select"),
@@ -32,7 +38,13 @@ ON_ITS_SEQUENCES = {
     "backup": ((r"(mrr|mrr_state|stg|dwh)\.", "select"),),
 }
 ON_SCHEMAS = {
-    "loader": {"mrr": "usage create", "mrr_state": "usage", "stg": "usage", "dwh": "usage"},
+    "loader": {
+        "mrr": "usage create",
+        "mrr_state": "usage",
+        "mrr_forgotten": "usage",
+        "stg": "usage",
+        "dwh": "usage",
+    },
     "transformer": {
         "mrr": "usage",
         "mrr_state": "usage create",
@@ -84,7 +96,10 @@ RELATIONS = """
     from pg_class
     inner join pg_namespace on relnamespace = pg_namespace.oid
     where
-        (nspname in ('mrr', 'mrr_state', 'stg', 'dwh') or nspname ~ '^mrr_landing')
+        (
+            nspname in ('mrr', 'mrr_state', 'mrr_forgotten', 'stg', 'dwh')
+            or nspname ~ '^mrr_landing'
+        )
         and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
         and not pg_has_role(%(user)s::name, relowner, 'usage')
     order by nspname, relname
@@ -100,7 +115,7 @@ OTHER_THINGS = """
     from pg_namespace, unnest(array['usage', 'create']) as privilege
     where
         (
-            nspname in ('mrr', 'mrr_state', 'stg', 'dwh')
+            nspname in ('mrr', 'mrr_state', 'mrr_forgotten', 'stg', 'dwh')
             or nspname = 'public' and privilege = 'create'
         )
         and has_schema_privilege(%(user)s::name, pg_namespace.oid, privilege)
@@ -111,7 +126,7 @@ OTHER_THINGS = """
     from pg_proc
     inner join pg_namespace on pronamespace = pg_namespace.oid
     where
-        nspname in ('mrr', 'mrr_state', 'stg', 'dwh') and prosecdef
+        nspname in ('mrr', 'mrr_state', 'mrr_forgotten', 'stg', 'dwh') and prosecdef
         and not pg_has_role(%(user)s::name, proowner, 'usage')
         and has_function_privilege(%(user)s::name, pg_proc.oid, 'execute')
     order by 1, 2, 3
@@ -168,7 +183,8 @@ FORMER = """
         where attrelid = pg_class.oid
     ) as items
     where
-        warehouse_role = 'former' and nspname in ('mrr', 'mrr_state', 'stg', 'dwh')
+        warehouse_role = 'former'
+        and nspname in ('mrr', 'mrr_state', 'mrr_forgotten', 'stg', 'dwh')
         and items.grantee = pg_roles.oid
     order by 1, 2
 """

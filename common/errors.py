@@ -12,6 +12,7 @@ TidemarkError                    1  something failed
 │   ├── NameRefused              2  a column has a name that the mirror cannot have
 │   ├── NotMirrored              1  no run has mirrored it yet
 │   ├── TableChanged             1  it was altered or rebuilt while it was read
+│   │   └── PersonReturned       1  it has rows of an erased person again
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   └── DeletesRefused           4  the delete guard refused
 ├── EventFileError               1  a file of events cannot be read
@@ -34,6 +35,7 @@ TidemarkError                    1  something failed
 ├── CopyFailed                   1  the command that copies a backup to a second place failed
 ├── NotRestorable                1  these layers cannot be restored here
 ├── RestoredDiffers              1  a restored table differs from the manifest
+├── PersonNotFound               1  no row has the key of the person to erase
 └── AnotherRun                  75  another run holds the lock
 """
 

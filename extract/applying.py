@@ -5,6 +5,7 @@ from datetime import datetime
 
 from common.pause import pause_point
 from extract.compare.anomalies import record_anomalies
+from extract.compare.forgotten import check_returned, with_excluded
 from extract.compare.guard import record_accepted, record_candidates
 from extract.compare.reconcile import reconcile
 from extract.cursor_values import CursorValues
@@ -35,6 +36,7 @@ def apply_read(
     if accepted == before.deleted:
         accepted = None  # it was accepted before, and counts once
     verification = reconcile(pair, applied, read.window.start, accepted)
+    verification = with_excluded(pair, verification, releases=True)
     fetched_rows = read.landed.rows + verification.fetched_rows
     verification = replace(verification, fetched_rows=fetched_rows)
     is_equal_throughout = verification.is_equal and verification.is_of_every_row
@@ -52,6 +54,7 @@ def apply_read(
 def _apply_landed(read: TableRead) -> Applied:
     """Apply the landed rows to the mirror."""
     mirror, landed = read.pair.mirror, read.landed
+    check_returned(mirror, landed)
     is_new = not mirror.shape.exists()
     if landed.rows:
         record_anomalies(read.pair, landed, list(read.flagged))

@@ -16,5 +16,16 @@ class NotMirrored(TableError):
 class TableChanged(TableError):
     """The source's table was rebuilt, swapped or altered while it was read."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name, "the source's table was rebuilt while it was read", AGAIN)
+    def __init__(
+        self, name: str, problem: str = "the source's table was rebuilt while it was read"
+    ) -> None:
+        super().__init__(name, problem, AGAIN)
+
+
+class PersonReturned(TableChanged):
+    """The source has rows of erased persons again; `keys` are theirs, and in no message."""
+
+    def __init__(self, name: str, keys: tuple[str, ...]) -> None:
+        self.table = name
+        self.keys = keys
+        super().__init__(name, "the source has rows of a person who was erased again")

@@ -19,10 +19,11 @@ from common.log import get_logger
 from common.pause import pause_point
 from common.settings import DUTY, LOCAL, SNAPSHOT_SECONDS, Address
 from extract.applying import apply_read
+from extract.compare.forgotten import forget_again
 from extract.compare.guard import record_candidates
 from extract.compare.reconcile import compare_due
 from extract.declarations import MirroredTable
-from extract.errors import TableChanged
+from extract.errors import PersonReturned, TableChanged
 from extract.failures import DRIVER_ERRORS, as_table_error
 from extract.landing.bulk import forget_stale_loads
 from extract.landing.files import LandingTable, landing_folder, landing_schema
@@ -39,6 +40,7 @@ from extract.table_read import TableRead, read_table
 from warehouse.connection import transaction
 from warehouse.failures import connection_lost
 from warehouse.marks import Mark, read_marks
+from warehouse.persons import left_out_keys
 from warehouse.run_log import RunLog
 
 log = get_logger(__name__)
@@ -209,8 +211,12 @@ class Extraction:
 
     def pair(self, table: TableDescription) -> TablePair:
         """Both sides of a described table."""
+        left_out: tuple[str, ...] = ()
+        if table.declaration.person:
+            with self.connection.cursor() as cursor:
+                left_out = left_out_keys(cursor, table.name)
         return TablePair(
-            self.source.table(table, self.limits, self.report_progress),
+            self.source.table(table, self.limits, self.report_progress, left_out),
             MirrorTable(self.connection, table, self.run_log.run_id, self.limits),
         )
 
@@ -236,6 +242,9 @@ class Extraction:
         except DeletesRefused as refusal:
             record_candidates(pair.mirror, refusal.row_keys)
             return self._failed(name, refusal, started, read.reading)
+        except PersonReturned as returned:
+            forget_again(self.connection, returned)
+            return self._failed(name, returned, started, read.reading)
         except DRIVER_ERRORS as error:
             return self._failed(name, self._cause(pair, error), started, read.reading)
         return TableOutcome(

@@ -141,6 +141,9 @@ class SourceTable(Protocol):
     def check_dropped(self, names: list[str]) -> None:
         """Raise the source's error if a column was not dropped, but may no longer be read."""
 
+    def held_rows(self) -> dict[str, int]:
+        """How many rows the source has of each person who is left out; of kept rows, at most 1."""
+
     def check_unchanged(self) -> None:
         """Raise TableChanged if the table is no longer the one that was described."""
 
@@ -182,9 +185,13 @@ class Source(Protocol):
         """The table as it is now. Raises TableError if it cannot be mirrored as declared."""
 
     def table(
-        self, description: TableDescription, limits: Limits = LIMITS, report: Report = ignore
+        self,
+        description: TableDescription,
+        limits: Limits = LIMITS,
+        report: Report = ignore,
+        left_out: Sequence[str] = (),
     ) -> SourceTable:
-        """The described table, ready to be read."""
+        """The described table, ready to be read, without the persons that have these keys."""
 
     def close(self) -> None:
         """Disconnect."""

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from common.errors import DeletesRefused, TidemarkError
+from extract.compare.forgotten import forget_again, with_excluded
 from extract.compare.guard import record_accepted, record_candidates
 from extract.compare.reconcile import compare_due, reconcile, verify
 from extract.declarations import MirroredTable
-from extract.errors import NotMirrored
+from extract.errors import NotMirrored, PersonReturned
 from extract.extraction import Extraction
 from extract.failures import DRIVER_ERRORS, as_table_error
 from extract.mirror.verification import Verification, write_verification
@@ -27,7 +28,12 @@ def verify_table(extraction: Extraction, declaration: MirroredTable, repair: boo
     name = declaration.name
     try:
         pair = extraction.pair(extraction.source.describe(declaration))
-        verification = _compare(extraction, pair, repair)
+        try:
+            verification = _compare(extraction, pair, repair)
+        except PersonReturned as returned:
+            forget_again(extraction.connection, returned)
+            pair = extraction.pair(pair.source.description)
+            verification = _compare(extraction, pair, repair)
     except DeletesRefused as refusal:
         record_candidates(pair.mirror, refusal.row_keys)
         return VerifiedTable(name, error=refusal)
@@ -45,6 +51,7 @@ def _compare(extraction: Extraction, pair: TablePair, repair: bool) -> Verificat
         else:
             pair.mirror.shape.check_columns()
             verification = verify(pair)
+        verification = with_excluded(pair, verification, releases=repair)
         write_verification(pair.mirror, verification)
         pair.source.check_unchanged()
     if repair:

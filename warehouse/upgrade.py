@@ -8,6 +8,9 @@ from psycopg2.extensions import cursor as Cursor
 from warehouse.connection import relation_exists, transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+REGISTRY_OF_PERSONS = "0021_forgotten_persons"
+OUTSIDE_OF_BACKUPS = {REGISTRY_OF_PERSONS: "mrr_forgotten"}
+"""Steps that are applied again if their schema is missing: after a restore into a new database."""
 
 
 def is_behind(connection: Connection) -> bool:
@@ -35,6 +38,12 @@ def upgrade_restored(cursor: Cursor) -> None:
         _apply(cursor, path)
 
 
+def apply_registry_of_persons(cursor: Cursor) -> None:
+    """Create the registry of erased persons in a restored mirror of any version, if it has none."""
+    step = MIGRATIONS / f"{REGISTRY_OF_PERSONS}.sql"
+    cursor.execute(step.read_text(encoding="utf-8"))
+
+
 def _apply(cursor: Cursor, migration: Path) -> None:
     cursor.execute("create schema if not exists mrr_state")
     cursor.execute(
@@ -42,7 +51,9 @@ def _apply(cursor: Cursor, migration: Path) -> None:
         " (name text primary key, applied_at timestamptz not null default clock_timestamp())"
     )
     cursor.execute(migration.read_text(encoding="utf-8"))
-    cursor.execute("insert into mrr_state.applied_step values (%s)", (migration.stem,))
+    cursor.execute(
+        "insert into mrr_state.applied_step values (%s) on conflict do nothing", (migration.stem,)
+    )
 
 
 def _unseen(cursor: Cursor) -> list[Path]:
@@ -50,4 +61,7 @@ def _unseen(cursor: Cursor) -> list[Path]:
     if relation_exists(cursor, "mrr_state.applied_step"):
         cursor.execute("select name from mrr_state.applied_step")
         known = {name for (name,) in cursor.fetchall()}
+        cursor.execute("select nspname from pg_catalog.pg_namespace")
+        schemas = {schema for (schema,) in cursor.fetchall()}
+        known -= {name for name, schema in OUTSIDE_OF_BACKUPS.items() if schema not in schemas}
     return [path for path in sorted(MIGRATIONS.glob("[0-9]*.sql")) if path.stem not in known]

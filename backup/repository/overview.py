@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from backup.repository.backup import read_summary
 from backup.repository.directory import complete_backups
 from backup.repository.manifest import DamagedBackup, Summary
 from backup.repository.names import begun_at
+from backup.repository.retention import last_days
 from backup.repository.verification import Verification, verification_of
+from common.backup_settings import Retention
 from warehouse.run_log import LoggedVerification
 
 
@@ -30,6 +32,12 @@ class Listed:
 def list_backups(directory: Path) -> list[Listed]:
     """The backups of the directory, the newest first. Of their files only the sizes are checked."""
     return [_list(path) for path in reversed(complete_backups(directory))]
+
+
+def kept_until(directory: Path, retention: Retention) -> dict[str, date | None]:
+    """The last day of each backup, as `last_days` has it, by its name, the oldest first."""
+    ends = last_days(complete_backups(directory), retention)
+    return {path.name: ends[path] for path in sorted(ends)}
 
 
 def newest_verified(directory: Path, logged: Iterable[LoggedVerification] = ()) -> Listed | None:

@@ -16,6 +16,7 @@ from backup.restoring import continuity, staging
 from backup.restoring.archive import Archive
 from backup.restoring.dependents import Dependent, NotRestorable, dependents
 from backup.restoring.examination import Examined, creating
+from backup.restoring.persons import erase_again
 from backup.restoring.rows import (
     analyze,
     compare,
@@ -35,6 +36,7 @@ from common.errors import TidemarkError
 from common.log import get_logger
 from common.quoting import quoted
 from common.settings import Address
+from warehouse.persons import PersonPlace
 from warehouse.upgrade import upgrade_restored
 
 log = get_logger(__name__)
@@ -52,12 +54,16 @@ class Apart:
 
 @dataclass(frozen=True)
 class Replacement:
-    """The replacement of layers by those of a backup; `found` is the warehouse before it."""
+    """The replacement of layers by those of a backup; `found` is the warehouse before it.
+
+    `places` are the relations with rows of persons, of whom some may have been erased.
+    """
 
     backup: OpenBackup
     layers: Collection[str]
     programs: Programs
     found: Examined
+    places: Collection[PersonPlace] = ()
 
     @cached_property
     def archives(self) -> Mapping[str, Archive]:
@@ -117,10 +123,11 @@ class Replacement:
                     cursor.execute(f"analyze {quoted(table.schema, table.name)}")
         return seconds
 
-    def put_in_place(self, cursor: Cursor) -> None:
+    def put_in_place(self, cursor: Cursor) -> int:
         """Let the staged layers take the place of the present ones, in an open transaction.
 
-        Raises NotRestorable.
+        Persons who were erased are erased from them before; returns how many rows they had. Raises
+        NotRestorable.
         """
         views = self._script_of_views()
         cursor.execute(NO_TIME_LIMITS)
@@ -135,8 +142,12 @@ class Replacement:
             upgrade_restored(cursor)
         cursor.execute(EXACT_TEXT)
         self._carry_on(cursor)
+        replaced = {schema: staging.aside(schema) for schema in self.found.schemas}
+        manifest, places = self.backup.manifest, self.places
+        rows_erased = erase_again(cursor, self.layers, replaced, places, manifest.run_id)
         _drop_aside(cursor, self.found.schemas, self.found.outside)
         _recreate(cursor, views)
+        return rows_erased
 
     @contextmanager
     def _true_names(self, connection: Connection) -> Iterator[Cursor]:

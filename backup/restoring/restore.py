@@ -24,6 +24,7 @@ from common.backup_settings import BackupSettings
 from common.log import get_logger
 from common.settings import Address
 from warehouse.connection import connect, transaction
+from warehouse.persons import PersonPlace
 
 log = get_logger(__name__)
 
@@ -36,7 +37,8 @@ class Restored:
     `comparing_seconds` the part in which the restored tables were compared with the manifest.
     `marks_moved` names the tables whose high-water mark was moved back, `rebuild` is true if the
     incremental models read everything in the next build, `views_recreated` are views outside the
-    restored layers, `roles_created` were missing and cannot log in yet.
+    restored layers, `roles_created` were missing and cannot log in yet. `rows_erased` are rows of
+    persons who had been erased, and are again.
     """
 
     backup: str
@@ -51,6 +53,7 @@ class Restored:
     views_recreated: tuple[str, ...]
     roles_created: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    rows_erased: int = 0
 
 
 def restore(
@@ -59,21 +62,22 @@ def restore(
     backup_name: str | None,
     layers: Collection[str] | None,
     programs: tuple[Path, ...],
-    run_id: str,
+    places: Collection[PersonPlace] = (),
 ) -> Restored:
     """Restore layers of a backup into the warehouse; None means the newest backup and all layers.
 
-    Raises DamagedBackup, WrongKey, NotEnoughSpace and NotRestorable before anything is written;
-    RestoredDiffers and TidemarkError after what was written is gone again.
+    Persons who were erased are erased again, in these places. Raises DamagedBackup, WrongKey,
+    NotEnoughSpace and NotRestorable before anything is written; RestoredDiffers and TidemarkError
+    after what was written is gone again.
     """
     chosen = chosen_layers(layers)
     path = find_backup(settings.directory, backup_name)
     subject = f"restore of {path.name}"
     with translated_errors(subject), locked(settings.directory, exclusive=False):
         opened, seconds = open_in_time(path, settings)
-        way = Way(settings.jobs, seconds, is_named=backup_name is not None)
+        way = Way(settings.jobs, seconds, is_named=backup_name is not None, places=tuple(places))
         restored = replace_layers(opened, chosen, Programs(programs, warehouse), way)
-    log.info("run %s: %s", run_id, restored)
+    log.info("%s", restored)
     return restored
 
 
@@ -82,13 +86,15 @@ class Way:
     """How layers are restored: by so many sessions, after the files were checked in some seconds.
 
     A trial rolls back the transaction that puts the layers in their place. A backup that is named
-    is restored in spite of an estimate.
+    is restored in spite of an estimate. `places` are the relations with rows of persons, of whom
+    some may have been erased.
     """
 
     jobs: int
     checking_seconds: float
     is_named: bool = False
     is_trial: bool = False
+    places: tuple[PersonPlace, ...] = ()
 
 
 def open_in_time(path: Path, settings: BackupSettings) -> tuple[OpenBackup, float]:
@@ -110,11 +116,11 @@ def replace_layers(
     ):
         found = examine(cursor, backup, layers, programs.warehouse)
         warnings = check_room(found, programs.warehouse, way.is_named)
-        work = Replacement(backup, layers, programs, found)
+        work = Replacement(backup, layers, programs, found, way.places)
         sessions = Sessions(programs.warehouse, way.jobs)
         comparing_seconds = work.stage(connection, sessions)
         with transaction(connection):
-            work.put_in_place(cursor)
+            rows_erased = work.put_in_place(cursor)
             marks = read_marks(cursor)
             if way.is_trial:
                 cursor.execute("set constraints all immediate")
@@ -132,4 +138,5 @@ def replace_layers(
         views_recreated=tuple(view.identity for view in found.outside),
         roles_created=found.missing_roles,
         warnings=warnings,
+        rows_erased=rows_erased,
     )

@@ -89,8 +89,11 @@ def _write_document(
 
 def _draw(endpoints: Endpoints, result: RunResult) -> list[TidemarkError]:
     """Write the dashboard if the run has changed anything. Returns why that failed, as warnings."""
-    if not result.has_changed:
-        return []
+    return draw(endpoints) if result.has_changed else []
+
+
+def draw(endpoints: Endpoints) -> list[TidemarkError]:
+    """Write the dashboard. Returns why that failed."""
     # loaded here, since a run without changes is over before
     from commands.dashboard import dashboard
     from commands.failures import as_command_error

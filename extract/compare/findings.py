@@ -15,6 +15,7 @@ from common.errors import TableError
 from common.rows import one_row
 from extract.column import Column
 from extract.compare.anomalies import record_anomalies
+from extract.compare.forgotten import check_returned
 from extract.compare.guard import check_deletes
 from extract.landed import Landed
 from extract.mirror.copying import Copied, copy_chunks, flagged_conditions
@@ -198,7 +199,10 @@ class Findings:
             Fields(self._table.columns),
             lambda fields: self._source.reporting("fetched", self._rows_again(fields, source_rows)),
         )
-        self.fetched_rows += sum(chunk.rows for chunk in copied)
+        rows = sum(chunk.rows for chunk in copied)
+        self.fetched_rows += rows
+        landed = Landed("reconcile_landed", tuple(self._mirror.columns), rows)
+        check_returned(self._mirror, landed)
         self._check_found()
         self._cursor.execute(
             f"""

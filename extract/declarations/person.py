@@ -54,7 +54,7 @@ def person_of(table: Entry, meta: Entry, domain: str | None, key: tuple[str, ...
     subject = entry.required("subject", _a_subject_of(domain or ""))
     column = entry.required("column", a_mysql_name)
     erases_rows = entry.required("erases_rows", a_boolean)
-    person = Person(subject or "", column or "", bool(erases_rows), _personal_columns(table))
+    person = Person(subject or "", column or "", bool(erases_rows), personal_columns(table))
     _check_key(meta, person, key)
     return person
 
@@ -78,7 +78,7 @@ def _check_key(meta: Entry, person: Person, key: tuple[str, ...]) -> None:
                 return
 
 
-def _personal_columns(table: Entry) -> tuple[str, ...]:
+def personal_columns(table: Entry) -> tuple[str, ...]:
     """The names of the columns that have the tag `personal`."""
     columns = table.values.get("columns")
     found = []

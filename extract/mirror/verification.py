@@ -83,6 +83,7 @@ def write_verification(mirror: MirrorTable, verification: Verification) -> None:
             fetched_rows = excluded.fetched_rows,
             repaired_rows = excluded.repaired_rows,
             compared_rows = excluded.compared_rows,
+            excluded_rows = excluded.excluded_rows,
             is_equal = excluded.is_equal,
             checked_to = excluded.checked_to,
             oldest_compared_at = excluded.oldest_compared_at,

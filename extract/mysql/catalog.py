@@ -203,6 +203,7 @@ def _check_declared(declaration: MirroredTable, columns: tuple[Column, ...]) -> 
                 f'key column "{name}" is not in {declaration.source_table}',
                 f"Set `key` in the dbt sources to columns of the table: {', '.join(known)}.",
             )
+    _check_person(declaration, known)
     if not declaration.cursor:
         return
     if declaration.cursor not in known:
@@ -219,6 +220,26 @@ def _check_declared(declaration: MirroredTable, columns: tuple[Column, ...]) -> 
             f'cursor column "{cursor.name}" is of type {cursor.source_type}',
             "Set `cursor` to a TIMESTAMP, a DATETIME or a number that grows with every change, or"
             " leave it out.",
+        )
+
+
+def _check_person(declaration: MirroredTable, known: dict[str, Column]) -> None:
+    """Raise TableError if the key of a person is not in the table, or has a wrong type."""
+    person = declaration.person
+    if person is None:
+        return
+    column = known.get(person.column)
+    if column is None:
+        raise TableError(
+            declaration.name,
+            f'person column "{person.column}" is not in {declaration.source_table}',
+            f"Set `person.column` in the dbt sources to a column of it: {', '.join(known)}.",
+        )
+    if not (column.is_integer or column.mirror_type in ("text", "uuid")):
+        raise TableError(
+            declaration.name,
+            f'person column "{column.name}" is of type {column.source_type}',
+            "The key of a person is a whole number, a text or a UUID.",
         )
 
 

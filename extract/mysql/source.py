@@ -1,5 +1,7 @@
 """A MySQL or MariaDB server as a source; `extract/source.py` describes the methods."""
 
+from collections.abc import Sequence
+
 from extract.declarations import MirroredTable
 from extract.limits import LIMITS, Limits
 from extract.mysql.catalog import describe
@@ -28,6 +30,10 @@ class MySQLSource(Session):
         return describe(self, declaration, limits)
 
     def table(
-        self, description: TableDescription, limits: Limits = LIMITS, report: Report = ignore
+        self,
+        description: TableDescription,
+        limits: Limits = LIMITS,
+        report: Report = ignore,
+        left_out: Sequence[str] = (),
     ) -> MySQLTable:
-        return MySQLTable(self, description, limits, report)
+        return MySQLTable(self, description, limits, report, left_out)

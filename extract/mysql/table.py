@@ -25,6 +25,7 @@ from extract.mysql.digests import (
 from extract.mysql.errors import STATEMENT_CUT, error_number
 from extract.mysql.facts import quoted_source
 from extract.mysql.fields import Field, column_field, computed_field
+from extract.mysql.forgotten import held_rows, without_persons
 from extract.mysql.literals import source_condition, source_equality, source_literal
 from extract.mysql.reader import Reader
 from extract.mysql.session import Session
@@ -43,16 +44,20 @@ class MySQLTable:
         description: TableDescription,
         limits: Limits = LIMITS,
         report: Report = ignore,
+        left_out: Sequence[str] = (),
     ) -> None:
         self.description = description
+        self._left_out = left_out
+        # of the declared table, without persons who were erased
+        self._read = without_persons(description, left_out)
         self._session = session
         self._limits = limits
         self._report = report
         self._key = description.key_columns
-        self._aggregates = Aggregates(session, description.qualified)
-        self._chunker = Chunker(session, description)
+        self._aggregates = Aggregates(session, self._read.qualified)
+        self._chunker = Chunker(session, self._read)
         self._reader = Reader(
-            session, description, self._aggregates, self._chunker, limits.smallest_range
+            session, self._read, self._aggregates, self._chunker, limits.smallest_range
         )
 
     def clock(self) -> datetime:
@@ -70,7 +75,7 @@ class MySQLTable:
         return md5(repr((*facts, *named)).encode()).hexdigest()
 
     def is_empty(self) -> bool:
-        return self._session.row(f"select 1 from {self.description.qualified} limit 1") is None
+        return self._session.row(f"select 1 from {self._read.qualified} limit 1") is None
 
     def report(self, action: str, done: int, expected: int, unit: str = "rows") -> None:
         self._report(Progress(self.description.name, action, done, expected, unit))
@@ -116,10 +121,10 @@ class MySQLTable:
         yield from self._reader.read(self._columns(fields), where, WHOLE, rows)
 
     def digest(self, key_range: KeyRange) -> Digest:
-        return source_digest(self._aggregates, self.description, key_range, self._reader.is_fast)
+        return source_digest(self._aggregates, self._read, key_range, self._reader.is_fast)
 
     def exact_digest(self, key_range: KeyRange, mirrored: Digest) -> Digest:
-        digest = source_digest(self._aggregates, self.description, key_range, is_fast=False)
+        digest = source_digest(self._aggregates, self._read, key_range, is_fast=False)
         # if only the exact digest is equal, there is an anomaly, which is a sign of more
         self._reader.is_fast &= digest != mirrored
         return digest
@@ -127,11 +132,11 @@ class MySQLTable:
     def key_bitmaps(self, key_range: KeyRange) -> str:
         fields = Fields(self._key)
         return source_bitmaps(
-            self._session, self.description, key_range, lambda: self.read_range(fields, key_range)
+            self._session, self._read, key_range, lambda: self.read_range(fields, key_range)
         )
 
     def key_digest(self, key_range: KeyRange) -> Digest:
-        return source_key_digest(self._aggregates, self.description, key_range)
+        return source_key_digest(self._aggregates, self._read, key_range)
 
     def is_divided_by(self, ends: Sequence[Key]) -> bool:
         # if the keys are in order, the optimizer sees that no row can satisfy the condition
@@ -143,7 +148,7 @@ class MySQLTable:
         try:
             return not any(
                 self._session.row(
-                    f"select 1 from {self.description.qualified}"
+                    f"select 1 from {self._read.qualified}"
                     f" where {' or '.join(overlaps[start : start + size])} limit 1"
                 )
                 for start in range(0, len(overlaps), size)
@@ -155,16 +160,16 @@ class MySQLTable:
 
     def pieces_of(self, keys: Iterable[list[Key]] | None = None) -> Pieces:
         conditions = ["true"] if keys is None else map(self._has_one_of, keys)
-        return pieces_of_widest(self._session, self.description, conditions)
+        return pieces_of_widest(self._session, self._read, conditions)
 
     def check_keys(self, flagged: list[str]) -> None:
         for where in flagged:
-            anomaly_kinds(self._session, self.description, where)
+            anomaly_kinds(self._session, self._read, where)
 
     def anomalies(self, flagged: list[str]) -> Iterator[Iterator[Chunk]]:
         keys = [column_field(column) for column in self._key]
         for where in flagged:
-            for kind in anomaly_kinds(self._session, self.description, where):
+            for kind in anomaly_kinds(self._session, self._read, where):
                 name, reason = source_literal(kind.column.name), source_literal(kind.reason)
                 recorded = (name, kind.value, kind.stored, reason)
                 fields = keys + [computed_field(expression, quoted=True) for expression in recorded]
@@ -181,6 +186,9 @@ class MySQLTable:
                 if error_number(error) != ER.BAD_FIELD_ERROR:
                     raise
 
+    def held_rows(self) -> dict[str, int]:
+        return held_rows(self._session, self.description, self._left_out)
+
     def check_unchanged(self) -> None:
         declaration = self.description.declaration
         if identity_now(self._session, declaration) != self.description.identity:
@@ -189,10 +197,10 @@ class MySQLTable:
             raise TableChanged(declaration.name)
 
     def _columns(self, fields: Fields) -> list[Field]:
-        columns = [column_field(column) for column in fields.columns]
+        columns = [column_field(self._read.column(column.name)) for column in fields.columns]
         if not fields.has_digest:
             return columns
-        digest = source_row_digest(self.description.columns, fields.pieces)
+        digest = source_row_digest(self._read.columns, fields.pieces)
         return [*columns, computed_field(digest, quoted=False)]
 
     def _window(self, bound: str | None) -> str:

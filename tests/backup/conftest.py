@@ -68,7 +68,7 @@ def bring_back(warehouse: Address, directory: Path, servers: Servers) -> Callabl
         *layers: str, into: Address = warehouse, name: str | None = None, **settings: Any
     ) -> Restored:
         made = BackupSettings(directory, **settings)
-        return restore(into, made, name, layers or None, servers.programs, "run-4")
+        return restore(into, made, name, layers or None, servers.programs)
 
     return run
 

@@ -120,7 +120,7 @@ def test_damaged_backup_is_refused_before_anything_changes(
     copied = shutil.copytree(saved, tmp_path / saved.name)
     damage(copied)
     with pytest.raises(DamagedBackup, match=told) as refused:
-        restore(warehouse, BackupSettings(tmp_path), None, {"dwh"}, servers.programs, "run-4")
+        restore(warehouse, BackupSettings(tmp_path), None, {"dwh"}, servers.programs)
     assert saved.name in refused.value.subject
     assert state_of(warehouse) == before
 

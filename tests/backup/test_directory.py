@@ -90,7 +90,6 @@ def test_wrong_choice_is_refused(options, told, warehouse, directory, servers, s
             warehouse,
             BackupSettings(directory),
             programs=servers.programs,
-            run_id="run-4",
             **arguments,
         )
 

@@ -290,7 +290,7 @@ def test_restore_that_is_killed_has_changed_nothing(
     save()
     ask("delete from mrr.mrr_fact_sales where id > 400")
     before = state_of(warehouse)
-    arguments = warehouse, BackupSettings(directory), None, None, servers.programs, "run-4"
+    arguments = warehouse, BackupSettings(directory), None, None, servers.programs
     done = subprocess.run(
         [sys.executable, "-c", KILLED.format(moment=moment)],
         cwd=PROJECT,

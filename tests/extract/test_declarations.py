@@ -189,41 +189,6 @@ WRONG = {
         f'{ORDERS} 15: "curser" is not known in config.meta\n'
         "HINT: The known keys are: allow_engine,",
     ),
-    "a person that is a list": (
-        below(META, "person: [{subject: shop_buyer}]"),
-        f"{ORDERS} 15: person is [a mapping]\nHINT: Declare one person for a table;",
-    ),
-    "a person with an unknown name": (
-        below(META, "person: {subject: shop_buyer, column: buyer, erases_rows: false, of: x}"),
-        f'{ORDERS} 15: "of" is not known in config.meta.person\n'
-        "HINT: The known keys are: column, erases_rows, subject.",
-    ),
-    "a person without a column": (
-        below(META, "person: {subject: shop_buyer, erases_rows: false}"),
-        f"{ORDERS} 15: person.column is missing\nHINT: Give the name that it has at the source",
-    ),
-    "a person of another domain": (
-        below(META, "person: {subject: buyer, column: buyer, erases_rows: false}"),
-        f'{ORDERS} 15: person.subject is "buyer"\n'
-        "HINT: Give the kind of person, in lower case, that begins with `shop_`.",
-    ),
-    "a person whose rows are neither kept nor erased": (
-        below(META, "person: {subject: shop_buyer, column: buyer, erases_rows: perhaps}"),
-        f'{ORDERS} 15: person.erases_rows is "perhaps"\nHINT: Give true or false, without quotes.',
-    ),
-    "a person in the key of rows that are kept": (
-        below(META, "person: {subject: shop_buyer, column: orderNo, erases_rows: false}"),
-        f'{ORDERS} 15: person.erases_rows is false, and "orderNo" is a part of the key\n'
-        "HINT: Give true: a person that is erased would leave rows with the same key.",
-    ),
-    "a person of a table without a key": (
-        put(
-            "[orderNo]",
-            "[]\n            person: {subject: shop_buyer, column: buyer, erases_rows: true}",
-        ),
-        f"{ORDERS} 15: person is declared for a table without a key\n"
-        "HINT: Without a key, it is not known which row is whose;",
-    ),
     "an unknown name in a source": (
         below("        operational_database: shop", "operational_databse: shop"),
         f'{SHOP} 9: "operational_databse" is not known in config.meta\n',

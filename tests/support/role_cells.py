@@ -12,7 +12,7 @@ from common.settings import Address
 from warehouse.connection import connect
 
 ACTIONS = ("select", "insert", "update", "delete", "truncate", "references", "create", "execute")
-SCHEMAS = ("mrr_landing", "mrr_state", "mrr", "stg", "dwh")
+SCHEMAS = ("mrr_landing", "mrr_state", "mrr_forgotten", "mrr", "stg", "dwh")
 SCRATCH = "scratch"
 """A schema in which every account may create a table, to refer to others from there."""
 

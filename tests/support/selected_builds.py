@@ -77,7 +77,7 @@ class SelectedBuilds:
     def restore(self, layers: list[str] | None) -> None:
         """Restore layers of the newest backup; None means all."""
         address = self.warehouse.address
-        backup.restore(address, self._settings, None, layers, self._programs, new_run_id())
+        backup.restore(address, self._settings, None, layers, self._programs)
 
     def rows(self) -> dict[str, list[str]]:
         """The rows of each relation that dbt has built, as text."""

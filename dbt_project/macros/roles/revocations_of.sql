@@ -34,7 +34,7 @@
     schemas as (
         select *
         from pg_namespace
-        where nspname in ('mrr', 'mrr_state', 'stg', 'dwh')
+        where nspname in ('mrr', 'mrr_state', 'mrr_forgotten', 'stg', 'dwh')
     ),
 
     granted as (

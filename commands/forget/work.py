@@ -1,0 +1,148 @@
+"""The erasure of a person: in one transaction, after the values in files are masked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+import backup
+from commands.endpoints import Endpoints
+from commands.forget.files import mask_values
+from commands.working import work_on_warehouse
+from common.backup_settings import BackupSettings
+from common.errors import TidemarkError, UsageError
+from common.roles import OWNER
+from common.suggestion import did_you_mean
+from warehouse.connection import relation_exists, transaction
+from warehouse.erasing import MIRROR, Erased, Erasure
+from warehouse.persons import PersonPlace, is_registered, register
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person: the kind, and the key at the source, as it was given."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was erased; `backups` are those that have the person, with the last day of each.
+
+    The day is None for one that is kept as the newest verified.
+    """
+
+    erased: tuple[Erased, ...]
+    files: dict[Path, int]
+    backups: dict[str, date | None]
+    has_copies: bool
+    was_known: bool
+    is_dry_run: bool
+
+    @property
+    def rows(self) -> int:
+        return sum(erased.rows for erased in self.erased)
+
+
+class PersonNotFound(TidemarkError):
+    """No relation has the person, and none had; the key may be mistyped."""
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(
+            f"forget {subject.kind}",
+            "no row of the warehouse has this key, and no person with it was erased",
+            "Look the key up at the source: it is the value of its key column, without quotes.",
+        )
+
+
+def subject_of(text: str, places: Sequence[PersonPlace]) -> Subject:
+    """The person that `--subject` names. Raises UsageError for an unknown kind."""
+    kind, colon, key = text.partition(":")
+    kinds = sorted({place.subject for place in places})
+    if kind not in kinds:
+        known = f"Known: {', '.join(kinds)}." if kinds else "No table declares `person`."
+        raise UsageError(
+            f"--subject {kind}", "no such kind of person", f"{did_you_mean(kind, kinds)}{known}"
+        )
+    if not colon or not key:
+        raise UsageError(f"--subject {kind}", "the key is missing", f"Give it as {kind}:KEY.")
+    return Subject(kind, key)
+
+
+def forget(
+    endpoints: Endpoints,
+    settings: BackupSettings,
+    subject: Subject,
+    places: Sequence[PersonPlace],
+    is_dry_run: bool,
+) -> Forgotten:
+    """Erase a person, or count what that would change.
+
+    Nothing is changed unless all of it is. Raises PersonNotFound, UsageError and AnotherRun.
+    """
+    scope = f"{subject.kind}{' --dry-run' if is_dry_run else ''}"
+    places = [place for place in places if place.subject == subject.kind]
+    with work_on_warehouse(endpoints, "forget", role=OWNER, scope=scope) as work:
+        with transaction(work.connection), work.connection.cursor() as cursor:
+            erasure = Erasure(cursor, work.run_id)
+            erasure.wait_for_builds(places)
+            person = Subject(subject.kind, _canonical(cursor, subject, places))
+            was_known = is_registered(cursor, person.kind, person.key)
+            erased = erasure.erase(places, {person.kind: [person.key]})
+            if not was_known and not any(one.rows for one in erased):
+                raise PersonNotFound(subject)
+            files: dict[Path, int] = {}
+            if is_dry_run:
+                work.connection.rollback()
+            else:
+                mirrored = [place.name for place in places if place.schema == MIRROR]
+                _drop_landed(cursor, mirrored)
+                register(cursor, person.kind, person.key, mirrored)
+                # before the commit: afterwards nobody knows the values
+                files = mask_values(erasure.values.texts)
+        work.step.rows = 0 if is_dry_run else sum(one.rows for one in erased)
+    found = () if was_known and not erased else tuple(one for one in erased if one.rows)
+    backups = backup.kept_until(settings.directory, settings.retention)
+    return Forgotten(
+        found, files, backups, bool(backups) and bool(settings.copy_command), was_known, is_dry_run
+    )
+
+
+def _canonical(cursor: Cursor, subject: Subject, places: Sequence[PersonPlace]) -> str:
+    """The key as the mirror writes it: `007` is 7. Raises UsageError if it cannot be one."""
+    for place in places:
+        if place.schema != MIRROR or not relation_exists(cursor, place.relation):
+            continue
+        cursor.execute(
+            "select format_type(atttypid, null) from pg_attribute"
+            " where attrelid = to_regclass(%s) and attname = %s",
+            (place.relation, place.column),
+        )
+        for (kind,) in cursor.fetchall():
+            try:
+                cursor.execute(f"select %s::{kind}::text", (subject.key,))
+            except psycopg2.DataError:
+                raise UsageError(
+                    f"--subject {subject.kind}",
+                    f"a key of type {kind} cannot be read from what follows the colon",
+                    f"Give the value that {place.name} has in the column {place.column}.",
+                ) from None
+            return str(cursor.fetchall()[0][0])
+    return subject.key
+
+
+def _drop_landed(cursor: Cursor, tables: Sequence[str]) -> None:
+    """Drop what an unfinished bulk load has landed of these tables."""
+    cursor.execute(
+        "select format('%%I.%%I', nspname, relname) from pg_class"
+        " inner join pg_namespace on relnamespace = pg_namespace.oid"
+        " inner join mrr_state.bulk_load on relname = 'bulk_' || bulk_load_id"
+        " where nspname ~ '^mrr_landing' and table_name = any(%s)",
+        (list(tables),),
+    )
+    for (relation,) in cursor.fetchall():
+        cursor.execute(f"drop table {relation}")

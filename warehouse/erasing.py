@@ -1,0 +1,218 @@
+"""Erases persons from the layers of the warehouse and from its logs, in the caller's transaction.
+
+Everything goes at once: the rows of the mirror, with entries in the change log, every version in
+the history, the rows of `dwh`, and the texts of logs that quote a value of the person.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from psycopg2.extensions import cursor as Cursor
+
+from common.quoting import quoted, text_literal
+from common.rows import one_value
+from warehouse.connection import relation_exists
+from warehouse.persons import PersonPlace, erased_keys
+
+MIRROR = "mrr"
+INTEGERS = {"smallint", "integer", "bigint"}
+ERASED = "(erased)"
+SHORTEST = 2
+LOGS = {
+    "dwh.run_log": ("error_message",),
+    "dwh.procedure_errors": ("error_message", "context"),
+    "dwh.alert_incident": ("problem",),
+    "dwh.mirror_anomaly": ("source_value", "stored_value"),
+    "mrr_state.guard_candidate": ("row_key",),
+}
+"""The texts of logs that may quote a value."""
+WAIT = "60s"
+"""How long to wait for builds that are under way."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How many rows of a relation were deleted, or no longer name a person."""
+
+    relation: str
+    rows: int
+    is_kept: bool = False
+
+
+@dataclass
+class Values:
+    """The personal values that were found, which logs may quote."""
+
+    texts: set[str] = field(default_factory=set)
+
+    @property
+    def pattern(self) -> str | None:
+        """A regular expression, of Python and of PostgreSQL, that finds them; None if none is."""
+        words = sorted((re.escape(text) for text in self.texts), key=len, reverse=True)
+        return rf"(?<!\w)(?:{'|'.join(words)})(?!\w)" if words else None
+
+    def add(self, texts: Iterable[str | None]) -> None:
+        """Add values; a number of few digits would be found everywhere."""
+        for text in texts:
+            is_number = bool(text) and re.fullmatch(r"[\d.,-]{1,5}", text or "") is not None
+            if text and len(text.strip()) >= SHORTEST and not is_number:
+                self.texts.add(text.strip())
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """The erasure of persons from the relations that exist now."""
+
+    cursor: Cursor
+    run_id: str
+    values: Values = field(default_factory=Values)
+
+    def erase(
+        self, places: Sequence[PersonPlace], keys: Mapping[str, Sequence[str]]
+    ) -> list[Erased]:
+        """Erase the persons that have these keys, by the kind of person."""
+        present = [(place, self._columns(place)) for place in places if keys.get(place.subject)]
+        present = [(place, columns) for place, columns in present if place.column in columns]
+        for place, columns in present:
+            self._collect(place, columns, keys[place.subject])
+        found = []
+        for place, columns in present:
+            rows = self._erase_from(place, columns, keys[place.subject])
+            found.append(Erased(f"{place.schema}.{place.name}", rows, not place.erases_rows))
+        return found + self._clean_logs()
+
+    def keys_of_erased(self, places: Iterable[PersonPlace]) -> dict[str, list[str]]:
+        """The keys, by the kind of person, that the relations have of persons who were erased."""
+        found: dict[str, set[str]] = {}
+        for place in places:
+            if place.column in self._columns(place):
+                column = quoted(place.column)
+                keys = erased_keys(self.cursor, place.subject, place.relation, column)
+                found.setdefault(place.subject, set()).update(keys)
+        return {subject: sorted(keys) for subject, keys in found.items()}
+
+    def wait_for_builds(self, places: Iterable[PersonPlace]) -> None:
+        """Keep dbt from building the relations of `dwh` until the transaction ends."""
+        self.cursor.execute("set local lock_timeout = %s", (WAIT,))
+        self.cursor.execute("select current_database()")
+        database = str(one_value(self.cursor))
+        for place in places:
+            if place.schema != MIRROR:
+                # the lock of mrr_state.begin_build
+                name = quoted(database, place.schema, place.name)
+                self.cursor.execute(
+                    "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,)
+                )
+
+    def _columns(self, place: PersonPlace) -> dict[str, str]:
+        """The type of each column; empty if there is no such table."""
+        self.cursor.execute(
+            "select attname, format_type(atttypid, null) from pg_attribute"
+            " inner join pg_class on attrelid = pg_class.oid"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
+            " and relkind in ('r', 'p')",
+            (place.relation,),
+        )
+        return dict(self.cursor.fetchall())
+
+    def _collect(self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]) -> None:
+        personal = [name for name in place.personal if name in columns]
+        for name in personal:
+            self.cursor.execute(
+                f"select distinct {quoted(name)}::text from {place.relation}"
+                f" where {_of_persons(place, columns, keys)}"
+            )
+            self.values.add(text for (text,) in self.cursor.fetchall())
+        if place.schema == MIRROR and place.erases_rows:
+            row_key = self._row_key(place)
+            self.cursor.execute(
+                f"select ({row_key})::text from {place.relation}"
+                f" where {_of_persons(place, columns, keys)}"
+            )
+            self.values.add(text for (text,) in self.cursor.fetchall())
+
+    def _erase_from(
+        self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]
+    ) -> int:
+        where = _of_persons(place, columns, keys)
+        changed = f"delete from {place.relation} where {where}"
+        if not place.erases_rows:
+            changed = f"update {place.relation} set {_nobody(place, columns)} where {where}"
+        if place.schema != MIRROR:
+            self.cursor.execute(changed)
+            return self.cursor.rowcount
+        forgotten = (
+            ", forgotten as (delete from dwh.mirror_anomaly using changed"
+            f" where table_name = {text_literal(place.name)}"
+            " and mirror_anomaly.row_key = changed.row_key::text)"
+        )
+        # a restore of the mirror alone may find no dwh
+        has_dwh = relation_exists(self.cursor, "dwh.mirror_anomaly")
+        self.cursor.execute(
+            f"with changed as ({changed} returning {self._row_key(place)} as row_key)"
+            f"{forgotten if has_dwh else ''}"
+            " insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+            f" select {text_literal(place.name)}, row_key,"
+            f" {text_literal('delete' if place.erases_rows else 'update')},"
+            f" {text_literal(self.run_id)} from changed"
+        )
+        rows = self.cursor.rowcount
+        if rows:
+            self.cursor.execute(
+                "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
+                " values (%s, 1) on conflict (table_name)"
+                " do update set mirror_version = known.mirror_version + 1",
+                (place.name,),
+            )
+        return rows
+
+    def _row_key(self, place: PersonPlace) -> str:
+        """The key of a mirrored row as jsonb, as it is in the change log."""
+        self.cursor.execute(
+            "select attname from pg_constraint"
+            " cross join unnest(conkey) with ordinality as key (number, place)"
+            " inner join pg_attribute on attrelid = conrelid and attnum = key.number"
+            " where conrelid = to_regclass(%s) and contype = 'p' order by place",
+            (place.relation,),
+        )
+        names = [name for (name,) in self.cursor.fetchall()]
+        pairs = ", ".join(f"{text_literal(name)}, {quoted(name)}" for name in names)
+        return f"jsonb_build_object({pairs})"
+
+    def _clean_logs(self) -> list[Erased]:
+        """Replace the values in the texts of logs."""
+        pattern, found = self.values.pattern, []
+        for table, columns in LOGS.items() if pattern else ():
+            if not relation_exists(self.cursor, table):
+                continue
+            assigned = ", ".join(
+                f"{name} = regexp_replace({name}::text, %(pattern)s, '{ERASED}', 'g')"
+                for name in columns
+            )
+            some = " or ".join(f"{name}::text ~ %(pattern)s" for name in columns)
+            if table == "mrr_state.guard_candidate":
+                self.cursor.execute(f"delete from {table} where {some}", {"pattern": pattern})
+            else:
+                self.cursor.execute(
+                    f"update {table} set {assigned} where {some}", {"pattern": pattern}
+                )
+            if self.cursor.rowcount:
+                found.append(Erased(table, self.cursor.rowcount, is_kept=True))
+        return found
+
+
+def _of_persons(place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]) -> str:
+    listed = ", ".join(text_literal(key) for key in keys)
+    kind = columns[place.column]
+    return f"{quoted(place.column)} = any (array[{listed}]::text[]::{kind}[])"
+
+
+def _nobody(place: PersonPlace, columns: Mapping[str, str]) -> str:
+    """The assignments that leave a row of nobody."""
+    nobody = "-1" if columns[place.column] in (*INTEGERS, "numeric") else "null"
+    assigned = [f"{quoted(place.column)} = {nobody}"]
+    if place.member_key:
+        assigned.append(f"{quoted(place.member_key)} = -1")
+    assigned += [f"{quoted(name)} = null" for name in place.personal if name in columns]
+    return ", ".join(assigned)
