@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 from warehouse.connection import relation_exists, transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-REGISTRY_OF_PERSONS = "0021_forgotten_persons"
+REGISTRY_OF_PERSONS = "0019_forgotten_persons"
 OUTSIDE_OF_BACKUPS = {REGISTRY_OF_PERSONS: "mrr_forgotten"}
 """Steps that are applied again if their schema is missing: after a restore into a new database."""
 
