@@ -30,8 +30,11 @@ create or replace function stg.is_instant(p_text text)
     stable
 as $body$
     select
-        p_text like '____-__-__T__:__:__%'
-        and ("right"(p_text, 1) = 'Z' or "left"("right"(p_text, 6), 1) in ('+', '-'))
+        (
+            p_text like '____-__-__T__:__:__%Z'
+            or p_text like '____-__-__T__:__:__%+__:__'
+            or p_text like '____-__-__T__:__:__%-__:__'
+        )
         and {% if knows_valid_input -%}
             pg_catalog.pg_input_is_valid(p_text, 'timestamptz')
         {%- else -%}

@@ -3,11 +3,8 @@ select
     events.landing_id,
     events.event_number,
     row_fields.transaction_id,
-    case when {{ is_small_number('row_fields.user_id') }} then row_fields.user_id::bigint end
-        as user_id,
-    case
-        when {{ is_small_number('row_fields.merchant_id') }} then row_fields.merchant_id::bigint
-    end as merchant_id,
+    case when is_valid.user_id then row_fields.user_id::bigint end as user_id,
+    case when is_valid.merchant_id then row_fields.merchant_id::bigint end as merchant_id,
 
     -- attributes
     parsed.body ->> 'operation' as operation,
@@ -21,9 +18,7 @@ select
     events.topic_offset,
 
     -- measures
-    case
-        when {{ is_amount('row_fields.amount') }} then row_fields.amount::numeric(10, 2)
-    end as transaction_amount,
+    case when is_valid.amount then row_fields.amount::numeric(10, 2) end as transaction_amount,
 
     -- flags
     case
@@ -38,8 +33,7 @@ select
             parsed.body ->> 'operation' is null
             or parsed.body ->> 'operation' not in ('insert', 'update', 'delete')
             then 'operation is unknown'
-        when stg.is_instant(parsed.body ->> 'version') is not true
-            then 'version is not a time with a time zone'
+        when is_valid.version is not true then 'version is not a time with a time zone'
         when coalesce(jsonb_typeof(parsed.body -> 'row'), 'null') <> 'object'
             then 'row is not a JSON object'
         when
@@ -54,50 +48,49 @@ select
             then 'transaction id is not a text of 1 to 20 characters'
         when parsed.body ->> 'operation' = 'delete' then null
         when row_fields.user_id is null then 'no user is named'
-        when not {{ is_small_number('row_fields.user_id') }} then 'user is not a whole number'
+        when not is_valid.user_id then 'user is not a whole number'
         when row_fields.merchant_id is null then 'no merchant is named'
+        when not is_valid.merchant_id then 'merchant is not a whole number'
         when
-            not {{ is_small_number('row_fields.merchant_id') }}
-            then 'merchant is not a whole number'
-        when row_fields.status is null or row_fields.status not in ('SUCCESS', 'FAILED', 'PENDING')
+            row_fields.status is null
+            or row_fields.status not in ('SUCCESS', 'FAILED', 'PENDING')
             then 'status is unknown'
         when row_fields.amount is null then 'amount is missing'
-        when not {{ is_amount('row_fields.amount') }}
+        when not is_valid.amount
             then 'amount is not a number with two decimals and at most eight digits before them'
-        when
-            row_fields.amount like '-%' and row_fields.amount::numeric < 0
+        when row_fields.amount like '-%' and row_fields.amount::numeric < 0
             then 'amount is negative'
         when row_fields.transaction_time is null then 'time is missing'
-        when not stg.is_instant(row_fields.transaction_time)
-            then 'time is not a time with a time zone'
-        when not stg.is_instant(row_fields.updated_at)
-            then 'time of the update is not a time with a time zone'
+        when not is_valid.transaction_time then 'time is not a time with a time zone'
+        when not is_valid.updated_at then 'time of the update is not a time with a time zone'
     end as rejection_reason,
 
     -- timestamps
+    case when is_valid.version then (parsed.body ->> 'version')::timestamptz end as version_at,
     case
-        when
-            stg.is_instant(parsed.body ->> 'version')
-            then (parsed.body ->> 'version')::timestamptz
-    end as version_at,
-    case
-        when
-            stg.is_instant(row_fields.transaction_time)
-            then row_fields.transaction_time::timestamptz
+        when is_valid.transaction_time then row_fields.transaction_time::timestamptz
     end as transaction_time,
-    case
-        when stg.is_instant(row_fields.updated_at) then row_fields.updated_at::timestamptz
-    end as updated_at
+    case when is_valid.updated_at then row_fields.updated_at::timestamptz end as updated_at
 from {{ source('ewallet', 'mrr_fact_ewallet_transaction_events') }} as events
 cross join lateral stg.json_or_null(events.event_text) as parsed (body)
-cross join lateral jsonb_to_record(
-    case when jsonb_typeof(parsed.body -> 'row') = 'object' then parsed.body -> 'row' end
-) as row_fields (
-    transaction_id text,
-    user_id text,
-    merchant_id text,
-    amount text,
-    status text,
-    transaction_time text,
-    updated_at text
-)
+cross join
+    lateral jsonb_to_record(
+        case when jsonb_typeof(parsed.body -> 'row') = 'object' then parsed.body -> 'row' end
+    )
+        as row_fields (
+            transaction_id text,
+            user_id text,
+            merchant_id text,
+            amount text,
+            status text,
+            transaction_time text,
+            updated_at text
+        )
+{{ join_once('is_valid', {
+    'version': "stg.is_instant(parsed.body ->> 'version')",
+    'user_id': is_small_number('row_fields.user_id'),
+    'merchant_id': is_small_number('row_fields.merchant_id'),
+    'amount': is_amount('row_fields.amount'),
+    'transaction_time': 'stg.is_instant(row_fields.transaction_time)',
+    'updated_at': 'stg.is_instant(row_fields.updated_at)',
+}) }}
