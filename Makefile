@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: run test lint docs pictures powerbi lock airflow down test-source test-sample test-browser \
+.PHONY: run test lint docs masks pictures powerbi lock airflow down test-source test-sample test-browser \
 	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
 	mutants bench stream test-stream
 
@@ -44,6 +44,10 @@ docs: .venv
 		&& DBT_SEND_ANONYMOUS_USAGE_STATS=false dbt docs generate --static
 	mkdir -p out
 	cp dbt_project/target/static_index.html out/docs.html
+
+# the masked views of dwh, and their descriptions, by the tags of the relations
+masks: .venv
+	.venv/bin/python -m commands.scaffold.masking
 
 # the Power BI project of the demo, from what dbt says of dwh and its metrics
 powerbi: .venv

@@ -21,13 +21,14 @@ LONGER = {
 """The modules and functions that are longer, and why."""
 EXCEPTIONS = 10
 PARAMETERS = 6
-YAML_FILES = 3
+YAML_FILES = 4
 
 MAY_IMPORT = {
     "common": set(),
     "embedded": {"common"},
     "warehouse": {"common"},
     "alerts": {"common", "warehouse"},
+    "privacy": {"common", "warehouse"},
     "backup": {"common", "warehouse"},
     "dashboard": {"common", "warehouse"},
     "extract": {"common", "warehouse"},
@@ -36,7 +37,7 @@ MAY_IMPORT = {
     "streaming": {"common", "operational"},
     "commands": {
         *("common", "embedded", "warehouse", "backup", "extract", "operational", "dashboard"),
-        *("alerts", "events", "streaming"),
+        *("alerts", "events", "privacy", "streaming"),
     },
     "run": {"common", "commands"},
     "bench": {"common", "embedded", "warehouse", "backup", "extract", "operational", "events"},
@@ -69,7 +70,7 @@ SPEAK_TO_THE_SOURCE = {"embedded", "operational", "bench", "common", "streaming"
 NAMES = {
     "mrr": r"mrr_(fact|dim)_",
     "stg": r"stg_(checked|fact|dim|rejected)_",
-    "dwh": r"dwh_(fact|dim|mart)_",
+    "dwh": r"dwh_(fact|dim|mart|masked_(fact|dim|mart|history))_",
     "snapshots": r"dwh_history_",
     "seeds": r"stg_seed_",
 }

@@ -38,7 +38,7 @@ CONTROL = {
     *("stored_routines", "alert_incident", "daily_step_total"),
 }
 KEPT_FROM_LOADER = {
-    *("applied_step", "relation_property", "role_account"),
+    *("applied_step", "mask_key", "relation_property", "role_account"),
     *("person_secret", "forgotten_person"),
 }
 ACTS_AS_OWNER = {"lock_changes", "analyze_changes", "drop_staging_views"}

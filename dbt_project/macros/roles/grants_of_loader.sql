@@ -25,7 +25,7 @@
     that restore grants, grant what an analyst may read, and erase a person. -#}
 {% macro _kept_from_loader() -%}
     {{ return([
-        'mrr_state.applied_step', 'mrr_state.relation_property', 'mrr_state.role_account',
-        'mrr_state.person_secret', 'mrr_state.forgotten_person'
+        'mrr_state.applied_step', 'mrr_state.mask_key', 'mrr_state.relation_property',
+        'mrr_state.role_account', 'mrr_state.person_secret', 'mrr_state.forgotten_person'
     ]) }}
 {%- endmacro %}

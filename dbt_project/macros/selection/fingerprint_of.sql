@@ -12,6 +12,11 @@
         {%- do parts.append(node.get(name)) -%}
     {%- endfor -%}
     {%- do parts.append(_columns_of(node)) -%}
+    {%- if 'macro.tidemark.masked' in node.depends_on.macros -%}
+        {#- the tags of a relation are the query of its masked view -#}
+        {%- set parent = node_of(parents[0]) -%}
+        {%- do parts.append([parent.tags, _columns_of(parent)]) -%}
+    {%- endif -%}
     {%- for one in _with_ephemeral_parents(node) -%}
         {%- do parts.append(text_of(one)) -%}
         {%- do parts.append(digests_of_macros(_calls_of(one), known)) -%}

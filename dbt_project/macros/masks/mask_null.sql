@@ -1,0 +1,3 @@
+{% macro mask_null(data_type) -%}
+    null::{{ data_type }}
+{%- endmacro %}

@@ -1,0 +1,1 @@
+{{ masked(ref('dwh_dim_ecommerce_customers')) }}

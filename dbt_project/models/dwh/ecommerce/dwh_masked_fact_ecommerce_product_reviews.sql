@@ -1,0 +1,1 @@
+{{ masked(ref('dwh_fact_ecommerce_product_reviews')) }}

@@ -1,0 +1,1 @@
+{{ masked(ref('dwh_history_ecommerce_customers')) }}

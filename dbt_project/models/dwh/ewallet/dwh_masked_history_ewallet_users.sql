@@ -1,0 +1,1 @@
+{{ masked(ref('dwh_history_ewallet_users')) }}

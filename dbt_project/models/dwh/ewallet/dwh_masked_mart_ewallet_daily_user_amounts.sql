@@ -1,0 +1,1 @@
+{{ masked(ref('dwh_mart_ewallet_daily_user_amounts')) }}
