@@ -125,12 +125,22 @@ class Erasure:
             )
             self.values.add(text for (text,) in self.cursor.fetchall())
         if place.schema == MIRROR and place.erases_rows:
+            # entries of earlier runs that no model has read yet
+            self._forget_entries(place, keys)
             row_key = self._row_key(place)
             self.cursor.execute(
                 f"select ({row_key})::text from {place.relation}"
                 f" where {_of_persons(place, columns, keys)}"
             )
             self.values.add(text for (text,) in self.cursor.fetchall())
+
+    def _forget_entries(self, place: PersonPlace, keys: Sequence[str]) -> None:
+        """Delete the entries of the change log that have the person's key."""
+        listed = ", ".join(text_literal(key) for key in keys)
+        self.cursor.execute(
+            f"delete from mrr_state.change_log where table_name = {text_literal(place.name)}"
+            f" and row_key ->> {text_literal(place.column)} in ({listed})"
+        )
 
     def _erase_from(
         self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]
@@ -142,6 +152,8 @@ class Erasure:
         if place.schema != MIRROR:
             self.cursor.execute(changed)
             return self.cursor.rowcount
+        # the key of a deleted person must not be logged either: models read such a table whole
+        logged = "null::jsonb, 'load'" if place.erases_rows else "row_key, 'update'"
         forgotten = (
             ", forgotten as (delete from dwh.mirror_anomaly using changed"
             f" where table_name = {text_literal(place.name)}"
@@ -153,9 +165,8 @@ class Erasure:
             f"with changed as ({changed} returning {self._row_key(place)} as row_key)"
             f"{forgotten if has_dwh else ''}"
             " insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
-            f" select {text_literal(place.name)}, row_key,"
-            f" {text_literal('delete' if place.erases_rows else 'update')},"
-            f" {text_literal(self.run_id)} from changed"
+            f" select {text_literal(place.name)}, {logged}, {text_literal(self.run_id)}"
+            " from changed"
         )
         rows = self.cursor.rowcount
         if rows:

@@ -8,6 +8,7 @@ from commands.forget.work import Forgotten, Subject, forget, subject_of
 from commands.telling import tell
 from commands.working import check_owner
 from common.errors import ExitCode, TidemarkError, UsageError
+from common.pause import pause_point
 from common.settings import Settings, read_settings
 from extract.declarations import MirroredTable, declared_tables
 from extract.declarations.person_places import places_of_persons
@@ -42,6 +43,7 @@ def call(options: argparse.Namespace) -> int:
     print("\n".join(as_lines(subject, forgotten)))
     if options.dry_run:
         return ExitCode.DONE
+    pause_point("forgotten")
     return _build(settings, endpoints, tables, subject)
 
 

@@ -14,6 +14,7 @@ from commands.forget.files import mask_values
 from commands.working import work_on_warehouse
 from common.backup_settings import BackupSettings
 from common.errors import TidemarkError, UsageError
+from common.pause import pause_point
 from common.roles import OWNER
 from common.suggestion import did_you_mean
 from warehouse.connection import relation_exists, transaction
@@ -104,6 +105,7 @@ def forget(
                 register(cursor, person.kind, person.key, mirrored)
                 # before the commit: afterwards nobody knows the values
                 files = mask_values(erasure.values.texts)
+            pause_point("erased")
         work.step.rows = 0 if is_dry_run else sum(one.rows for one in erased)
     found = () if was_known and not erased else tuple(one for one in erased if one.rows)
     backups = backup.kept_until(settings.directory, settings.retention)

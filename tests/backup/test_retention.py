@@ -8,7 +8,7 @@ import pytest
 from backup import list_backups, newest_verified
 from backup.repository import retention as module
 from backup.repository.names import is_name
-from backup.repository.retention import superfluous
+from backup.repository.retention import last_days, superfluous
 from common.backup_settings import Retention
 
 
@@ -52,6 +52,29 @@ def test_periods_without_a_backup_do_not_count() -> None:
     """A machine that was off for a month keeps what it had."""
     paths = backups("0101T06", "0102T06", "0301T06")
     assert kept(Retention(1, days=3), paths) == ["0101T06", "0102T06", "0301T06"]
+
+
+@pytest.mark.parametrize(
+    ("retention", "expected"),
+    [
+        pytest.param(Retention(2), ["0303", "0303", "0304"], id="newest"),
+        pytest.param(Retention(1, days=4), ["0303", "0305", "0306"], id="last of each day"),
+        pytest.param(Retention(1, months=2), ["0303", "0303", "0303"], id="last of each month"),
+    ],
+)
+def test_last_day_of_a_backup_is_that_on_which_one_a_day_replaces_it(
+    retention: Retention, expected: list[str]
+) -> None:
+    paths = backups("0301T06", "0301T18", "0302T06")
+    ends = last_days(paths, retention)
+    assert [f"{ends[path]:%m%d}" for path in paths] == expected
+
+
+def test_newest_verified_backup_has_no_last_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = backups("0301T06", "0302T06", "0303T06")
+    monkeypatch.setattr(module, "is_verified", lambda path: path in paths[:2])
+    ends = last_days(paths, Retention(1))
+    assert ends[paths[1]] is None and ends[paths[0]] and ends[paths[2]]
 
 
 def test_a_year_of_two_backups_a_day_leaves_what_was_asked_for() -> None:

@@ -49,6 +49,9 @@ def test_every_command_does_its_work_as_its_role(
     assert "0 rows" not in run_as_it_is(built, "status")
     for command in ("", "verify", "plan", "changed", "dashboard", "doctor"):
         run_as_it_is(built, *command.split())
+    assert "dwh.dwh_history_customers  1 rows deleted" in run_as_it_is(
+        built, "forget", "--subject", "sales_customer:20"
+    )
     backups = {"BACKUP_DIRECTORY": str(tmp_path / "backups")}
     run_as_it_is(built, "backup", **backups)
     run_as_it_is(built, "restore", **backups)
@@ -57,7 +60,12 @@ def test_every_command_does_its_work_as_its_role(
     assert dict(ask(owner, MADE))["dwh"] == "transformer"
     run_as_it_is(built, "--build", "all")
     logged = ask(owner, "select distinct process, status from dwh.run_log where step = process")
-    assert {("run", "success"), ("backup", "success"), ("restore", "success")} <= set(logged)
+    assert {
+        ("run", "success"),
+        ("backup", "success"),
+        ("restore", "success"),
+        ("forget", "success"),
+    } <= set(logged)
 
 
 def test_dbt_by_hand_builds_with_what_env_prints(built: CommandLine) -> None:
