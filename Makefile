@@ -179,6 +179,10 @@ bench: .venv
 	.venv/bin/python -m bench.keys --most 2.5
 	.venv/bin/python -m bench.backup --jobs 1 --most 1.15
 
+# a million change events in ten random orders, which must end with the same rows; ten minutes
+events: .venv
+	.venv/bin/python -m bench.events --least 50000
+
 # breaks the mirror's core by hand, one way after the other, and sees that a test fails
 mutants: .venv
 	.venv/bin/python -m tests.mutants

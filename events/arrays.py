@@ -36,10 +36,10 @@ class ArrayElements:
         self._fill()
         self._move_to(self._text.index("[") + 1)
         while self._find_element():
-            line, start = self._line, self._at
-            self._move_to(self._end_of_element())
-            raw = self._text[start : self._at].encode("utf-8", "surrogateescape")
-            yield line, raw[: EVENT_BYTES + 1]
+            end = self._end_of_element()
+            raw = self._text[self._at : end].encode("utf-8", "surrogateescape")
+            yield self._line, raw[: EVENT_BYTES + 1]
+            self._move_to(end)
 
     def _find_element(self) -> bool:
         """Go to the next element; false if there is none, and only white space may follow."""

@@ -1,10 +1,7 @@
 {#- The planner puts the body of the function in place of its call, if the function sets nothing. Its
     names are those of pg_catalog, which no search path hides. -#}
 {% macro is_instant() %}
-{%- set knows_valid_input = run_query(
-    "select current_setting('server_version_num')::integer >= 160000"
-).columns[0][0] -%}
-{%- if not knows_valid_input %}
+{%- if not knows_valid_input() %}
 create or replace function stg.is_valid_instant(p_text text)
     returns boolean
     language plpgsql
@@ -35,7 +32,7 @@ as $body$
             or p_text like '____-__-__T__:__:__%+__:__'
             or p_text like '____-__-__T__:__:__%-__:__'
         )
-        and {% if knows_valid_input -%}
+        and {% if knows_valid_input() -%}
             pg_catalog.pg_input_is_valid(p_text, 'timestamptz')
         {%- else -%}
             stg.is_valid_instant(p_text)

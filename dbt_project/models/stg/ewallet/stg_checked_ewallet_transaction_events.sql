@@ -7,7 +7,7 @@ select
     case when is_valid.merchant_id then row_fields.merchant_id::bigint end as merchant_id,
 
     -- attributes
-    parsed.body ->> 'operation' as operation,
+    envelope.operation,
     row_fields.status as transaction_status,
     events.event_text,
     events.event_bytes,
@@ -30,23 +30,23 @@ select
         when parsed.body - array['operation', 'version', 'row'] <> '{}'
             then 'event has an unknown field'
         when
-            parsed.body ->> 'operation' is null
-            or parsed.body ->> 'operation' not in ('insert', 'update', 'delete')
+            envelope.operation is null
+            or envelope.operation not in ('insert', 'update', 'delete')
             then 'operation is unknown'
         when is_valid.version is not true then 'version is not a time with a time zone'
-        when coalesce(jsonb_typeof(parsed.body -> 'row'), 'null') <> 'object'
+        when coalesce(jsonb_typeof(envelope.row_after), 'null') <> 'object'
             then 'row is not a JSON object'
         when
-            (parsed.body -> 'row') - array[
+            envelope.row_after - array[
                 'transaction_id', 'user_id', 'merchant_id', 'amount', 'status', 'transaction_time',
                 'updated_at'
             ] <> '{}'
             then 'row has an unknown field'
         when
-            coalesce(jsonb_typeof(parsed.body #> '{row, transaction_id}'), 'null') <> 'string'
+            coalesce(jsonb_typeof(envelope.row_after -> 'transaction_id'), 'null') <> 'string'
             or length(row_fields.transaction_id) not between 1 and 20
             then 'transaction id is not a text of 1 to 20 characters'
-        when parsed.body ->> 'operation' = 'delete' then null
+        when envelope.operation = 'delete' then null
         when row_fields.user_id is null then 'no user is named'
         when not is_valid.user_id then 'user is not a whole number'
         when row_fields.merchant_id is null then 'no merchant is named'
@@ -66,16 +66,21 @@ select
     end as rejection_reason,
 
     -- timestamps
-    case when is_valid.version then (parsed.body ->> 'version')::timestamptz end as version_at,
+    case when is_valid.version then envelope.version::timestamptz end as version_at,
     case
         when is_valid.transaction_time then row_fields.transaction_time::timestamptz
     end as transaction_time,
     case when is_valid.updated_at then row_fields.updated_at::timestamptz end as updated_at
 from {{ source('ewallet', 'mrr_fact_ewallet_transaction_events') }} as events
-cross join lateral stg.json_or_null(events.event_text) as parsed (body)
+{{ join_once('parsed', {'body': 'stg.json_or_null(events.event_text)'}) }}
+{{ join_once('envelope', {
+    'operation': "parsed.body ->> 'operation'",
+    'version': "parsed.body ->> 'version'",
+    'row_after': "parsed.body -> 'row'",
+}) }}
 cross join
     lateral jsonb_to_record(
-        case when jsonb_typeof(parsed.body -> 'row') = 'object' then parsed.body -> 'row' end
+        case when jsonb_typeof(envelope.row_after) = 'object' then envelope.row_after end
     )
         as row_fields (
             transaction_id text,
@@ -87,7 +92,7 @@ cross join
             updated_at text
         )
 {{ join_once('is_valid', {
-    'version': "stg.is_instant(parsed.body ->> 'version')",
+    'version': 'stg.is_instant(envelope.version)',
     'user_id': is_small_number('row_fields.user_id'),
     'merchant_id': is_small_number('row_fields.merchant_id'),
     'amount': is_amount('row_fields.amount'),
