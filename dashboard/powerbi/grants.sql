@@ -4,7 +4,7 @@ grant select (customer_key, customer_id, country, is_current, is_deleted)
     on dwh.dwh_dim_customers to power_bi;
 grant select (date_key, calendar_date, calendar_year, calendar_quarter, calendar_month, month_name, iso_year, iso_week, iso_weekday, weekday_name, is_weekend)
     on dwh.dwh_dim_dates to power_bi;
-grant select (customer_key, customer_id, country_code, is_current, is_deleted)
+grant select (customer_key, customer_id, age_band, country_code, is_current, is_deleted)
     on dwh.dwh_dim_ecommerce_customers to power_bi;
 grant select (product_key, product_id, supplier_id, product_name, category, subcategory, supplier_name, supplier_country_code, lead_time_days, price_eur, cost_eur, weight_kg, length_cm, width_cm, height_cm, stock_quantity, is_current, is_deleted)
     on dwh.dwh_dim_ecommerce_products to power_bi;
