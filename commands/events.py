@@ -1,4 +1,4 @@
-"""`events`: land files of change events in the mirror; the next run builds from them."""
+"""`events`: land change events, of files or of a topic, in the mirror; the next run builds."""
 
 import argparse
 import time
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from commands.choice import active_tables
+from commands.cluster import cluster_of
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_quiet, one_of
 from commands.progress import ProgressPrinter
@@ -15,15 +16,20 @@ from common.errors import ExitCode, TidemarkError, UsageError
 from common.settings import Settings, read_settings
 from common.suggestion import did_you_mean
 from events.errors import EventFileError
+from events.event import EVENT_BYTES, Event, TopicPlace
 from events.files import Form, read_events
-from events.landing import land
+from events.landing import land, next_offsets
 from events.tables import create_event_tables
 from extract.declarations import declared_event_tables
+from streaming.extra import use_extra
+from streaming.reading import read_to_the_end
+from streaming.settings import read_stream_settings
 
 FORMS = [form.value for form in Form]
 EXAMPLES = """\
 python run.py events changes.jsonl
 python run.py events monday.json tuesday.json
+python run.py events --topic ewallet.transactions    what the topic of Kafka has had since
 python run.py                                 build the rows that the events say"""
 
 
@@ -38,6 +44,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         " default: as its first character says",
     )
     parser.add_argument(
+        "--topic", metavar="NAME", help="instead of files: what this topic of Kafka has now"
+    )
+    parser.add_argument(
         "--table",
         metavar="NAME",
         help="the table of the mirror in which they land; default: the only one that is declared",
@@ -46,10 +55,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    if not options.file:
+    if options.topic and (options.file or options.form):
+        raise UsageError("--topic", "contradicts files", "Land them by a command of their own.")
+    if not options.file and not options.topic:
         raise UsageError("FILE", "not given", "`python run.py events --help` has an example.")
     settings = read_settings()
     table = _chosen_table(settings, options.table)
+    if options.topic:
+        land_topic(prepare_endpoints(settings, ()), table, options.topic, options.quiet)
+        return ExitCode.DONE
     paths = [Path(name) for name in options.file]
     for path in paths:
         if not path.is_file():
@@ -90,6 +104,31 @@ def land_files(
             work.step.message = ", ".join(error.subject for error in errors)
             work.step.is_own_failure = True
     return errors
+
+
+def land_topic(endpoints: Endpoints, table: str, topic: str, is_quiet: bool) -> None:
+    """Land what a topic has had since it was read last, to its end. Raises StreamError."""
+    settings = read_stream_settings()
+    use_extra()
+    cluster = cluster_of(settings)
+    with (
+        work_on_warehouse(endpoints, "events", ()) as work,
+        ProgressPrinter(is_quiet=is_quiet) as printer,
+    ):
+        create_event_tables(work.connection, [table])
+        offsets = next_offsets(work.connection, table, topic)
+        received = read_to_the_end(cluster, topic, offsets, settings.retry_seconds)
+        events = (
+            Event(one.text[: EVENT_BYTES + 1], TopicPlace(topic, one.partition.number, one.offset))
+            for one in received
+        )
+        started, work.step.rows = time.monotonic(), 0
+        for landed in land(work.connection, table, events, work.run_id, work.lock.check):
+            work.step.rows += landed
+        seconds = time.monotonic() - started
+        printer.print_line(
+            f"topic {topic}: {work.step.rows:,} events landed in {table} in {seconds:.1f} s"
+        )
 
 
 def _chosen_table(settings: Settings, name: str | None) -> str:

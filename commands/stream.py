@@ -5,7 +5,7 @@ import secrets
 from dataclasses import replace
 from random import Random
 
-import embedded
+from commands.cluster import cluster_of
 from commands.endpoints import prepare_endpoints
 from commands.options import add_quiet, count, one_of
 from commands.telling import tell
@@ -15,7 +15,7 @@ from common.settings import Address, read_settings
 from streaming.connection import create_tables, session
 from streaming.errors import StreamError
 from streaming.extra import use_extra
-from streaming.settings import DATABASE, Cluster, StreamSettings, read_stream_settings
+from streaming.settings import DATABASE, StreamSettings, read_stream_settings
 
 ACTIONS = ("produce", "consume", "replay")
 EXAMPLES = """\
@@ -81,7 +81,7 @@ def _produce(settings: StreamSettings, options: argparse.Namespace) -> int:
     from streaming.simulation import Simulation
 
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
-    cluster = _cluster(settings)
+    cluster = cluster_of(settings)
     producer = Producer(cluster, settings.retry_seconds)
     simulation = Simulation(Random(seed), settings.broken_percent)
     done = producer.produce(simulation.message, settings.rate, options.messages)
@@ -102,7 +102,7 @@ def _consume(settings: StreamSettings, options: argparse.Namespace) -> int:
     database = _database(settings)
     lock = f"tidemark stream {database.database}"[:64]
     with session(database, settings.retry_seconds, lock) as opened:
-        consumer = Consumer(_cluster(settings), opened, settings.retry_seconds)
+        consumer = Consumer(cluster_of(settings), opened, settings.retry_seconds)
         statistics = consumer.run(options.until_end)
     if not options.quiet:
         print(statistics)
@@ -122,11 +122,6 @@ def _replay(settings: StreamSettings, options: argparse.Namespace) -> int:
             "HINT: customers_invalid has the reason of each."
         )
     return ExitCode.FAILED if done.invalid else ExitCode.DONE
-
-
-def _cluster(settings: StreamSettings) -> Cluster:
-    """The cluster that is set, or the broker of this checkout, which is started."""
-    return settings.cluster or Cluster(embedded.start_broker())
 
 
 def _database(settings: StreamSettings) -> Address:

@@ -54,6 +54,17 @@ def land(
         cursor.execute(f"analyze {qualified(table)}")
 
 
+def next_offsets(connection: Connection, table: str, topic: str) -> dict[int, int]:
+    """For each partition of a topic the offset after the last one that has landed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select topic_partition, max(topic_offset) + 1 from {qualified(table)}"
+            " where topic = %s group by topic_partition",
+            (topic,),
+        )
+        return dict(cursor.fetchall())
+
+
 def _log_landing(cursor: Cursor, table: str, run_id: str) -> int:
     """Log a landing, which is numbered by its own entry."""
     cursor.execute(

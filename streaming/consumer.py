@@ -13,27 +13,16 @@ from streaming.connection import FIRST_PAUSE, LONGEST_PAUSE, Session
 from streaming.database import Checked, Written, note_told, offsets, untold, write
 from streaming.dead_letters import DeadLetters
 from streaming.errors import StreamError
-from streaming.messages import Partition, Received
+from streaming.messages import TOPIC, Partition, Received
 from streaming.settings import Cluster
 from streaming.statistics import FILE, Counter, Statistics
-from streaming.topics import Topic, current_topic, ensure_topics, quiet_logger
+from streaming.topics import READING, Topic, describe_topic, ensure_topics, quiet_logger
 from streaming.validation import Invalid, check
 
 log = get_logger(__name__)
 
-GROUP = "tidemark"
-"""The group under which Kafka knows the offsets; partitions are assigned, nobody joins it."""
 BATCH = 1000
 WAIT_SECONDS = 0.2
-OPTIONS = {
-    "group.id": GROUP,
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "enable.partition.eof": True,
-    "auto.offset.reset": "earliest",
-    "max.poll.interval.ms": 86_400_000,
-    "reconnect.backoff.max.ms": 2000,
-}
 
 
 class Consumer:
@@ -46,7 +35,7 @@ class Consumer:
 
         self._cluster, self._session, self._retry_seconds = cluster, session, retry_seconds
         self._topic = ensure_topics(cluster)
-        options = {**cluster.options(), **OPTIONS, "error_cb": self._note_error}
+        options = {**cluster.options(), **READING, "error_cb": self._note_error}
         self._client = Client({**options, "logger": quiet_logger()})
         self._dead_letters = DeadLetters(cluster)
         self._next: dict[int, int] = {}
@@ -151,7 +140,7 @@ class Consumer:
         return True
 
     def _existing_topic(self) -> Topic:
-        return current_topic(self._cluster) or ensure_topics(self._cluster)
+        return describe_topic(self._cluster, TOPIC) or ensure_topics(self._cluster)
 
     def _received(self, message: Any) -> Received:
         partition = Partition(self._topic.name, self._topic.topic_id, message.partition())

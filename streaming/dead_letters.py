@@ -7,7 +7,7 @@ from typing import Any
 from common.log import get_logger
 from streaming.messages import DEAD_LETTERS, Reference
 from streaming.settings import Cluster
-from streaming.topics import quiet_logger
+from streaming.topics import PRODUCING, quiet_logger
 
 log = get_logger(__name__)
 
@@ -23,7 +23,7 @@ class DeadLetters:
         self._client = Producer(
             {
                 **cluster.options(),
-                "acks": "all",
+                **PRODUCING,
                 "linger.ms": 5,
                 "message.timeout.ms": SECONDS * 1000,
                 "logger": quiet_logger(),

@@ -10,7 +10,7 @@ from common.stopping import Stopped
 from streaming.messages import TOPIC
 from streaming.settings import Cluster
 from streaming.simulation import Message
-from streaming.topics import ensure_topics, quiet_logger
+from streaming.topics import PRODUCING, ensure_topics, quiet_logger
 
 log = get_logger(__name__)
 
@@ -51,12 +51,10 @@ class Producer:
         self._client = Client(
             {
                 **cluster.options(),
-                "acks": "all",
-                "enable.idempotence": True,
+                **PRODUCING,
                 "linger.ms": 20,
                 "queue.buffering.max.messages": QUEUE_MESSAGES,
                 "message.timeout.ms": retry_seconds * 1000,
-                "reconnect.backoff.max.ms": 2000,
                 "logger": quiet_logger(),
             }
         )
@@ -80,18 +78,30 @@ class Producer:
 
     def close(self, seconds: float) -> Delivered:
         """Wait for what is not confirmed yet, and count it as not delivered afterwards."""
-        self._client.flush(seconds)
+        if self._client.flush(seconds):
+            # otherwise the client would wait for its messages before the process ends
+            self._client.purge()
+            self._client.flush(1)
         elapsed = time.monotonic() - self._started
         return Delivered(self._delivered, self._sent - self._delivered, elapsed)
 
     def produce(
         self, next_message: Callable[[], Message], rate: int, count: int | None
     ) -> Delivered:
-        """Send messages at this rate, until there are as many as `count`, or until a signal."""
+        """Send messages at this rate, until there are as many as `count`, or until a signal.
+
+        It ends too when the client cannot go on, as if the brokers have lost what they knew of it.
+        """
+        from confluent_kafka import KafkaException
+
         try:
             self._send_all(next_message, rate, count)
             return self.close(self._retry_seconds + 1)
         except Stopped:
+            return self.close(LAST_SECONDS)
+        except KafkaException as error:
+            log.error("topic %s: %s", TOPIC, error)
+            self._sent += 1
             return self.close(LAST_SECONDS)
 
     def _send_all(self, next_message: Callable[[], Message], rate: int, count: int | None) -> None:

@@ -8,6 +8,25 @@ from streaming.errors import StreamError
 from streaming.messages import DEAD_LETTERS, TOPIC, Partition
 from streaming.settings import Cluster
 
+GROUP = "tidemark"
+"""The group under which Kafka knows the offsets; partitions are assigned, nobody joins it."""
+READING = {
+    "group.id": GROUP,
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "earliest",
+    "max.poll.interval.ms": 86_400_000,
+    "reconnect.backoff.max.ms": 2000,
+}
+"""The options of every client that reads."""
+PRODUCING = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "max.in.flight.requests.per.connection": 1,
+    "reconnect.backoff.max.ms": 2000,
+}
+"""The options of every client that writes. One request at a time: Tansu confuses several."""
 RETENTION = {TOPIC: timedelta(days=7), DEAD_LETTERS: timedelta(days=30)}
 PARTITIONS = 3
 DEFAULT_REPLICATION = -1
@@ -54,11 +73,11 @@ def ensure_topics(cluster: Cluster) -> Topic:
     return found
 
 
-def current_topic(cluster: Cluster) -> Topic | None:
-    """The topic of the customers as it is now; None if there is none."""
+def describe_topic(cluster: Cluster, name: str) -> Topic | None:
+    """A topic as it is now; None if there is none. Raises StreamError."""
     from confluent_kafka.admin import AdminClient
 
-    return describe(AdminClient({**cluster.options(), "logger": quiet_logger()}), cluster, TOPIC)
+    return describe(AdminClient({**cluster.options(), "logger": quiet_logger()}), cluster, name)
 
 
 def describe(admin: Any, cluster: Cluster, name: str) -> Topic | None:

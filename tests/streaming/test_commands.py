@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-import run
 from commands import stream
 from common.errors import SettingError
 from streaming.errors import StreamError
@@ -31,20 +30,3 @@ def test_operational_server_of_ones_own_is_not_written_to(
         monkeypatch.setenv(f"{server}_TLS", "require")
     with pytest.raises(SettingError, match="STREAM_DATABASE_HOST: not set, and the operational"):
         stream._database(StreamSettings())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        ("stream", "stream: says nothing of what to do"),
-        ("stream consum", "stream consum: no such name"),
-        ("stream consume --messages 5", "--messages: is for produce alone"),
-        ("stream produce --until-end", "--until-end: is for consume alone"),
-    ],
-)
-def test_arguments_that_contradict_each_other_are_told(
-    capsys: pytest.CaptureFixture[str], arguments: str, problem: str
-) -> None:
-    assert run.main(arguments.split()) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(problem) and "\nHINT: " in said
