@@ -16,7 +16,14 @@ from streaming.errors import StreamError
 from streaming.messages import TOPIC, Partition, Received
 from streaming.settings import Cluster
 from streaming.statistics import FILE, Counter, Statistics
-from streaming.topics import READING, Topic, describe_topic, ensure_topics, quiet_logger
+from streaming.topics import (
+    READING,
+    Topic,
+    describe_topic,
+    ensure_topics,
+    quiet_logger,
+    stream_error,
+)
 from streaming.validation import Invalid, check
 
 log = get_logger(__name__)
@@ -48,11 +55,16 @@ class Consumer:
 
         Raises TidemarkError.
         """
+        from confluent_kafka import KafkaException
+
         try:
             self._assign()
             self._consume(until_end)
         except Stopped:
             return self._close("stopped")
+        except KafkaException as error:
+            self._close("failed")
+            raise stream_error(self._cluster, error, "the client cannot go on") from None
         except BaseException:
             self._close("failed")
             raise

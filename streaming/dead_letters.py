@@ -24,6 +24,8 @@ class DeadLetters:
             {
                 **cluster.options(),
                 **PRODUCING,
+                # a repeated reference is harmless, and brokers that lost all would end the client
+                "enable.idempotence": False,
                 "linger.ms": 5,
                 "message.timeout.ms": SECONDS * 1000,
                 "logger": quiet_logger(),

@@ -16,6 +16,8 @@ RATE, BROKEN_PERCENT, RETRY_SECONDS = 50, 5, 600
 PROTOCOLS = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:,/]+):(?P<port>[0-9]{1,5})")
+READER = re.compile("OPERATIONAL_(?!ADMIN_)([A-Z0-9_]+_)?USER")
+"""The settings of the accounts by which sources are read."""
 OF_TLS = ("KAFKA_CA_FILE", "KAFKA_CERTIFICATE_FILE", "KAFKA_KEY_FILE", "KAFKA_KEY_PASSWORD")
 
 
@@ -185,12 +187,13 @@ def _database(values: Mapping[str, str]) -> Address | None:
                 "Set STREAM_DATABASE_HOST too, or none of them to use the embedded server.",
             )
         return None
-    if address.user == values.get("OPERATIONAL_USER"):
-        raise SettingError(
-            "STREAM_DATABASE_USER",
-            f'"{address.user}" is OPERATIONAL_USER too, which is only to read',
-            "Create an account for the consumer alone; docs/streaming.md has its privileges.",
-        )
+    for reader, user in values.items():
+        if READER.fullmatch(reader) and user == address.user:
+            raise SettingError(
+                "STREAM_DATABASE_USER",
+                f'"{user}" is {reader} too, which is only to read',
+                "Create an account for the consumer alone; docs/streaming.md has its privileges.",
+            )
     return replace(address, database=name or DATABASE)
 
 

@@ -142,6 +142,10 @@ def test_database_of_ones_own_has_the_name_of_the_shop_unless_set(tmp_path: Path
             {**DATABASE, "OPERATIONAL_USER": "stream"},
             'STREAM_DATABASE_USER: "stream" is OPERATIONAL_USER too, which is only to read',
         ),
+        (
+            {**DATABASE, "OPERATIONAL_SHOP_USER": "stream"},
+            'STREAM_DATABASE_USER: "stream" is OPERATIONAL_SHOP_USER too, which is only to read',
+        ),
         ({"STREAM_RATE": "0"}, 'STREAM_RATE: "0" is not such a number'),
         ({"STREAM_BROKEN_PERCENT": "101"}, 'STREAM_BROKEN_PERCENT: "101" is not such a number'),
         ({"STREAM_RETRY_SECONDS": "soon"}, 'STREAM_RETRY_SECONDS: "soon" is not such a number'),

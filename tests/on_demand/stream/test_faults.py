@@ -59,6 +59,8 @@ def test_broker_that_loses_its_data_is_read_anew(project: Path, stream: Stream, 
         # more than before, so that the offsets of before lie within
         stream.send(simulated(8000, seed=4))
         wait_for(lambda: stream.read() == 11_000, "all is read")
+        untold = "select count(*) from customers_invalid where told_at is null"
+        wait_for(lambda: stream.query(untold) == [(0,)], "all is told")
         assert process.poll() is None
     after, stream.sent = stream.sent, {}
     check_both(stream, before, after)
