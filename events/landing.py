@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import BinaryIO, cast
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from common.pause import pause_point
 from common.rows import one_value
+from events.errors import EventFileError
 from events.event import EVENT_BYTES, Event, TopicPlace
 from events.tables import COLUMNS, PLACE_IN_TOPIC, qualified
 from warehouse.connection import transaction
@@ -32,9 +34,10 @@ def land(
     """Land the events; after each batch, once it is committed, how many rows it added.
 
     An event of a topic lands once, however often it is given. The events of one call are of files,
-    or of topics. `check` is called before each commit.
+    or of topics. `check` is called before each commit. An EventFileError of `events` is raised once
+    all that came before it has landed.
     """
-    left = iter(events)
+    left = _UpToAnError(events)
     for first in left:
         batch = chain([first], islice(left, BATCH_EVENTS - 1))
         copy = _copy_of_topic if isinstance(first.place, TopicPlace) else _copy
@@ -52,6 +55,8 @@ def land(
         yield landed
     with connection.cursor() as cursor:
         cursor.execute(f"analyze {qualified(table)}")
+    if left.error:
+        raise left.error
 
 
 def next_offsets(connection: Connection, table: str, topic: str) -> dict[int, int]:
@@ -100,11 +105,17 @@ def _copy(cursor: Cursor, target: str, landing_id: int, events: Iterable[Event])
         b"%d\t%d\t%b\t%b\n" % (landing_id, number, _raw(event.raw), _place(event))
         for number, event in enumerate(events, start=1)
     )
-    cursor.copy_expert(
-        f"copy {target} ({', '.join(COLUMNS)}) from stdin with (encoding 'UTF8')",
-        cast(BinaryIO, rows),
-        COPY_BYTES,
-    )
+    try:
+        cursor.copy_expert(
+            f"copy {target} ({', '.join(COLUMNS)}) from stdin with (encoding 'UTF8')",
+            cast(BinaryIO, rows),
+            COPY_BYTES,
+        )
+    except psycopg2.Error:
+        # the driver says only that it could not read
+        if rows.error:
+            raise rows.error from None
+        raise
 
 
 def _copy_of_topic(cursor: Cursor, target: str, landing_id: int, events: Iterable[Event]) -> None:
@@ -149,21 +160,41 @@ def _place(event: Event) -> bytes:
     return b"%b\t%d\t\\N\t\\N\t\\N" % (name, place.line_number)
 
 
+class _UpToAnError(Iterator[Event]):
+    """Events up to an EventFileError, which is kept."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._events = iter(events)
+        self.error: EventFileError | None = None
+
+    def __next__(self) -> Event:
+        try:
+            return next(self._events)
+        except EventFileError as error:
+            self.error = error
+            raise StopIteration from None
+
+
 class _RowsToCopy:
-    """A file for COPY whose content is made while it is read."""
+    """A file for COPY whose content is made while it is read. An error in that is kept."""
 
     def __init__(self, rows: Iterator[bytes]) -> None:
         self._rows = rows
         self._left = b""
+        self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
         """Rows of about this many bytes, and never more; nothing at the end."""
         parts, length = [self._left], len(self._left)
-        for row in self._rows:
-            parts.append(row)
-            length += len(row)
-            if length >= size:
-                break
+        try:
+            for row in self._rows:
+                parts.append(row)
+                length += len(row)
+                if length >= size:
+                    break
+        except BaseException as error:
+            self.error = error
+            raise
         data = b"".join(parts)
         self._left = data[size:]
         return data[:size]
