@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 from commands.endpoints import prepare_endpoints
 from commands.hours import Hour, replay_hours
@@ -21,6 +22,7 @@ python run.py simulate --operations 5000 --seed 7
 python run.py simulate --domain ecommerce     the web shop sells, delivers, restocks
 python run.py simulate --domain ecommerce --size 100000 --seed 1
 python run.py simulate --domain media --hours
+python run.py simulate --domain ewallet --events changes.jsonl
 python run.py                                 update the mirror and the warehouse"""
 
 
@@ -51,6 +53,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="of the domain media: replay three hours and a new column, with a run after each",
     )
+    parser.add_argument(
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="of the domain ewallet: append the events of its transactions to a file",
+    )
     add_quiet(parser, "only failures")
 
 
@@ -77,6 +85,12 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
             "each is another way to write",
             "Give one of them, and the others to a command of their own.",
         )
+    if options.events and (options.size or options.hours):
+        raise UsageError(
+            "simulate --events",
+            "only single operations write events",
+            "Leave out --size and --hours, or give --operations.",
+        )
     if options.hours and options.domain != "media":
         raise UsageError(
             f"simulate --domain {options.domain} --hours",
@@ -86,7 +100,9 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _simulate(servers: Servers, options: argparse.Namespace) -> int:
-    done = simulate(servers, options.operations or OPERATIONS, options.seed, options.domain)
+    done = simulate(
+        servers, options.operations or OPERATIONS, options.seed, options.domain, options.events
+    )
     if not options.quiet:
         print(
             f"{done.inserts} inserts, {done.updates} updates, {done.deletes} deletes,"

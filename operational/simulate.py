@@ -4,6 +4,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from random import Random
 from types import ModuleType
 
@@ -37,14 +38,20 @@ class HistoryResult:
 
 
 def simulate(
-    servers: Servers, operations: int, seed: int | None = None, domain: str = "sales"
+    servers: Servers,
+    operations: int,
+    seed: int | None = None,
+    domain: str = "sales",
+    events: Path | None = None,
 ) -> SimulationResult:
     """Write as the application of a domain does; a seed writes the same rows again on equal rows.
 
     The domain's tables are created if they are missing. A domain that can be simulated has a module
-    `workload` whose `WORKLOAD` is a subclass of Workload.
+    `workload` whose `WORKLOAD` is a subclass of Workload; one that writes `events` to a file, a
+    module `events` with an EventFile.
     """
     module = _module(domain, "workload", "workload")
+    event_file = _module(domain, "events", "events").EventFile(events) if events else None
     sample.seed(servers, [domain])
     seed = secrets.randbelow(2**32) if seed is None else seed
     counts: Counter[str] = Counter()
@@ -54,7 +61,11 @@ def simulate(
             for written in workload.write():
                 counts[written.kind] += 1
                 counts["late"] += written.late
+                if event_file:
+                    event_file.note(workload.cursor, written)
             application.commit()
+            if event_file:
+                event_file.append()
     return SimulationResult(
         counts["insert"], counts["update"], counts["delete"], counts["late"], seed
     )

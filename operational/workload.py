@@ -12,10 +12,14 @@ Kind = Literal["insert", "update", "delete"]
 
 @dataclass(frozen=True)
 class Written:
-    """One row that was written; `late` if its stamp is before its commit."""
+    """One row that was written; `late` if its stamp is before its commit.
+
+    `transaction` is its key, if it is a transaction of the e-wallet.
+    """
 
     kind: Kind
     late: bool = False
+    transaction: str | None = None
 
 
 class Workload(ABC):

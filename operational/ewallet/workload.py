@@ -78,7 +78,7 @@ class EwalletWorkload(Workload):
             ),
         )
         self._transactions[status].append(transaction)
-        return Written("insert")
+        return Written("insert", transaction=transaction)
 
     def _settle(self) -> Written | None:
         status = "SUCCESS" if self.chance.random() < 0.85 else "FAILED"
@@ -110,7 +110,7 @@ class EwalletWorkload(Workload):
             return None
         transaction = self._take(self._transactions["FAILED"])
         self.cursor.execute("delete from transactions where transaction_id = %s", (transaction,))
-        return Written("delete")
+        return Written("delete", transaction=transaction)
 
     def _new_user(self) -> Written:
         name = f"{self.chance.choice(FIRST_NAMES)} {self.chance.choice(LAST_NAMES)}"
@@ -156,7 +156,7 @@ class EwalletWorkload(Workload):
         self.cursor.execute(
             f"update {table} set {change}{stamp} where {table[:-1]}_id = %s", (value, key)
         )
-        return Written("update", late)
+        return Written("update", late, str(key) if table == "transactions" else None)
 
     def _keys(self, query: str, *values: str) -> list[Any]:
         self.cursor.execute(query, values)
