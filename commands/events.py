@@ -59,17 +59,18 @@ def call(options: argparse.Namespace) -> int:
         raise UsageError("--topic", "contradicts files", "Land them by a command of their own.")
     if not options.file and not options.topic:
         raise UsageError("FILE", "not given", "`python run.py events --help` has an example.")
-    settings = read_settings()
-    table = _chosen_table(settings, options.table)
-    if options.topic:
-        land_topic(prepare_endpoints(settings, ()), table, options.topic, options.quiet)
-        return ExitCode.DONE
     paths = [Path(name) for name in options.file]
     for path in paths:
         if not path.is_file():
             raise UsageError(f"file {path}", "there is no such file", "Give the path of a file.")
+    settings = read_settings()
+    table = _chosen_table(settings, options.table)
+    endpoints = prepare_endpoints(settings, ())
+    if options.topic:
+        land_topic(endpoints, table, options.topic, options.quiet)
+        return ExitCode.DONE
     form = Form(options.form) if options.form else None
-    errors = land_files(prepare_endpoints(settings, ()), table, paths, form, options.quiet)
+    errors = land_files(endpoints, table, paths, form, options.quiet)
     for error in errors:
         tell(error)
     return ExitCode.FAILED if errors else ExitCode.DONE

@@ -47,6 +47,14 @@ WRONG = {
         .replace("meta:\n", "meta:\n        source: other\n", 1),
         f"mrr_fact_shop_orders in {FILE} line",
     ),
+    "a table of events with another key": (
+        put("operational_table: orders", "landed_from: events"),
+        "key is [",
+    ),
+    "a table that lands from something else": (
+        put("operational_table: orders", "landed_from: files"),
+        'landed_from is "files"\nHINT: Give `events`; other tables are mirrored.',
+    ),
     "a number for a table": (
         put("table: orders", "table: 2024"),
         f"{ORDERS} 13: operational_table is 2024\nHINT: Give the name that it has at the source,"
