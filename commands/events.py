@@ -21,6 +21,7 @@ from events.files import Form, read_events
 from events.landing import land, next_offsets
 from events.tables import create_event_tables
 from extract.declarations import declared_event_tables
+from extract.declarations.person_places import places_of_events
 from streaming.extra import use_extra
 from streaming.reading import read_to_the_end
 from streaming.settings import read_stream_settings
@@ -87,11 +88,11 @@ def land_files(
     ):
         create_event_tables(work.connection, [table])
         work.step.rows = 0
+        person = next((one for one in places_of_events() if one.name == table), None)
         for path in paths:
             started, events = time.monotonic(), 0
-            batches = land(
-                work.connection, table, read_events(path, form), work.run_id, work.lock.check
-            )
+            events_of_file, check = read_events(path, form), work.lock.check
+            batches = land(work.connection, table, events_of_file, work.run_id, check, person)
             try:
                 for landed in batches:
                     events += landed

@@ -18,6 +18,8 @@ from events.errors import EventFileError
 from events.event import EVENT_BYTES, Event, TopicPlace
 from events.tables import COLUMNS, PLACE_IN_TOPIC, qualified
 from warehouse.connection import transaction
+from warehouse.event_texts import leave_out_erased
+from warehouse.persons import PersonPlace
 
 BATCH_EVENTS = 100_000
 COPY_BYTES = 1_048_576
@@ -30,12 +32,14 @@ def land(
     events: Iterable[Event],
     run_id: str,
     check: Callable[[], None] = lambda: None,
+    person: PersonPlace | None = None,
 ) -> Iterator[int]:
     """Land the events; after each batch, once it is committed, how many rows it added.
 
     An event of a topic lands once, however often it is given. The events of one call are of files,
-    or of topics. `check` is called before each commit. An EventFileError of `events` is raised once
-    all that came before it has landed.
+    or of topics. `check` is called before each commit. `person` says how the table names persons,
+    of whom some may have been erased. An EventFileError of `events` is raised once all that came
+    before it has landed.
     """
     left = _UpToAnError(events)
     for first in left:
@@ -46,6 +50,8 @@ def land(
             pause_point("landing")
             copy(cursor, qualified(table), landing_id, batch)
             landed = cursor.rowcount
+            if person:
+                leave_out_erased(cursor, person, landing_id)
             if landed:
                 _renew_version(cursor, table)
             else:

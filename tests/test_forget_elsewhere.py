@@ -42,6 +42,19 @@ WALLET = (
 )
 
 
+EVENT = (
+    '{"operation": "insert", "version": "2099-01-01T00:00:00Z", "row": {"transaction_id": "%s",'
+    ' "user_id": %s, "merchant_id": 1, "amount": "5.00", "status": "SUCCESS",'
+    ' "transaction_time": "2025-01-05T00:00:00Z"}}'
+)
+EVENTS = (
+    EVENT % ("TBIRD8", 970031),
+    EVENT % ("TBIRD9", '"0970031"'),
+    EVENT % ("TOTHER", 1),
+    '{"row": {"user_id": 970031, and no more',
+)
+
+
 @pytest.fixture(scope="module")
 def source(servers: embedded.Servers) -> Iterator[Query]:
     """SQL at both applications, in which the canaries live."""
@@ -72,6 +85,9 @@ def project(
     with new_warehouse(servers) as address:
         made = CommandLine(folder, servers.operational, address)
         made.environment["DEMO_DOMAINS"] = "ecommerce,ewallet"
+        events = folder / "events.jsonl"
+        events.write_text("\n".join(EVENTS))
+        done(made, "events", str(events))
         done(made)
         yield made
 
@@ -141,6 +157,25 @@ def test_user_stays_erased_and_the_transaction_is_nobodys(
     assert USER.in_warehouse(query) == {}
     assert USER.in_files(project) == []
     assert query(
+        "select transaction_id, user_id from dwh.dwh_mart_ewallet_event_transactions order by 1"
+    ) == [("TBIRD8", -1), ("TBIRD9", -1), ("TOTHER", 1)]
+    assert query("select event_text from stg.stg_rejected_ewallet_transaction_events") == [
+        ('{"row": {"user_id": -1, and no more',)
+    ]
+    assert query(
         "select user_id, user_key, transaction_amount::text from dwh.dwh_fact_ewallet_transactions"
         " where transaction_id = 'TBIRD1'"
     ) == [(-1, -1, "12.50")]
+
+
+def test_event_of_an_erased_user_names_nobody_when_it_lands(
+    project: CommandLine, query: Query, tmp_path: Path
+) -> None:
+    (tmp_path / "later.jsonl").write_text("\n".join(EVENTS).replace("TBIRD8", "TBIRD7"))
+    done(project, "events", str(tmp_path / "later.jsonl"))
+    assert USER.in_warehouse(query) == {}
+    done(project)
+    assert query(
+        "select user_id from dwh.dwh_mart_ewallet_event_transactions"
+        " where transaction_id = 'TBIRD7'"
+    ) == [(-1,)]

@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from common.quoting import quoted, text_literal
 from common.rows import one_value
 from warehouse.connection import relation_exists
+from warehouse.event_texts import erase_events, keys_in_events
 from warehouse.persons import PersonPlace, erased_keys
 
 MIRROR = "mrr"
@@ -73,7 +74,11 @@ class Erasure:
     ) -> list[Erased]:
         """Erase the persons that have these keys, by the kind of person."""
         present = [(place, self._columns(place)) for place in places if keys.get(place.subject)]
-        present = [(place, columns) for place, columns in present if place.column in columns]
+        present = [
+            (place, columns)
+            for place, columns in present
+            if place.column in columns or (columns and place.is_of_events)
+        ]
         for place, columns in present:
             self._collect(place, columns, keys[place.subject])
         found = []
@@ -86,10 +91,13 @@ class Erasure:
         """The keys, by the kind of person, that the relations have of persons who were erased."""
         found: dict[str, set[str]] = {}
         for place in places:
-            if place.column in self._columns(place):
+            columns, keys = self._columns(place), []
+            if columns and place.is_of_events:
+                keys = keys_in_events(self.cursor, place)
+            elif place.column in columns:
                 column = quoted(place.column)
                 keys = erased_keys(self.cursor, place.subject, place.relation, column)
-                found.setdefault(place.subject, set()).update(keys)
+            found.setdefault(place.subject, set()).update(keys)
         return {subject: sorted(keys) for subject, keys in found.items()}
 
     def wait_for_builds(self, places: Iterable[PersonPlace]) -> None:
@@ -117,6 +125,8 @@ class Erasure:
         return dict(self.cursor.fetchall())
 
     def _collect(self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]) -> None:
+        if place.is_of_events:
+            return  # they have keys, no names
         personal = [name for name in place.personal if name in columns]
         for name in personal:
             self.cursor.execute(
@@ -145,6 +155,8 @@ class Erasure:
     def _erase_from(
         self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]
     ) -> int:
+        if place.is_of_events:
+            return self._erase_from_events(place, keys)
         where = _of_persons(place, columns, keys)
         changed = f"delete from {place.relation} where {where}"
         if not place.erases_rows:
@@ -169,6 +181,22 @@ class Erasure:
             " from changed"
         )
         rows = self.cursor.rowcount
+        self._renew_version(place, rows)
+        return rows
+
+    def _erase_from_events(self, place: PersonPlace, keys: Sequence[str]) -> int:
+        landings = erase_events(self.cursor, place, keys)
+        self.cursor.execute(
+            "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+            " select %s, jsonb_build_object('landing_id', landing_id), 'update', %s"
+            " from unnest(%s::bigint[]) as changed (landing_id)",
+            (place.name, self.run_id, sorted(set(landings))),
+        )
+        self._renew_version(place, len(landings))
+        return len(landings)
+
+    def _renew_version(self, place: PersonPlace, rows: int) -> None:
+        """By the version, dbt's nodes tell whether they have read the table as it is now."""
         if rows:
             self.cursor.execute(
                 "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
@@ -176,7 +204,6 @@ class Erasure:
                 " do update set mirror_version = known.mirror_version + 1",
                 (place.name,),
             )
-        return rows
 
     def _row_key(self, place: PersonPlace) -> str:
         """The key of a mirrored row as jsonb, as it is in the change log."""

@@ -27,7 +27,8 @@ class PersonPlace:
 
     If it `erases_rows`, they are deleted with the person. Otherwise they are kept: the column gets
     the key of nobody, `member_key` that of the unknown member, and the columns of `personal`
-    become NULL.
+    become NULL. If it `is_of_events`, its rows are change events, and `column` is one of their
+    fields.
     """
 
     schema: str
@@ -37,6 +38,12 @@ class PersonPlace:
     erases_rows: bool
     personal: tuple[str, ...] = ()
     member_key: str | None = None
+    is_of_events: bool = False
+
+    @property
+    def is_mirrored(self) -> bool:
+        """True if it is read from a source, which may send the person again."""
+        return self.schema == "mrr" and not self.is_of_events
 
     @property
     def relation(self) -> str:
@@ -62,12 +69,17 @@ def is_registered(cursor: Cursor, subject: str, key: str) -> bool:
     return bool(erased_keys(cursor, subject, f"(select {text_literal(key)} as key) as one", "key"))
 
 
-def erased_keys(cursor: Cursor, subject: str, relation: str, column: str) -> list[str]:
-    """The keys in a column of a relation that are those of erased persons."""
+def is_anybody_erased(cursor: Cursor, subject: str) -> bool:
+    """True if a person of this kind was erased."""
     cursor.execute(
         "select exists (select from mrr_state.forgotten_person where subject = %s)", (subject,)
     )
-    if not one_value(cursor):
+    return bool(one_value(cursor))
+
+
+def erased_keys(cursor: Cursor, subject: str, relation: str, column: str) -> list[str]:
+    """The keys in a column of a relation that are those of erased persons."""
+    if not is_anybody_erased(cursor, subject):
         return []
     digest = MATCHES.format(subject="person.subject", key="held.key")
     cursor.execute(

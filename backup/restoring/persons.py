@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from psycopg2.extensions import cursor as Cursor
 
 from warehouse.connection import relation_exists
-from warehouse.erasing import MIRROR, Erasure
+from warehouse.erasing import Erasure
 from warehouse.persons import PersonPlace, carry_over, note_keys
 from warehouse.upgrade import apply_registry_of_persons
 
@@ -32,6 +32,6 @@ def erase_again(
     keys = erasure.keys_of_erased(places)
     erased = erasure.erase(list(places), keys)
     for place in places:
-        if place.schema == MIRROR and keys.get(place.subject):
+        if place.is_mirrored and keys.get(place.subject):
             note_keys(cursor, place.name, keys[place.subject])
     return sum(one.rows for one in erased)

@@ -18,7 +18,7 @@ from common.pause import pause_point
 from common.roles import OWNER
 from common.suggestion import did_you_mean
 from warehouse.connection import relation_exists, transaction
-from warehouse.erasing import MIRROR, Erased, Erasure
+from warehouse.erasing import Erased, Erasure
 from warehouse.persons import PersonPlace, is_registered, register
 
 
@@ -100,7 +100,7 @@ def forget(
             if is_dry_run:
                 work.connection.rollback()
             else:
-                mirrored = [place.name for place in places if place.schema == MIRROR]
+                mirrored = [place.name for place in places if place.is_mirrored]
                 _drop_landed(cursor, mirrored)
                 register(cursor, person.kind, person.key, mirrored)
                 # before the commit: afterwards nobody knows the values
@@ -117,7 +117,7 @@ def forget(
 def _canonical(cursor: Cursor, subject: Subject, places: Sequence[PersonPlace]) -> str:
     """The key as the mirror writes it: `007` is 7. Raises UsageError if it cannot be one."""
     for place in places:
-        if place.schema != MIRROR or not relation_exists(cursor, place.relation):
+        if not place.is_mirrored or not relation_exists(cursor, place.relation):
             continue
         cursor.execute(
             "select format_type(atttypid, null) from pg_attribute"

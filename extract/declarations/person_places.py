@@ -15,6 +15,7 @@ from extract.declarations.tables import (
     MIRROR_SCHEMA,
     MirroredTable,
     WrongDeclarations,
+    declared_event_tables,
     declared_tables,
 )
 from extract.declarations.yaml_lines import Mapping, read_yaml
@@ -41,6 +42,7 @@ def places_of_persons(
         for table in mirrored
         if table.person
     ]
+    places += places_of_events(project)
     subjects = {place.subject for place in places}
     faults: list[SettingError] = []
     for folder, key in FOLDERS.items():
@@ -49,6 +51,22 @@ def places_of_persons(
     if faults:
         raise WrongDeclarations(faults)
     return places
+
+
+def places_of_events(project: Path = DBT_PROJECT) -> list[PersonPlace]:
+    """The tables of events that name persons. Raises WrongDeclarations."""
+    return [
+        PersonPlace(
+            MIRROR_SCHEMA,
+            table.name,
+            table.person.subject,
+            table.person.column,
+            erases_rows=False,
+            is_of_events=True,
+        )
+        for table in declared_event_tables(project)
+        if table.person
+    ]
 
 
 def _places_in(

@@ -33,7 +33,7 @@ SOURCES = DBT_PROJECT / "models" / "mrr"
 MIRROR_SCHEMA = "mrr"
 DATABASE = "operational_database"
 LANDED_FROM = "landed_from"
-EVENT_META = {LANDED_FROM, "key"}
+EVENT_META = {LANDED_FROM, "key", "person"}
 EVENT_KEY = ["landing_id"]
 """By this column, the change log names the events that landed together."""
 TABLE_META = {
@@ -105,11 +105,15 @@ class MirroredTable:
 
 @dataclass(frozen=True)
 class EventTable:
-    """A table of the mirror in which change events land; no source is read for it."""
+    """A table of the mirror in which change events land; no source is read for it.
+
+    The column of `person` is a field of the events.
+    """
 
     domain: str
     name: str
     demo: bool = False
+    person: Person | None = None
 
 
 Declared = MirroredTable | EventTable
@@ -304,8 +308,13 @@ def _mirrored_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> Mirror
 def _event_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> EventTable:
     meta.only(EVENT_META)
     meta.value(LANDED_FROM, _the_events)
-    meta.required("key", _the_event_key)
-    return EventTable(shared["domain"], _table_name(table) or "")
+    key = tuple(meta.required("key", _the_event_key) or ())
+    name = _table_name(table) or ""
+    person = person_of(table, meta, shared["domain"], key)
+    if person and person.erases_rows:
+        hint = "Give false: an event is kept, and names nobody then."
+        meta.refuse("person", "person.erases_rows is true for events", hint)
+    return EventTable(shared["domain"], name, person=person)
 
 
 def _table_name(table: Entry) -> str | None:
