@@ -11,7 +11,7 @@ CREATES_IN_DATABASE = ("loader", "transformer")
 GRANTED = {
     "loader": (
         (
-            r"mrr_state\.(applied_step|relation_property|role_account|person_secret"
+            r"mrr_state\.(applied_step|mask_key|relation_property|role_account|person_secret"
             r"|forgotten_person)$",
             "select",
         ),
