@@ -40,6 +40,7 @@ docs: .venv
 	.venv/bin/python -m docs.generate_types
 	.venv/bin/python -m docs.generate_json
 	.venv/bin/python -m docs.generate_diagrams
+	.venv/bin/python -m docs.generate_register
 	eval "$$(.venv/bin/python run.py env)" \
 		&& DBT_SEND_ANONYMOUS_USAGE_STATS=false dbt docs generate --static
 	mkdir -p out

@@ -21,7 +21,7 @@ from events.files import Form, read_events
 from events.landing import land, next_offsets
 from events.tables import create_event_tables
 from extract.declarations import declared_event_tables
-from extract.declarations.person_places import places_of_events
+from extract.declarations.person_places import PersonPlace, places_of_events
 from streaming.extra import use_extra
 from streaming.reading import read_to_the_end
 from streaming.settings import read_stream_settings
@@ -88,7 +88,7 @@ def land_files(
     ):
         create_event_tables(work.connection, [table])
         work.step.rows = 0
-        person = next((one for one in places_of_events() if one.name == table), None)
+        person = _person_of(table)
         for path in paths:
             started, events = time.monotonic(), 0
             events_of_file, check = read_events(path, form), work.lock.check
@@ -125,7 +125,8 @@ def land_topic(endpoints: Endpoints, table: str, topic: str, is_quiet: bool) -> 
             for one in received
         )
         started, work.step.rows = time.monotonic(), 0
-        for landed in land(work.connection, table, events, work.run_id, work.lock.check):
+        check, person = work.lock.check, _person_of(table)
+        for landed in land(work.connection, table, events, work.run_id, check, person):
             work.step.rows += landed
         seconds = time.monotonic() - started
         printer.print_line(
@@ -144,3 +145,8 @@ def _chosen_table(settings: Settings, name: str | None) -> str:
     if name is None:
         raise UsageError("--table", f"not given, and events may land in {len(names)} tables", hint)
     raise UsageError(f"table {name}", "no events land in it", hint)
+
+
+def _person_of(table: str) -> PersonPlace | None:
+    """How the table names persons, if it does."""
+    return next((one for one in places_of_events() if one.name == table), None)

@@ -1,8 +1,8 @@
 """The command line: the list of commands, and how their arguments are parsed.
 
-Each command is the module of this package that has its name. It is loaded only when it is called,
-and it defines EXAMPLES, lines for its help; `add_options`, which adds its options to a parser; and
-`call`, which runs it and returns the exit code.
+Each command is the module of this package that has its name, with `_` for `-`. It is loaded only
+when it is called, and it defines EXAMPLES, lines for its help; `add_options`, which adds its
+options to a parser; and `call`, which runs it and returns the exit code.
 """
 
 import argparse
@@ -35,6 +35,8 @@ COMMANDS = {
     "backup": "dump every layer under one snapshot, with a manifest",
     "restore": "restore a backup, all of it or some layers",
     "forget": "erase a person from every layer, the logs and the files",
+    "export-subject": "write everything about a person as one JSON document",
+    "purge": "delete what is older than its relation declares",
     "roles": "give each role of the warehouse its account and its privileges",
     "alert": "send a test alert, or check what is wrong and tell it",
     "record": "write a step of a scheduler into dwh.run_log",
@@ -139,7 +141,7 @@ def command_of(arguments: Sequence[str]) -> str:
 
 def module_of(name: str) -> Command:
     """The module of a command."""
-    return cast(Command, import_module(f"commands.{name}"))
+    return cast(Command, import_module(f"commands.{name.replace('-', '_')}"))
 
 
 def parser_of(name: str) -> Parser:
@@ -167,7 +169,7 @@ def _sections(is_run: bool, examples: str) -> list[str]:
     lines = "\n".join(f"  {line}" for line in examples.splitlines())
     sections = [f"examples:\n{lines}", EXIT_CODES]
     if is_run:
-        listed = "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())
+        listed = "\n".join(f"  {name:<16}{text}" for name, text in COMMANDS.items())
         more = f"  `{PROGRAM} COMMAND --help` shows the options of a command."
         sections.insert(0, f"commands:\n{listed}\n{more}")
     return sections

@@ -36,6 +36,7 @@ TidemarkError                    1  something failed
 ├── NotRestorable                1  these layers cannot be restored here
 ├── RestoredDiffers              1  a restored table differs from the manifest
 ├── PersonNotFound               1  no row has the key of the person to erase
+├── ExportFailed                 1  the data of a person could not be written to a file
 └── AnotherRun                  75  another run holds the lock
 """
 

@@ -129,7 +129,7 @@ def test_help_of_the_whole_lists_the_commands(capsys: pytest.CaptureFixture[str]
         run.main(["--help"])
     told = capsys.readouterr().out
     for name, text in COMMANDS.items():
-        assert f"\n  {name:<12}{text}\n" in told
+        assert f"\n  {name:<16}{text}\n" in told
 
 
 def test_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from commands.line import COMMANDS, RUN, parse, parser_of
 from commands.run.metrics import FAMILIES
 from common.errors import ExitCode
 from common.settings import DBT_PROJECT, PROJECT, SETTINGS
-from docs import generate_json, generate_types
+from docs import generate_json, generate_register, generate_types
 from extract.mysql.types import RULE_OF
 from tests.support.project_files import FILES, relative
 
@@ -130,6 +130,12 @@ def test_every_promise_is_found() -> None:
 def test_page_of_types_is_up_to_date() -> None:
     """`python -m docs.generate_types` writes it."""
     assert generate_types.PAGE.read_text(encoding="utf-8") == generate_types.page()
+
+
+def test_register_of_processing_is_up_to_date() -> None:
+    text = generate_register.PAGE.read_text(encoding="utf-8")
+    assert text == generate_register.page(), "python -m docs.generate_register"
+    assert "`mrr.mrr_dim_ecommerce_customers`" in text and "a keyed hash" in text
 
 
 def test_page_of_json_is_up_to_date() -> None:

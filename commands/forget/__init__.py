@@ -3,14 +3,14 @@
 import argparse
 from collections.abc import Iterable
 
-from commands.endpoints import Endpoints, prepare_endpoints
+from commands.endpoints import prepare_endpoints
 from commands.forget.work import Forgotten, Subject, forget, subject_of
-from commands.telling import tell
+from commands.rebuilding import build_readers
 from commands.working import check_owner
-from common.errors import ExitCode, TidemarkError, UsageError
+from common.errors import ExitCode, UsageError
 from common.pause import pause_point
-from common.settings import Settings, read_settings
-from extract.declarations import MirroredTable, declared_tables
+from common.settings import read_settings
+from extract.declarations import declared_tables
 from extract.declarations.person_places import places_of_persons
 
 EXAMPLES = """\
@@ -44,35 +44,12 @@ def call(options: argparse.Namespace) -> int:
     if options.dry_run:
         return ExitCode.DONE
     pause_point("forgotten")
-    return _build(settings, endpoints, tables, subject)
-
-
-def _build(
-    settings: Settings, endpoints: Endpoints, tables: list[MirroredTable], subject: Subject
-) -> int:
-    """Build what read the person, and draw the dashboard; returns the exit code."""
-    # loaded here, since a dry run needs none of it
-    from commands.choice import active_tables
-    from commands.run import output
-    from commands.run.calling import draw
-    from commands.run.part import Part
-    from commands.run.work import Report, RunOptions, run
-
-    active = active_tables(tables, settings)
-    chosen = [one for one in active if one.person and one.person.subject == subject.kind]
-    options = RunOptions(
-        chosen,
-        others=[one for one in active if one not in chosen],
-        declared=[one.name for one in tables],
-        scope="--from stg",
-        part=Part(first="stg"),
+    return build_readers(
+        settings,
+        endpoints,
+        tables,
+        {one.name for one in tables if one.person and one.person.subject == subject.kind},
     )
-    result = run(endpoints, options, Report())
-    failures: list[TidemarkError | str] = [*output.failures(result), *draw(endpoints)]
-    for failure in failures:
-        tell(failure)
-    print(output.last_line(result))
-    return result.exit_code or (ExitCode.FAILED if failures else ExitCode.DONE)
 
 
 def as_lines(subject: Subject, done: Forgotten) -> Iterable[str]:

@@ -52,9 +52,9 @@ class Forgotten:
 class PersonNotFound(TidemarkError):
     """No relation has the person, and none had; the key may be mistyped."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, command: str = "forget") -> None:
         super().__init__(
-            f"forget {subject.kind}",
+            f"{command} {subject.kind}",
             "no row of the warehouse has this key, and no person with it was erased",
             "Look the key up at the source: it is the value of its key column, without quotes.",
         )
@@ -91,7 +91,7 @@ def forget(
         with transaction(work.connection), work.connection.cursor() as cursor:
             erasure = Erasure(cursor, work.run_id)
             erasure.wait_for_builds(places)
-            person = Subject(subject.kind, _canonical(cursor, subject, places))
+            person = Subject(subject.kind, canonical_key(cursor, subject, places))
             was_known = is_registered(cursor, person.kind, person.key)
             erased = erasure.erase(places, {person.kind: [person.key]})
             if not was_known and not any(one.rows for one in erased):
@@ -114,7 +114,7 @@ def forget(
     )
 
 
-def _canonical(cursor: Cursor, subject: Subject, places: Sequence[PersonPlace]) -> str:
+def canonical_key(cursor: Cursor, subject: Subject, places: Sequence[PersonPlace]) -> str:
     """The key as the mirror writes it: `007` is 7. Raises UsageError if it cannot be one."""
     for place in places:
         if not place.is_mirrored or not relation_exists(cursor, place.relation):

@@ -60,7 +60,7 @@ OF_BOTH = CONFIG_KEYS - {"enabled", "event_time"} | {"config", "description", "n
 SOURCE_KEYS = OF_BOTH | {"database", "loader", "overrides", "schema", "tables"}
 TABLE_KEYS = OF_BOTH | {"columns", "data_tests", "external", "identifier", "tests"}
 """What dbt reads of a file, of a source, of a table, and of the `config` of both."""
-SOURCE_META = {DATABASE, "source"}
+SOURCE_META = {DATABASE, "processing", "source"}
 OVERLAP_SECONDS = 600
 """How far a window reaches back, for transactions that commit late."""
 OVERLAP_VALUES = 1_000
