@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from commands.scaffold.names import quoted_if_needed
+from commands.scaffold.names import quoted_if_needed, snake_case
+from commands.scaffold.personal import proposed_config
 from commands.scaffold.proposals import Domain, Proposal, Refused, StagedColumn
 from commands.scaffold.yaml_text import Flow, comment, item, lines_of, literal
 from extract.declarations.entries import shown
@@ -13,7 +14,9 @@ HEAD = """\
 Written by `python run.py scaffold` from the schema of the database {database}; from now on it is
 yours. Whether a table is a fact or a dimension is a guess: taken for a fact is a table that refers
 to others, and that no other refers to or that has a date of its own, as orders have. Where that is
-wrong, change the name here and in models/stg."""
+wrong, change the name here and in models/stg. By their names, columns are taken for personal and
+have a tag and a kind: correct these, here and in models/stg. Of a column that is not personal and
+looks so, say `config: {{meta: {{personal: false, reason: …}}}}`."""
 FRESHNESS = """\
       freshness:
         warn_after: {count: 1, period: day}
@@ -133,6 +136,8 @@ def _column(staged: StagedColumn) -> Iterator[str]:
         values["quote"] = True
     values["description"] = column_description(staged)
     values["data_type"] = column.mirror_type
+    if config := proposed_config(snake_case(column.name)):
+        values["config"] = config
     yield from item(values, 10)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from commands.scaffold.declaring import column_description, table_description
-from commands.scaffold.names import is_misread, quoted_if_needed
+from commands.scaffold.names import is_misread, quoted_if_needed, snake_case
+from commands.scaffold.personal import proposed_config
 from commands.scaffold.proposals import Domain, Proposal, StagedColumn
 from commands.scaffold.yaml_text import WIDTH, Flow, comment, item, lines_of
 from extract.declarations.entries import shown
@@ -120,11 +121,14 @@ def _model(domain: Domain, proposal: Proposal) -> Iterator[str]:
 
 def _column(staged: StagedColumn, key: list[str]) -> dict[str, Any]:
     former = staged.column.name if staged.name != staged.column.name else ""
-    values = {
+    values: dict[str, Any] = {
         "name": staged.name,
         "description": column_description(staged, former),
         "data_type": contract_type(staged.column.mirror_type),
     }
+    names = (snake_case(staged.column.name), staged.name)
+    if config := proposed_config(names[0]) or proposed_config(names[1]):
+        values["config"] = config
     if staged.name in key:
         return {**values, "data_tests": ["not_null"] if len(key) > 1 else ["not_null", "unique"]}
     return values

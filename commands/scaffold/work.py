@@ -22,7 +22,16 @@ DOMAIN_LENGTH = 20
 NAMES_TOLD = 10
 KEPT = {
     *("common", "control", "mrr", "operations", "generic", "context", "history", "hooks"),
-    *("increments", "marts", "materializations", "overrides", "roles", "routines", "selection"),
+    *(
+        "increments",
+        "marts",
+        "masks",
+        "materializations",
+        "overrides",
+        "roles",
+        "routines",
+        "selection",
+    ),
     *("tests", "logs", "target"),
 }
 """Folders of Tidemark's own in `models/`, `tests/` and `macros/`, where domains have theirs too;

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from commands.scaffold.names import snake_case
 from commands.scaffold.proposals import Domain
 from commands.scaffold.work import Scaffold, named_domain, scaffold
 from common.errors import ServerError, SettingError, UsageError
@@ -13,6 +14,7 @@ from extract.declarations import MirroredTable, declared_tables
 from extract.limits import Limits
 from extract.mysql.source import MySQLSource
 from extract.table import TableDescription
+from privacy.personal_data import read_kinds
 from tests.support.servers import OperationalDatabase
 
 Scaffolded = Callable[..., Scaffold]
@@ -120,6 +122,34 @@ def test_key_is_the_primary_one_or_a_unique_one(
     assert ("No unique key has only NOT NULL columns." in comments(project)) == (
         not KEYS[statement]
     )
+
+
+def test_column_that_looks_personal_is_tagged_in_both_layers(
+    scaffolded: Scaffolded, project: Path
+) -> None:
+    scaffolded(
+        "create table people (id int primary key, `firstName` varchar(50), `e_mail` varchar(50),"
+        " `homePhone` varchar(50), zip_code varchar(9), age int, remarks text, iban varchar(40),"
+        " weight int)"
+    )
+    wanted = {
+        "first_name": "name",
+        "e_mail": "email",
+        "home_phone": "phone",
+        "zip_code": "postal_code",
+        "age": "age",
+        "remarks": "free_text",
+        "iban": "address",
+    }
+    (table,) = yaml.safe_load(sources_text(project))["sources"][0]["tables"]
+    (staged,) = described(project).values()
+    for columns in (table["columns"], staged["columns"]):
+        found = {snake_case(one["name"]): one["config"] for one in columns if "config" in one}
+        assert found == {
+            name: {"tags": ["personal"], "meta": {"personal": kind}}
+            for name, kind in wanted.items()
+        }
+    assert set(wanted.values()) <= set(read_kinds())
 
 
 def test_key_of_several_columns_is_tested_as_one(scaffolded: Scaffolded, project: Path) -> None:
