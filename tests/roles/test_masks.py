@@ -109,10 +109,8 @@ def read_by(account: Address) -> dict[str, set[str]]:
     return found
 
 
-def test_analyst_reads_no_personal_value_under_any_name(
-    accounts: dict[str, Address], analyst: Address, personal: list[Relation]
-) -> None:
-    """Whatever the tags say: a copy without a tag is found by its values."""
+def leaked(accounts: dict[str, Address], personal: list[Relation]) -> set[str]:
+    """The columns that an analyst may read and that have a personal value, with its own column."""
     values = {
         str(value): column
         for relation in personal
@@ -120,18 +118,38 @@ def test_analyst_reads_no_personal_value_under_any_name(
         if isinstance(value, str) and len(value) >= JUDGED_LENGTH and value not in UNKNOWN
     }
     assert len(values) > 15
-    read = read_by(analyst)
-    assert len(read) > 100
-    leaked = {
-        f"{place}: {values[value]}"
-        for place, texts in read.items()
-        for value in values.keys() & texts
-    }
-    everything = "\n".join(sorted(set().union(*read.values())))
     # names of companies and products have first and last names in them
     phrases = [value for value in values if not value.isalpha()]
-    leaked |= {values[value] for value in phrases if value in everything}
-    assert leaked == set()
+    read = read_by(accounts["analyst"])
+    assert len(read) > 100
+    found = set()
+    for place, texts in read.items():
+        everything = "\n".join(texts)
+        seen = (values.keys() & texts) | {value for value in phrases if value in everything}
+        found |= {f"{place}: {values[value]}" for value in seen}
+    return found
+
+
+def test_analyst_reads_no_personal_value_under_any_name(
+    accounts: dict[str, Address], personal: list[Relation]
+) -> None:
+    """Whatever the tags say: a copy without a tag is found by its values."""
+    assert leaked(accounts, personal) == set()
+
+
+def test_copy_without_a_tag_is_found(
+    accounts: dict[str, Address], personal: list[Relation]
+) -> None:
+    """A model that selects a personal column under another name, in a longer text."""
+    ask(
+        accounts["transformer"],
+        "create table dwh.copied as select 'Dear ' || name as greeting from mrr.mrr_dim_customers",
+    )
+    try:
+        found = leaked(accounts, personal)
+    finally:
+        ask(accounts["transformer"], "drop table dwh.copied")
+    assert found and all(one.startswith("copied.greeting: ") for one in found)
 
 
 def test_analyst_reads_all_of_each_masked_view(
