@@ -57,7 +57,8 @@ def test_warehouse_has_what_the_project_reads(query: Query, model: Model) -> Non
             f"{FACT} has no column sale_id",
         ),
         (
-            "drop view dwh.dwh_mart_daily_sales, dwh.dwh_mart_customer_sales;"
+            "drop view dwh.dwh_mart_daily_sales, dwh.dwh_mart_customer_sales,"
+            " dwh.dwh_masked_dim_customers;"
             " alter table dwh.dwh_dim_customers alter column is_deleted type text",
             "dwh.dwh_dim_customers.is_deleted is text, not boolean",
         ),
