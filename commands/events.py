@@ -21,10 +21,11 @@ from events.files import Form, read_events
 from events.landing import land, next_offsets
 from events.tables import create_event_tables
 from extract.declarations import declared_event_tables
-from extract.declarations.person_places import PersonPlace, places_of_events
+from extract.declarations.person_places import places_of_events
 from streaming.extra import use_extra
 from streaming.reading import read_to_the_end
 from streaming.settings import read_stream_settings
+from warehouse.persons import PersonPlace
 
 FORMS = [form.value for form in Form]
 EXAMPLES = """\
