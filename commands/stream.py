@@ -2,12 +2,12 @@
 
 import argparse
 import secrets
-from dataclasses import replace
 from random import Random
 
 from commands.cluster import cluster_of
 from commands.endpoints import prepare_endpoints
 from commands.options import add_quiet, count, one_of
+from commands.stream_database import stream_database
 from commands.telling import tell
 from common.errors import ExitCode, SettingError, UsageError
 from common.log import start_logging
@@ -15,7 +15,7 @@ from common.settings import Address, read_settings
 from streaming.connection import create_tables, session
 from streaming.errors import StreamError
 from streaming.extra import use_extra
-from streaming.settings import DATABASE, StreamSettings, read_stream_settings
+from streaming.settings import StreamSettings, read_stream_settings
 
 ACTIONS = ("produce", "consume", "replay")
 EXAMPLES = """\
@@ -128,15 +128,12 @@ def _database(settings: StreamSettings) -> Address:
     """The database that is set, or that of the embedded server, whose tables are created."""
     if settings.database:
         return settings.database
-    others = read_settings()
-    endpoints = prepare_endpoints(others)
-    servers = endpoints.embedded
-    if servers is None or endpoints.operational != servers.operational:
+    database = stream_database(settings, prepare_endpoints(read_settings()))
+    if database is None:
         raise SettingError(
             "STREAM_DATABASE_HOST",
             "not set, and the operational server is not the embedded one",
             "Set STREAM_DATABASE_… to write to a server of your own; no other is written to.",
         )
-    database = replace(servers.operational_admin, database=DATABASE)
     create_tables(database, settings.retry_seconds)
     return database

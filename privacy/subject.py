@@ -13,6 +13,7 @@ from common.quoting import quoted, text_literal
 from common.rows import one_value
 from privacy.personal_data import declared_relations, read_kinds
 from warehouse.connection import relation_exists
+from warehouse.event_texts import name_persons
 from warehouse.persons import PersonPlace
 
 MIRROR = "mrr"
@@ -41,6 +42,8 @@ def rows_of_person(
         if not relation_exists(cursor, place.relation):
             continue
         condition = f"{quoted(place.column)}::text = {text_literal(key)}"
+        if place.is_of_events:
+            condition = name_persons(place, [key])
         yield Found(
             f"{place.schema}.{place.name}",
             place.column,

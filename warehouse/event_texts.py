@@ -26,21 +26,29 @@ def keys_in_events(cursor: Cursor, place: PersonPlace, landing_id: int | None = 
     return erased_keys(cursor, place.subject, f"{relation} as named", "key")
 
 
+def name_persons(place: PersonPlace, keys: Sequence[str]) -> str:
+    """The condition that an event names one of the persons."""
+    pattern = _pattern(place, keys)
+    return f"(event_text ~ {pattern} or encode(event_bytes, 'escape') ~ {pattern})"
+
+
 def erase_events(
     cursor: Cursor, place: PersonPlace, keys: Sequence[str], landing_id: int | None = None
 ) -> list[int]:
     """Let the events name nobody instead of the persons; returns the landing of each such event."""
-    field, ours = re.escape(place.column), "|".join(re.escape(key) for key in keys)
-    pattern = rf'("{field}"\s*:\s*"?)0*({ours})(?!\d)'
     cursor.execute(
-        f"update {place.relation} set event_bytes = null,"
-        f" event_text = coalesce(regexp_replace(event_text, %(pattern)s, '\\1-1', 'g'),"
-        f" '{ERASED_EVENT}')"
-        " where (event_text ~ %(pattern)s or encode(event_bytes, 'escape') ~ %(pattern)s)"
-        f"{'' if landing_id is None else f' and landing_id = {landing_id}'} returning landing_id",
-        {"pattern": pattern},
+        f"update {place.relation} set event_bytes = null, event_text = coalesce("
+        f"regexp_replace(event_text, {_pattern(place, keys)}, '\\1-1', 'g'), '{ERASED_EVENT}')"
+        f" where {name_persons(place, keys)}"
+        f"{'' if landing_id is None else f' and landing_id = {landing_id}'} returning landing_id"
     )
     return [number for (number,) in cursor.fetchall()]
+
+
+def _pattern(place: PersonPlace, keys: Sequence[str]) -> str:
+    """The regular expression of a field with one of the keys, as a literal."""
+    field, ours = re.escape(place.column), "|".join(re.escape(key) for key in keys)
+    return text_literal(rf'("{field}"\s*:\s*"?)0*({ours})(?!\d)')
 
 
 def leave_out_erased(cursor: Cursor, place: PersonPlace, landing_id: int) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from commands.endpoints import prepare_endpoints
 from commands.forget.work import Forgotten, Subject, forget, subject_of
 from commands.rebuilding import build_readers
+from commands.stream_database import stream_database
 from commands.working import check_owner
 from common.errors import ExitCode, UsageError
 from common.pause import pause_point
 from common.settings import read_settings
 from extract.declarations import declared_tables
 from extract.declarations.person_places import places_of_persons
+from streaming.settings import read_stream_settings
 
 EXAMPLES = """\
 python run.py forget --subject sales_customer:1234 --dry-run    how many rows that would change
@@ -39,7 +41,8 @@ def call(options: argparse.Namespace) -> int:
     subject = subject_of(options.subject, places)
     endpoints = prepare_endpoints(settings, sources=())
     check_owner(endpoints)
-    forgotten = forget(endpoints, settings.backup, subject, places, options.dry_run)
+    stream = stream_database(read_stream_settings(), endpoints)
+    forgotten = forget(endpoints, settings.backup, subject, places, stream, options.dry_run)
     print("\n".join(as_lines(subject, forgotten)))
     if options.dry_run:
         return ExitCode.DONE
@@ -58,6 +61,8 @@ def as_lines(subject: Subject, done: Forgotten) -> Iterable[str]:
     for erased in done.erased:
         how = "without the person" if erased.is_kept else "deleted"
         yield f"  {erased.relation}  {erased.rows} rows {how}"
+    if done.messages:
+        yield f"  customers_invalid of the stream  {done.messages} rows deleted"
     for file, found in done.files.items():
         yield f"  {file}  {found} values masked"
     if done.was_known:

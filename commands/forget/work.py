@@ -1,6 +1,6 @@
 """The erasure of a person: in one transaction, after the values in files are masked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,9 @@ from common.backup_settings import BackupSettings
 from common.errors import TidemarkError, UsageError
 from common.pause import pause_point
 from common.roles import OWNER
+from common.settings import Address
 from common.suggestion import did_you_mean
+from streaming.persons import SUBJECT, erase_messages
 from warehouse.connection import relation_exists, transaction
 from warehouse.erasing import Erased, Erasure
 from warehouse.persons import PersonPlace, is_registered, register
@@ -32,12 +34,15 @@ class Subject:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was erased; `backups` are those that have the person, with the last day of each.
+    """What was erased; `messages` are those that a consumer of a stream has set aside.
+
+    `backups` are those that have the person, with the last day of each.
 
     The day is None for one that is kept as the newest verified.
     """
 
     erased: tuple[Erased, ...]
+    messages: int
     files: dict[Path, int]
     backups: dict[str, date | None]
     has_copies: bool
@@ -46,7 +51,7 @@ class Forgotten:
 
     @property
     def rows(self) -> int:
-        return sum(erased.rows for erased in self.erased)
+        return sum(erased.rows for erased in self.erased) + self.messages
 
 
 class PersonNotFound(TidemarkError):
@@ -79,11 +84,12 @@ def forget(
     settings: BackupSettings,
     subject: Subject,
     places: Sequence[PersonPlace],
+    stream: Address | None,
     is_dry_run: bool,
 ) -> Forgotten:
-    """Erase a person, or count what that would change.
+    """Erase a person, or count what that would change; `stream` is the database of a consumer.
 
-    Nothing is changed unless all of it is. Raises PersonNotFound, UsageError and AnotherRun.
+    Raises PersonNotFound, UsageError, StreamError and AnotherRun. The warehouse is unchanged then.
     """
     scope = f"{subject.kind}{' --dry-run' if is_dry_run else ''}"
     places = [place for place in places if place.subject == subject.kind]
@@ -94,7 +100,8 @@ def forget(
             person = Subject(subject.kind, canonical_key(cursor, subject, places))
             was_known = is_registered(cursor, person.kind, person.key)
             erased = erasure.erase(places, {person.kind: [person.key]})
-            if not was_known and not any(one.rows for one in erased):
+            messages = _erase_messages(stream, person, erasure.values.texts, is_dry_run)
+            if not was_known and not messages and not any(one.rows for one in erased):
                 raise PersonNotFound(subject)
             files: dict[Path, int] = {}
             if is_dry_run:
@@ -106,12 +113,20 @@ def forget(
                 # before the commit: afterwards nobody knows the values
                 files = mask_values(erasure.values.texts)
             pause_point("erased")
-        work.step.rows = 0 if is_dry_run else sum(one.rows for one in erased)
+        changed = messages + sum(one.rows for one in erased)
+        work.step.rows = 0 if is_dry_run else changed
     found = () if was_known and not erased else tuple(one for one in erased if one.rows)
     backups = backup.kept_until(settings.directory, settings.retention)
-    return Forgotten(
-        found, files, backups, bool(backups) and bool(settings.copy_command), was_known, is_dry_run
-    )
+    has_copies = bool(backups) and bool(settings.copy_command)
+    return Forgotten(found, messages, files, backups, has_copies, was_known, is_dry_run)
+
+
+def _erase_messages(
+    stream: Address | None, person: Subject, values: Collection[str], is_dry_run: bool
+) -> int:
+    if stream is None or person.kind != SUBJECT:
+        return 0
+    return erase_messages(stream, person.key, values, is_dry_run)
 
 
 def canonical_key(cursor: Cursor, subject: Subject, places: Sequence[PersonPlace]) -> str:
