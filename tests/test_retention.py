@@ -369,7 +369,7 @@ def test_every_control_table_has_its_age(connection: Connection, query: Query) -
     section = PAGE.split("\n## What is kept, and how long\n")[1].split("\n## ")[0]
     tables = query(
         "select format('%I.%I', schemaname, tablename) from pg_tables"
-        " where schemaname in ('dwh', 'mrr_state')"
+        " where schemaname in ('dwh', 'mrr_state', 'mrr_forgotten')"
     )
     assert len(tables) > 15
     assert [name for (name,) in tables if f"`{name}`" not in section] == []
