@@ -16,6 +16,7 @@ TidemarkError                    1  something failed
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   └── DeletesRefused           4  the delete guard refused
 ├── EventFileError               1  a file of events cannot be read
+│   ├── NoArray                  1  it is no JSON array
 │   └── ArrayNotClosed           1  its JSON array does not end
 ├── DbtError                     1  dbt could not read or start the project
 │   └── DbtEnded                 1  its process ended before the build was done

@@ -9,6 +9,17 @@ class EventFileError(TidemarkError):
     """A file of events cannot be read, or not to its end."""
 
 
+class NoArray(EventFileError):
+    """A file that is to be a JSON array does not begin as one."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"file {path}",
+            "it is no JSON array: it does not begin with [",
+            "Leave --form array out, if it has an event in each line.",
+        )
+
+
 class ArrayNotClosed(EventFileError):
     """A file that is a JSON array ends before the array does."""
 

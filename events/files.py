@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from events.arrays import ArrayElements
-from events.errors import ArrayNotClosed, EventFileError
+from events.errors import ArrayNotClosed, EventFileError, NoArray
 from events.event import Event, FilePlace
 from events.lines import lines
 
@@ -24,15 +24,17 @@ class Form(Enum):
 def read_events(path: Path, form: Form | None = None) -> Iterator[Event]:
     """The events of a file; its form is that of its first character, if none is given.
 
-    Raises EventFileError; ArrayNotClosed after the last event.
+    Raises EventFileError; NoArray before the first event, and ArrayNotClosed after the last event.
     """
     try:
         with path.open("rb") as file:
-            form = form or _form_of(file)
-            if form is Form.LINES:
+            has_array = _has_array(file)
+            if form is Form.LINES or (form is None and not has_array):
                 for number, raw in lines(_without_mark(file)):
                     yield Event(raw, FilePlace(path.name, number))
                 return
+            if not has_array:
+                raise NoArray(path)
             elements = ArrayElements(file)
             for number, raw in elements:
                 yield Event(raw, FilePlace(path.name, number))
@@ -46,11 +48,10 @@ def read_events(path: Path, form: Form | None = None) -> Iterator[Event]:
         ) from None
 
 
-def _form_of(file: BinaryIO) -> Form:
+def _has_array(file: BinaryIO) -> bool:
     start = file.read(LOOKED_AT)
     file.seek(0)
-    is_array = start.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"[")
-    return Form.ARRAY if is_array else Form.LINES
+    return start.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"[")
 
 
 def _without_mark(file: BinaryIO) -> BinaryIO:

@@ -14,7 +14,7 @@ from common.rows import one_value
 from privacy.personal_data import declared_relations, read_kinds
 from warehouse.connection import relation_exists
 from warehouse.event_texts import name_persons
-from warehouse.persons import PersonPlace
+from warehouse.persons import PersonPlace, of_persons
 
 MIRROR = "mrr"
 ANOMALIES = "dwh.mirror_anomaly"
@@ -39,11 +39,13 @@ def rows_of_person(
     """
     personal = {one.name: one.columns for one in declared_relations()}
     for place in places:
-        if not relation_exists(cursor, place.relation):
-            continue
-        condition = f"{quoted(place.column)}::text = {text_literal(key)}"
-        if place.is_of_events:
+        kind = _type_of_key(cursor, place)
+        if place.is_of_events and relation_exists(cursor, place.relation):
             condition = name_persons(place, [key])
+        elif kind is not None:
+            condition = of_persons(place, kind, [key])
+        else:
+            continue
         yield Found(
             f"{place.schema}.{place.name}",
             place.column,
@@ -53,6 +55,17 @@ def rows_of_person(
         if place.schema == MIRROR and keys.get(place.name):
             yield from _rejected(cursor, place, keys[place.name], condition, personal)
             yield _anomalies(cursor, place, keys[place.name], condition)
+
+
+def _type_of_key(cursor: Cursor, place: PersonPlace) -> str | None:
+    """The type of the column with the person's key; None if there is no such column."""
+    cursor.execute(
+        "select format_type(atttypid, null) from pg_attribute"
+        " where attrelid = to_regclass(%s) and attname = %s and not attisdropped",
+        (place.relation, place.column),
+    )
+    found = cursor.fetchone()
+    return str(found[0]) if found else None
 
 
 def _rejected(
@@ -82,17 +95,20 @@ def _rejected(
 
 def _anomalies(cursor: Cursor, place: PersonPlace, key: Sequence[str], condition: str) -> Found:
     """What the source has in rows of the person, and PostgreSQL cannot hold."""
+    why = f"value of {place.name} that cannot be held"
+    if not relation_exists(cursor, ANOMALIES):
+        return Found(ANOMALIES, why, {}, ())
     pairs = ", ".join(f"{text_literal(column)}, {quoted(column)}" for column in key)
     among = (
         f"table_name = {text_literal(place.name)} and row_key::jsonb in"
         f" (select jsonb_build_object({pairs}) from {place.relation} where {condition})"
     )
     rows = _rows(cursor, f"{ANOMALIES} as one", among)
-    return Found(ANOMALIES, f"value of {place.name} that cannot be held", {}, rows)
+    return Found(ANOMALIES, why, {}, rows)
 
 
 def _rows(cursor: Cursor, relation: str, condition: str) -> tuple[str, ...]:
-    cursor.execute(f"select to_json(one)::text from {relation} where {condition} order by 1")
+    cursor.execute(f"select to_json(one.*)::text from {relation} where {condition} order by 1")
     return tuple(row for (row,) in cursor.fetchall())
 
 

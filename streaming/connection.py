@@ -25,8 +25,10 @@ LOCK_SECONDS = 10
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
 """Seconds between two attempts, which double from the first to the longest."""
 
-REFUSED_ROW = {1048, 1062, 1264, 1265, 1292, 1366, 1406, 1452, 3819, 4025}
-"""Codes of MySQL and MariaDB for a row that breaks a rule of its table."""
+REFUSED_ROW = {
+    *(1048, 1062, 1264, 1265, 1292, 1364, 1366, 1406, 1452, 1526, 1644, 1690, 3819, 4025),
+}
+"""Codes of MySQL and MariaDB for a row that breaks a rule of its table, or one of a trigger."""
 WRONG_SETTINGS = {1044, 1045, 1049, 1142, 1143, 1146, 1227}
 """Codes for an account, a database, a table or a privilege that is not there."""
 

@@ -179,11 +179,6 @@ def _read_state(cursor: Cursor, customers: list[Customer]) -> _State:
         return state
     ids = sorted({customer.customer_id for customer in customers})
     emails = sorted({customer.email for customer in customers})
-    cursor.execute(
-        "select customer_id, version from customers_stream where customer_id in %s for update",
-        (ids,),
-    )
-    state.versions = dict(cursor.fetchall())
     for column, values in (("customer_id", ids), ("email", emails)):
         cursor.execute(
             f"select customer_id, lower(email) from customers where {column} in %s for update",
@@ -192,6 +187,12 @@ def _read_state(cursor: Cursor, customers: list[Customer]) -> _State:
         for customer_id, email in cursor.fetchall():
             state.owners[email] = customer_id
             state.emails[customer_id] = email
+    # afterwards: a customer without a version yet is locked by his own row alone
+    cursor.execute(
+        "select customer_id, version from customers_stream where customer_id in %s for update",
+        (ids,),
+    )
+    state.versions = dict(cursor.fetchall())
     return state
 
 
@@ -200,7 +201,7 @@ def _outcome(message: Checked, state: _State) -> str:
     customer = message.customer
     if customer is None:
         return message.reason
-    if customer.version <= state.versions.get(customer.customer_id, -1):
+    if customer.version <= state.versions.get(customer.customer_id, customer.version - 1):
         return "superseded"
     if state.owners.get(customer.email, customer.customer_id) != customer.customer_id:
         return EMAIL_TAKEN

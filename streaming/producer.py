@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.log import get_logger
-from common.stopping import Stopped
+from common.stopping import Stopped, undisturbed
 from streaming.messages import TOPIC
 from streaming.settings import Cluster
 from streaming.simulation import Message
@@ -20,6 +20,7 @@ LAST_SECONDS = 10
 """How long a producer that is stopped by a signal waits for what is not confirmed yet."""
 REPORT_SECONDS = 10.0
 BURST_SECONDS = 0.05
+MOMENT_SECONDS = 0.2
 
 Report = Callable[[Message, Any], None]
 """Is told each message that was confirmed, with where it is."""
@@ -62,28 +63,38 @@ class Producer:
     def send(self, message: Message) -> None:
         """Hand a message over; waits while the queue is full, as long as messages may take."""
         while True:
-            try:
-                self._client.produce(
-                    TOPIC,
-                    key=message.key,
-                    value=message.text,
-                    on_delivery=lambda error, place: self._note(message, error, place),
-                )
-            except BufferError:
-                self._client.poll(0.1)
-            else:
-                self._sent += 1
-                self._client.poll(0)
-                return
+            # a signal in the middle would lose the count, or the report of a delivery
+            with undisturbed():
+                try:
+                    self._client.produce(
+                        TOPIC,
+                        key=message.key,
+                        value=message.text,
+                        on_delivery=lambda error, place: self._note(message, error, place),
+                    )
+                except BufferError:
+                    self._client.poll(0.1)
+                else:
+                    self._sent += 1
+                    self._client.poll(0)
+                    return
 
     def close(self, seconds: float) -> Delivered:
         """Wait for what is not confirmed yet, and count it as not delivered afterwards."""
-        if self._client.flush(seconds):
+        give_up_at = time.monotonic() + seconds
+        while (left := self._poll_all()) and time.monotonic() < give_up_at:
+            pass
+        if left:
             # otherwise the client would wait for its messages before the process ends
             self._client.purge()
             self._client.flush(1)
         elapsed = time.monotonic() - self._started
         return Delivered(self._delivered, self._sent - self._delivered, elapsed)
+
+    def _poll_all(self) -> int:
+        """Wait for reports a moment; returns how many messages are not confirmed yet."""
+        with undisturbed():
+            return int(self._client.flush(MOMENT_SECONDS))
 
     def produce(
         self, next_message: Callable[[], Message], rate: int, count: int | None
@@ -109,7 +120,8 @@ class Producer:
         while count is None or self._sent < count:
             now = time.monotonic()
             if self._sent >= (now - started) * rate:
-                self._client.poll(min(BURST_SECONDS, 1 / rate))
+                with undisturbed():
+                    self._client.poll(min(BURST_SECONDS, 1 / rate))
                 continue
             self.send(next_message())
             if now - reported > REPORT_SECONDS:

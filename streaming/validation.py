@@ -65,7 +65,9 @@ def check_text(text: bytes, now: datetime) -> Customer:
     fields = _fields(text)
     changed_at = _time(fields, "changed_at")
     registered_at = _time(fields, "registration_date")
-    login_at = _time(fields, "last_login_date") if fields.get("last_login_date") else None
+    login_at = (
+        _time(fields, "last_login_date") if fields.get("last_login_date") is not None else None
+    )
     country = _country(fields)
     customer = Customer(
         customer_id=_integer(fields, "customer_id", 1, MOST_CUSTOMERS),

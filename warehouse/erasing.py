@@ -14,7 +14,7 @@ from common.quoting import quoted, text_literal
 from common.rows import one_value
 from warehouse.connection import relation_exists
 from warehouse.event_texts import erase_events, keys_in_events
-from warehouse.persons import PersonPlace, erased_keys
+from warehouse.persons import PersonPlace, erased_keys, of_persons
 
 MIRROR = "mrr"
 INTEGERS = {"smallint", "integer", "bigint"}
@@ -131,7 +131,7 @@ class Erasure:
         for name in personal:
             self.cursor.execute(
                 f"select distinct {quoted(name)}::text from {place.relation}"
-                f" where {_of_persons(place, columns, keys)}"
+                f" where {of_persons(place, columns[place.column], keys)}"
             )
             self.values.add(text for (text,) in self.cursor.fetchall())
         if place.schema == MIRROR and place.erases_rows:
@@ -140,7 +140,7 @@ class Erasure:
             row_key = self._row_key(place)
             self.cursor.execute(
                 f"select ({row_key})::text from {place.relation}"
-                f" where {_of_persons(place, columns, keys)}"
+                f" where {of_persons(place, columns[place.column], keys)}"
             )
             self.values.add(text for (text,) in self.cursor.fetchall())
 
@@ -157,7 +157,7 @@ class Erasure:
     ) -> int:
         if place.is_of_events:
             return self._erase_from_events(place, keys)
-        where = _of_persons(place, columns, keys)
+        where = of_persons(place, columns[place.column], keys)
         changed = f"delete from {place.relation} where {where}"
         if not place.erases_rows:
             changed = f"update {place.relation} set {_nobody(place, columns)} where {where}"
@@ -238,12 +238,6 @@ class Erasure:
             if self.cursor.rowcount:
                 found.append(Erased(table, self.cursor.rowcount, is_kept=True))
         return found
-
-
-def _of_persons(place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]) -> str:
-    listed = ", ".join(text_literal(key) for key in keys)
-    kind = columns[place.column]
-    return f"{quoted(place.column)} = any (array[{listed}]::text[]::{kind}[])"
 
 
 def _nobody(place: PersonPlace, columns: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ The registry never goes to the source. What a run has read is compared with its 
 source is only told the keys of persons whose rows it still has.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
@@ -49,6 +49,12 @@ class PersonPlace:
     def relation(self) -> str:
         """The relation's qualified name."""
         return quoted(self.schema, self.name)
+
+
+def of_persons(place: PersonPlace, kind: str, keys: Sequence[str]) -> str:
+    """The condition that a row is one of the persons; `kind` is the type of the place's column."""
+    listed = ", ".join(text_literal(key) for key in keys)
+    return f"{quoted(place.column)} = any (array[{listed}]::text[]::{kind}[])"
 
 
 def register(cursor: Cursor, subject: str, key: str, tables: Iterable[str]) -> None:

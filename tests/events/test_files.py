@@ -9,7 +9,7 @@ import pytest
 
 from events import arrays
 from events.arrays import ArrayElements
-from events.errors import ArrayNotClosed, EventFileError
+from events.errors import ArrayNotClosed, EventFileError, NoArray
 from events.event import EVENT_BYTES
 from events.files import Form, read_events
 
@@ -113,3 +113,15 @@ def test_array_that_is_not_closed_is_told_after_its_last_event(path: Path, conte
 def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match=r"cannot be read \(Is a directory\)\nHINT: Give the"):
         list(read_events(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", '{"operation": "insert"}'])
+def test_file_that_is_no_array_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "events.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(NoArray) as told:
+        list(read_events(path, Form.ARRAY))
+    assert str(told.value) == (
+        f"file {path}: it is no JSON array: it does not begin with [\n"
+        "HINT: Leave --form array out, if it has an event in each line."
+    )

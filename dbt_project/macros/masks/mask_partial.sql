@@ -1,10 +1,10 @@
-{#- A text keeps its first two characters, if it has four or more; a number is rounded down to tens, and
+{#- A text keeps its first two characters, if it has four or more; a number is cut to tens, and
     a day or a time to its year. -#}
 {% macro mask_partial(column, data_type) -%}
     {%- if data_type == 'text' -%}
         left({{ column }}, case when length({{ column }}) >= 4 then 2 else 0 end) || '…'
     {%- elif data_type in ['smallint', 'integer', 'bigint'] or data_type.startswith('numeric') -%}
-        (floor({{ column }} / 10.0) * 10)::{{ data_type }}
+        (trunc({{ column }} / 10.0) * 10)::{{ data_type }}
     {%- elif data_type == 'date' or data_type.startswith('timestamp') -%}
         date_trunc('year', {{ column }})::{{ data_type }}
     {%- else -%}

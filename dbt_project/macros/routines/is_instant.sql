@@ -32,6 +32,8 @@ as $body$
             or p_text like '____-__-__T__:__:__%+__:__'
             or p_text like '____-__-__T__:__:__%-__:__'
         )
+        -- PostgreSQL would round them, so that two versions could become one
+        and (pg_catalog.length(p_text) < 28 or p_text !~ '[.,][0-9]{7}')
         and {% if knows_valid_input() -%}
             pg_catalog.pg_input_is_valid(p_text, 'timestamptz')
         {%- else -%}
@@ -40,5 +42,6 @@ as $body$
 $body$;
 
 comment on function stg.is_instant is
-    'Whether a text is a time with a time zone as ISO 8601 writes it; null for null.';
+    'Whether a text is a time with a time zone as ISO 8601 writes it, with at most six digits of a'
+    ' second; null for null.';
 {% endmacro %}
