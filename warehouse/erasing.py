@@ -25,9 +25,10 @@ LOGS = {
     "dwh.procedure_errors": ("error_message", "context"),
     "dwh.alert_incident": ("problem",),
     "dwh.mirror_anomaly": ("source_value", "stored_value"),
-    "mrr_state.guard_candidate": ("row_key",),
 }
 """The texts of logs that may quote a value."""
+NOTES_OF_ROWS = ("mrr_state.change_log", "mrr_state.guard_candidate", "dwh.mirror_anomaly")
+"""What is noted of single rows of the mirror, by their keys."""
 WAIT = "60s"
 """How long to wait for builds that are under way."""
 
@@ -145,12 +146,15 @@ class Erasure:
             self.values.add(text for (text,) in self.cursor.fetchall())
 
     def _forget_entries(self, place: PersonPlace, keys: Sequence[str]) -> None:
-        """Delete the entries of the change log that have the person's key."""
+        """Delete what was noted of rows with the person's key, whether or not they are there."""
         listed = ", ".join(text_literal(key) for key in keys)
-        self.cursor.execute(
-            f"delete from mrr_state.change_log where table_name = {text_literal(place.name)}"
-            f" and row_key ->> {text_literal(place.column)} in ({listed})"
-        )
+        for table in NOTES_OF_ROWS:
+            # a restore of the mirror alone may find no dwh
+            if relation_exists(self.cursor, table):
+                self.cursor.execute(
+                    f"delete from {table} where case when table_name = {text_literal(place.name)}"
+                    f" then row_key::jsonb ->> {text_literal(place.column)} in ({listed}) end"
+                )
 
     def _erase_from(
         self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]
@@ -229,12 +233,7 @@ class Erasure:
                 for name in columns
             )
             some = " or ".join(f"{name}::text ~ %(pattern)s" for name in columns)
-            if table == "mrr_state.guard_candidate":
-                self.cursor.execute(f"delete from {table} where {some}", {"pattern": pattern})
-            else:
-                self.cursor.execute(
-                    f"update {table} set {assigned} where {some}", {"pattern": pattern}
-                )
+            self.cursor.execute(f"update {table} set {assigned} where {some}", {"pattern": pattern})
             if self.cursor.rowcount:
                 found.append(Erased(table, self.cursor.rowcount, is_kept=True))
         return found

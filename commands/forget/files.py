@@ -14,6 +14,9 @@ from common.settings import DBT_PROJECT, PROJECT
 from warehouse.parsing import target_folder
 
 MASK = b"*"
+OF_TARGET = ("compiled", "run")
+RESULTS = "run_results.json"
+"""What dbt writes anew whenever it runs, and reads only if it is asked for the last results."""
 
 
 def mask_values(texts: Collection[str]) -> dict[Path, int]:
@@ -29,8 +32,12 @@ def mask_values(texts: Collection[str]) -> dict[Path, int]:
 
 
 def _files() -> Iterator[Path]:
-    folders = (LOG_FILE.parent, DBT_PROJECT / "logs", target_folder(DBT_PROJECT), PROJECT / "out")
-    for folder in folders:
+    """The files that may quote a row; dbt's manifest does not, and a word less would spoil it."""
+    target = target_folder(DBT_PROJECT)
+    if (results := target / RESULTS).is_file():
+        yield results
+    folders = (LOG_FILE.parent, DBT_PROJECT / "logs", *(target / name for name in OF_TARGET))
+    for folder in (*folders, PROJECT / "out"):
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             if path.is_file() and not path.is_symlink():
                 yield path

@@ -18,6 +18,8 @@ from common.pause import pause_point
 from common.roles import OWNER
 from common.settings import Address
 from common.suggestion import did_you_mean
+from extract.extraction import LANDING_FOLDER
+from extract.landing.files import remove_left_files
 from streaming.persons import SUBJECT, erase_messages
 from warehouse.connection import relation_exists, transaction
 from warehouse.erasing import Erased, Erasure
@@ -153,13 +155,15 @@ def canonical_key(cursor: Cursor, subject: Subject, places: Sequence[PersonPlace
 
 
 def _drop_landed(cursor: Cursor, tables: Sequence[str]) -> None:
-    """Drop what an unfinished bulk load has landed of these tables."""
+    """Drop what killed runs have landed, but for unfinished bulk loads of other tables."""
     cursor.execute(
         "select format('%%I.%%I', nspname, relname) from pg_class"
         " inner join pg_namespace on relnamespace = pg_namespace.oid"
-        " inner join mrr_state.bulk_load on relname = 'bulk_' || bulk_load_id"
-        " where nspname ~ '^mrr_landing' and table_name = any(%s)",
+        " where nspname ~ '^mrr_landing(_|$)' and relkind = 'r' and not exists ("
+        "select from mrr_state.bulk_load"
+        " where relname = 'bulk_' || bulk_load_id and table_name <> all (%s))",
         (list(tables),),
     )
     for (relation,) in cursor.fetchall():
         cursor.execute(f"drop table {relation}")
+    remove_left_files(LANDING_FOLDER)

@@ -115,9 +115,7 @@ def landing_folder(
     """
     _check_owner(connection, schema)
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.iterdir():
-        if not _is_locked(left):
-            shutil.rmtree(left, ignore_errors=True)
+    remove_left_files(parent)
     folder = Path(tempfile.mkdtemp(dir=parent))
     lock = os.open(folder, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -149,6 +147,13 @@ def _check_owner(connection: Connection, schema: str) -> None:
                 f'it belongs to "{owner}", and "{user}" lands the rows of the source there',
                 f"Look at what is in it, then drop it as its owner: drop schema {schema} cascade",
             )
+
+
+def remove_left_files(parent: Path) -> None:
+    """Remove the files of killed runs."""
+    for left in parent.iterdir() if parent.is_dir() else ():
+        if not _is_locked(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _drop_landed(connection: Connection, schema: str) -> None:

@@ -26,7 +26,7 @@ MUTANTS = [
     ),
     Mutant(
         "landing-of-another",
-        "landing_folder",
+        "remove_left_files",
         "if not _is_locked(left):",
         "if True:",
         "the files of a run into another warehouse are removed under it",
