@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.forget.work import PersonNotFound, Subject, canonical_key, subject_of
+from commands.options import add_subject
 from commands.working import check_owner, work_on_warehouse
 from common.errors import ExitCode, TidemarkError, UsageError
 from common.roles import OWNER
@@ -23,12 +24,7 @@ python run.py export-subject --subject ecommerce_customer:123 --output person.js
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--subject",
-        metavar="KIND:KEY",
-        default="",
-        help="the kind of person, and the person's key at the source",
-    )
+    add_subject(parser)
     parser.add_argument(
         "--output",
         type=Path,

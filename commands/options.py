@@ -33,6 +33,16 @@ def add_quiet(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--quiet", action="store_true", help=f"show {text}")
 
 
+def add_subject(parser: argparse.ArgumentParser) -> None:
+    """The option that names a person."""
+    parser.add_argument(
+        "--subject",
+        metavar="KIND:KEY",
+        default="",
+        help="the kind of person, and the person's key at the source",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from commands.endpoints import prepare_endpoints
 from commands.forget.work import Forgotten, Subject, forget, subject_of
+from commands.options import add_subject
 from commands.rebuilding import build_readers
 from commands.stream_database import stream_database
 from commands.working import check_owner
@@ -21,12 +22,7 @@ python run.py forget --subject sales_customer:1234"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--subject",
-        metavar="KIND:KEY",
-        default="",
-        help="the kind of person, and the person's key at the source",
-    )
+    add_subject(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="count what would be erased, and change nothing"
     )
