@@ -33,10 +33,14 @@ def chromium() -> Program:
 
 
 def unpacked(folder: Path) -> Program:
-    """The browser in a folder of its own. Raises Unavailable."""
+    """The browser in a folder of its own. Raises Unavailable.
+
+    Some libraries lie in folders below those of the loader, as PulseAudio's do, and name them
+    where an installed package would have them.
+    """
     root = unpack_missing(PACKAGES, folder)
     program = root / "usr" / "lib" / "chromium" / "chromium-headless-shell"
-    libraries = [*root.glob("usr/lib/*-linux-*"), *root.glob("lib/*-linux-*")]
+    libraries = sorted({library.parent for library in root.glob("**/lib/*-linux-*/**/*.so*")})
     fonts = folder / "fonts.conf"
     fonts.write_text(FONTS.format(root=root), encoding="utf-8")
     paths = [*map(str, libraries), os.environ.get("LD_LIBRARY_PATH", "")]
