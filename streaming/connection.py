@@ -22,6 +22,8 @@ TABLES = Path(__file__).parent / "tables.sql"
 SECONDS = 60
 """How long an answer of the server may take."""
 LOCK_SECONDS = 10
+SMALLEST_PACKET = 1024 * 1024
+"""Bytes that a statement may have at least; those for several rows are kept below by the driver."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
 """Seconds between two attempts, which double from the first to the longest."""
 
@@ -53,12 +55,19 @@ class Session:
         self._address, self._retry_seconds, self._lock = address, retry_seconds, lock
         self._connection: pymysql.Connection | None = None
         self._was_connected = False
+        self._packet = SMALLEST_PACKET
         self.subject = f"stream database {address}"
+
+    @property
+    def longest_text(self) -> int:
+        """How many bytes a text may have, so that a statement with it, escaped, is accepted."""
+        return (self._packet - SMALLEST_PACKET // 64) // 2
 
     def close(self) -> None:
         """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            # without a word to a server that may not answer; the type stubs leave it out
             connection._force_close()  # type: ignore[attr-defined]
 
     def transact(self, work: Callable[[pymysql.cursors.Cursor], Result]) -> Result:
@@ -119,10 +128,21 @@ class Session:
         with closing(connection.cursor()) as cursor:
             # a row that does not exist yet is locked for nobody
             cursor.execute("set session transaction isolation level read committed")
+            self._read_packet(cursor)
             if self._lock:
                 self._take_lock(cursor)
         self._was_connected = True
         return connection
+
+    def _read_packet(self, cursor: pymysql.cursors.Cursor) -> None:
+        cursor.execute("select @@max_allowed_packet")
+        self._packet = int(one_value(cursor))
+        if self._packet < SMALLEST_PACKET:
+            raise StreamError(
+                self.subject,
+                f"its max_allowed_packet is {self._packet} bytes",
+                f"Set it to {SMALLEST_PACKET} or more on that server.",
+            )
 
     def _take_lock(self, cursor: pymysql.cursors.Cursor) -> None:
         cursor.execute("select get_lock(%s, %s)", (self._lock, LOCK_SECONDS))

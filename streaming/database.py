@@ -75,7 +75,7 @@ class _State:
 def write(session: Session, messages: Sequence[Checked]) -> Written:
     """Write a batch in one transaction. If a row is refused, halve it, down to the message."""
     try:
-        return session.transact(lambda cursor: _write(cursor, messages))
+        return session.transact(lambda cursor: _write(cursor, messages, session.longest_text))
     except RowRefused as refused:
         if len(messages) > 1:
             half = len(messages) // 2
@@ -116,6 +116,11 @@ def offsets(session: Session, topic_id: str, topic: str) -> dict[int, int]:
     return session.transact(read)
 
 
+def note_next(session: Session, partition: Partition, offset: int) -> None:
+    """Note that the messages of a partition before this offset are gone; it is told once."""
+    session.transact(lambda cursor: cursor.execute(OFFSET, (*_place(partition), offset)))
+
+
 def untold(session: Session) -> list[Reference]:
     """Some invalid messages of which the topic of dead letters has not confirmed a reference."""
 
@@ -143,12 +148,12 @@ def note_told(session: Session, references: Sequence[Reference]) -> None:
         )
 
 
-def _write(cursor: Cursor, messages: Sequence[Checked]) -> Written:
+def _write(cursor: Cursor, messages: Sequence[Checked], longest_text: int) -> Written:
     pause_point("stream_begun")
     outcomes = apply_customers(cursor, messages)
     pause_point("stream_customers_written")
     wrong = [
-        _invalid_row(message, outcome)
+        _invalid_row(message, outcome, longest_text)
         for message, outcome in zip(messages, outcomes, strict=True)
         if outcome not in ("applied", "superseded")
     ]
@@ -164,12 +169,12 @@ def _write_alone(session: Session, message: Checked, refused: RowRefused) -> Wri
     """Write one message whose row was refused; if it still is, it is invalid."""
     for _ in range(ATTEMPTS):
         try:
-            return session.transact(lambda cursor: _write(cursor, [message]))
+            return session.transact(lambda cursor: _write(cursor, [message], session.longest_text))
         except RowRefused as error:
             refused = error
     reason = f"the database refuses it (error {refused.code})"
     invalid = Checked(message.received, reason=reason)
-    return session.transact(lambda cursor: _write(cursor, [invalid]))
+    return session.transact(lambda cursor: _write(cursor, [invalid], session.longest_text))
 
 
 def _read_state(cursor: Cursor, customers: list[Customer]) -> _State:
@@ -241,9 +246,14 @@ def _write_offsets(cursor: Cursor, messages: Sequence[Checked]) -> None:
     )
 
 
-def _invalid_row(message: Checked, reason: str) -> tuple[object, ...]:
+def _invalid_row(message: Checked, reason: str, longest_text: int) -> tuple[object, ...]:
+    """The row of an invalid message. A text that is too long for a statement is cut off."""
     received = message.received
     text = received.text.decode("utf-8", errors="backslashreplace")
+    encoded = text.encode()
+    if len(encoded) > longest_text:
+        note = f" [cut off: the message has {len(received.text)} bytes]"
+        text = encoded[: longest_text - len(note)].decode("utf-8", errors="ignore") + note
     return (*_place(received.partition), received.offset, text, reason)
 
 

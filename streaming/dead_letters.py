@@ -1,10 +1,13 @@
 """References to invalid messages, sent to the topic of dead letters."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from common.log import get_logger
+from streaming.connection import FIRST_PAUSE, LONGEST_PAUSE
+from streaming.errors import StreamError
 from streaming.messages import DEAD_LETTERS, Reference
 from streaming.settings import Cluster
 from streaming.topics import PRODUCING, quiet_logger
@@ -17,9 +20,12 @@ SECONDS = 10
 class DeadLetters:
     """A producer of references, which are without a personal value."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, retry_seconds: float) -> None:
         from confluent_kafka import Producer
 
+        self._retry_seconds = retry_seconds
+        self._pause, self._refused_seconds = 0.0, 0.0
+        self._due_at = time.monotonic()
         self._client = Producer(
             {
                 **cluster.options(),
@@ -32,8 +38,35 @@ class DeadLetters:
             }
         )
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to send; after a refusal it is only after a pause."""
+        return time.monotonic() >= self._due_at
+
     def send(self, references: Sequence[Reference]) -> list[Reference]:
-        """Send references; returns those that the brokers have confirmed."""
+        """Send references; returns those that the brokers have confirmed.
+
+        Raises StreamError if they have confirmed none for as long as is set.
+        """
+        begun_at = time.monotonic()
+        confirmed = self._send(references)
+        if confirmed or not references:
+            self._pause, self._refused_seconds = 0.0, 0.0
+        else:
+            # what counts is the time of the attempts: meanwhile the brokers may have been away
+            self._refused_seconds += time.monotonic() - begun_at + self._pause
+            self._pause = min(2 * self._pause or FIRST_PAUSE, LONGEST_PAUSE)
+            if self._refused_seconds + self._pause > self._retry_seconds:
+                raise StreamError(
+                    f"topic {DEAD_LETTERS}",
+                    f"the brokers have taken no reference for {self._retry_seconds:.0f} s",
+                    "See the log for what they say; the account needs Write on the topic. The"
+                    " messages are in customers_invalid, and the next consumer tells of them.",
+                )
+        self._due_at = time.monotonic() + self._pause
+        return confirmed
+
+    def _send(self, references: Sequence[Reference]) -> list[Reference]:
         confirmed: list[Reference] = []
 
         def note(reference: Reference, error: Any) -> None:

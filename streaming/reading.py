@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from common.log import get_logger
 from streaming.consumer import BATCH, WAIT_SECONDS
 from streaming.errors import StreamError
+from streaming.gaps import lost_before
 from streaming.messages import Partition, Received
 from streaming.settings import Cluster
 from streaming.topics import READING, Topic, describe_topic, quiet_logger
@@ -18,8 +20,8 @@ def read_to_the_end(
 ) -> Iterator[Received]:
     """The messages of each partition from its offset on, or from its beginning, to its end.
 
-    Raises StreamError if there is no such topic, if it ends before an offset, or if the brokers
-    say nothing for as long as is set.
+    What the topic had deleted before is told in the log. Raises StreamError if there is no such
+    topic, if it ends before an offset, or if the brokers say nothing for as long as is set.
     """
     from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
@@ -32,6 +34,7 @@ def read_to_the_end(
                 for one in topic.partitions
             ]
         )
+        expected = dict(offsets)
         left = {one.number for one in topic.partitions}
         heard_at = time.monotonic()
         while left:
@@ -39,11 +42,13 @@ def read_to_the_end(
                 error = message.error()
                 if error is None:
                     heard_at = time.monotonic()
+                    _check_begin(client, name, message, expected)
                     partition = Partition(name, topic.topic_id, message.partition())
                     value = message.value() or b""
                     yield Received(partition, message.offset(), message.key(), value)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     _check_end(name, message.offset(), offsets.get(message.partition(), 0))
+                    _check_begin(client, name, message, expected)
                     left.discard(message.partition())
                 else:
                     log.warning("topic %s: %s", name, error)
@@ -61,6 +66,13 @@ def _existing(cluster: Cluster, name: str) -> Topic:
         hint = "Correct the name, or create it."
         raise StreamError(f"topic {name}", "the brokers do not know it", hint)
     return topic
+
+
+def _check_begin(client: Any, name: str, message: Any, expected: dict[int, int]) -> None:
+    """Tell what is missing before a message; `expected` has the next offset of each partition."""
+    number, offset = message.partition(), message.offset()
+    lost_before(client, name, number, expected.get(number, offset), offset)
+    expected[number] = offset + 1
 
 
 def _check_end(name: str, end: int, offset: int) -> None:

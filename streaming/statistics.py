@@ -24,7 +24,7 @@ class Statistics:
     """What a consumer has done since it began; `state` is `running`, `stopped` or `failed`.
 
     `lag` is how many messages it had yet to read, and null until it knows that; `rate` is how many
-    it read in a second, lately.
+    it read in a second, lately; `lost` is how many the topic had deleted before they were read.
     """
 
     topic: str
@@ -38,6 +38,7 @@ class Statistics:
     superseded: int = 0
     invalid: int = 0
     dead_letters: int = 0
+    lost: int = 0
 
     @property
     def messages(self) -> int:
@@ -49,6 +50,7 @@ class Statistics:
             f"{self.messages} messages, {self.rate:.0f}/s, lag {lag}: {self.applied} applied,"
             f" {self.superseded} superseded, {self.invalid} invalid,"
             f" {self.dead_letters} dead letters"
+            + (f", {self.lost} LOST: deleted by the topic before they were read" * bool(self.lost))
         )
 
 
@@ -65,6 +67,10 @@ class Counter:
     @property
     def current(self) -> Statistics:
         return self._current
+
+    def lose(self, messages: int) -> None:
+        """Note how many messages are lost in all."""
+        self._current = replace(self._current, lost=messages)
 
     def add(self, written: Written, dead_letters: int = 0) -> None:
         """Count what was written."""

@@ -2,19 +2,40 @@
 
 import json
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+from confluent_kafka import Consumer as Client
+from confluent_kafka import KafkaError
+
+import embedded
 from common.errors import ExitCode
-from streaming.connection import session
+from operational.connection import connection
+from streaming import assignment, consumer
+from streaming.connection import SMALLEST_PACKET, session
 from streaming.consumer import Consumer
 from streaming.database import EMAIL_TAKEN, Checked, write
+from streaming.dead_letters import DeadLetters
+from streaming.errors import StreamError
 from streaming.messages import Partition, Received
 from streaming.replay import Replayed, replay
+from streaming.settings import Cluster
 from streaming.simulation import Message
 from streaming.statistics import Statistics, read_statistics
+from streaming.topics import READING, ensure_topics
 from streaming.validation import check_text
-from tests.support.streams import Stream, consuming, customer, message, simulated
+from tests.support.streams import (
+    Stream,
+    consuming,
+    customer,
+    message,
+    simulated,
+)
 from tests.support.waiting import wait_for
 
 TEXT = "select customer_id, city from customers order by 1"
@@ -25,6 +46,19 @@ def consume(stream: Stream, tmp_path: Path) -> Statistics:
     """Consume to the end in this process."""
     with session(stream.database, retry_seconds=30, lock=stream.database.database) as opened:
         return Consumer(stream.cluster, opened, 30, tmp_path / "stream.json").run(until_end=True)
+
+
+@contextmanager
+def small_packets(servers: embedded.Servers, size: int) -> Iterator[None]:
+    """A server that accepts no statement of more bytes than this."""
+    with connection(servers.operational_root) as root, root.cursor() as cursor:
+        cursor.execute("select @@global.max_allowed_packet")
+        ((before,),) = cursor.fetchall()
+        cursor.execute("set global max_allowed_packet = %s", (size,))
+        try:
+            yield
+        finally:
+            cursor.execute("set global max_allowed_packet = %s", (before,))
 
 
 def at(second: int, **changes: object) -> dict[str, object]:
@@ -137,6 +171,85 @@ def test_text_that_is_no_text_is_kept(stream: Stream, tmp_path: Path) -> None:
     assert consume(stream, tmp_path).invalid == len(wrong)
     kept = {text for (text,) in stream.query("select message from customers_invalid")}
     assert kept == {text.decode("utf-8", "backslashreplace") for text in wrong}
+
+
+def test_text_that_no_statement_could_bring_is_cut_off(
+    stream: Stream, servers: embedded.Servers, tmp_path: Path
+) -> None:
+    long = b"\xff" * 900_000
+    stream.send([message(customer(1)), Message(b"2", long, is_broken=True), message(customer(3))])
+    with small_packets(servers, SMALLEST_PACKET):
+        done = consume(stream, tmp_path)
+    assert (done.applied, done.invalid, done.dead_letters) == (2, 1, 1)
+    ((text,),) = stream.query("select message from customers_invalid")
+    assert text.startswith("\\xff" * 100_000)
+    assert text.endswith(" [cut off: the message has 900000 bytes]")
+
+
+def test_server_that_accepts_only_small_statements_is_refused(
+    stream: Stream, servers: embedded.Servers, tmp_path: Path
+) -> None:
+    with small_packets(servers, 65536), pytest.raises(StreamError, match="max_allowed_packet"):
+        consume(stream, tmp_path)
+
+
+def test_partitions_that_are_added_are_read(
+    stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At first the consumer knows two of the three."""
+    stream.send(simulated(300, seed=8))
+    whole = ensure_topics(stream.cluster)
+    fewer = replace(whole, partitions=whole.partitions[:2])
+    monkeypatch.setattr(assignment, "ensure_topics", lambda _: fewer)
+    monkeypatch.setattr(assignment, "LOOK_SECONDS", 0.0)
+    consume(stream, tmp_path)
+    stream.check()
+
+
+def test_topic_of_dead_letters_that_takes_nothing_ends_the_consumer(
+    stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that is not there confirms nothing, as one that refuses the topic."""
+    nobody = DeadLetters(Cluster("127.0.0.1:1"), retry_seconds=1)
+    monkeypatch.setattr(consumer, "DeadLetters", lambda *_: nobody)
+    stream.send([message(customer(1)), message(customer(2, country="Atlantis"))])
+    with pytest.raises(StreamError, match="have taken no reference"):
+        consume(stream, tmp_path)
+    monkeypatch.undo()
+    assert stream.query(TEXT) == [(1, "London")]
+    done = consume(stream, tmp_path)
+    assert (done.applied, done.dead_letters) == (0, 1)
+
+
+def test_partition_that_is_refused_ends_the_consumer_unless_it_is_read_again(
+    stream: Stream,
+) -> None:
+    """A broker with accounts refuses it; the one of these tests has none."""
+
+    class Refused:
+        def error(self) -> KafkaError:
+            return KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+
+        def partition(self) -> int:
+            return 0
+
+    stream.send(simulated(300, seed=9))
+    client = Client({**stream.cluster.options(), **READING})
+    with session(stream.database, retry_seconds=30) as opened:
+        assigned = assignment.Assignment(stream.cluster, client, opened, 0.5)
+        assigned.begin()
+        for _ in range(3):
+            assigned.note([Refused()])
+            wait_for(assigned.has_changed, "it is read anew")
+            while not assigned.is_at_end:
+                assigned.note(client.consume(100, 0.2))
+            assert not assigned.has_changed()
+        with pytest.raises(StreamError, match="have not let it be read"):
+            for _ in range(100):
+                assigned.note([Refused()])
+                assigned.has_changed()
+                time.sleep(0.1)
+    client.close()
 
 
 def test_mended_message_is_taken_in_unless_there_is_a_newer_version(

@@ -61,6 +61,10 @@ def test_facts_are_brought_into_the_forms_of_the_table(
         ({"first_name": 7}, "first_name is not a text"),
         ({"first_name": " "}, "first_name is missing"),
         ({"first_name": "A\0da"}, "first_name has a control character"),
+        ({"first_name": "A\u0085da"}, "first_name has a control character"),
+        ({"last_name": "\u202eByron"}, "last_name has a control character"),
+        ({"city": "Lon\u2028don"}, "city has a control character"),
+        ({"city": "\u200c \u200d"}, "city is missing"),
         ({"first_name": "x" * 61}, "first_name is longer than 60 characters"),
         ({"postal_code": "é"}, "postal_code is not in ASCII"),
         ({"email": "ada"}, "email is not an address"),
@@ -76,6 +80,10 @@ def test_facts_are_brought_into_the_forms_of_the_table(
         ({"registration_date": "2020-05-01T08:00:00"}, "registration_date has no time zone"),
         ({"registration_date": "01/05/2020"}, "registration_date is not a time of ISO 8601"),
         ({"registration_date": "2026-11-01T10:06:00Z"}, "registration_date is in the future"),
+        (
+            {"changed_at": "1969-12-31T23:59:59Z", "registration_date": "1969-01-01T00:00:00Z"},
+            "changed_at is before 1970",
+        ),
         ({"changed_at": "2026-11-28T12:06:00Z"}, "changed_at is in the future"),
         (
             {"last_login_date": "2020-05-01T07:59:59Z"},
@@ -95,6 +103,11 @@ def test_message_that_breaks_a_rule_is_refused_without_its_value(
     with pytest.raises(Invalid) as told:
         checked(**changes)
     assert str(told.value) == reason
+
+
+def test_names_may_have_the_joiners_of_their_languages() -> None:
+    name = "\u0645\u0647\u200c\u0646\u0627\u0632"
+    assert checked(first_name=name).first_name == name
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b"9" * 5000])
