@@ -1,4 +1,4 @@
-"""TLS in front of a PostgreSQL that has none, as a pooler or a load balancer has it."""
+"""TLS in front of a server that has none, as a pooler or a load balancer has it."""
 
 import select
 import socket
@@ -19,10 +19,14 @@ NOT_ALLOWED = b"SFATAL\0C28000\0Mno pg_hba.conf entry for this host, no encrypti
 
 @dataclass
 class TlsFront:
-    """Decrypts what clients send, keeps the first of it, and gives it to the server."""
+    """Decrypts what clients send, keeps it, and gives it to the server.
+
+    Clients of PostgreSQL ask for TLS first; others begin with it.
+    """
 
     server: Address
     certificate: Certificate
+    is_asked: bool = True
     heard: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self) -> None:
@@ -51,17 +55,22 @@ class TlsFront:
 
     def _serve(self, plain: socket.socket) -> None:
         with plain, suppress(OSError):
-            if plain.recv(len(TLS_REQUEST), socket.MSG_PEEK) != TLS_REQUEST:
-                body = struct.pack("!i", len(NOT_ALLOWED) + 4) + NOT_ALLOWED
-                plain.sendall(b"E" + body)
+            if self.is_asked and not self._agree(plain):
                 return
-            plain.recv(len(TLS_REQUEST))
-            plain.sendall(b"S")
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate.chain, self.certificate.key)
             client = context.wrap_socket(plain, server_side=True)
             with client, socket.create_connection((self.server.host, self.server.port)) as server:
                 self._carry(client, server)
+
+    def _agree(self, plain: socket.socket) -> bool:
+        if plain.recv(len(TLS_REQUEST), socket.MSG_PEEK) != TLS_REQUEST:
+            body = struct.pack("!i", len(NOT_ALLOWED) + 4) + NOT_ALLOWED
+            plain.sendall(b"E" + body)
+            return False
+        plain.recv(len(TLS_REQUEST))
+        plain.sendall(b"S")
+        return True
 
     def _carry(self, client: ssl.SSLSocket, server: socket.socket) -> None:
         """Carry both ways in one thread, since a TLS connection is not for two."""
@@ -78,8 +87,10 @@ class TlsFront:
 
 
 @contextmanager
-def tls_front(server: Address, certificate: Certificate) -> Iterator[TlsFront]:
+def tls_front(
+    server: Address, certificate: Certificate, is_asked: bool = True
+) -> Iterator[TlsFront]:
     """A front on a port of its own, closed afterwards."""
-    front = TlsFront(server, certificate)
+    front = TlsFront(server, certificate, is_asked)
     yield front
     front.close()
