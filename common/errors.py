@@ -17,6 +17,7 @@ TidemarkError                    1  something failed
 │   └── DeletesRefused           4  the delete guard refused
 ├── EventFileError               1  a file of events cannot be read
 │   ├── NoArray                  1  it is no JSON array
+│   ├── NoPlainText              1  it is compressed, or not in UTF-8
 │   └── ArrayNotClosed           1  its JSON array does not end
 ├── DbtError                     1  dbt could not read or start the project
 │   └── DbtEnded                 1  its process ended before the build was done

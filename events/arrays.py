@@ -1,7 +1,8 @@
 """Events of a file that is one JSON array, of any size: the exact text of each of its elements.
 
-The scanner of Python's json finds the end of an element. An element that is not JSON ends where the
-next one may begin: before a `{` that follows a comma or begins a line.
+The scanner of Python's json finds the end of an element. An element that is not JSON, or is far too
+long, ends where the next one may begin: before a `{` that follows a comma or begins a line. How the
+file is read in pieces changes nothing.
 """
 
 import codecs
@@ -13,9 +14,16 @@ from typing import BinaryIO
 from events.event import EVENT_BYTES
 
 READ_BYTES = 4 * 1_048_576
-BEFORE_ELEMENT = re.compile(r"[\s,]*")
-NEXT_ELEMENT = re.compile(r",\s*(?=\{)|\n\s*(?=\{)|\s*\]\s*\Z")
-_scan = JSONDecoder().raw_decode
+SCANNED = 4 * EVENT_BYTES
+"""In how many characters the end of an element that is JSON is looked for."""
+NUMBER_TAIL = 3
+"""So many characters tell whether a number goes on, as the 1 of 1e+5 does."""
+WHITE = " \t\r\n"
+BEFORE_ELEMENT = re.compile(r"[ \t\r\n,]*")
+# from the beginning of the separators on, so that it takes no longer for many of them
+NEXT_ELEMENT = re.compile(r"(?<![ \t\r\n,])[ \t\r]*+[\n,][ \t\r\n,]*+(?=\{)")
+# the values are not wanted, and Python refuses numbers of very many digits
+_scan = JSONDecoder(parse_int=str, parse_float=str).raw_decode
 
 
 class ArrayElements:
@@ -32,14 +40,14 @@ class ArrayElements:
         self.is_closed = False
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Each element with the number of the line in which it begins."""
-        self._fill()
+        """Each element with the line in which it begins; of a long one only the beginning."""
+        while "[" not in self._text and not self._is_read:
+            self._fill()
         self._move_to(self._text.index("[") + 1)
         while self._find_element():
-            end = self._end_of_element()
-            raw = self._text[self._at : end].encode("utf-8", "surrogateescape")
-            yield self._line, raw[: EVENT_BYTES + 1]
-            self._move_to(end)
+            line = self._line
+            raw = self._take_element().encode("utf-8", "surrogateescape")
+            yield line, raw[: EVENT_BYTES + 1]
 
     def _find_element(self) -> bool:
         """Go to the next element; false if there is none, and only white space may follow."""
@@ -50,36 +58,48 @@ class ArrayElements:
                 break
             self._fill()
         if self._text.startswith("]", self._at):
-            while not self._is_read and not self._text[self._at + 1 :].strip():
+            while not self._is_read and not self._text[self._at + 1 :].strip(WHITE):
                 self._fill()
-            if not self._text[self._at + 1 :].strip():
+            if not self._text[self._at + 1 :].strip(WHITE):
                 self.is_closed = True
                 return False
         return self._at < len(self._text)
 
-    def _end_of_element(self) -> int:
-        """The end of the element that begins here, be it JSON or not."""
-        while True:
-            try:
-                _, end = _scan(self._text, self._at)
-            except (ValueError, RecursionError):
-                end = 0
-            # what follows tells whether a number is complete
-            if end and end < len(self._text):
-                return int(end)
-            if self._is_read or len(self._text) - self._at > EVENT_BYTES:
-                return int(end) or self._end_of_broken()
+    def _take_element(self) -> str:
+        """The element that begins here, be it JSON or not; what follows is next."""
+        while not self._is_read and len(self._text) - self._at <= SCANNED + NUMBER_TAIL:
             self._fill()
+        try:
+            _, end = _scan(self._text, self._at)
+        except (ValueError, RecursionError):
+            return self._take_broken()
+        if end - self._at > SCANNED:
+            return self._take_broken()
+        return self._take(end)
 
-    def _end_of_broken(self) -> int:
-        found = NEXT_ELEMENT.search(self._text, self._at + 1)
-        while not found and not self._is_read:
-            # too long for an event: only its beginning is kept
-            self._text = self._text[: self._at + EVENT_BYTES + 1]
-            searched = len(self._text) - 1
-            self._read()
-            found = NEXT_ELEMENT.search(self._text, searched)
-        return found.start() if found else len(self._text)
+    def _take_broken(self) -> str:
+        beginning = ""
+        while True:
+            found = NEXT_ELEMENT.search(self._text, self._at)
+            if found or self._is_read:
+                break
+            # what may be before the next element, or at the end of the array, may go on
+            end = len(self._text.rstrip(f"{WHITE},]"))
+            beginning = (beginning + self._take(max(end, self._at)))[: EVENT_BYTES + 1]
+            self._fill()
+        return beginning + self._take(found.start() if found else self._end_of_last(beginning))
+
+    def _end_of_last(self, beginning: str) -> int:
+        """The end of a broken element that nothing follows but the end of the array, if that."""
+        text = self._text.rstrip(WHITE)
+        if text.endswith("]") and (beginning or len(text) - 1 > self._at):
+            return max(len(text[:-1].rstrip(WHITE)), self._at)
+        return len(self._text)
+
+    def _take(self, end: int) -> str:
+        text = self._text[self._at : end]
+        self._move_to(end)
+        return text
 
     def _move_to(self, position: int) -> None:
         self._line += self._text.count("\n", self._at, position)
@@ -87,11 +107,7 @@ class ArrayElements:
 
     def _fill(self) -> None:
         """Forget what was worked on, and read more."""
-        self._text = self._text[self._at :]
-        self._at = 0
-        self._read()
-
-    def _read(self) -> None:
         data = self._file.read(READ_BYTES)
         self._is_read = not data
-        self._text += self._decoder.decode(data, final=not data)
+        self._text = self._text[self._at :] + self._decoder.decode(data, final=not data)
+        self._at = 0

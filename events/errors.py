@@ -20,6 +20,17 @@ class NoArray(EventFileError):
         )
 
 
+class NoPlainText(EventFileError):
+    """A file is compressed, or in another encoding than UTF-8."""
+
+    def __init__(self, path: Path, content: str) -> None:
+        super().__init__(
+            f"file {path}",
+            f"it is {content}, and no event of it has landed",
+            "Unpack it, or write it as UTF-8, and land that file.",
+        )
+
+
 class ArrayNotClosed(EventFileError):
     """A file that is a JSON array ends before the array does."""
 

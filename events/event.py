@@ -7,7 +7,7 @@ EVENT_BYTES = 1_048_576
 
 
 class FilePlace(NamedTuple):
-    """The name of a file, and the line in which an event begins; the first one is 1."""
+    """The full path of a file, and the line in which an event begins; the first one is 1."""
 
     file_name: str
     line_number: int

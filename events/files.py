@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from events.arrays import ArrayElements
-from events.errors import ArrayNotClosed, EventFileError, NoArray
+from events.errors import ArrayNotClosed, EventFileError, NoArray, NoPlainText
 from events.event import Event, FilePlace
 from events.lines import lines
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LOOKED_AT = 65_536
+OTHER_CONTENT = {
+    "compressed": (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zXZ\0"),
+    "UTF-16 or UTF-32": (
+        *(b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"),
+        *(b"{\0", b"[\0", b"\0{", b"\0[", b"\0\0\0{", b"\0\0\0["),
+    ),
+}
+"""By what files begin that hold no event as it is; each of their lines would be a broken one."""
 
 
 class Form(Enum):
@@ -24,20 +32,23 @@ class Form(Enum):
 def read_events(path: Path, form: Form | None = None) -> Iterator[Event]:
     """The events of a file; its form is that of its first character, if none is given.
 
-    Raises EventFileError; NoArray before the first event, and ArrayNotClosed after the last event.
+    Raises EventFileError; NoArray and NoPlainText before the first event, and ArrayNotClosed after
+    the last event.
     """
     try:
+        name = str(path.resolve())
         with path.open("rb") as file:
+            _check_content(path, file)
             has_array = _has_array(file)
             if form is Form.LINES or (form is None and not has_array):
                 for number, raw in lines(_without_mark(file)):
-                    yield Event(raw, FilePlace(path.name, number))
+                    yield Event(raw, FilePlace(name, number))
                 return
             if not has_array:
                 raise NoArray(path)
             elements = ArrayElements(file)
             for number, raw in elements:
-                yield Event(raw, FilePlace(path.name, number))
+                yield Event(raw, FilePlace(name, number))
             if not elements.is_closed:
                 raise ArrayNotClosed(path)
     except OSError as error:
@@ -48,10 +59,20 @@ def read_events(path: Path, form: Form | None = None) -> Iterator[Event]:
         ) from None
 
 
-def _has_array(file: BinaryIO) -> bool:
-    start = file.read(LOOKED_AT)
+def _check_content(path: Path, file: BinaryIO) -> None:
+    start = file.read(8)
     file.seek(0)
-    return start.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"[")
+    for content, signs in OTHER_CONTENT.items():
+        if start.startswith(signs):
+            raise NoPlainText(path, content)
+
+
+def _has_array(file: BinaryIO) -> bool:
+    start = file.read(LOOKED_AT).removeprefix(BYTE_ORDER_MARK).lstrip()
+    while not start and (more := file.read(LOOKED_AT)):
+        start = more.lstrip()
+    file.seek(0)
+    return start.startswith(b"[")
 
 
 def _without_mark(file: BinaryIO) -> BinaryIO:

@@ -12,9 +12,9 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from common.errors import TidemarkError
 from common.pause import pause_point
 from common.rows import one_value
-from events.errors import EventFileError
 from events.event import EVENT_BYTES, Event, TopicPlace
 from events.tables import COLUMNS, PLACE_IN_TOPIC, qualified
 from warehouse.connection import transaction
@@ -22,6 +22,8 @@ from warehouse.event_texts import leave_out_erased
 from warehouse.persons import PersonPlace
 
 BATCH_EVENTS = 100_000
+BATCH_BYTES = 64 * 1_048_576
+"""A batch of a topic is in memory, and is no longer than this, but for its last event."""
 COPY_BYTES = 1_048_576
 _ARRIVING = "pg_temp.arriving_events"
 
@@ -37,14 +39,17 @@ def land(
     """Land the events; after each batch, once it is committed, how many rows it added.
 
     An event of a topic lands once, however often it is given. The events of one call are of files,
-    or of topics. `check` is called before each commit. `person` says how the table names persons,
-    of whom some may have been erased. An EventFileError of `events` is raised once all that came
-    before it has landed.
+    or of topics; those of topics are read before the transaction begins, since a broker may let
+    them wait. `check` is called before each commit. `person` says how the table names persons, of
+    whom some may have been erased. An error of `events` that is a TidemarkError is raised once all
+    that came before it has landed.
     """
     left = _UpToAnError(events)
     for first in left:
-        batch = chain([first], islice(left, BATCH_EVENTS - 1))
-        copy = _copy_of_topic if isinstance(first.place, TopicPlace) else _copy
+        batch: Iterable[Event] = chain([first], islice(left, BATCH_EVENTS - 1))
+        copy = _copy
+        if isinstance(first.place, TopicPlace):
+            batch, copy = list(_bounded(batch)), _copy_of_topic
         with transaction(connection), connection.cursor() as cursor:
             landing_id = _log_landing(cursor, table, run_id)
             pause_point("landing")
@@ -63,6 +68,16 @@ def land(
         cursor.execute(f"analyze {qualified(table)}")
     if left.error:
         raise left.error
+
+
+def _bounded(events: Iterable[Event]) -> Iterator[Event]:
+    """The events up to the one with which they reach the bytes of a batch."""
+    length = 0
+    for event in events:
+        yield event
+        length += len(event.raw)
+        if length >= BATCH_BYTES:
+            return
 
 
 def next_offsets(connection: Connection, table: str, topic: str) -> dict[int, int]:
@@ -162,21 +177,21 @@ def _place(event: Event) -> bytes:
     if isinstance(place, TopicPlace):
         topic = _escaped(place.topic.encode())
         return b"\\N\t\\N\t%b\t%d\t%d" % (topic, place.partition, place.offset)
-    name = _escaped(place.file_name.encode("utf-8", "replace"))
+    name = _escaped(place.file_name.encode("utf-8", "backslashreplace"))
     return b"%b\t%d\t\\N\t\\N\t\\N" % (name, place.line_number)
 
 
 class _UpToAnError(Iterator[Event]):
-    """Events up to an EventFileError, which is kept."""
+    """Events up to an error for users, which is kept."""
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._events = iter(events)
-        self.error: EventFileError | None = None
+        self.error: TidemarkError | None = None
 
     def __next__(self) -> Event:
         try:
             return next(self._events)
-        except EventFileError as error:
+        except TidemarkError as error:
             self.error = error
             raise StopIteration from None
 

@@ -9,17 +9,25 @@ READ_BYTES = 1_048_576
 
 
 def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers; of a long line only the beginning."""
+    """The lines that are not blank, with their numbers; of a long line only the beginning.
+
+    A line of nothing but white space is blank, however long it is.
+    """
     number = 0
     while line := file.readline(EVENT_BYTES + 2):
         number += 1
+        is_blank = line.isspace()
         if not line.endswith(b"\n") and len(line) > EVENT_BYTES + 1:
-            _skip_line(file)
-        if (line := line.rstrip(b"\r\n")) and not line.isspace():
-            yield number, line[: EVENT_BYTES + 1]
+            is_blank = _rest_is_blank(file) and is_blank
+        if not is_blank:
+            yield number, line.removesuffix(b"\n").removesuffix(b"\r")[: EVENT_BYTES + 1]
 
 
-def _skip_line(file: BinaryIO) -> None:
-    """Read to the end of the line."""
-    while (part := file.readline(READ_BYTES)) and not part.endswith(b"\n"):
-        pass
+def _rest_is_blank(file: BinaryIO) -> bool:
+    """Read to the end of the line; whether nothing but white space was left of it."""
+    is_blank = True
+    while part := file.readline(READ_BYTES):
+        is_blank = is_blank and part.isspace()
+        if part.endswith(b"\n"):
+            break
+    return is_blank

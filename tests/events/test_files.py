@@ -1,19 +1,41 @@
 """Files of events: each event with its exact text and its line, in whatever form it stands."""
 
+import gzip
 import json
 from io import BytesIO
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from events import arrays
 from events.arrays import ArrayElements
-from events.errors import ArrayNotClosed, EventFileError, NoArray
+from events.errors import ArrayNotClosed, EventFileError, NoArray, NoPlainText
 from events.event import EVENT_BYTES
 from events.files import Form, read_events
 
 LONG = b"x" * (EVENT_BYTES + 10)
+BLANKS = b" " * (2 * EVENT_BYTES)
+PARTS = (
+    *('{"a": 1}', '{"a": [1, {"b": "]"}]}', '{"a": "é\\\\\\"[{"}', '{"a": ', '{"a": "b', "["),
+    *("[1, 2]", "]", "}", '"', ",", ", ", ",{", "\n", "\r\n", " ", "  \t", "{", "1", "-1.5e+7"),
+    *(
+        "1e",
+        "null",
+        "x",
+        "\udcff",
+        "\u00a0",
+        "\ufeff",
+        "\0",
+        "y" * 30,
+        " " * 30,
+        "]" * 8,
+        ",\n" * 8,
+    ),
+)
+"""Pieces of arrays, and of what may stand in their place."""
 
 
 def found(path: Path, content: bytes, form: Form | None = None) -> list[tuple[int, bytes]]:
@@ -37,8 +59,14 @@ def path(tmp_path: Path) -> Path:
         (b"\xff\x00\n{}", [(1, b"\xff\x00"), (2, b"{}")]),
         (LONG + b"\n{}\n", [(1, LONG[: EVENT_BYTES + 1]), (2, b"{}")]),
         (LONG, [(1, LONG[: EVENT_BYTES + 1])]),
+        (BLANKS + b"\r\n{}", [(2, b"{}")]),
+        (BLANKS + b"{}\n{}", [(1, BLANKS[: EVENT_BYTES + 1]), (2, b"{}")]),
+        (b"{}\r\r\n", [(1, b"{}\r")]),
     ],
-    ids=["empty", "blank", "blank line", "crlf", "mark", "no text", "long", "long at the end"],
+    ids=[
+        *("empty", "blank", "blank line", "crlf", "mark", "no text", "long", "long at the end"),
+        *("long and blank", "long after blanks", "two returns"),
+    ],
 )
 def test_each_line_that_is_not_blank_is_an_event(
     path: Path, content: bytes, events: list[tuple[int, bytes]]
@@ -50,13 +78,14 @@ def test_each_line_that_is_not_blank_is_an_event(
     ("content", "events"),
     [
         (b"[]", []),
+        (b"\n" * 70_000 + b"[{}]", [(70_001, b"{}")]),
         (b"\xef\xbb\xbf \n[ ]\n", []),
         (b'[{"a": "]}, {\\""},{"b":[1,{}]}]', [(1, b'{"a": "]}, {\\""}'), (1, b'{"b":[1,{}]}')]),
         (b'[\n{"a": 1},\n{"b": 1.0}\n]\n', [(2, b'{"a": 1}'), (3, b'{"b": 1.0}')]),
         (b'[{\n"a":\n1},{}]', [(1, b'{\n"a":\n1}'), (3, b"{}")]),
         (b"[1, null, 2e5]", [(1, b"1"), (1, b"null"), (1, b"2e5")]),
         (b'[{"a": }, {"b": 1}]', [(1, b'{"a": }'), (1, b'{"b": 1}')]),
-        (b'[{"a": "b\n,{"c": 1}]', [(1, b'{"a": "b\n'), (2, b'{"c": 1}')]),
+        (b'[{"a": "b\n,{"c": 1}]', [(1, b'{"a": "b'), (2, b'{"c": 1}')]),
         (b'[{"a": {"b": 1},\n{"c": 1}]', [(1, b'{"a": {"b": 1}'), (2, b'{"c": 1}')]),
         (b'[{"\xff": 1}, {"b": "\xc3\xa9"}]', [(1, b'{"\xff": 1}'), (1, b'{"b": "\xc3\xa9"}')]),
         (b'[{"b": 1}, {"a": ]', [(1, b'{"b": 1}'), (1, b'{"a":')]),
@@ -64,7 +93,17 @@ def test_each_line_that_is_not_blank_is_an_event(
         (b'["' + LONG + b'", {}]', [(1, (b'"' + LONG)[: EVENT_BYTES + 1]), (1, b"{}")]),
     ],
     ids=[
-        *("empty", "mark", "one line", "lines", "within", "no objects", "broken", "open string"),
+        *(
+            "empty",
+            "late",
+            "mark",
+            "one line",
+            "lines",
+            "within",
+            "no objects",
+            "broken",
+            "open string",
+        ),
         *("open object", "no text", "last", "long and broken", "long"),
     ],
 )
@@ -91,6 +130,56 @@ def test_elements_do_not_depend_on_how_the_file_is_read(
     assert elements.is_closed
 
 
+def read_in_pieces(monkeypatch: pytest.MonkeyPatch, content: bytes, size: int) -> ArrayElements:
+    monkeypatch.setattr(arrays, "READ_BYTES", size)
+    return ArrayElements(BytesIO(content))
+
+
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(parts=st.lists(st.sampled_from(PARTS), max_size=25), size=st.integers(1, 40))
+def test_no_byte_of_an_array_is_lost_however_it_is_broken_and_read(
+    monkeypatch: pytest.MonkeyPatch, parts: list[str], size: int
+) -> None:
+    monkeypatch.setattr(arrays, "SCANNED", 24)
+    content = ("[" + "".join(parts)).encode("utf-8", "surrogateescape")
+    whole = read_in_pieces(monkeypatch, content, len(content))
+    elements = list(whole)
+    pieces = read_in_pieces(monkeypatch, content, size)
+    assert list(pieces) == elements
+    assert pieces.is_closed is whole.is_closed
+    at = 1
+    for line, raw in elements:
+        found = content.index(raw, at)
+        assert content[at:found].strip(b" \t\r\n,") == b""
+        assert line == 1 + content.count(b"\n", 0, found)
+        at = found + len(raw)
+    assert content[at:].strip(b" \t\r\n,") == (b"]" if whole.is_closed else b"")
+
+
+@pytest.mark.parametrize("filler", ["x", "x ", "\n", ", ", "]", "\u00e9"], ids=ascii)
+def test_events_after_a_long_broken_one_are_found_in_their_lines(
+    monkeypatch: pytest.MonkeyPatch, filler: str
+) -> None:
+    monkeypatch.setattr(arrays, "EVENT_BYTES", 40)
+    monkeypatch.setattr(arrays, "SCANNED", 160)
+    broken = '{"a": \n' + filler * 300 + "x\n,"
+    for size in range(len(broken.encode()) - 3, len(broken.encode()) + 3):
+        elements = read_in_pieces(monkeypatch, f'[{broken}{{"b": 1}}]'.encode(), size)
+        assert list(elements) == [
+            (1, broken.encode()[:41]),
+            (1 + broken.count("\n"), b'{"b": 1}'),
+        ]
+
+
+def test_number_of_very_many_digits_is_no_end_of_its_event(path: Path) -> None:
+    raw = b'{"a": ' + b"1" * 5000 + b', "b": [1,{}]}'
+    assert found(path, b"[" + raw + b",{}]") == [(1, raw), (1, b"{}")]
+
+
 def test_form_that_is_given_overrules_the_first_character(path: Path) -> None:
     assert found(path, b"[1]\n[2]\n", Form.LINES) == [(1, b"[1]"), (2, b"[2]")]
 
@@ -113,6 +202,41 @@ def test_array_that_is_not_closed_is_told_after_its_last_event(path: Path, conte
 def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match=r"cannot be read \(Is a directory\)\nHINT: Give the"):
         list(read_events(tmp_path))
+
+
+@pytest.mark.parametrize("form", [None, *Form])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (gzip.compress(b"{}\n"), "compressed"),
+        ("{}\n".encode("utf-16"), "UTF-16 or UTF-32"),
+        ("[{}]".encode("utf-16-le"), "UTF-16 or UTF-32"),
+        ("[{}]".encode("utf-32-be"), "UTF-16 or UTF-32"),
+    ],
+    ids=["gzip", "utf-16 with a mark", "utf-16", "utf-32"],
+)
+def test_file_that_is_no_plain_text_is_told(
+    path: Path, content: bytes, problem: str, form: Form | None
+) -> None:
+    with pytest.raises(NoPlainText) as told:
+        found(path, content, form)
+    assert str(told.value) == (
+        f"file {path}: it is {problem}, and no event of it has landed\n"
+        "HINT: Unpack it, or write it as UTF-8, and land that file."
+    )
+
+
+def test_files_named_alike_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    tmp_path = tmp_path.resolve()
+    names = set()
+    for day in ("monday", "tuesday"):
+        (tmp_path / day).mkdir()
+        path = tmp_path / day / "events.json"
+        path.write_text("{}\n", encoding="utf-8")
+        # the same file, however it is named
+        for named in (path, tmp_path / "monday" / ".." / day / "events.json"):
+            names |= {event.place.file_name for event in read_events(named)}
+    assert names == {str(tmp_path / day / "events.json") for day in ("monday", "tuesday")}
 
 
 @pytest.mark.parametrize("text", ["", '{"operation": "insert"}'])

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from events import landing
 from events.errors import ArrayNotClosed
 from events.event import EVENT_BYTES, Event, TopicPlace
 from events.files import read_events
 from events.landing import land
+from streaming.errors import StreamError
 from tests.events.conftest import TABLE, EventWarehouse
 from tests.events.samples import event
 
@@ -102,6 +104,40 @@ def test_nothing_of_a_batch_lands_if_it_is_not_committed(empty: EventWarehouse) 
     assert offsets(empty) == []
     assert logged(empty) == []
     assert land_topic(empty, of_topic(1)) == 1
+
+
+def test_no_transaction_is_open_while_a_topic_is_read(
+    empty: EventWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing, "BATCH_EVENTS", 3)
+    seen = []
+
+    def read() -> Iterator[Event]:
+        for event_of_topic in of_topic(*range(7)):
+            seen.append(empty.connection.info.transaction_status)
+            yield event_of_topic
+        seen.append(empty.connection.info.transaction_status)
+
+    assert list(land(empty.connection, TABLE, read(), "test")) == [3, 3, 1]
+    assert seen == [TRANSACTION_STATUS_IDLE] * 8
+
+
+def test_batch_of_a_topic_is_bounded_in_bytes(
+    empty: EventWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing, "BATCH_BYTES", 5)
+    events = (Event(b"123", TopicPlace("a", 0, offset)) for offset in range(5))
+    assert list(land(empty.connection, TABLE, events, "test")) == [2, 2, 1]
+
+
+def test_what_came_before_a_broker_went_away_lands(empty: EventWarehouse) -> None:
+    def broken() -> Iterator[Event]:
+        yield from of_topic(1, 2)
+        raise StreamError("broker a", "nothing was heard for 60 s", "Start it again.")
+
+    with pytest.raises(StreamError, match="nothing was heard"):
+        land_topic(empty, broken())
+    assert [offset for _, _, offset, _ in offsets(empty)] == [1, 2]
 
 
 def test_file_that_is_not_closed_is_told_once_its_events_have_landed(
