@@ -41,7 +41,7 @@ def rows_of_person(
     for place in places:
         kind = _type_of_key(cursor, place)
         if place.is_of_events and relation_exists(cursor, place.relation):
-            condition = name_persons(place, [key])
+            condition = name_persons(cursor, place, [key])
         elif kind is not None:
             condition = of_persons(place, kind, [key])
         else:

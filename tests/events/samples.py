@@ -56,3 +56,31 @@ def last_versions(texts: list[bytes]) -> dict[str, tuple]:
         state = (one["version"], is_deleted, *(value or "" for value in values))
         found[key] = max(found.get(key, state), state)
     return found
+
+
+def odd_json(chance: Random, depth: int = 0) -> str:
+    """JSON that names users in many ways, often the user 7."""
+    if depth and (depth > 3 or chance.random() < 0.6):
+        return chance.choice(
+            (
+                *("7", "8", "77", "7.0", "70e-1", "-7", "1e999", "null", "true", '"7"', '"007"'),
+                *(escaped(chance, "7"), escaped(chance, "8 7"), '"user_id: 7"'),
+                json.dumps('{"user_id": 7}'),
+            )
+        )
+    parts = [odd_json(chance, depth + 1) for _ in range(chance.randrange(4))]
+    if depth and chance.random() < 0.3:
+        return f"[{', '.join(parts)}]"
+    names = (
+        escaped(chance, chance.choice(("user_id", "user_id", "a", "x_user_id"))) for _ in parts
+    )
+    colon = chance.choice((":", " : ", ":\t"))
+    fields = (f"{name}{colon}{value}" for name, value in zip(names, parts, strict=True))
+    return f"{{{', '.join(fields)}}}"
+
+
+def escaped(chance: Random, text: str) -> str:
+    """The text as a string of JSON, with some characters as escapes."""
+    escapes = ("{}", "{}", "{}", "\\u{:04x}", "\\u{:04X}")
+    forms = [(chance.choice(escapes), one) for one in text]
+    return f'"{"".join(form.format(one if form == "{}" else ord(one)) for form, one in forms)}"'
