@@ -13,7 +13,7 @@ from common.quoting import quoted, text_literal
 from common.rows import one_value
 from privacy.personal_data import declared_relations, read_kinds
 from warehouse.connection import relation_exists
-from warehouse.event_texts import name_persons
+from warehouse.event_texts import EventTexts
 from warehouse.persons import PersonPlace, of_persons
 
 MIRROR = "mrr"
@@ -41,7 +41,7 @@ def rows_of_person(
     for place in places:
         kind = _type_of_key(cursor, place)
         if place.is_of_events and relation_exists(cursor, place.relation):
-            condition = name_persons(cursor, place, [key])
+            condition = EventTexts(cursor, place).naming([key])
         elif kind is not None:
             condition = of_persons(place, kind, [key])
         else:

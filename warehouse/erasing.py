@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from common.quoting import quoted, text_literal
 from common.rows import one_value
 from warehouse.connection import relation_exists
-from warehouse.event_texts import erase_events, keys_in_events
+from warehouse.event_texts import EventTexts
 from warehouse.persons import PersonPlace, erased_keys, of_persons
 
 MIRROR = "mrr"
@@ -94,7 +94,7 @@ class Erasure:
         for place in places:
             columns, keys = self._columns(place), []
             if columns and place.is_of_events:
-                keys = keys_in_events(self.cursor, place)
+                keys = EventTexts(self.cursor, place).keys_of_erased()
             elif place.column in columns:
                 column = quoted(place.column)
                 keys = erased_keys(self.cursor, place.subject, place.relation, column)
@@ -189,7 +189,7 @@ class Erasure:
         return rows
 
     def _erase_from_events(self, place: PersonPlace, keys: Sequence[str]) -> int:
-        landings = erase_events(self.cursor, place, keys)
+        landings = EventTexts(self.cursor, place).erase(keys)
         self.cursor.execute(
             "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
             " select %s, jsonb_build_object('landing_id', landing_id), 'update', %s"

@@ -11,7 +11,7 @@ from extract.declarations.person_places import places_of_events
 from privacy.subject import rows_of_person
 from tests.events.conftest import EventWarehouse
 from tests.events.samples import event, odd_json
-from warehouse.event_texts import erase_events, name_persons
+from warehouse.event_texts import EventTexts
 from warehouse.named_in_events import NamedBy
 from warehouse.persons import register
 
@@ -67,7 +67,7 @@ def test_an_erased_person_is_named_by_no_event_and_the_others_stay(empty: EventW
     empty.land([*NAMED, *OTHERS])
     (place,) = places_of_events()
     with empty.connection.cursor() as cursor:
-        assert len(erase_events(cursor, place, ["7"])) == len(NAMED)
+        assert len(EventTexts(cursor, place).erase(["7"])) == len(NAMED)
         (found,) = rows_of_person(cursor, [place], "7", {})
     assert found.rows == ()
     texts = {text for (text,) in empty.query(f"select event_text from mrr.{place.name}")}
@@ -98,10 +98,10 @@ def test_every_way_to_name_a_person_is_found_and_replaced(empty: EventWarehouse)
     assert 300 < len(named) < 1500
     empty.land([text.encode() for text in texts])
     with empty.connection.cursor() as cursor:
-        condition = name_persons(cursor, place, ["7"])
+        condition = EventTexts(cursor, place).naming(["7"])
         numbers = f"select event_number from mrr.{place.name} where {condition}"
         assert {number for (number,) in empty.query(numbers)} == named
-        assert len(erase_events(cursor, place, ["7"])) == len(named)
+        assert len(EventTexts(cursor, place).erase(["7"])) == len(named)
     left = empty.query(f"select event_text from mrr.{place.name} order by event_number")
     for number, (text, (after,)) in enumerate(zip(texts, left, strict=True), 1):
         assert "7" not in named_by.keys(after), text
@@ -134,7 +134,7 @@ def test_refused_event_is_still_refused_without_the_person(empty: EventWarehouse
     )
     before = empty.query(reasons)
     with empty.connection.cursor() as cursor:
-        assert len(erase_events(cursor, place, ["7"])) == len(events)
+        assert len(EventTexts(cursor, place).erase(["7"])) == len(events)
     assert empty.query(reasons) == before
     assert [is_valid for _, is_valid in before].count(True) == 4
 

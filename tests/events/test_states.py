@@ -4,8 +4,11 @@ from random import Random
 
 import pytest
 
+from extract.declarations.person_places import places_of_events
 from tests.events.conftest import TABLE, EventWarehouse
 from tests.events.samples import event, last_versions, random_events
+from warehouse.connection import transaction
+from warehouse.erasing import Erasure
 
 ORDERS = 10
 
@@ -70,3 +73,25 @@ def test_older_insert_after_a_delete_does_not_bring_the_row_back(empty: EventWar
     empty.land([event("insert", "2026-01-03T00:00:00Z")])
     empty.build_states()
     assert empty.value("select count(*) from dwh.dwh_mart_ewallet_event_transactions") == 1
+
+
+@pytest.mark.parametrize("erased", ["7", "9"])
+def test_erased_user_of_an_event_that_ties_leaves_the_same_rows_as_a_full_refresh(
+    empty: EventWarehouse, erased: str
+) -> None:
+    """Two events of one version differ in their users, and are in two landings."""
+    orders = {"TX1": (7, 9), "TX2": (9, 7)}
+    for number in range(2):
+        empty.land(
+            event(transaction_id=key, user_id=users[number]) for key, users in orders.items()
+        )
+        empty.build_states()
+    assert [user for _, user, *_ in empty.states()] == [9, 9]
+    (place,) = places_of_events()
+    with transaction(empty.connection), empty.connection.cursor() as cursor:
+        Erasure(cursor, "test").erase([place], {place.subject: [erased]})
+    empty.build_states()
+    incremental = empty.states()
+    assert [user for _, user, *_ in incremental] == [-1, -1]
+    empty.build_states("--full-refresh")
+    assert empty.states() == incremental

@@ -1,6 +1,8 @@
 -- Cursor: the change log of the events, by their landings. Overlap: none, a position in that log is
 -- exact. A late event changes nothing if its version is lower than the one that is stored. A delete
 -- is stored as one, so that an older event which arrives after it does not bring the row back.
+-- An event of an erased user becomes greater than it was, never less: so the greatest of those that
+-- are read again and of the state that is stored is still the greatest of all.
 {{
     config(
         materialized = 'incremental',
@@ -43,6 +45,7 @@ last_versions as (
         is_deleted desc,
         transaction_status desc,
         transaction_amount desc,
+        user_id = -1 desc,
         user_id desc,
         merchant_id desc,
         transaction_time desc,
@@ -73,6 +76,7 @@ new_versions as (
             last_versions.is_deleted,
             last_versions.transaction_status,
             last_versions.transaction_amount,
+            last_versions.user_id = -1,
             last_versions.user_id,
             last_versions.merchant_id,
             last_versions.transaction_time,
@@ -82,6 +86,7 @@ new_versions as (
             stored_versions.is_deleted,
             stored_versions.transaction_status,
             stored_versions.transaction_amount,
+            stored_versions.user_id = -1,
             stored_versions.user_id,
             stored_versions.merchant_id,
             stored_versions.transaction_time,
