@@ -16,7 +16,8 @@ from tests.support.waiting import wait_for
 
 ACTIVE = (
     "select count(*) from pg_stat_activity where datname = current_database()"
-    f" and pid <> pg_backend_pid() and state = 'active' and query like '%{STATES}%-- Cursor: the change log%'"
+    " and pid <> pg_backend_pid() and state = 'active'"
+    f" and query like '%{STATES}%-- Cursor: the change log%'"
 )
 OTHERS = (
     "select count(*) from pg_stat_activity where datname = current_database()"
