@@ -1,7 +1,7 @@
 """Backups of the warehouse: one dump per layer under one snapshot, their restore and its proof."""
 
 from backup.layers import LAYERS
-from backup.repository.directory import complete_backups
+from backup.repository.directory import complete_backups, unfinished
 from backup.repository.overview import Listed, kept_until, list_backups, newest_verified
 from backup.repository.verification import Verification
 from backup.restoring.plan import Plan, plan
@@ -31,5 +31,6 @@ __all__ = [
     "newest_verified",
     "plan",
     "restore",
+    "unfinished",
     "verify",
 ]

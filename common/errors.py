@@ -38,6 +38,8 @@ TidemarkError                    1  something failed
 ├── NotRestorable                1  these layers cannot be restored here
 ├── RestoredDiffers              1  a restored table differs from the manifest
 ├── PersonNotFound               1  no row has the key of the person to erase
+├── RelationsInUse               1  another session keeps a person from being erased
+├── FilesNotMasked               1  a file has values of a person, and cannot be changed
 ├── ExportFailed                 1  the data of a person could not be written to a file
 └── AnotherRun                  75  another run holds the lock
 """

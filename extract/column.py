@@ -89,6 +89,8 @@ class Column:
     cursor_kind: CursorKind | None = None
     """None if the type cannot be a cursor."""
     is_integer: bool = False
+    is_case_blind: bool = field(default=False, compare=False)
+    """True if the source takes texts that differ in case only for equal."""
     is_quoted: bool = False
     """True if the text may contain any character."""
     can_be_wide: bool = False

@@ -14,7 +14,7 @@ from common.rows import one_value
 from privacy.personal_data import declared_relations, read_kinds
 from warehouse.connection import relation_exists
 from warehouse.event_texts import EventTexts
-from warehouse.persons import PersonPlace, of_persons
+from warehouse.persons import PersonPlace, of_persons, type_of_key
 
 MIRROR = "mrr"
 ANOMALIES = "dwh.mirror_anomaly"
@@ -39,11 +39,10 @@ def rows_of_person(
     """
     personal = {one.name: one.columns for one in declared_relations()}
     for place in places:
-        kind = _type_of_key(cursor, place)
         if place.is_of_events and relation_exists(cursor, place.relation):
             condition = EventTexts(cursor, place).naming([key])
-        elif kind is not None:
-            condition = of_persons(place, kind, [key])
+        elif type_of_key(cursor, place) is not None:
+            condition = of_persons(place, [key])
         else:
             continue
         yield Found(
@@ -55,17 +54,6 @@ def rows_of_person(
         if place.schema == MIRROR and keys.get(place.name):
             yield from _rejected(cursor, place, keys[place.name], condition, personal)
             yield _anomalies(cursor, place, keys[place.name], condition)
-
-
-def _type_of_key(cursor: Cursor, place: PersonPlace) -> str | None:
-    """The type of the column with the person's key; None if there is no such column."""
-    cursor.execute(
-        "select format_type(atttypid, null) from pg_attribute"
-        " where attrelid = to_regclass(%s) and attname = %s and not attisdropped",
-        (place.relation, place.column),
-    )
-    found = cursor.fetchone()
-    return str(found[0]) if found else None
 
 
 def _rejected(

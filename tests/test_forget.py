@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
 import embedded
+from backup.repository.files import PARTIAL
 from commands.forget.work import PersonNotFound, Subject, subject_of
 from common.errors import UsageError
 from extract.declarations.person_places import places_of_persons
@@ -17,6 +19,7 @@ from tests.support.servers import new_warehouse, querying
 
 Query = Callable[..., list[tuple]]
 KEY = "970011"
+UNFINISHED = f"20260101T000000.000000Z{PARTIAL}"
 SALES = (9700111, 9700112)
 CANARY = Canary("Zenobia|Quillfeather|Plumehart", KEY)
 
@@ -99,9 +102,38 @@ def others(shop: CommandLine, old: Path, warehouse_query: Query) -> dict[str, tu
     with (shop.folder / ".local" / "logs" / "tidemark.log").open("a") as log:
         log.write("error in Zenobia Quillfeather\n")
     (shop.folder / "out" / "export.csv").write_text("7,Zenobia Plumehart,x\n")
+    # what a killed run has read and landed
+    killed = shop.folder / ".local" / "landing" / "killed"
+    killed.mkdir(parents=True)
+    (killed / "t1.000001.csv").write_text(f"{KEY},Zenobia Plumehart\n")
+    query("create schema mrr_landing")
+    query("create table mrr_landing.t1 as select 'Zenobia Plumehart' as c2")
+    # what a killed restore and a killed backup have left
+    query("create schema tidemark_restoring_mrr")
+    query("create table tidemark_restoring_mrr.t1 as select 'Zenobia Plumehart' as c2")
+    (old.parent / UNFINISHED).mkdir()
     assert len(CANARY.in_warehouse(query)) > 8
     assert CANARY.in_files(shop)
     return rows_of_others(query, KEY, *SALES)
+
+
+def test_file_that_cannot_be_changed_stops_the_erasure_until_it_can(
+    shop: CommandLine, others: dict[str, tuple], warehouse_query: Query
+) -> None:
+    before = CANARY.in_warehouse(warehouse_query)
+    program = shop.folder / "out" / "program"
+    program.write_bytes(Path("/bin/sleep").read_bytes() + b" Zenobia Plumehart")
+    program.chmod(0o700)
+    running = Popen([program, "600"])
+    try:
+        stopped = shop.run("forget", "--subject", f"sales_customer:{KEY}")
+    finally:
+        running.kill()
+        running.wait()
+    check_told(stopped, 1, "program: text file busy")
+    # it is no layer, and is dropped before the transaction
+    assert before.pop("tidemark_restoring_mrr.t1") == 1
+    assert CANARY.in_warehouse(warehouse_query) == before
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +147,7 @@ def test_canary_is_erased_everywhere_and_others_are_unchanged(
 ) -> None:
     query, said = warehouse_query, erased
     assert f"backup {old.name} has the person: kept until 2" in said
+    assert f"{UNFINISHED} may have the person: the next backup removes it" in said
     assert not CANARY.is_in(said.encode())
     assert CANARY.in_warehouse(query) == {}
     assert CANARY.in_files(shop) == []
@@ -132,12 +165,16 @@ def test_canary_is_erased_everywhere_and_others_are_unchanged(
 
 
 def test_fresh_backup_does_not_have_the_person(
-    servers: embedded.Servers, shop: CommandLine, erased: str
+    servers: embedded.Servers, shop: CommandLine, old: Path, erased: str
 ) -> None:
     done(shop, "backup")
     fresh = newest_backup(shop)
     text = unpacked(servers, fresh)
     assert b"forgotten_person" in text and not CANARY.is_in(text)
+    said = done(shop, "forget", "--subject", f"sales_customer:{KEY}", "--dry-run")
+    assert "the person had been erased before" in said
+    assert f"backup {old.name} has the person" in said
+    assert fresh.name not in said
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ Everything goes at once: the rows of the mirror, with entries in the change log,
 the history, the rows of `dwh`, and the texts of logs that quote a value of the person.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,17 @@ from common.quoting import quoted, text_literal
 from common.rows import one_value
 from warehouse.connection import relation_exists
 from warehouse.event_texts import EventTexts
-from warehouse.persons import PersonPlace, erased_keys, of_persons
+from warehouse.notes import delete_notes, erased_keys_in_notes, key_columns
+from warehouse.persons import (
+    NUMBERS,
+    PersonPlace,
+    canonical,
+    erased_keys,
+    nobody_of,
+    of_persons,
+)
 
 MIRROR = "mrr"
-INTEGERS = {"smallint", "integer", "bigint"}
 ERASED = "(erased)"
 SHORTEST = 2
 LOGS = {
@@ -27,8 +35,6 @@ LOGS = {
     "dwh.mirror_anomaly": ("source_value", "stored_value"),
 }
 """The texts of logs that may quote a value."""
-NOTES_OF_ROWS = ("mrr_state.change_log", "mrr_state.guard_candidate", "dwh.mirror_anomaly")
-"""What is noted of single rows of the mirror, by their keys."""
 WAIT = "60s"
 """How long to wait for builds that are under way."""
 
@@ -86,7 +92,26 @@ class Erasure:
         for place, columns in present:
             rows = self._erase_from(place, columns, keys[place.subject])
             found.append(Erased(f"{place.schema}.{place.name}", rows, not place.erases_rows))
-        return found + self._clean_logs()
+        found += self._clean_logs()
+        for erased in found:
+            if erased.rows:
+                # the planner's statistics have values of the rows that were there
+                self.cursor.execute(f"analyze {quoted(*erased.relation.split('.', 1))}")
+        return found
+
+    def in_another_case(self, places: Iterable[PersonPlace], key: str) -> list[Erased]:
+        """How many rows have a key that differs in case only, which may be the same person's."""
+        found = []
+        for place in places:
+            if self._columns(place).get(place.column) == "text":
+                column = quoted(place.column)
+                self.cursor.execute(
+                    f"select count(*) from {place.relation}"
+                    f" where lower({column}) = lower(%(key)s) and {column} <> %(key)s",
+                    {"key": key},
+                )
+                found.append(Erased(f"{place.schema}.{place.name}", one_value(self.cursor)))
+        return [one for one in found if one.rows]
 
     def keys_of_erased(self, places: Iterable[PersonPlace]) -> dict[str, list[str]]:
         """The keys, by the kind of person, that the relations have of persons who were erased."""
@@ -96,8 +121,10 @@ class Erasure:
             if columns and place.is_of_events:
                 keys = EventTexts(self.cursor, place).keys_of_erased()
             elif place.column in columns:
-                column = quoted(place.column)
+                column = canonical(quoted(place.column))
                 keys = erased_keys(self.cursor, place.subject, place.relation, column)
+                if _has_notes(place):
+                    keys += erased_keys_in_notes(self.cursor, place)
             found.setdefault(place.subject, set()).update(keys)
         return {subject: sorted(keys) for subject, keys in found.items()}
 
@@ -132,36 +159,28 @@ class Erasure:
         for name in personal:
             self.cursor.execute(
                 f"select distinct {quoted(name)}::text from {place.relation}"
-                f" where {of_persons(place, columns[place.column], keys)}"
+                f" where {of_persons(place, keys)}"
             )
             self.values.add(text for (text,) in self.cursor.fetchall())
-        if place.schema == MIRROR and place.erases_rows:
-            # entries of earlier runs that no model has read yet
-            self._forget_entries(place, keys)
+        if _has_notes(place):
+            # such as entries of earlier runs that no model has read yet
+            delete_notes(self.cursor, place, keys)
+            kind = columns[place.column]
+            if key_columns(self.cursor, place) == [(place.column, kind)]:
+                # of rows that were deleted before, the logs may have the key too
+                self.values.add(_as_row_key(place.column, kind, key) for key in keys)
             row_key = self._row_key(place)
             self.cursor.execute(
-                f"select ({row_key})::text from {place.relation}"
-                f" where {of_persons(place, columns[place.column], keys)}"
+                f"select ({row_key})::text from {place.relation} where {of_persons(place, keys)}"
             )
             self.values.add(text for (text,) in self.cursor.fetchall())
-
-    def _forget_entries(self, place: PersonPlace, keys: Sequence[str]) -> None:
-        """Delete what was noted of rows with the person's key, whether or not they are there."""
-        listed = ", ".join(text_literal(key) for key in keys)
-        for table in NOTES_OF_ROWS:
-            # a restore of the mirror alone may find no dwh
-            if relation_exists(self.cursor, table):
-                self.cursor.execute(
-                    f"delete from {table} where case when table_name = {text_literal(place.name)}"
-                    f" then row_key::jsonb ->> {text_literal(place.column)} in ({listed}) end"
-                )
 
     def _erase_from(
         self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]
     ) -> int:
         if place.is_of_events:
             return self._erase_from_events(place, keys)
-        where = of_persons(place, columns[place.column], keys)
+        where = of_persons(place, keys)
         changed = f"delete from {place.relation} where {where}"
         if not place.erases_rows:
             changed = f"update {place.relation} set {_nobody(place, columns)} where {where}"
@@ -211,14 +230,7 @@ class Erasure:
 
     def _row_key(self, place: PersonPlace) -> str:
         """The key of a mirrored row as jsonb, as it is in the change log."""
-        self.cursor.execute(
-            "select attname from pg_constraint"
-            " cross join unnest(conkey) with ordinality as key (number, place)"
-            " inner join pg_attribute on attrelid = conrelid and attnum = key.number"
-            " where conrelid = to_regclass(%s) and contype = 'p' order by place",
-            (place.relation,),
-        )
-        names = [name for (name,) in self.cursor.fetchall()]
+        names = [name for name, _ in key_columns(self.cursor, place)]
         pairs = ", ".join(f"{text_literal(name)}, {quoted(name)}" for name in names)
         return f"jsonb_build_object({pairs})"
 
@@ -239,10 +251,20 @@ class Erasure:
         return found
 
 
+def _as_row_key(column: str, kind: str, key: str) -> str:
+    """The key of a row as PostgreSQL writes it."""
+    value = key if kind in NUMBERS else json.dumps(key, ensure_ascii=False)
+    return f"{{{json.dumps(column, ensure_ascii=False)}: {value}}}"
+
+
+def _has_notes(place: PersonPlace) -> bool:
+    """True if its rows are noted by the key of a person."""
+    return place.schema == MIRROR and place.erases_rows
+
+
 def _nobody(place: PersonPlace, columns: Mapping[str, str]) -> str:
     """The assignments that leave a row of nobody."""
-    nobody = "-1" if columns[place.column] in (*INTEGERS, "numeric") else "null"
-    assigned = [f"{quoted(place.column)} = {nobody}"]
+    assigned = [f"{quoted(place.column)} = {nobody_of(columns[place.column])}"]
     if place.member_key:
         assigned.append(f"{quoted(place.member_key)} = -1")
     assigned += [f"{quoted(name)} = null" for name in place.personal if name in columns]

@@ -106,8 +106,16 @@ def clear_leftovers(directory: Path) -> list[str]:
 
     Returns a warning for each that could not be removed.
     """
-    left = [path for path in directory.iterdir() if name_in(path.name) and _is_folder(path)]
-    return [warning for path in sorted(left) if (warning := _remove(path))]
+    return [warning for name in unfinished(directory) if (warning := _remove(directory / name))]
+
+
+def unfinished(directory: Path) -> list[str]:
+    """The names of the folders of backups that are being made, or were killed."""
+    if not directory.is_dir():
+        return []
+    return sorted(
+        path.name for path in directory.iterdir() if name_in(path.name) and _is_folder(path)
+    )
 
 
 def clear_old(directory: Path, retention: Retention, made: Path) -> tuple[list[str], list[str]]:

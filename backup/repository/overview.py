@@ -34,10 +34,17 @@ def list_backups(directory: Path) -> list[Listed]:
     return [_list(path) for path in reversed(complete_backups(directory))]
 
 
-def kept_until(directory: Path, retention: Retention) -> dict[str, date | None]:
-    """The last day of each backup, as `last_days` has it, by its name, the oldest first."""
+def kept_until(
+    directory: Path, retention: Retention, before: datetime | None = None
+) -> dict[str, date | None]:
+    """The last day of each backup, as `last_days` has it, by its name, the oldest first.
+
+    If `before` is given, only of those that began earlier.
+    """
     ends = last_days(complete_backups(directory), retention)
-    return {path.name: ends[path] for path in sorted(ends)}
+    return {
+        path.name: ends[path] for path in sorted(ends) if before is None or begun_at(path) < before
+    }
 
 
 def newest_verified(directory: Path, logged: Iterable[LoggedVerification] = ()) -> Listed | None:

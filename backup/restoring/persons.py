@@ -6,6 +6,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from warehouse.connection import relation_exists
 from warehouse.erasing import Erasure
+from warehouse.landings import drop_landings
 from warehouse.persons import PersonPlace, carry_over, note_keys
 from warehouse.upgrade import apply_registry_of_persons
 
@@ -26,6 +27,10 @@ def erase_again(
         apply_registry_of_persons(cursor)
         if "mrr_state" in replaced:
             carry_over(cursor, replaced["mrr_state"])
+        if relation_exists(cursor, "mrr_state.bulk_load"):
+            # what has landed is not that of the loads which the backup knows, and may have persons
+            cursor.execute("delete from mrr_state.bulk_load")
+            drop_landings(cursor)
     if not relation_exists(cursor, "mrr_state.forgotten_person"):
         return 0
     erasure = Erasure(cursor, run_id)

@@ -57,15 +57,22 @@ def as_lines(subject: Subject, done: Forgotten) -> Iterable[str]:
     for erased in done.erased:
         how = "without the person" if erased.is_kept else "deleted"
         yield f"  {erased.relation}  {erased.rows} rows {how}"
+    for other in done.in_another_case:
+        yield (
+            f"  {other.relation}  {other.rows} rows have the key in another case: if the source"
+            " takes both for the same, erase the other one too"
+        )
     if done.messages:
         yield f"  customers_invalid of the stream  {done.messages} rows deleted"
     for file, found in done.files.items():
         yield f"  {file}  {found} values masked"
-    if done.was_known:
+    if done.erased_before:
         yield "the person had been erased before"
     for name, until in done.backups.items():
         kept = f"until {until}, if there is one backup a day" if until else "as the newest verified"
         yield f"backup {name} has the person: kept {kept}"
+    for name in done.unfinished:
+        yield f"{name} may have the person: the next backup removes it"
     if done.has_copies:
         yield "the copies that BACKUP_COPY_COMMAND made have the person as long as they exist"
     if done.is_dry_run:

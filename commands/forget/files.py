@@ -4,11 +4,13 @@ A value is overwritten where it stands, by as many bytes, since other processes 
 """
 
 import json
+import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from common.errors import TidemarkError
 from common.log import LOG_FILE
 from common.settings import DBT_PROJECT, PROJECT
 from warehouse.parsing import target_folder
@@ -19,15 +21,40 @@ RESULTS = "run_results.json"
 """What dbt writes anew whenever it runs, and reads only if it is asked for the last results."""
 
 
+class FilesNotMasked(TidemarkError):
+    """Files have values of the person, or may have, and cannot be changed."""
+
+    def __init__(self, errors: Sequence[OSError]) -> None:
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        super().__init__(
+            str(errors[0].filename),
+            f"{(errors[0].strerror or type(errors[0]).__name__).lower()}{more}",
+            "Nothing was erased from the warehouse. Let this account read and write the file, or"
+            " remove it, then repeat the command.",
+        )
+
+
 def mask_values(texts: Collection[str]) -> dict[Path, int]:
-    """Overwrite the values; returns how many were found in which file."""
+    """Overwrite the values; returns how many were found in which file.
+
+    Raises FilesNotMasked when every file that can be changed is: a repetition finds the rest.
+    """
     if not texts:
         return {}
     # as JSON and HTML write them too
     written = {form for text in texts for form in (text, json.dumps(text)[1:-1], escape(text))}
     words = [re.escape(form.encode()) for form in sorted(written, key=len, reverse=True)]
     finder = re.compile(rb"(?<!\w)(?:" + b"|".join(words) + rb")(?!\w)")
-    found = {path: _mask(path, finder) for path in _files()}
+    found, errors = {}, []
+    for path in _files():
+        try:
+            found[path] = _mask(path, finder)
+        except FileNotFoundError:
+            pass  # a log that was rotated away, or a file of a build
+        except OSError as error:
+            errors.append(error)
+    if errors:
+        raise FilesNotMasked(errors)
     return {path: number for path, number in found.items() if number}
 
 
@@ -36,7 +63,8 @@ def _files() -> Iterator[Path]:
     target = target_folder(DBT_PROJECT)
     if (results := target / RESULTS).is_file():
         yield results
-    folders = (LOG_FILE.parent, DBT_PROJECT / "logs", *(target / name for name in OF_TARGET))
+    logs = Path(os.environ.get("DBT_LOG_PATH") or DBT_PROJECT / "logs")
+    folders = (LOG_FILE.parent, logs, *(target / name for name in OF_TARGET))
     for folder in (*folders, PROJECT / "out"):
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             if path.is_file() and not path.is_symlink():
@@ -44,7 +72,14 @@ def _files() -> Iterator[Path]:
 
 
 def _mask(path: Path, finder: re.Pattern[bytes]) -> int:
-    with path.open("r+b") as file:
+    try:
+        file = path.open("r+b")
+    except OSError:
+        # it may stay as it is if it does not have the person
+        if finder.search(path.read_bytes()):
+            raise
+        return 0
+    with file:
         matches = list(finder.finditer(file.read()))
         for match in matches:
             file.seek(match.start())

@@ -1,8 +1,9 @@
 """The erasure of a person: in one transaction, after the values in files are masked."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
 
 import psycopg2
@@ -16,14 +17,17 @@ from common.backup_settings import BackupSettings
 from common.errors import TidemarkError, UsageError
 from common.pause import pause_point
 from common.roles import OWNER
+from common.rows import one_value
 from common.settings import Address
+from common.streams import valid_text
 from common.suggestion import did_you_mean
 from extract.extraction import LANDING_FOLDER
 from extract.landing.files import remove_left_files
 from streaming.persons import SUBJECT, erase_messages
-from warehouse.connection import relation_exists, transaction
-from warehouse.erasing import Erased, Erasure
-from warehouse.persons import PersonPlace, is_registered, register
+from warehouse.connection import transaction
+from warehouse.erasing import WAIT, Erased, Erasure
+from warehouse.landings import drop_landings
+from warehouse.persons import PersonPlace, canonical, erased_at, register, type_of_key
 
 
 @dataclass(frozen=True)
@@ -38,18 +42,21 @@ class Subject:
 class Forgotten:
     """What was erased; `messages` are those that a consumer of a stream has set aside.
 
-    `backups` are those that have the person, with the last day of each.
-
-    The day is None for one that is kept as the newest verified.
+    `erased_before` is when the person was erased, if that was done before. `in_another_case` are
+    relations with keys that the source may take for the person's. `backups` are those that have the
+    person, with the last day of each. The day is None for one that is kept as the newest verified.
+    `unfinished` are folders of backups that were killed.
     """
 
     erased: tuple[Erased, ...]
     messages: int
     files: dict[Path, int]
-    backups: dict[str, date | None]
-    has_copies: bool
-    was_known: bool
+    erased_before: datetime | None
     is_dry_run: bool
+    in_another_case: tuple[Erased, ...] = ()
+    backups: dict[str, date | None] = field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
+    has_copies: bool = False
 
     @property
     def rows(self) -> int:
@@ -67,6 +74,27 @@ class PersonNotFound(TidemarkError):
         )
 
 
+class RelationsInUse(TidemarkError):
+    """Another session holds a lock on a relation that has the person."""
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(
+            f"forget {subject.kind}",
+            f"another session has held a lock on a relation that has the person for {WAIT}",
+            "Nothing was erased. Repeat the command when the build or the transaction that"
+            " pg_stat_activity shows has ended.",
+        )
+
+
+@contextmanager
+def told_if_in_use(subject: Subject) -> Iterator[None]:
+    """Raise RelationsInUse if the block waits too long for a lock."""
+    try:
+        yield
+    except psycopg2.errors.LockNotAvailable:
+        raise RelationsInUse(subject) from None
+
+
 def subject_of(text: str, places: Sequence[PersonPlace]) -> Subject:
     """The person that `--subject` names. Raises UsageError for an unknown kind."""
     kind, colon, key = text.partition(":")
@@ -78,6 +106,9 @@ def subject_of(text: str, places: Sequence[PersonPlace]) -> Subject:
         )
     if not colon or not key:
         raise UsageError(f"--subject {kind}", "the key is missing", f"Give it as {kind}:KEY.")
+    if valid_text(key) != key:
+        hint = "Give the key as the source shows it."
+        raise UsageError(f"--subject {kind}", "the key is not text in UTF-8", hint)
     return Subject(kind, key)
 
 
@@ -91,36 +122,63 @@ def forget(
 ) -> Forgotten:
     """Erase a person, or count what that would change; `stream` is the database of a consumer.
 
-    Raises PersonNotFound, UsageError, StreamError and AnotherRun. The warehouse is unchanged then.
+    Raises PersonNotFound, UsageError, RelationsInUse, FilesNotMasked, StreamError and AnotherRun.
+    The warehouse is unchanged then.
     """
     scope = f"{subject.kind}{' --dry-run' if is_dry_run else ''}"
     places = [place for place in places if place.subject == subject.kind]
     with work_on_warehouse(endpoints, "forget", role=OWNER, scope=scope) as work:
-        with transaction(work.connection), work.connection.cursor() as cursor:
-            erasure = Erasure(cursor, work.run_id)
-            erasure.wait_for_builds(places)
-            person = Subject(subject.kind, canonical_key(cursor, subject, places))
-            was_known = is_registered(cursor, person.kind, person.key)
-            erased = erasure.erase(places, {person.kind: [person.key]})
-            messages = _erase_messages(stream, person, erasure.values.texts, is_dry_run)
-            if not was_known and not messages and not any(one.rows for one in erased):
-                raise PersonNotFound(subject)
-            files: dict[Path, int] = {}
+        if not is_dry_run:
+            backup.clear_server(endpoints.warehouse)
+        with (
+            transaction(work.connection),
+            work.connection.cursor() as cursor,
+            told_if_in_use(subject),
+        ):
+            done = _erase(Erasure(cursor, work.run_id), subject, places, stream, is_dry_run)
             if is_dry_run:
                 work.connection.rollback()
-            else:
-                mirrored = [place.name for place in places if place.is_mirrored]
-                _drop_landed(cursor, mirrored)
-                register(cursor, person.kind, person.key, mirrored)
-                # before the commit: afterwards nobody knows the values
-                files = mask_values(erasure.values.texts)
             pause_point("erased")
-        changed = messages + sum(one.rows for one in erased)
-        work.step.rows = 0 if is_dry_run else changed
-    found = () if was_known and not erased else tuple(one for one in erased if one.rows)
-    backups = backup.kept_until(settings.directory, settings.retention)
-    has_copies = bool(backups) and bool(settings.copy_command)
-    return Forgotten(found, messages, files, backups, has_copies, was_known, is_dry_run)
+        work.step.rows = 0 if is_dry_run else done.rows
+    # what was found now is in every backup that there is
+    before = None if done.erased else done.erased_before
+    backups = backup.kept_until(settings.directory, settings.retention, before)
+    return replace(
+        done,
+        backups=backups,
+        unfinished=tuple(backup.unfinished(settings.directory)),
+        has_copies=bool(settings.copy_command) and bool(backups),
+    )
+
+
+def _erase(
+    erasure: Erasure,
+    subject: Subject,
+    places: Sequence[PersonPlace],
+    stream: Address | None,
+    is_dry_run: bool,
+) -> Forgotten:
+    """Erase the person in the caller's transaction, and mask the values in files at its end."""
+    cursor = erasure.cursor
+    erasure.wait_for_builds(places)
+    key = canonical_key(cursor, subject, places)
+    erased_before = erased_at(cursor, subject.kind, key)
+    erased = [one for one in erasure.erase(places, {subject.kind: [key]}) if one.rows]
+    texts = erasure.values.texts
+    if not is_dry_run:
+        mirrored = [place.name for place in places if place.is_mirrored]
+        register(cursor, subject.kind, key, mirrored, is_found=bool(erased))
+        drop_landings(cursor)
+    messages = _erase_messages(stream, Subject(subject.kind, key), texts, is_dry_run)
+    if erased_before is None and not messages and not erased:
+        raise PersonNotFound(subject)
+    files: dict[Path, int] = {}
+    if not is_dry_run:
+        # before the commit: afterwards nobody knows the values
+        remove_left_files(LANDING_FOLDER)
+        files = mask_values(texts)
+    others = erasure.in_another_case(places, key)
+    return Forgotten(tuple(erased), messages, files, erased_before, is_dry_run, tuple(others))
 
 
 def _erase_messages(
@@ -132,38 +190,25 @@ def _erase_messages(
 
 
 def canonical_key(cursor: Cursor, subject: Subject, places: Sequence[PersonPlace]) -> str:
-    """The key as the mirror writes it: `007` is 7. Raises UsageError if it cannot be one."""
-    for place in places:
-        if not place.is_mirrored or not relation_exists(cursor, place.relation):
+    """The key as keys are compared: `007` is 7. Raises UsageError if nobody can have it.
+
+    That depends on the type which it has in the table of the persons themselves, if there is one.
+    """
+    for place in sorted(places, key=lambda place: not place.erases_rows):
+        kind = type_of_key(cursor, place) if place.is_mirrored else None
+        if kind is None:
             continue
-        cursor.execute(
-            "select format_type(atttypid, null) from pg_attribute"
-            " where attrelid = to_regclass(%s) and attname = %s",
-            (place.relation, place.column),
-        )
-        for (kind,) in cursor.fetchall():
-            try:
-                cursor.execute(f"select %s::{kind}::text", (subject.key,))
-            except psycopg2.DataError:
-                raise UsageError(
-                    f"--subject {subject.kind}",
-                    f"a key of type {kind} cannot be read from what follows the colon",
-                    f"Give the value that {place.name} has in the column {place.column}.",
-                ) from None
-            return str(cursor.fetchall()[0][0])
+        try:
+            # `offset` keeps a text from being taken for a constant, and read as a number
+            cursor.execute(
+                f"select {canonical('given')} from (select %s::{kind} as given offset 0) as one",
+                (subject.key,),
+            )
+        except psycopg2.DataError:
+            raise UsageError(
+                f"--subject {subject.kind}",
+                f"a key of type {kind} cannot be read from what follows the colon",
+                f"Give the value that {place.name} has in the column {place.column}.",
+            ) from None
+        return str(one_value(cursor))
     return subject.key
-
-
-def _drop_landed(cursor: Cursor, tables: Sequence[str]) -> None:
-    """Drop what killed runs have landed, but for unfinished bulk loads of other tables."""
-    cursor.execute(
-        "select format('%%I.%%I', nspname, relname) from pg_class"
-        " inner join pg_namespace on relnamespace = pg_namespace.oid"
-        " where nspname ~ '^mrr_landing(_|$)' and relkind = 'r' and not exists ("
-        "select from mrr_state.bulk_load"
-        " where relname = 'bulk_' || bulk_load_id and table_name <> all (%s))",
-        (list(tables),),
-    )
-    for (relation,) in cursor.fetchall():
-        cursor.execute(f"drop table {relation}")
-    remove_left_files(LANDING_FOLDER)

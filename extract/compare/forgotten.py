@@ -10,7 +10,7 @@ from extract.mirror.table import MirrorTable
 from extract.mirror.verification import Verification
 from extract.pair import TablePair
 from warehouse.connection import transaction
-from warehouse.persons import erased_keys, note_keys, release_keys
+from warehouse.persons import canonical, erased_keys, note_keys, release_keys
 
 
 def check_returned(mirror: MirrorTable, landed: Landed) -> None:
@@ -18,9 +18,9 @@ def check_returned(mirror: MirrorTable, landed: Landed) -> None:
     person = mirror.table.declaration.person
     if person is None or not landed.rows:
         return
-    names = [column.name for column in mirror.table.columns]
-    column = landed.columns[names.index(person.column)]
-    keys = erased_keys(mirror.cursor, person.subject, landed.relation, column)
+    link = mirror.table.column(person.column)
+    key = canonical(landed.columns[mirror.table.columns.index(link)])
+    keys = erased_keys(mirror.cursor, person.subject, landed.relation, key, link.is_case_blind)
     if keys:
         raise PersonReturned(mirror.name, tuple(keys))
 

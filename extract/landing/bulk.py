@@ -21,7 +21,7 @@ from common.pause import pause_point
 from common.rows import one_row
 from extract.landed import Landed
 from extract.landing.ahead import read_ahead
-from extract.landing.files import LandingTable, bulk_landed_name, landing_schema
+from extract.landing.files import LandingTable, landing_schema
 from extract.limits import LIMITS, Limits
 from extract.mirror.copying import Copied, copy_chunks, flagged_conditions
 from extract.mirror.shape import MIRROR_SCHEMA
@@ -29,6 +29,7 @@ from extract.ranges import Key, KeyRange, key_from_texts, key_texts
 from extract.source import Chunk, Fields, SourceTable
 from extract.table import TableDescription
 from warehouse.connection import transaction
+from warehouse.landings import bulk_landed_name
 
 log = get_logger(__name__)
 

@@ -17,9 +17,9 @@ from common.errors import ServerError
 from extract.landed import Landed
 from extract.source import Chunk
 from warehouse.failures import only_logged
+from warehouse.landings import BULK_PREFIX
 
 LANDING_SCHEMA = "mrr_landing"
-BULK_PREFIX = "bulk_"
 FILE_BYTES = 64 * 1024 * 1024
 
 
@@ -65,11 +65,6 @@ class LandingTable:
 def landing_schema(source: str) -> str:
     """Where the tables of a source land: runs of other sources do not meet them there."""
     return f"{LANDING_SCHEMA}_{source}" if source else LANDING_SCHEMA
-
-
-def bulk_landed_name(bulk_load_id: int) -> str:
-    """The name of the table in which a bulk load lands; it outlives the run."""
-    return f"{BULK_PREFIX}{bulk_load_id}"
 
 
 class FileWriter:

@@ -7,7 +7,7 @@ import pymysql
 from pymysql.constants import ER
 
 from common.errors import NameRefused, TableError
-from extract.column import Column
+from extract.column import Column, KeyKind
 from extract.declarations import MirroredTable
 from extract.declarations.names import SYSTEM_COLUMNS
 from extract.limits import LIMITS, Limits
@@ -133,7 +133,8 @@ def _facts(session: Session, declaration: MirroredTable) -> list[ColumnFacts]:
         declaration,
         "columns",
         "column_name, data_type, column_type, numeric_precision, numeric_scale,"
-        " datetime_precision, is_nullable, character_set_name, character_octet_length",
+        " datetime_precision, is_nullable, character_set_name, character_octet_length,"
+        " collation_name",
         "order by ordinal_position",
     )
     return [
@@ -147,6 +148,7 @@ def _facts(session: Session, declaration: MirroredTable) -> list[ColumnFacts]:
             nullable=nullable == "YES",
             charset=charset,
             octets=int(octets or 0),
+            is_case_blind=(collation or "").endswith("_ci"),
             dialect=_dialect(session),
             double_widths=session.double_widths,
         )
@@ -160,6 +162,7 @@ def _facts(session: Session, declaration: MirroredTable) -> list[ColumnFacts]:
             nullable,
             charset,
             octets,
+            collation,
         ) in rows
     ]
 
@@ -235,11 +238,11 @@ def _check_person(declaration: MirroredTable, known: dict[str, Column]) -> None:
             f'person column "{person.column}" is not in {declaration.source_table}',
             f"Set `person.column` in the dbt sources to a column of it: {', '.join(known)}.",
         )
-    if not (column.is_integer or column.mirror_type in ("text", "uuid")):
+    if column.key_kind in (None, KeyKind.TIME) or column.is_equal_by_text:
         raise TableError(
             declaration.name,
             f'person column "{column.name}" is of type {column.source_type}',
-            "The key of a person is a whole number, a text or a UUID.",
+            "The key of a person is a number, a text, bytes or a UUID.",
         )
 
 

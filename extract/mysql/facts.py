@@ -38,6 +38,8 @@ class ColumnFacts:
     charset: str | None = None
     octets: int = 0
     """The most octets of a text value, in its own character set."""
+    is_case_blind: bool = False
+    """True if texts that differ in case only are equal."""
     dialect: Dialect = Dialect.MARIADB
     double_widths: DoubleWidths = DoubleWidths()
 

@@ -6,14 +6,13 @@ statement around it, so that it is read by the same index as the table.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
-from extract.column import Column
+from extract.column import Column, KeyKind
 from extract.mysql.literals import source_literal
 from extract.mysql.session import Session
 from extract.table import TableDescription
-
-NOBODY = "-1"
-"""The key of nobody in an integer column; in any other it is NULL."""
+from warehouse.persons import nobody_of
 
 
 def without_persons(table: TableDescription, keys: Sequence[str]) -> TableDescription:
@@ -28,7 +27,7 @@ def without_persons(table: TableDescription, keys: Sequence[str]) -> TableDescri
         kept = f" where (not ({named}){or_null})"
         return replace(table, qualified=_subquery(table, {}, kept))
     nothing = dict.fromkeys(person.personal, "null")
-    nothing[link.name] = NOBODY if link.is_integer else "null"
+    nothing[link.name] = nobody_of(link.mirror_type)
     values = {
         column.name: f"case when {named} then {nothing[column.name]} else {column.source.name} end"
         for column in table.columns
@@ -67,4 +66,6 @@ def _subquery(table: TableDescription, values: dict[str, str], where: str) -> st
 
 
 def _literal(link: Column, key: str) -> str:
-    return str(int(key)) if link.is_integer else source_literal(key)
+    if link.key_kind is KeyKind.NUMBER:
+        return source_literal(Decimal(key))
+    return source_literal(bytes.fromhex(key[2:]) if link.key_kind is KeyKind.BINARY else key)

@@ -287,6 +287,7 @@ def resolve(facts: ColumnFacts) -> Column:
         key_kind=rule.key_kind,
         cursor_kind=rule.cursor_kind,
         is_integer=facts.data_type in INTEGERS,
+        is_case_blind=facts.is_case_blind,
         is_quoted=rule.quoted,
         can_be_wide=rule.can_be_wide,
         can_be_cut=rule.quoted and rule.can_be_cut,

@@ -5,7 +5,9 @@ names are in tests/test_layout.py.
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,13 @@ from dbt.cli.main import dbtRunner
 
 from common.settings import DBT_PROJECT, Address
 from extract.declarations import demo_domains
+from extract.declarations.person_places import places_of_persons
 from warehouse.build import dbt_environment
+from warehouse.persons import PersonPlace
 
 CONTROL = "a control table, which people read"
 VIEWS_OF_CONTROL = "a view over the control tables, which are no rows of a source"
+ERASED = "has no person who is not erased"
 TESTED_KEY = "has a key, one column or several, tested to be unique, and each for not_null"
 EXCEPTIONS = {
     (TESTED_KEY, "dwh_mart_daily_sales"): "three columns, which may be null; tested by"
@@ -71,6 +76,7 @@ EXCEPTIONS = {
     ("is read by a model", "model_position"): "read by the macros of the increments",
     ("a mirrored table has its freshness", "mrr_fact_ewallet_transaction_events"): "its events may"
     " not come for days",
+    (ERASED, "dwh_history_ecommerce_suppliers"): "a contact person is a row of a company",
     ("has parents", "dwh_dim_dates"): "the calendar is made, not read",
 }
 """Each rule that a node does not keep to, and why."""
@@ -149,6 +155,28 @@ def is_masked(node: Any) -> bool:
     return node.name.startswith("dwh_masked_")
 
 
+@cache
+def places() -> dict[str, PersonPlace]:
+    """The relations from which a person is erased, by their names."""
+    return {place.name: place for place in places_of_persons()}
+
+
+@cache
+def names_of_keys() -> set[str]:
+    """The names that the key of a person has in `stg` and `dwh`."""
+    links = {place.column for place in places().values()} - {"id"}
+    members = {place.member_key for place in places().values() if place.member_key}
+    return members | {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", link).lower() for link in links}
+
+
+def is_erased(node: Any) -> bool:
+    """It stores nothing of a person, or `forget` erases that; a view stores nothing."""
+    if node.config.materialized == "view" or node.name in places():
+        return True
+    personal = {column.name for column in node.columns.values() if "personal" in column.tags}
+    return not personal and not names_of_keys() & set(node.columns)
+
+
 def has_sources_and_models(graph: Graph, node: Any) -> bool:
     return len({one.resource_type == "source" for one in graph.parents(node)}) > 1
 
@@ -192,6 +220,7 @@ MODEL_RULES: dict[str, Callable[[Graph, Any], bool]] = {
     TESTED_KEY: lambda graph, node: (
         graph.has_tested_key(node) or is_half(graph, node) or is_masked(node)
     ),
+    ERASED: lambda graph, node: is_erased(node),
     "is described": lambda graph, node: bool(node.description),
     "has a contract": lambda graph, node: bool(node.contract.enforced),
     "describes its columns and their types": lambda graph, node: (
@@ -215,6 +244,7 @@ SOURCE_RULES: dict[str, Callable[[Graph, Any], bool]] = {
 }
 SNAPSHOT_RULES: dict[str, Callable[[Graph, Any], bool]] = {
     "is described": lambda graph, node: bool(node.description),
+    ERASED: lambda graph, node: is_erased(node),
     "reads stg": lambda graph, node: {layer(one) for one in graph.parents(node)} == {"stg"},
     "describes its columns": lambda graph, node: all(
         column.description for column in node.columns.values()
@@ -282,6 +312,22 @@ def test_nodes_keep_to_the_rules_but_for_the_exceptions(graph: Graph) -> None:
     broken = broken_rules(graph)
     assert broken - set(EXCEPTIONS) == set()
     assert set(EXCEPTIONS) - broken == set(), "exceptions that nothing needs any more"
+
+
+def test_stored_relation_with_the_key_of_a_person_must_declare_the_person(graph: Graph) -> None:
+    """The rule sees a relation by the name of the key, or by a personal column."""
+    assert {"customer_id", "user_id", "customer_key"} <= names_of_keys()
+    stored = {
+        node.name
+        for node in (*graph.models.values(), *graph.snapshots.values())
+        if node.config.materialized != "view"
+    }
+    known = places()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "places", dict)
+        found = {name for rule, name in broken_rules(graph) if rule == ERASED}
+    suppliers = {name for rule, name in EXCEPTIONS if rule == ERASED}
+    assert found == stored & set(known) | suppliers
 
 
 def test_everything_of_dwh_but_the_calendar_and_operations_descends_from_stg(graph: Graph) -> None:

@@ -123,6 +123,23 @@ def test_rows_that_the_source_still_has_are_left_out_and_counted(
     assert kept_keys(query) == [("buyers", "2"), ("orders", "2")]
 
 
+def test_table_that_is_read_twice_in_a_run_has_what_was_left_out_the_second_time(
+    shop: Mirror, buyers: MirroredTable, query: Query
+) -> None:
+    run_log = RunLog(shop.connection, new_run_id())
+    for _ in range(2):
+        with open_extraction(
+            shop.endpoints.operational, shop.endpoints.warehouse, run_log, folder=shop.folder
+        ) as extraction:
+            (outcome,) = extraction.run([buyers])
+        assert outcome.error is None
+        erase(shop, "2", buyers)
+    assert query(
+        "select excluded_rows, mirror_rows from dwh.mirror_verification where run_id = %s",
+        (run_log.run_id,),
+    ) == [(1, 2)]
+
+
 def test_new_rows_of_the_person_are_left_out(
     shop: Mirror, operational: OperationalDatabase, buyers: MirroredTable, orders: MirroredTable,
     query: Query,
@@ -231,6 +248,20 @@ def test_person_may_be_a_part_of_the_key(
     verification = mirror.extract_one(table).verification
     assert verification.is_equal and verification.excluded_rows == 2
     assert query("select buyer from mrr.marks order by 1") == [(1,), (3,)]
+
+
+def test_row_that_names_nobody_is_mirrored_and_stays(
+    operational: OperationalDatabase, mirror: Mirror, query: Query
+) -> None:
+    operational.execute("create table visits (id int primary key, buyer int)")
+    operational.execute("insert into visits values (1, 2), (2, null), (3, 5)")
+    person = Person("test_buyer", "buyer", True)
+    table = mirror.table("visits", cursor=None, person=person)
+    mirror.extract_one(table)
+    erase(mirror, "2", table)
+    operational.execute("insert into visits values (4, null)")
+    assert mirror.extract_one(table).verification.excluded_rows == 1
+    assert query("select id from mrr.visits order by 1") == [(2,), (3,), (4,)]
 
 
 def test_source_is_told_plain_keys_and_nothing_of_the_registry(

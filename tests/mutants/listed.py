@@ -6,6 +6,7 @@ from common.settings import PROJECT
 from tests.mutants import (
     of_the_comparison,
     of_the_digests,
+    of_the_erasure,
     of_the_extraction,
     of_the_keys,
     of_the_landing,
@@ -29,6 +30,7 @@ LISTS = (
     of_the_keys,
     of_the_warehouse,
     of_the_selection,
+    of_the_erasure,
 )
 MUTANTS = [mutant for module in LISTS for mutant in module.MUTANTS]
 

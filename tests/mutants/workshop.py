@@ -98,6 +98,10 @@ FIRST = {
     "lock": (DECIDING, SEVERAL),
     "sources": (SEVERAL,),
     "positions": (POSITIONS,),
+    "erasure": (
+        *("tests/extract/test_erasing.py", "tests/extract/test_keys_of_persons.py"),
+        *("tests/extract/test_forgotten.py", "tests/backup/test_persons.py"),
+    ),
     "run": (DECIDING, "tests/test_sources.py", "tests/test_run.py"),
     "selection": (SELECTION, "tests/extract/test_versions.py", POSITIONS, DECIDING),
     **dict.fromkeys(("transaction", "marks", "advance", "build"), (DECIDING,)),

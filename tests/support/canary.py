@@ -54,10 +54,13 @@ class Canary:
     def in_files(self, project: CommandLine) -> list[str]:
         """The files that Tidemark and dbt have written and that have the person."""
         dbt = project.folder / "dbt_project"
-        local = project.folder / ".local" / "logs"
+        local = project.folder / ".local"
         return [
             str(path)
-            for folder in (local, project.folder / "out", dbt / "target", dbt / "logs")
+            for folder in (
+                *(local / "logs", local / "landing", project.folder / "out"),
+                *(dbt / "target", dbt / "logs"),
+            )
             for path in sorted(folder.rglob("*"))
             if path.is_file() and self.is_in(path.read_bytes())
         ]
