@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
-import yaml
+from extract.declarations.person import PERSONAL
+from privacy.kinds import Kind, read_kinds
 
-from common.settings import DBT_PROJECT
-
-TAG = "personal"
-MASKS = ("hash", "partial", "null")
+LAYERS = ("mrr", "stg", "dwh")
 
 
 @dataclass(frozen=True)
@@ -41,42 +39,6 @@ class Relation:
         return self.unique_id.startswith("source.") and self.layer != "mrr"
 
 
-@dataclass(frozen=True)
-class Retention:
-    """Rows are deleted when their time `by`, a column, is older than so many days."""
-
-    days: int
-    by: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """A mirrored table whose changes a relation reads, and the columns that have its key."""
-
-    table: str
-    key: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DeclaredRelation:
-    """A relation as its YAML declares it: the kind of each personal column, by its name."""
-
-    schema: str
-    name: str
-    domain: str
-    columns: Mapping[str, str]
-    retention: Retention | None
-    changes: tuple[Change, ...] = ()
-
-
-@dataclass(frozen=True)
-class Processing:
-    """Why the personal data of a domain is processed, and on which legal basis."""
-
-    purpose: str
-    legal_basis: str
-
-
 def read_personal_data(manifest: Mapping[str, Any]) -> list[Relation]:
     """The relations with personal columns, from dbt's manifest, layer by layer."""
     kinds = read_kinds()
@@ -86,61 +48,12 @@ def read_personal_data(manifest: Mapping[str, Any]) -> list[Relation]:
         if node["resource_type"] in ("source", "model", "snapshot", "seed")
         and (relation := _relation(node, kinds)).columns
     ]
-    layers = ("mrr", "stg", "dwh")
-    return sorted(found, key=lambda one: (layers.index(one.layer), one.domain, one.name))
+    return sorted(found, key=lambda one: (place_of_layer(one.layer), one.domain, one.name))
 
 
-def read_kinds() -> dict[str, dict[str, Any]]:
-    """The kinds of personal data, as `personal_data` of `dbt_project.yml` declares them."""
-    project = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
-    kinds: dict[str, dict[str, Any]] = project["vars"]["personal_data"]
-    return kinds
-
-
-def declared_relations() -> list[DeclaredRelation]:
-    """Every relation that the YAML declares, from the files alone, without dbt."""
-    found = []
-    for path in _files():
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        domain = path.parent.name
-        for source in content.get("sources") or ():
-            found += [_declared(one, source["schema"], domain) for one in source["tables"]]
-        layer = "dwh" if path.is_relative_to(DBT_PROJECT / "snapshots") else path.parts[-3]
-        for entry in (*(content.get("models") or ()), *(content.get("snapshots") or ())):
-            found.append(_declared(entry, layer, domain))
-    return found
-
-
-def read_purposes() -> dict[str, Processing]:
-    """Why the data of each domain is processed, as `meta` of its source says."""
-    return {
-        path.parent.name: Processing(**processing)
-        for path in _files()
-        for source in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("sources") or ()
-        if (processing := _meta(source).get("processing"))
-    }
-
-
-def _files() -> Iterator[Path]:
-    for folder in ("models", "snapshots"):
-        yield from sorted((DBT_PROJECT / folder).rglob("*.yml"))
-
-
-def _declared(entry: Mapping[str, Any], schema: str, domain: str) -> DeclaredRelation:
-    columns = {
-        column["name"]: kind
-        for column in entry.get("columns") or ()
-        if isinstance(kind := _meta(column).get("personal"), str)
-    }
-    retention = _meta(entry).get("retention")
-    return DeclaredRelation(
-        schema,
-        entry["name"],
-        domain,
-        columns,
-        Retention(**retention) if retention else None,
-        tuple(Change(one["table"], tuple(one["key"])) for one in _meta(entry).get("changes") or ()),
-    )
+def place_of_layer(schema: str) -> int:
+    """The place of a schema among the layers; others, which something else loads, come first."""
+    return LAYERS.index(schema) if schema in LAYERS else -1
 
 
 def _meta(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -148,7 +61,7 @@ def _meta(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return meta
 
 
-def _relation(node: Mapping[str, Any], kinds: Mapping[str, dict[str, Any]]) -> Relation:
+def _relation(node: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Relation:
     person = _meta(node).get("person") or {}
     return Relation(
         node["unique_id"],
@@ -161,12 +74,10 @@ def _relation(node: Mapping[str, Any], kinds: Mapping[str, dict[str, Any]]) -> R
     )
 
 
-def _columns(
-    node: Mapping[str, Any], kinds: Mapping[str, dict[str, Any]]
-) -> Iterator[PersonalColumn]:
+def _columns(node: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Iterator[PersonalColumn]:
     for column in node["columns"].values():
-        if TAG in column["tags"]:
-            kind = _meta(column).get("personal") or ""
-            facts = kinds.get(kind, {})
-            mask = facts.get("mask") or "null"
-            yield PersonalColumn(column["name"], kind, facts.get("category", ""), mask)
+        if PERSONAL in column["tags"]:
+            name = str(_meta(column).get("personal") or "")
+            # as the macro masks a column of an unknown kind
+            kind = kinds.get(name, Kind("", "null"))
+            yield PersonalColumn(column["name"], name, kind.category, kind.mask)

@@ -4,15 +4,14 @@ A version that is over is taken out of the history. The change log says that its
 that the next build makes the dimension and the facts as if the version had never been.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
-from common.errors import SettingError
 from common.quoting import quoted, text_literal
 from common.rows import one_value
-from privacy.personal_data import DeclaredRelation, Retention, declared_relations
+from privacy.declared import DeclaredRelation, Retention
 from warehouse.connection import relation_exists
 
 WAIT = "5min"
@@ -27,28 +26,21 @@ class Purged:
     rows: int
 
 
-def relations_to_purge() -> list[DeclaredRelation]:
-    """The relations that declare a retention. Raises SettingError."""
-    found = [one for one in declared_relations() if one.retention]
-    for one in found:
-        name, retention = f"{one.schema}.{one.name}", one.retention
-        if retention and (type(retention.days) is not int or retention.days < 1):
-            hint = "Give `retention.days` a whole number of days, 1 or more."
-            raise SettingError(name, f"its retention has {retention.days!r} days", hint)
-        if one.schema == "mrr" or (one.name.startswith(("stg_", "dwh_")) and not _is_history(one)):
-            hint = "Declare it for a history, or a table of events; not for what is built."
-            raise SettingError(name, "has a retention, and is built or mirrored", hint)
+def count_old(cursor: Cursor, relations: Collection[DeclaredRelation]) -> list[Purged]:
+    """How many rows `purge` would delete; it only reads, and locks nobody out."""
+    found = []
+    for one, retention in _kept(cursor, relations):
+        cursor.execute(
+            f"select count(*) from {quoted(one.schema, one.name)} where {_too_old(retention)}"
+        )
+        found.append(Purged(f"{one.schema}.{one.name}", retention.days, int(one_value(cursor))))
     return found
-
-
-def _is_history(relation: DeclaredRelation) -> bool:
-    return relation.name.startswith("dwh_history_")
 
 
 def purge(
     cursor: Cursor,
     run_id: str,
-    relations: Sequence[DeclaredRelation],
+    relations: Collection[DeclaredRelation],
     keys: Mapping[str, Sequence[str]],
 ) -> list[Purged]:
     """Delete what is too old, in an open transaction; `keys` are those of the mirrored tables."""
@@ -56,15 +48,30 @@ def purge(
     cursor.execute("select current_database()")
     database = str(one_value(cursor))
     found = []
-    for one in relations:
-        if one.retention is None or not relation_exists(cursor, quoted(one.schema, one.name)):
-            continue
+    for one, retention in _kept(cursor, relations):
         # the lock of mrr_state.begin_build
         name = quoted(database, one.schema, one.name)
         cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
-        rows = _purge(cursor, run_id, one, one.retention, keys)
-        found.append(Purged(f"{one.schema}.{one.name}", one.retention.days, rows))
+        rows = _purge(cursor, run_id, one, retention, keys)
+        found.append(Purged(f"{one.schema}.{one.name}", retention.days, rows))
     return found
+
+
+def _kept(
+    cursor: Cursor, relations: Collection[DeclaredRelation]
+) -> list[tuple[DeclaredRelation, Retention]]:
+    """The relations that exist, each with its retention."""
+    # a day of a retention has 24 hours, and a time without a zone is one of UTC
+    cursor.execute("set local time zone 'UTC'")
+    return [
+        (one, one.retention)
+        for one in relations
+        if one.retention and relation_exists(cursor, quoted(one.schema, one.name))
+    ]
+
+
+def _too_old(retention: Retention) -> str:
+    return f"{quoted(retention.by)} < now() - make_interval(days => {retention.days})"
 
 
 def _purge(
@@ -74,18 +81,17 @@ def _purge(
     retention: Retention,
     keys: Mapping[str, Sequence[str]],
 ) -> int:
+    # written as in SQL
     columns = sorted({column for change in relation.changes for column in change.key})
-    returned = ", ".join(map(quoted, columns)) or "1"
     cursor.execute(
         f"create temporary table purged on commit drop as with old as (delete from"
-        f" {quoted(relation.schema, relation.name)} where {quoted(retention.by)}"
-        f" < clock_timestamp() - make_interval(days => {retention.days}) returning {returned})"
-        " select * from old"
+        f" {quoted(relation.schema, relation.name)} where {_too_old(retention)}"
+        f" returning {', '.join(columns) or '1'}) select * from old"
     )
     rows = cursor.rowcount
     for change in relation.changes if rows else ():
         pairs = ", ".join(
-            f"{text_literal(mirrored)}, {quoted(column)}"
+            f"{text_literal(mirrored)}, {column}"
             for mirrored, column in zip(keys[change.table], change.key, strict=True)
         )
         cursor.execute(

@@ -11,13 +11,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from common.quoting import quoted, text_literal
 from common.rows import one_value
-from privacy.personal_data import declared_relations, read_kinds
+from privacy.declared import DeclaredRelation, declared_relations
+from privacy.kinds import Kind, read_kinds
 from warehouse.connection import relation_exists
 from warehouse.event_texts import EventTexts
+from warehouse.notes import NOTES_OF_ROWS, noted_key
 from warehouse.persons import PersonPlace, of_persons, type_of_key
 
-MIRROR = "mrr"
-ANOMALIES = "dwh.mirror_anomaly"
+REJECTED = "stg_rejected_"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ def rows_of_person(
 
     The caller reads in one snapshot.
     """
-    personal = {one.name: one.columns for one in declared_relations()}
+    declared = declared_relations()
+    personal = {one.name: one.columns for one in declared}
     for place in places:
         if place.is_of_events and relation_exists(cursor, place.relation):
             condition = EventTexts(cursor, place).naming([key])
@@ -51,9 +53,9 @@ def rows_of_person(
             personal.get(place.name, {}),
             _rows(cursor, f"{place.relation} as one", condition),
         )
-        if place.schema == MIRROR and keys.get(place.name):
-            yield from _rejected(cursor, place, keys[place.name], condition, personal)
-            yield _anomalies(cursor, place, keys[place.name], condition)
+        if place.is_mirrored and keys.get(place.name):
+            yield from _rejected(cursor, place, keys[place.name], condition, declared)
+            yield from _notes(cursor, place, key, keys[place.name], condition)
 
 
 def _rejected(
@@ -61,38 +63,36 @@ def _rejected(
     place: PersonPlace,
     key: Sequence[str],
     condition: str,
-    personal: Mapping[str, Mapping[str, str]],
+    declared: Sequence[DeclaredRelation],
 ) -> Iterator[Found]:
-    """The rows that `stg` sets aside, with the reason; its columns have the order of the key."""
-    name = f"stg_rejected_{place.name.partition('_')[2].partition('_')[2]}"
-    relation = quoted("stg", name)
-    if not relation_exists(cursor, relation):
-        return
-    cursor.execute(
-        "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0"
-        " order by attnum limit %s",
-        (relation, len(key)),
-    )
-    staged = ", ".join(f"{quoted(column)}::text" for (column,) in cursor.fetchall())
-    mirrored = ", ".join(f"{quoted(column)}::text" for column in key)
-    among = f"({staged}) in (select {mirrored} from {place.relation} where {condition})"
-    why = f"rejected row of {place.name}"
-    rows = _rows(cursor, f"{relation} as one", among)
-    yield Found(f"stg.{name}", why, personal.get(name, {}), rows)
+    """The rows that `stg` sets aside, with the reason, by the key that their `changes` declare."""
+    for one in declared:
+        relation = quoted(one.schema, one.name)
+        staged = [change.key for change in one.changes if change.table == place.name]
+        if not (one.name.startswith(REJECTED) and staged and relation_exists(cursor, relation)):
+            continue
+        # written as in SQL
+        columns = ", ".join(f"({column})::text" for column in staged[0])
+        mirrored = ", ".join(f"{quoted(column)}::text" for column in key)
+        among = f"({columns}) in (select {mirrored} from {place.relation} where {condition})"
+        rows = _rows(cursor, f"{relation} as one", among)
+        yield Found(f"{one.schema}.{one.name}", f"rejected row of {place.name}", one.columns, rows)
 
 
-def _anomalies(cursor: Cursor, place: PersonPlace, key: Sequence[str], condition: str) -> Found:
-    """What the source has in rows of the person, and PostgreSQL cannot hold."""
-    why = f"value of {place.name} that cannot be held"
-    if not relation_exists(cursor, ANOMALIES):
-        return Found(ANOMALIES, why, {}, ())
-    pairs = ", ".join(f"{text_literal(column)}, {quoted(column)}" for column in key)
-    among = (
-        f"table_name = {text_literal(place.name)} and row_key::jsonb in"
-        f" (select jsonb_build_object({pairs}) from {place.relation} where {condition})"
-    )
-    rows = _rows(cursor, f"{ANOMALIES} as one", among)
-    return Found(ANOMALIES, why, {}, rows)
+def _notes(
+    cursor: Cursor, place: PersonPlace, key: str, columns: Sequence[str], condition: str
+) -> Iterator[Found]:
+    """What control tables note of rows of the person, by their keys."""
+    pairs = ", ".join(f"{text_literal(column)}, {quoted(column)}" for column in columns)
+    row_key = f"jsonb_build_object({pairs})"
+    noted = f"row_key::jsonb in (select {row_key} from {place.relation} where {condition})"
+    # of a row that is no longer there, too
+    named = f"{noted_key(place)} = {text_literal(key)}"
+    among = f"case when table_name = {text_literal(place.name)} then {noted} or {named} end"
+    for table in NOTES_OF_ROWS:
+        if relation_exists(cursor, table):
+            rows = _rows(cursor, f"{table} as one", among)
+            yield Found(table, f"note of a row of {place.name}", {}, rows)
 
 
 def _rows(cursor: Cursor, relation: str, condition: str) -> tuple[str, ...]:
@@ -109,8 +109,8 @@ def document(cursor: Cursor, kind: str, key: str, found: Sequence[Found]) -> str
     return f'{json.dumps(head)[:-1]}, "relations": [\n{relations}\n]}}\n'
 
 
-def _relation(one: Found, kinds: Mapping[str, Mapping[str, str]]) -> str:
-    categories = {name: kinds[kind]["category"] for name, kind in one.personal.items()}
+def _relation(one: Found, kinds: Mapping[str, Kind]) -> str:
+    categories = {name: kinds[kind].category for name, kind in one.personal.items()}
     head = {"relation": one.relation, "found_by": one.why, "personal": categories}
     rows = ",\n".join(one.rows)
     return f'{json.dumps(head)[:-1]}, "rows": [{rows}]}}'

@@ -67,6 +67,8 @@ class DeadLetters:
         return confirmed
 
     def _send(self, references: Sequence[Reference]) -> list[Reference]:
+        from confluent_kafka import KafkaException
+
         confirmed: list[Reference] = []
 
         def note(reference: Reference, error: Any) -> None:
@@ -75,13 +77,17 @@ class DeadLetters:
             else:
                 log.warning("topic %s: %s", DEAD_LETTERS, error)
 
-        for reference in references:
-            self._client.produce(
-                DEAD_LETTERS,
-                key=f"{reference.topic}/{reference.partition}/{reference.offset}",
-                value=letter(reference),
-                on_delivery=lambda error, _, one=reference: note(one, error),
-            )
+        try:
+            for reference in references:
+                self._client.produce(
+                    DEAD_LETTERS,
+                    key=f"{reference.topic}/{reference.partition}/{reference.offset}",
+                    value=letter(reference),
+                    on_delivery=lambda error, _, one=reference: note(one, error),
+                )
+        except KafkaException as error:
+            # the client knows already that the brokers refuse it
+            log.warning("topic %s: %s", DEAD_LETTERS, error)
         self._client.flush(SECONDS + 1)
         return confirmed
 

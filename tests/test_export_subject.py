@@ -15,6 +15,19 @@ from tests.support.servers import new_warehouse, querying
 
 Query = Callable[..., list[tuple]]
 KEY, OTHER = 970021, 970022
+LATER = (
+    # the key of a rejected row need not come first
+    "alter view stg.stg_rejected_sales rename to all_rejected_sales",
+    "create view stg.stg_rejected_sales as select rejection_reason, customer_id, sale_id"
+    " from stg.all_rejected_sales",
+    "insert into mrr_state.change_log (table_name, row_key, operation, run_id) values"
+    f" ('mrr_fact_sales', '{{\"id\": {KEY}0}}', 'update', 'r'),"
+    f" ('mrr_fact_sales', '{{\"id\": {OTHER}0}}', 'update', 'r'),"
+    " ('mrr_fact_sales', null, 'load', 'r')",
+    f"insert into mrr_state.guard_candidate values ('mrr_dim_customers', '{{\"id\": {KEY}}}', 'r'),"
+    f" ('mrr_dim_customers', '{{\"id\": {OTHER}}}', 'r')",
+)
+"""What is noted of rows of both, after the last run."""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +56,9 @@ def shop(
         cursor.execute(f"update customers set country = 'Y' where id = {KEY}")
         connection.commit()
         assert made.run().returncode == 0
+        with querying(address) as query:
+            for statement in LATER:
+                query(statement)
         yield made
         cursor.execute(f"delete from sales where customerId in ({KEY}, {OTHER})")
         cursor.execute(f"delete from customers where id in ({KEY}, {OTHER})")
@@ -68,6 +84,8 @@ def test_document_has_the_rows_of_every_layer(exported: dict[str, Any]) -> None:
     assert (exported["subject"], exported["key"]) == ("sales_customer", str(KEY))
     rows = {one["relation"]: one["rows"] for one in exported["relations"]}
     assert {name: len(found) for name, found in rows.items()} == {
+        "mrr_state.change_log": 1,
+        "mrr_state.guard_candidate": 1,
         "mrr.mrr_dim_customers": 1,
         "mrr.mrr_fact_sales": 2,
         "stg.stg_rejected_sales": 1,
@@ -96,7 +114,7 @@ def test_log_has_a_count_and_nothing_of_the_person(
         "select status, rows_affected, scope from dwh.run_log where process = 'export-subject'"
         " and status = 'success' order by log_id limit 1"
     )
-    assert rows == [("success", 10, "sales_customer")]
+    assert rows == [("success", 12, "sales_customer")]
     logged = warehouse_query(
         "select count(*) from dwh.run_log where run_log::text ~ %s", (f"Wilhelmina|{KEY}",)
     )

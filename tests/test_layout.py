@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "embedded": {"common"},
     "warehouse": {"common"},
     "alerts": {"common", "warehouse"},
-    "privacy": {"common", "warehouse"},
+    "privacy": {"common", "warehouse", "extract"},
     "backup": {"common", "warehouse"},
     "dashboard": {"common", "warehouse"},
     "extract": {"common", "warehouse"},

@@ -1,17 +1,17 @@
 """What is too old is deleted, and the warehouse is as if it had never been."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
 import embedded
-from common.errors import SettingError
 from operational.connection import connection as operational_connection
-from privacy import personal_data
-from privacy.retention import relations_to_purge
+from privacy.declared import DeclaredRelation, Retention
+from privacy.retention import count_old, purge
 from tests.support.command_line import CommandLine, check_told, copy_of_project
 from tests.support.servers import new_warehouse, querying
+from warehouse.connection import connect
 
 Query = Callable[..., list[tuple]]
 KEYS = (970031, 970032)
@@ -79,7 +79,12 @@ def aged(shop: CommandLine, warehouse_query: Query) -> Query:
 def test_dry_run_counts_and_changes_nothing(shop: CommandLine, aged: Query) -> None:
     before = aged(f"select * from dwh.{HISTORY} order by dbt_scd_id")
     changes = aged("select count(*) from mrr_state.change_log")
-    done = shop.run("purge", "--dry-run")
+    with closing(connect(shop.addresses[1])) as reader, reader.cursor() as cursor:
+        # whoever deletes, waits for this lock
+        reader.autocommit = False
+        cursor.execute(f"lock table dwh.{HISTORY} in share mode")
+        done = shop.run("purge", "--dry-run", PGOPTIONS="-c lock_timeout=3s")
+        reader.rollback()
     assert done.returncode == 0, done.stderr
     assert f"dwh.{HISTORY}  2 rows older than 1095 days would be deleted" in done.stdout
     assert aged(f"select * from dwh.{HISTORY} order by dbt_scd_id") == before
@@ -109,10 +114,14 @@ def test_full_refresh_makes_the_same_of_what_is_left(shop: CommandLine, aged: Qu
 
 def test_log_has_counts_and_no_person(shop: CommandLine, aged: Query) -> None:
     rows = aged(
-        "select status, rows_affected, scope from dwh.run_log where process = 'purge'"
-        " order by log_id limit 2"
+        "select step, status, rows_affected, scope from dwh.run_log where process = 'purge'"
+        " order by log_id limit 3"
     )
-    assert rows == [("success", 0, "--dry-run"), ("success", 2, f"--table {HISTORY}")]
+    assert rows == [
+        ("purge", "success", 0, "--dry-run"),
+        ("purge", "success", 2, f"--table {HISTORY}"),
+        (f"dwh.{HISTORY}", "success", 2, None),
+    ]
     assert aged("select count(*) from dwh.run_log where run_log::text ~ 'Walburga'") == [(0,)]
 
 
@@ -125,37 +134,33 @@ def test_table_without_a_retention_is_told(shop: CommandLine) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("path", "old", "new", "told"),
-    [
-        (
-            "snapshots/sales/_sales__snapshots.yml",
-            "days: 1095",
-            "days: 0",
-            "dwh.dwh_history_customers: its retention has 0 days",
-        ),
-        (
-            "models/dwh/sales/_dwh_sales__models.yml",
-            "person: {subject",
-            "retention: {days: 1, by: created_at}\n        person: {subject",
-            "dwh.dwh_fact_sales: has a retention, and is built or mirrored",
-        ),
-    ],
-)
-def test_wrong_retention_is_refused(
-    shop: CommandLine,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    path: str,
-    old: str,
-    new: str,
-    told: str,
+def test_relation_of_a_domain_that_is_switched_off_is_not_purged(
+    shop: CommandLine, aged: Query
 ) -> None:
-    project = copy_of_project(tmp_path / "project") / "dbt_project"
-    text = (project / path).read_text(encoding="utf-8")
-    assert old in text
-    (project / path).write_text(text.replace(old, new, 1), encoding="utf-8")
-    monkeypatch.setattr(personal_data, "DBT_PROJECT", project)
-    with pytest.raises(SettingError) as raised:
-        relations_to_purge()
-    assert str(raised.value).startswith(told) and "HINT: " in str(raised.value)
+    """Nothing would be made again of what is left, and the dimension would keep the version."""
+    told = f"dwh.{HISTORY}: not purged, since DEMO_DOMAINS switches its domain off"
+    hint = "DEMO_DOMAINS=sales"
+    check_told(shop.run("purge", "--table", HISTORY, DEMO_DOMAINS="off"), 2, told, hint)
+    done = shop.run("purge", "--dry-run", DEMO_DOMAINS="off")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert told in done.stderr and hint in done.stderr
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_age_does_not_depend_on_the_time_zone(shop: CommandLine, zone: str) -> None:
+    """A time without a zone is one of UTC, wherever the session is."""
+    one = DeclaredRelation("dwh", "landed_texts", "", {}, Retention(1, "landed_at"))
+    with closing(connect(shop.addresses[1])) as connection, connection.cursor() as cursor:
+        connection.autocommit = False
+        cursor.execute("create table dwh.landed_texts (landed_at timestamp)")
+        cursor.execute(
+            "insert into dwh.landed_texts select now() at time zone 'UTC' - hours * interval '1h'"
+            " from unnest(array[23, 25]) as hours"
+        )
+        cursor.execute(f"set time zone '{zone}'")
+        (counted,) = count_old(cursor, [one])
+        (purged,) = purge(cursor, "run", [one], {})
+        assert (counted.rows, purged.rows) == (1, 1)
+        cursor.execute("select count(*) from dwh.landed_texts")
+        assert cursor.fetchall() == [(1,)]
+        connection.rollback()

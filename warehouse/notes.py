@@ -33,7 +33,7 @@ def erased_keys_in_notes(cursor: Cursor, place: PersonPlace) -> list[str]:
     found: list[str] = []
     for table in _tables(cursor):
         held = f"{table} where table_name = {text_literal(place.name)}"
-        found += erased_keys(cursor, place.subject, held, _noted_key(place))
+        found += erased_keys(cursor, place.subject, held, noted_key(place))
     if end := _end_of_range(cursor, place):
         held = f"{_ends(place)} where {end} is not null"
         found += erased_keys(cursor, place.subject, held, end)
@@ -51,7 +51,7 @@ def delete_notes(cursor: Cursor, place: PersonPlace, keys: Sequence[str]) -> Non
         # no other table's keys are read
         cursor.execute(
             f"delete from {table} where case when {of_table}"
-            f" then {_noted_key(place)} = any (%s) end",
+            f" then {noted_key(place)} = any (%s) end",
             (list(keys),),
         )
         if cursor.rowcount:
@@ -71,7 +71,7 @@ def _tables(cursor: Cursor) -> list[str]:
     return [table for table in NOTES_OF_ROWS if relation_exists(cursor, table)]
 
 
-def _noted_key(place: PersonPlace) -> str:
+def noted_key(place: PersonPlace) -> str:
     """The expression of the person's key in the key of a row, as `canonical` writes it."""
     value = f"(row_key::jsonb -> {text_literal(place.column)})"
     return (

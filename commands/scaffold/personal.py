@@ -3,16 +3,16 @@
 import re
 
 from commands.scaffold.yaml_text import Flow
-from dashboard.pbip.star import PERSONAL, TAG
+from dashboard.pbip.star import TAG, looks_personal
 
 KINDS = (
     ("email", r"mail"),
-    ("phone", r"phone|fax|mobile|tel(?:_|$)"),
-    ("postal_code", r"zip|post(?:al_)?code"),
-    ("city", r"city"),
+    ("phone", r"phone|fax|mobile|tel(?:_|$)|telefon|handy"),
+    ("postal_code", r"zip|post(?:al)?_?code|plz"),
+    ("city", r"city|town"),
     (
         "address",
-        r"address|street|house_number|iban|account|national|ssn|passport|insurance|contact",
+        r"addr|street|stra(?:ss|ß)e|house_|iban|account|national|ssn|passport|insurance|contact",
     ),
     ("age", r"^age$|_age$"),
     ("free_text", r"comment|note|text|message|description|remark"),
@@ -25,7 +25,7 @@ def proposed_config(name: str) -> Flow | None:
 
     A name that fits no kind is taken for the name of a person, whose mask shows nothing.
     """
-    if not PERSONAL.fullmatch(name):
+    if not looks_personal(name):
         return None
     kind = next((kind for kind, part in KINDS if re.search(part, name)), "name")
     return Flow(tags=[TAG], meta=Flow(personal=kind))

@@ -24,17 +24,27 @@ from dashboard.pbip.types import TIME, PowerBiType, power_bi_type
 CALENDAR = "dwh_dim_dates"
 KIND = re.compile(r"dwh_(fact|dim|mart|operations)_")
 PERSONAL = re.compile(
-    r"name|(?:.*_)?(?:sur|user|nick|fore)names?|(?:.*_)?(?:first|last|full|given|middle|family|user"
-    r"|customer|person|patient|employee|member|contact|account|owner|street|maiden)_names?"
-    r"|(?:.*_)?(?:e?mail|login|contact)s?(?:_address)?"
-    r"|(?:.*_)?(?:tele)?(?:phone|fax|mobile|tel)(?:_(?:number|no|nr))?"
-    r"|(?:.*_)?(?:address|street|city|postal_code|zip|zip_code|postcode|house_number)(?:_\d)?"
-    r"|(?:.*_)?(?:age|gender|sex|birth_?(?:date|day|year)|date_of_birth|born_on)"
-    r"|(?:.*_)?(?:iban|bank_account|national_id|ssn|passport|passport_number|insurance_no|ip_address)"
+    # a prefix such as `billing_`; words may be written together, as in `firstname`
+    r"name|(?:.*_)?(?:sur|user|nick|fore|vor|nach|familien)_?names?|[fl]_?name"
+    r"|(?:.*_)?(?:first|last|full|given|middle|family|user|customer|person|patient|employee|member"
+    r"|contact|account|owner|holder|street|maiden)_?names?"
+    r"|(?:.*_)?(?:e_?mail|mail|login|contact)s?(?:_?addr(?:ess)?)?"
+    r"|(?:.*_)?(?:tele|cell)?(?:phone|fon|fax|mobile|tel|telefon|handy)(?:_?(?:number|num|no|nr))?"
+    r"|(?:.*_)?(?:address|addr|adresse|street|stra(?:ss|ß)e|city|town|postal_?code|zip|zip_?code"
+    r"|post_?code|plz|house_?(?:number|no|nr)|hausnummer)(?:_?(?:line)?_?\d)?"
+    r"|(?:.*_)?(?:lat|lon|lng|latitude|longitude|geo_?location|gps)"
+    r"|(?:.*_)?(?:age|gender|sex|dob|birth_?(?:date|day|year|dt|place)|date_of_birth|birth|born_on"
+    r"|geburts(?:datum|tag|ort)|geschlecht|nationality|ethnicity|religion|marital_status)"
+    r"|(?:.*_)?(?:iban|bank_account|(?:card|account|tax|insurance|licen[sc]e|identity|passport"
+    r"|social_security|national_insurance)_?(?:id|number|num|no|nr)|credit_?card|(?:card|pan)_number"
+    r"|national_id|tax_id|ssn|passport|licen[sc]e_plate|salary)"
+    r"|(?:.*_)?(?:ip|ip_?addr(?:ess)?|mac_?addr(?:ess)?|user_?agent|device_id|cookie|cookie_id)"
     r"|(?:.*_)?(?:comment|note|text|message|description|remark)s?"
 )
 """Names of columns that may tell who somebody is, texts among them, since people write names into
 them. The tag of a column, and its `config.meta.personal`, `true` or `false`, come first."""
+WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+"""Where a word of a name in camelCase begins."""
 TAG = "personal"
 """The tag of a column that tells of a person; an analyst may not read it either."""
 VERSION = "Version"
@@ -209,13 +219,18 @@ def _table(node: Node, details: TableDetails | None, keys: Collection[tuple[str,
     return made
 
 
+def looks_personal(name: str) -> bool:
+    """True if a column of this name, in snake_case or in camelCase, may tell who somebody is."""
+    return bool(PERSONAL.fullmatch(WORD.sub("_", name).lower()))
+
+
 def _is_read(kind: str, column: Node, known: PowerBiType) -> bool:
     """Neither what tells of a person, nor times: outside the log, days are enough for the star."""
     is_personal = (column["config"].get("meta") or {}).get("personal")
     if TAG in column["tags"]:
         is_personal = True
     elif is_personal is None:
-        is_personal = bool(PERSONAL.fullmatch(column["name"]))
+        is_personal = looks_personal(column["name"])
     return not is_personal and (known != TIME or kind == "operations")
 
 

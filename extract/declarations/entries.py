@@ -82,6 +82,10 @@ class Entry:
             value = Mapping(self.values.line)
         return Entry(self.subject, self._file, value, self._faults, path)
 
+    def below(self, subject: str, values: Mapping, path: str = "") -> "Entry":
+        """An item of a list in the entry."""
+        return Entry(subject, self._file, values, self._faults, path)
+
     def only(self, known: set[str], place: str = "config.meta") -> None:
         """Refuse every key that is not known."""
         for key in self.values:

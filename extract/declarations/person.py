@@ -4,7 +4,8 @@
 
 A table whose rows are the person, such as customers, loses them. A table whose rows only name a
 person, such as orders, keeps them: the column no longer names anybody, and the columns with the
-tag `personal` become NULL.
+tag `personal` become NULL. A table with personal columns whose rows are those of no person says
+`person: false`, and the `reason`.
 """
 
 import re
@@ -39,7 +40,12 @@ class Person:
 def person_of(table: Entry, meta: Entry, domain: str | None, key: tuple[str, ...]) -> Person | None:
     """The `person` of a table's meta, or None. Appends its errors to those of the file."""
     if "person" not in meta.values:
+        meta.never("reason", "Remove it; it says why `person` is false.")
         return None
+    if meta.values["person"] is False:
+        meta.required("reason", _a_reason)
+        return None
+    meta.never("reason", "Remove it, or say `person: false`: it says why rows are of nobody.")
     if isinstance(meta.values["person"], Sequence):
         meta.refuse(
             "person",
@@ -81,19 +87,29 @@ def _check_key(meta: Entry, person: Person, key: tuple[str, ...]) -> None:
 def personal_columns(table: Entry) -> tuple[str, ...]:
     """The names of the columns that have the tag `personal`."""
     columns = table.values.get("columns")
-    found = []
-    for column in columns if isinstance(columns, Sequence) else ():
-        if isinstance(column, Mapping) and isinstance(column.get("name"), str):
-            config = column.get("config")
-            tags = [*_tags(column), *(_tags(config) if isinstance(config, Mapping) else ())]
-            if PERSONAL in tags:
-                found.append(column["name"])
-    return tuple(found)
+    return tuple(
+        column["name"]
+        for column in (columns if isinstance(columns, Sequence) else ())
+        if isinstance(column, Mapping) and isinstance(column.get("name"), str) and is_tagged(column)
+    )
+
+
+def is_tagged(column: Mapping) -> bool:
+    """True if the column has the tag `personal`."""
+    config = column.get("config")
+    tags = [*_tags(column), *(_tags(config) if isinstance(config, Mapping) else ())]
+    return PERSONAL in tags
 
 
 def _tags(values: Mapping) -> list[Any]:
     tags = values.get("tags")
     return list(tags) if isinstance(tags, Sequence) else [tags]
+
+
+def _a_reason(value: Any) -> str | None:
+    if isinstance(value, str) and value.strip():
+        return None
+    return "Say why no person of the table can be erased or given out by a key."
 
 
 def _a_subject_of(domain: str) -> Any:

@@ -18,7 +18,7 @@ from extract.declarations.tables import (
     declared_event_tables,
     declared_tables,
 )
-from extract.declarations.yaml_lines import Mapping, read_yaml
+from extract.declarations.yaml_lines import Mapping, read_yaml, yaml_files
 from warehouse.persons import PersonPlace
 
 FOLDERS = {"models/dwh": "models", "snapshots": "snapshots"}
@@ -46,7 +46,7 @@ def places_of_persons(
     subjects = {place.subject for place in places}
     faults: list[SettingError] = []
     for folder, key in FOLDERS.items():
-        for path in sorted((project / folder).rglob("*.y*ml")):
+        for path in yaml_files(project / folder):
             places += _places_in(path, key, subjects, faults)
     if faults:
         raise WrongDeclarations(faults)

@@ -27,13 +27,13 @@ from extract.declarations.entries import (
 from extract.declarations.names import clashes, clashes_of_models
 from extract.declarations.person import Person, person_of
 from extract.declarations.project_file import QUOTING_HINT, read_project_file
-from extract.declarations.yaml_lines import Mapping, Sequence, read_yaml
+from extract.declarations.yaml_lines import Mapping, Sequence, read_yaml, yaml_files
 
 SOURCES = DBT_PROJECT / "models" / "mrr"
 MIRROR_SCHEMA = "mrr"
 DATABASE = "operational_database"
 LANDED_FROM = "landed_from"
-EVENT_META = {LANDED_FROM, "key", "person"}
+EVENT_META = {LANDED_FROM, "key", "person", "reason"}
 EVENT_KEY = ["landing_id"]
 """By this column, the change log names the events that landed together."""
 TABLE_META = {
@@ -45,6 +45,7 @@ TABLE_META = {
     "verify_within_seconds",
     "allow_engine",
     "person",
+    "reason",
 }
 FILE_KEYS = {"sources", "models", "exposures", "groups"}
 CONFIG_KEYS = {
@@ -145,7 +146,7 @@ def _declared(project: Path) -> list[Declared]:
     faults: list[SettingError] = []
     tables: list[tuple[str, Declared]] = []
     demo = read_project_file(project / "dbt_project.yml", faults)
-    for path in _yaml_files(project / "models"):
+    for path in yaml_files(project / "models"):
         if path.is_relative_to(project / "models" / "mrr"):
             tables += _tables_in(path, faults)
         else:
@@ -161,16 +162,9 @@ def disabled_tables(project: Path = DBT_PROJECT) -> list[str]:
     """The names of the tables that are declared with `enabled: false`, whatever else is wrong."""
     return [
         table.name
-        for path in _yaml_files(project / "models" / "mrr")
+        for path in yaml_files(project / "models" / "mrr")
         for _, table in _tables_in(path, [], enabled=False)
     ]
-
-
-def _yaml_files(folder: Path) -> Iterator[Path]:
-    """The YAML files that dbt reads."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in (".yml", ".yaml") and path.name[0] not in ".#~":
-            yield path
 
 
 def _tables_in(

@@ -51,6 +51,13 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.mapping)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.sequence)
 
 
+def yaml_files(folder: Path) -> Iterator[Path]:
+    """The YAML files that dbt reads."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in (".yml", ".yaml") and path.name[0] not in ".#~":
+            yield path
+
+
 def read_yaml(path: Path) -> Any:
     """The content of the file; an empty Mapping if it is empty. Raises SettingError."""
     try:

@@ -55,6 +55,7 @@ def test_withheld_column_has_the_mask_of_its_kind_or_is_null(
         ("null", "integer", None),
         ("date '1984-05-06'", "date", "1984-01-01"),
         ("timestamptz '1984-05-06 07:08Z'", "timestamptz", "1984-01-01 00:00:00+00"),
+        ("timestamptz '1984-12-31 23:30Z'", "timestamptz", "1984-01-01 00:00:00+00"),
     ],
 )
 def test_partial_value_is_one_that_many_share(
@@ -63,6 +64,12 @@ def test_partial_value_is_one_that_many_share(
     masked = macros.mask_partial("c", kind)
     query = f"select ({masked})::text from (select ({value})::{kind} as c) as rows"
     assert warehouse.value(query) == (None if shown is None else str(shown))
+    year = f"select extract(year from {masked} at time zone 'UTC')" if "stamp" in kind else ""
+    if year and value != "null":
+        # 2:30 of the next year there
+        zoned = f"set time zone 'Africa/Nairobi'; {year} from (select {value} as c) as rows"
+        assert warehouse.value(zoned) == 1984
+        warehouse.query("reset time zone")
 
 
 def test_type_without_a_partial_value_is_refused(macros: Macros) -> None:

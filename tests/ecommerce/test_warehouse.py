@@ -19,6 +19,7 @@ from operational.ecommerce.countries import RATES
 from operational.seed import seed
 from operational.simulate import simulate
 from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.leaks import check_analyst
 from tests.support.power_bi import check_metrics, manifest_of, model_of, problems
 from tests.support.servers import OperationalDatabase, querying
 
@@ -261,6 +262,13 @@ def test_order_without_a_rate_is_told_and_holds_up_nothing(
         "select distinct currency, item_amount_eur from dwh.dwh_fact_ecommerce_order_items"
         f" where order_id = {order}"
     ) == [("JPY", None)]
+
+
+def test_analyst_reads_no_personal_value(
+    shop_lived: CommandLine, servers: embedded.Servers
+) -> None:
+    """The last one: afterwards, the warehouse has the accounts of roles."""
+    check_analyst(shop_lived, servers, "ecommerce")
 
 
 def contents(query: Query) -> dict[str, list[tuple]]:

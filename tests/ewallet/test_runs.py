@@ -15,6 +15,7 @@ import embedded
 from dashboard.words import share
 from tests.ewallet.conftest import Ask
 from tests.support.command_line import CommandLine, copy_of_project
+from tests.support.leaks import check_analyst
 from tests.support.power_bi import check_metrics, manifest_of, model_of, problems
 from tests.support.servers import Query, new_warehouse, querying
 from tests.support.waiting import wait_for
@@ -253,3 +254,8 @@ def test_retention_follows_the_recipe_and_the_next_runs_bring_nothing_back(
     ewallet.dbt(*FACT_MODEL, "--full-refresh")
     assert ewallet.transactions() == kept - detached
     ewallet.dbt("test", "--select", "group:ewallet", "path:tests/ewallet")
+
+
+def test_analyst_reads_no_personal_value(ewallet: Ewallet, servers: embedded.Servers) -> None:
+    """The last one: afterwards, the warehouse has the accounts of roles."""
+    check_analyst(ewallet.command_line, servers, "ewallet")
