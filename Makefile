@@ -5,7 +5,7 @@ PYTHON ?= python3
 
 .PHONY: run test lint docs masks pictures powerbi lock airflow down test-source test-sample test-browser \
 	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
-	mutants bench stream test-stream
+	mutants bench stream test-stream olap test-olap
 
 run: .venv
 	.venv/bin/python run.py
@@ -145,6 +145,21 @@ $(STREAM): Makefile | .venv
 	touch $@
 
 stream: $(STREAM)
+
+# what the embedded ClickHouse needs, installed beside the project: its engine, and a client for tests
+OLAP = .local/olap
+$(OLAP): Makefile | .venv
+	rm -rf $@
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ \
+		chdb-core==26.9.0 clickhouse-connect==1.12.0 certifi==2026.10.19.post1 urllib3==2.8.0 \
+		lz4==4.4.5 backports.zstd==1.8.0 || { rm -rf $@; exit 1; }
+	touch $@
+
+olap: $(OLAP)
+
+# tables published to the embedded ClickHouse: first loads, changes, kills, corruptions; minutes
+test-olap: .venv $(OLAP)
+	.venv/bin/python -m pytest -s tests/on_demand/olap
 
 # the stream of customers by a real broker: kills, losses, poisoned batches, throughput; minutes
 test-stream: .venv $(STREAM)

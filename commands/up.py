@@ -45,6 +45,8 @@ def call(options: argparse.Namespace) -> int:
     told = [f"operational  {servers.operational}", f"warehouse    {servers.warehouse}"]
     if broker := embedded.running_broker():
         told.append(f"broker       {broker}")
+    if embedded.is_clickhouse_running():
+        told.append(f"clickhouse   {embedded.known_clickhouse()}")
     if options.database is not None:
         told += ["", _create(servers, options.database)]
     if not options.quiet:

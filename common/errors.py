@@ -3,8 +3,10 @@
 TidemarkError                    1  something failed
 ├── UsageError                   2  the command line contradicts itself
 ├── SettingError                 2  a setting is missing or wrong
+│   ├── WrongDeclaration         2  a declaration of what is published is wrong
 │   └── WrongDeclarations        2  a declaration of a table is wrong
 ├── ServerError                  1  a server cannot be reached, or refuses the connection
+│   ├── NotReached               1  ClickHouse cannot be reached
 │   └── PoolerSharesSessions     1  a pooler gives a client's transactions to several sessions
 ├── SourceChanged                1  the server is not the one that is mirrored
 ├── SourceBusy                   1  another command works on the tables of that source
@@ -13,6 +15,10 @@ TidemarkError                    1  something failed
 │   ├── NotMirrored              1  no run has mirrored it yet
 │   ├── TableChanged             1  it was altered or rebuilt while it was read
 │   │   └── PersonReturned       1  it has rows of an erased person again
+│   ├── ValueRefused             1  a value does not fit the type that it is published with
+│   ├── TypeRefused              2  a column cannot be published as it is declared
+│   ├── Differs                  1  what is published differs from the warehouse
+│   ├── NotThere                 1  a table to publish has not been built yet
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   └── DeletesRefused           4  the delete guard refused
 ├── EventFileError               1  a file of events cannot be read
@@ -26,6 +32,7 @@ TidemarkError                    1  something failed
 ├── PageError                    1  a page of the dashboard is declared wrongly
 ├── PowerBiError                 1  the Power BI project cannot be generated
 ├── AlertError                   1  an alert cannot be sent
+├── ClickHouseError              1  ClickHouse refused a statement
 ├── StreamError                  1  a stream cannot be read or written
 ├── AnotherConsumer             75  another consumer writes to the same database
 ├── ProgramFailed                1  a program of PostgreSQL ended with an error

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from common import backup_settings, stream_settings
+from common import backup_settings, clickhouse_settings, stream_settings
 from common.backup_settings import BackupSettings, read_backup_settings
 from common.dotenv import read_dotenv
 from common.errors import SettingError
@@ -71,6 +71,7 @@ SETTINGS = {
     "ALERT_BACKUP_HOURS": "after how many hours without a backup there is an alert; default 26, and"
     " off turns it off",
     **stream_settings.SETTINGS,
+    **clickhouse_settings.SETTINGS,
 }
 """Every setting and its meaning. A test compares the names with the table in the README."""
 

@@ -10,13 +10,17 @@ from pathlib import Path
 from common.errors import ServerError
 from common.settings import LOCAL, Address
 from embedded.broker import Broker
+from embedded.clickhouse import USER as CLICKHOUSE_USER
+from embedded.clickhouse import ClickHouse
 from embedded.mariadb import APPLICATION, READER, ROOT, MariaDB, connection
 from embedded.postgresql import PostgreSQL
 from embedded.programs import find_programs
-from embedded.state import State, make_state, read_state
+from embedded.state import CLICKHOUSE, State, make_state, random_password, read_state
 
 HOME = LOCAL / "servers"
 PROGRAMS = LOCAL / "programs"
+DATABASE = "tidemark"
+"""The database of the embedded ClickHouse, which a client creates."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def stop(home: Path = HOME, programs: Path = PROGRAMS) -> list[str]:
         state = read_state(home)
         if state is None:
             return []
-        servers = (*_servers(home, programs, state), Broker(home, state))
+        servers = (*_servers(home, programs, state), Broker(home, state), ClickHouse(home, state))
         return [server.name for server in servers if server.stop()]
 
 
@@ -81,6 +85,37 @@ def running_broker(home: Path = HOME) -> str | None:
     state = read_state(home.absolute())
     broker = Broker(home.absolute(), state) if state else None
     return broker.bootstrap if broker and broker.answer() else None
+
+
+def start_clickhouse(home: Path = HOME) -> Address:
+    """Start ClickHouse unless it is running; returns its address. Raises ServerError.
+
+    It is not one of the servers that `start` starts, since not everybody has its engine.
+    """
+    home = home.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    with _locked(home):
+        state = read_state(home) or _new_state(home)
+        if not state.has_password(CLICKHOUSE):
+            state.set_password(CLICKHOUSE, random_password())
+        server = ClickHouse(home, state)
+        server.start()
+        return _clickhouse_address(server)
+
+
+def known_clickhouse(home: Path = HOME) -> Address | None:
+    """The address of a ClickHouse that was started here before, running or not."""
+    state = read_state(home.absolute())
+    if state is None or not state.has_password(CLICKHOUSE):
+        return None
+    return _clickhouse_address(ClickHouse(home.absolute(), state))
+
+
+def is_clickhouse_running(home: Path = HOME) -> bool:
+    """Whether our ClickHouse answers."""
+    state = read_state(home.absolute())
+    is_known = state is not None and state.has_password(CLICKHOUSE)
+    return bool(is_known and state and ClickHouse(home.absolute(), state).answer())
 
 
 def known(home: Path = HOME, programs: Path = PROGRAMS) -> Servers | None:
@@ -138,3 +173,8 @@ def _addresses(mariadb: MariaDB, postgresql: PostgreSQL) -> Servers:
         programs=(postgresql.programs, mariadb.programs.clients),
         roles=postgresql.roles,
     )
+
+
+def _clickhouse_address(server: ClickHouse) -> Address:
+    password = server.state.password(CLICKHOUSE)
+    return Address("127.0.0.1", server.port, CLICKHOUSE_USER, password, DATABASE)

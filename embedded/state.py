@@ -11,6 +11,8 @@ from common.errors import ServerError
 from common.roles import ROLES
 
 ACCOUNTS = ("root", "application", "tidemark_reader", "tidemark")
+CLICKHOUSE = "clickhouse"
+"""The account of the embedded ClickHouse, which has a password once that was started."""
 FILE = "servers.json"
 
 
@@ -24,8 +26,12 @@ class State:
         self._lock = Lock()
 
     def password(self, account: str) -> str:
-        """The password of one of ACCOUNTS, or of a role that is known."""
+        """The password of one of ACCOUNTS, or of another account that has one."""
         return self._passwords[account]
+
+    def has_password(self, account: str) -> bool:
+        """Whether the account has a password, which those of ACCOUNTS have from the first."""
+        return account in self._passwords
 
     @property
     def roles(self) -> list[str]:
@@ -80,7 +86,7 @@ def read_state(home: Path) -> State | None:
             )
         facts = json.loads(path.read_text(encoding="utf-8"))
         passwords = facts["passwords"]
-        known = [*ACCOUNTS, *(role for role in ROLES if role in passwords)]
+        known = [*ACCOUNTS, *(name for name in (*ROLES, CLICKHOUSE) if name in passwords)]
         return State(path, facts["ports"], {name: passwords[name] for name in known})
     except FileNotFoundError:
         return None

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "warehouse": {"common"},
     "alerts": {"common", "warehouse"},
     "privacy": {"common", "warehouse", "extract"},
+    "publishing": {"common", "warehouse", "extract"},
     "backup": {"common", "warehouse"},
     "dashboard": {"common", "warehouse"},
     "extract": {"common", "warehouse"},
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "streaming": {"common", "operational"},
     "commands": {
         *("common", "embedded", "warehouse", "backup", "extract", "operational", "dashboard"),
-        *("alerts", "events", "privacy", "streaming"),
+        *("alerts", "events", "privacy", "publishing", "streaming"),
     },
     "run": {"common", "commands"},
     "bench": {"common", "embedded", "warehouse", "backup", "extract", "operational", "events"},

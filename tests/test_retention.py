@@ -302,9 +302,10 @@ def test_role_that_may_not_delete_is_told_and_fails_nothing(
         "dwh.run_log: old rows could not be deleted (permission denied for table run_log)\n"
         "HINT: Grant delete on dwh.run_log to the account of the warehouse, or it grows."
     )
-    assert len(warnings) == 12
+    assert len(warnings) == 14
     assert {warning.partition(":")[0] for warning in warnings} == {
         *("dwh.run_log", "dwh.alert_incident", "dwh.daily_step_total"),
+        "dwh.publication_verification",
         *retention.AGES,
         *retention.OF_DROPPED,
     }

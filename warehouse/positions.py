@@ -1,4 +1,4 @@
-"""The positions of models in the change log, and what is done before and after they read it."""
+"""The positions of the readers of the change log, and what is done before and after they read."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -10,9 +10,11 @@ from common.rows import one_value
 from warehouse.connection import transaction
 
 WAITED_FOR = timedelta(days=30)
+PUBLISHED_KEPT = timedelta(days=7)
+"""The default of how long changes are kept for a table that is not published meanwhile."""
 WRITERS_WAITED_FOR = "1s"
 CHANGES_KEPT = 1_000_000
-"""For a model that is not built, the change log is kept no longer and no larger than this."""
+"""For a reader that does not read, the change log is kept no longer and no larger than this."""
 
 
 def analyze_changes(connection: Connection) -> None:
@@ -54,12 +56,15 @@ def advance_positions(connection: Connection, models: Collection[str], to: int) 
         )
 
 
-def forget_read_changes(connection: Connection, models: set[str]) -> int:
-    """Delete the changes that every model has built; returns how many they were.
+def forget_read_changes(
+    connection: Connection, models: set[str], published_kept: timedelta = PUBLISHED_KEPT
+) -> int:
+    """Delete the changes that every model has built and publishing has read; returns how many.
 
     `models` are the models of the project. Changes are not kept for a model that was removed or
     switched off, or that was not built for long. Such a model reads everything when it is built
-    again, as does a model that was never built.
+    again, as does a model that was never built. For a table that was not published for
+    `published_kept`, they are not kept either: then the whole table is compared.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -76,8 +81,15 @@ def forget_read_changes(connection: Connection, models: set[str]) -> int:
             (WAITED_FOR, CHANGES_KEPT),
         )
         cursor.execute(
-            "delete from mrr_state.change_log where change_id <= coalesce("
+            "update mrr_state.publication set read_to = -1 where read_to >= 0"
+            " and (updated_at < clock_timestamp() - %s"
+            " or read_to < (select max(change_id) from mrr_state.change_log) - %s)",
+            (published_kept, CHANGES_KEPT),
+        )
+        cursor.execute(
+            "delete from mrr_state.change_log where change_id <= coalesce(least("
             "(select min(built_to) from mrr_state.model_position where built_to >= 0),"
+            " (select min(read_to) from mrr_state.publication where read_to >= 0)),"
             " (select max(change_id) from mrr_state.change_log))"
         )
         return cursor.rowcount

@@ -14,6 +14,7 @@ from commands.choice import (
 )
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.progress import ProgressPrinter
+from commands.publish import line_of, publishing_of_runs
 from commands.run import output
 from commands.run.metrics import Noted, written_at_the_end
 from commands.run.part import Part
@@ -25,6 +26,7 @@ from common.errors import ExitCode, TidemarkError
 from common.log import is_json
 from common.settings import Settings, read_settings
 from extract.declarations import declared_event_tables
+from publishing.settings import read_publish_settings
 from warehouse.build import Node
 from warehouse.selection import BuildAll
 
@@ -73,6 +75,7 @@ def _run(endpoints: Endpoints, what: RunOptions, options: argparse.Namespace) ->
             table=lambda outcome: printer.print_line(output.line_of_table(outcome)),
             progress=printer.progress,
             node=print_node,
+            published=lambda outcome: printer.print_line(line_of(outcome)),
         )
         return run(endpoints, what, report)
 
@@ -120,6 +123,8 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         declared=[table.name for table in declared],
         event_tables=[table.name for table in active_tables(declared_event_tables(), settings)],
         steps_kept=timedelta(days=settings.log_days),
+        published_kept=read_publish_settings().kept,
+        publish=publishing_of_runs(settings),
         scope=_scope(options),
         part=part,
     )

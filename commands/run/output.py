@@ -106,8 +106,16 @@ def last_line(result: RunResult) -> str:
         built = ", ".join(parts) or built
     return (
         f"run {result.run_id}  {result.rows_applied} rows applied{_moments(result)}"
-        f"{_marks(result)}  dbt: {built}  {result.seconds:.1f} s"
+        f"{_marks(result)}  dbt: {built}{_published(result)}  {result.seconds:.1f} s"
     )
+
+
+def _published(result: RunResult) -> str:
+    """How many tables were published, and rows sent; empty if a run does not publish."""
+    if not result.published:
+        return ""
+    sent = sum(one.done.sent for one in result.published if one.done)
+    return f"  {len(result.published)} tables published, {sent} rows sent"
 
 
 def _marks(result: RunResult) -> str:
@@ -141,6 +149,9 @@ def failures(result: RunResult) -> Iterable[TidemarkError | str]:
     yield from {str(one.error): one.error for one in result.tables if one.error}.values()
     if result.build_error:
         yield result.build_error
+    if result.publish_error:
+        yield result.publish_error
+    yield from (one.error for one in result.published if one.error)
     if result.build:
         for node in result.build.failed + result.build.failed_tests:
             lines = [line.rstrip() for line in node.message.splitlines() if line.strip()]

@@ -9,15 +9,18 @@ from datetime import timedelta
 from psycopg2.extensions import connection as Connection
 
 from commands.endpoints import Endpoints
+from commands.publish import Publish
 from commands.run.part import WHOLE, Part
 from commands.sources import SourceBusy, open_source_of, source_by_source, sources_of
 from commands.working import Work, work_on_warehouse
-from common.errors import ExitCode, TidemarkError, code_of_refusals
+from common.errors import AnotherRun, ExitCode, TidemarkError, code_of_refusals
 from events.tables import create_event_tables
 from extract.declarations import MirroredTable
 from extract.errors import NotMirrored
 from extract.extraction import TableOutcome
 from extract.progress import Progress, ignore
+from publishing import publisher as publishing
+from publishing.publisher import Outcome
 from warehouse.build import Builder, BuildResult, Node, check_all_built, source_id
 from warehouse.failures import only_logged
 from warehouse.graph import Graph
@@ -30,6 +33,7 @@ from warehouse.marks import (
     noted_marks,
 )
 from warehouse.positions import (
+    PUBLISHED_KEPT,
     advance_positions,
     analyze_changes,
     forget_read_changes,
@@ -57,7 +61,8 @@ class RunOptions:
     `scope` are the options that restrict it to a part of its work, such as that and `--until stg`,
     for the run log. `declared` are the names of all declared tables; old records of other tables
     are deleted. `event_tables` are those in which events land. `steps_kept` is the age at which
-    logs are purged.
+    logs are purged, `published_kept` how long changes are kept for tables that are published.
+    `publish` publishes them, if a run does.
     """
 
     tables: list[MirroredTable]
@@ -69,6 +74,8 @@ class RunOptions:
     declared: list[str] | None = None
     event_tables: list[str] = field(default_factory=list)
     steps_kept: timedelta = STEPS_KEPT
+    published_kept: timedelta = PUBLISHED_KEPT
+    publish: Publish | None = None
     scope: str | None = None
     part: Part = WHOLE
 
@@ -96,11 +103,15 @@ class RunResult:
     left_alone: LeftAlone | None = None
     scope: str | None = None
     warnings: list[str] = field(default_factory=list)
+    published: list[Outcome] = field(default_factory=list)
+    publish_error: TidemarkError | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         errors = [outcome.error for outcome in self.tables if outcome.error]
         code = code_of_refusals(errors)
+        if self.publish_error or any(one.error for one in self.published):
+            return ExitCode.FAILED
         if self.build_error or code is ExitCode.FAILED or (self.build and self.build.failed):
             return ExitCode.FAILED
         if code:
@@ -122,11 +133,12 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Report:
-    """Functions that are called with each finished table, each progress report, each built node."""
+    """Functions that are called with each table, progress report, built node, published table."""
 
     table: Callable[[TableOutcome], None] = lambda outcome: None
     progress: Callable[[Progress], None] = ignore
     node: Callable[[Node], None] = lambda node: None
+    published: Callable[[Outcome], None] = lambda outcome: None
 
 
 def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
@@ -157,13 +169,29 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
             if builds or is_alone:
                 warnings = _forget(work.connection, options, builder.known_graph)
                 result = replace(result, warnings=warnings)
-            result = replace(result, seconds=time.monotonic() - started)
+        if options.publish and options.part.reaches_dwh:
+            result = _publish(options.publish, endpoints, work, result, report)
+        result = replace(result, seconds=time.monotonic() - started)
         work.step.rows = result.rows_applied
         work.step.status = _status(result.exit_code)
         work.step.message = _failures(result)
         # all else that failed has a row of its own
-        work.step.is_own_failure = result.build_error is not None
+        work.step.is_own_failure = bool(result.build_error or result.publish_error)
     return result
+
+
+def _publish(
+    publish: Publish, endpoints: Endpoints, work: Work, result: RunResult, report: Report
+) -> RunResult:
+    """Publish what the run has built; if that fails, the warehouse is as good without."""
+    how = publishing.Report(report.published, report.progress)
+    try:
+        return replace(result, published=publish(endpoints, work, how))
+    except AnotherRun:
+        told = "publish: another command publishes\nHINT: The next run publishes what it has not."
+        return replace(result, warnings=[*result.warnings, told])
+    except TidemarkError as error:
+        return replace(result, publish_error=error)
 
 
 def _mirror(
@@ -296,7 +324,7 @@ def _forget(connection: Connection, options: RunOptions, graph: Graph | None) ->
     # that ends before dwh, most have
     if graph and options.part.reaches_dwh:
         forget_untested(connection, graph)
-        forget_read_changes(connection, graph.models)
+        forget_read_changes(connection, graph.models, options.published_kept)
         forget_gone_nodes(connection, graph)
     if options.part.builds:
         forget_compiled()
@@ -357,6 +385,7 @@ def _failures(result: RunResult) -> str | None:
     names = [outcome.name for outcome in result.tables if outcome.error]
     if result.build:
         names += [node.name for node in result.build.failed + result.build.failed_tests]
-    if result.build_error:
-        names.append(result.build_error.problem)
+    names += [one.name for one in result.published if one.error]
+    for error in (result.build_error, result.publish_error):
+        names += [error.problem] if error else []
     return ", ".join(names) or None

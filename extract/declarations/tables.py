@@ -33,7 +33,9 @@ SOURCES = DBT_PROJECT / "models" / "mrr"
 MIRROR_SCHEMA = "mrr"
 DATABASE = "operational_database"
 LANDED_FROM = "landed_from"
-EVENT_META = {LANDED_FROM, "key", "person", "reason"}
+PUBLISH = "publish"
+"""What of an entry says how the table is published; `publishing/declared.py` reads it."""
+EVENT_META = {LANDED_FROM, "key", "person", "reason", PUBLISH}
 EVENT_KEY = ["landing_id"]
 """By this column, the change log names the events that landed together."""
 TABLE_META = {
@@ -46,6 +48,7 @@ TABLE_META = {
     "allow_engine",
     "person",
     "reason",
+    PUBLISH,
 }
 FILE_KEYS = {"sources", "models", "exposures", "groups"}
 CONFIG_KEYS = {

@@ -69,6 +69,7 @@ EXCEPTIONS = {
             "daily_step_total",
             "mirror_anomaly",
             "procedure_errors",
+            "publication_verification",
             "stored_routines",
         )
     },

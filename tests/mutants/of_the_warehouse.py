@@ -182,8 +182,8 @@ MUTANTS = [
     Mutant(
         "positions-given-up-at-once",
         "forget_read_changes",
-        "updated_at < clock_timestamp() - %s",
-        "updated_at < clock_timestamp() + %s",
+        "built_to >= 0 and (updated_at < clock_timestamp() - %s",
+        "built_to >= 0 and (updated_at < clock_timestamp() + %s",
         "every model reads everything in every run",
     ),
     Mutant(

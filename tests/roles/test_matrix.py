@@ -35,7 +35,7 @@ MAKERS = {
 LATER = "made_later"
 CONTROL = {
     *("high_water_mark", "run_log", "mirror_verification", "mirror_anomaly", "procedure_errors"),
-    *("stored_routines", "alert_incident", "daily_step_total"),
+    *("stored_routines", "alert_incident", "daily_step_total", "publication_verification"),
 }
 KEPT_FROM_LOADER = {
     *("applied_step", "mask_key", "relation_property", "role_account"),

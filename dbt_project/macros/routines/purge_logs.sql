@@ -42,6 +42,16 @@ declare
                         and later.run_id > old.run_id
                 )'
             ),
+            (
+                'dwh.publication_verification',
+                'old.run_id < to_char($1, ''YYYYMMDD"T"HH24MISS'') and exists (
+                    select from dwh.publication_verification as later
+                    where
+                        (later.table_name, later.partition_name, later.is_equal)
+                        = (old.table_name, old.partition_name, old.is_equal)
+                        and later.run_id > old.run_id
+                )'
+            ),
             ('dwh.procedure_errors', 'old.occurred_at < $1'),
             -- of others somebody has yet to be told
             ('dwh.alert_incident', 'old.ended_at < $1 and old.end_told_at is not null'),

@@ -1,0 +1,167 @@
+"""`publish`: bring chosen tables of the mirror and of dwh to ClickHouse, and prove them."""
+
+import argparse
+from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
+
+from commands.choice import scope_of
+from commands.clickhouse import choose, open_target
+from commands.endpoints import Endpoints, prepare_endpoints
+from commands.options import add_choice, add_quiet
+from commands.progress import ProgressPrinter
+from commands.tables import PlainTable, show
+from commands.telling import tell
+from commands.working import Work, work_on_warehouse
+from common.errors import AnotherRun, ExitCode, UsageError
+from common.log import is_json
+from common.settings import Settings, read_settings
+from common.suggestion import did_you_mean
+from publishing.declared import Published, declared_publications
+from publishing.publisher import Outcome, Publisher, Report, Warehouse, Wish
+from publishing.settings import PublishSettings, read_publish_settings
+from warehouse.connection import connect
+
+Publish = Callable[[Endpoints, Work, Report], list[Outcome]]
+LOCK = "publish"
+"""Of two commands that publish, one holds it; runs go on meanwhile."""
+EXAMPLES = """\
+python run.py publish                            all tables that are declared to be published
+python run.py publish --table mrr_fact_sales
+python run.py publish --compare                  compare every row, though nothing has changed"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_choice(parser)
+    parser.add_argument(
+        "--compare", action="store_true", help="compare every row, and replace what differs"
+    )
+    add_quiet(parser, "only failures")
+
+
+def call(options: argparse.Namespace) -> int:
+    settings, publishing = read_settings(), read_publish_settings()
+    tables = chosen_publications(settings, options)
+    endpoints = prepare_endpoints(settings, ())
+    wish = Wish(must_compare=options.compare)
+    with (
+        work_on_warehouse(endpoints, "publish", (), scope=scope_of(options)) as work,
+        ProgressPrinter(is_quiet=options.quiet or is_json()) as printer,
+    ):
+        report = Report(
+            lambda outcome: printer.print_line(line_of(outcome)), progress=printer.progress
+        )
+        outcomes = publish_tables(work, endpoints, publishing, tables, wish, report)
+        work.step.rows = sum(one.done.sent for one in outcomes if one.done)
+        failed = [one for one in outcomes if one.error]
+        if failed:
+            work.step.status = "error"
+            work.step.message = ", ".join(one.name for one in failed)
+    if not options.quiet:
+        show(as_table(outcomes))
+    for one in failed:
+        assert one.error
+        tell(one.error)
+    return ExitCode.FAILED if failed else ExitCode.DONE
+
+
+def publish_tables(
+    work: Work,
+    endpoints: Endpoints,
+    settings: PublishSettings,
+    tables: Collection[Published],
+    wish: Wish,
+    report: Report,
+) -> list[Outcome]:
+    """Publish the tables, each with a row in the run log. Raises AnotherRun and ServerError."""
+
+    def record(outcome: Outcome) -> None:
+        done = outcome.done
+        status = "error" if done is None else "warning" if outcome.repaired else "success"
+        sent = done.sent if done else 0
+        told = str(outcome.error) if outcome.error else None
+        if outcome.repaired:
+            told = f"{outcome.repaired} rows were replaced in partitions that differed"
+        work.run_log.record("publish", outcome.name, status, outcome.seconds, sent, told)
+        report.table(outcome)
+
+    if not work.lock.take(LOCK):
+        raise AnotherRun(f"warehouse {endpoints.loader}")
+    with closing(connect(endpoints.transformer)) as reader, open_target(settings) as target:
+        warehouse = Warehouse(work.connection, reader, work.run_id, work.lock.check)
+        publisher = Publisher(warehouse, target, wish, Report(record, report.progress))
+        return publisher.publish(tables)
+
+
+def publishing_of_runs(settings: Settings) -> Publish | None:
+    """The last step of a run, if the settings ask for it. Raises SettingError."""
+    publishing = read_publish_settings()
+    if not choose(publishing).in_runs:
+        return None
+    tables = active_publications(settings)
+
+    def publish(endpoints: Endpoints, work: Work, report: Report) -> list[Outcome]:
+        return publish_tables(work, endpoints, publishing, tables, Wish(), report)
+
+    return publish
+
+
+def chosen_publications(settings: Settings, options: argparse.Namespace) -> list[Published]:
+    """The declared tables, of the domain and of the name that the options give.
+
+    Raises UsageError for a name that is not declared, and if none is.
+    """
+    known = active_publications(settings)
+    if not known:
+        hint = "Add `publish` to the `config.meta` of a table; docs/publishing.md has examples."
+        raise UsageError("published tables", "none is declared", hint)
+    if options.domain is not None:
+        _check("domain", options.domain, sorted({one.domain for one in known}))
+        known = [one for one in known if one.domain == options.domain]
+    if options.table is not None:
+        _check("table", options.table, [one.name for one in known])
+        known = [one for one in known if one.name == options.table]
+    return known
+
+
+def active_publications(settings: Settings) -> list[Published]:
+    """The declared tables without those of the demo that DEMO_DOMAINS switches off."""
+    kept = settings.demo_domains
+    return [
+        one for one in declared_publications() if not one.demo or kept is None or one.domain in kept
+    ]
+
+
+def _check(option: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        hint = f"{did_you_mean(name, known)}Published: {', '.join(known)}."
+        raise UsageError(f"{option} {name}", "is not declared to be published", hint)
+
+
+def line_of(outcome: Outcome) -> str:
+    """A line for a table that was published, or failed."""
+    if outcome.done is None:
+        return f"{outcome.name}  failed  {outcome.seconds:.1f} s"
+    return (
+        f"{outcome.name}  {outcome.done.how}, {outcome.done.sent} rows sent"
+        f"  {outcome.seconds:.1f} s"
+    )
+
+
+def as_table(outcomes: Iterable[Outcome]) -> PlainTable:
+    """What `publish` did, table by table."""
+    shown = PlainTable("table", "how", "sent", "rows", "compared", "replaced", "equal")
+    for outcome in outcomes:
+        if outcome.done is None:
+            shown.add_texts(outcome.name, "failed", *["-"] * 5)
+            continue
+        checked = outcome.checked
+        shown.add_texts(
+            outcome.name,
+            outcome.done.how,
+            str(outcome.done.sent),
+            str(outcome.done.rows),
+            str(sum(one.compared_rows for one in checked)),
+            str(outcome.repaired),
+            "yes" if checked else "-",
+        )
+    return shown

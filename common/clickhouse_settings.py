@@ -1,0 +1,18 @@
+"""The names of the settings of ClickHouse, to which chosen tables are published."""
+
+SETTINGS = {
+    "CLICKHOUSE_HOST": "host of the ClickHouse to publish to; default: the embedded one, which"
+    " `make olap` installs",
+    "CLICKHOUSE_PORT": "the port of its HTTP interface; default 8123, and 8443 by TLS",
+    "CLICKHOUSE_USER": "an account on that server that may create tables in the database",
+    "CLICKHOUSE_PASSWORD": "its password (or CLICKHOUSE_PASSWORD_FILE: a file that contains it)",
+    "CLICKHOUSE_DATABASE": "the database, which is created; default tidemark",
+    "CLICKHOUSE_TLS": "the TLS of connections to it, as OPERATIONAL_TLS",
+    "CLICKHOUSE_TLS_CA": "as OPERATIONAL_TLS_CA",
+    "CLICKHOUSE_CLUSTER": "a cluster of that server, on all of whose nodes the tables are made"
+    " (experimental); default: none",
+    "PUBLISH": "on: a run publishes as its last step; off: only `publish` does; default: on if"
+    " CLICKHOUSE_HOST is set",
+    "PUBLISH_KEEP_DAYS": "for how many days changes are kept for a table that is not published"
+    " meanwhile; default 7",
+}

@@ -1,0 +1,78 @@
+"""Errors of publishing."""
+
+import re
+
+from common.errors import ExitCode, ServerError, SettingError, TableError, TidemarkError
+
+CODE = re.compile(r"Code: (\d+)\.")
+NAME_OF_CODE = re.compile(r"\(([A-Z][A-Z0-9_]+)\)\s*(?:\(version [^)]*\))?\s*$")
+WRONG_ACCOUNT = {192, 193, 194, 516}
+NO_PRIVILEGE = {164, 291, 497}
+NO_CLUSTER = {170, 139}
+
+
+class ClickHouseError(TidemarkError):
+    """ClickHouse refused a statement. Its text may have values, and is not shown."""
+
+    def __init__(self, server: str, text: str) -> None:
+        found, name = CODE.search(text), NAME_OF_CODE.search(text)
+        self.code = int(found[1]) if found else 0
+        self.name = name[1] if name else "an error"
+        super().__init__(server, f"refused: {self.name}, code {self.code}", _hint(self.code))
+
+
+def _hint(code: int) -> str:
+    if code in WRONG_ACCOUNT:
+        return "Correct CLICKHOUSE_USER and CLICKHOUSE_PASSWORD."
+    if code in NO_PRIVILEGE:
+        return "Grant the account what docs/publishing.md lists."
+    if code in NO_CLUSTER:
+        return "Correct CLICKHOUSE_CLUSTER; `select cluster from system.clusters` lists them."
+    return "The server's log has the statement and the whole message."
+
+
+class NotReached(ServerError):
+    """ClickHouse cannot be reached, or has closed the connection."""
+
+
+class ValueRefused(TableError):
+    """A value of a column does not fit the type that the column is published with."""
+
+    def __init__(self, table: str, column: str, kind: str) -> None:
+        super().__init__(
+            table,
+            f'the column "{column}" has a value that {kind} cannot hold; nothing was published',
+            f"Declare `types: {{{column}: String}}` in its `publish`, which publishes the text.",
+        )
+
+
+class TypeRefused(TableError):
+    """A column has a type without a rule, or that needs a decision."""
+
+    exit_code = ExitCode.USAGE
+
+
+class WrongDeclaration(SettingError):
+    """A declaration of what is published is wrong."""
+
+
+class Differs(TableError):
+    """What ClickHouse has differs from the warehouse, even after it was repaired, if it was."""
+
+    def __init__(self, table: str, partitions: list[str], was_repaired: bool) -> None:
+        more = ", …" if len(partitions) > 5 else ""
+        hint = "Repair it with `python run.py publish`, which replaces these partitions."
+        if was_repaired:
+            hint = "Somebody else writes to the published tables: let only this account do it."
+        super().__init__(
+            table,
+            f"differs from ClickHouse in the partitions {', '.join(partitions[:5])}{more}",
+            hint,
+        )
+
+
+class NotThere(TableError):
+    """The warehouse does not have the table yet."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(table, "is not in the warehouse", "Build it first: python run.py.")

@@ -1,0 +1,191 @@
+"""Publishing tables, one after the other; one that fails does not stop the others."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from psycopg2.extensions import connection as Connection
+
+from common.errors import ServerError, TableError, TidemarkError
+from extract.progress import Progress, ignore
+from publishing.client import Client
+from publishing.columns import Relation, read_relation
+from publishing.declared import Published
+from publishing.errors import ClickHouseError
+from publishing.state import Checked, State, read_markers, read_states, write_state
+from publishing.storage import Place, Storage
+from publishing.table_work import Done, TableWork
+from publishing.types import DateRange
+from warehouse.connection import transaction
+from warehouse.positions import last_change
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How publishing a table has ended; `done` is None if it failed."""
+
+    name: str
+    done: Done | None = None
+    error: TidemarkError | None = None
+    seconds: float = 0.0
+
+    @property
+    def checked(self) -> tuple[Checked, ...]:
+        return self.done.checked if self.done else ()
+
+    @property
+    def repaired(self) -> int:
+        return sum(one.repaired_rows for one in self.checked)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How to publish: whether every row is compared, and whether what differs is replaced."""
+
+    must_compare: bool = False
+    may_repair: bool = True
+
+
+@dataclass(frozen=True)
+class Report:
+    """Functions that are called with each finished table, and with each progress report."""
+
+    table: Callable[[Outcome], None] = lambda outcome: None
+    progress: Callable[[Progress], None] = ignore
+
+
+@dataclass(frozen=True)
+class Target:
+    """A database of ClickHouse. `label` names it in the state, whatever port it has today."""
+
+    client: Client
+    place: Place
+    label: str
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Two connections to the warehouse: one writes the state, the other reads the layers.
+
+    `check` raises if the lock of the command is lost.
+    """
+
+    connection: Connection
+    reader: Connection
+    run_id: str
+    check: Callable[[], None] = lambda: None
+
+
+class Publisher:
+    """Publishes tables of a warehouse to a target."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        target: Target,
+        wish: Wish = Wish(),
+        report: Report = Report(),
+    ) -> None:
+        self._warehouse = warehouse
+        self._target = target
+        self._wish = wish
+        self._report = report
+
+    def publish(self, tables: Collection[Published]) -> list[Outcome]:
+        """Publish the tables. Raises NotReached if ClickHouse cannot be reached at first."""
+        if not tables:
+            return []
+        target = self._target
+        target.client.execute(target.place.create_database())
+        markers = read_markers(target.client, target.place)
+        states = read_states(self._warehouse.connection, target.label)
+        dates, there = self._dates(), self._tables_there()
+        change = last_change(self._warehouse.connection)
+        outcomes = []
+        for table in tables:
+            started = time.monotonic()
+            self._warehouse.check()
+            try:
+                with transaction(self._warehouse.reader):
+                    done = self._publish(
+                        table,
+                        states.get(table.name),
+                        markers.get(table.name, 0),
+                        dates,
+                        there,
+                        change,
+                    )
+                outcome = Outcome(table.name, done)
+            except (TableError, ClickHouseError, ServerError) as error:
+                outcome = Outcome(table.name, error=error)
+            outcome = replace(outcome, seconds=time.monotonic() - started)
+            outcomes.append(outcome)
+            self._report.table(outcome)
+        return outcomes
+
+    def _publish(
+        self,
+        table: Published,
+        known: State | None,
+        marker: int,
+        dates: DateRange,
+        there: set[str],
+        change: int | None,
+    ) -> Done:
+        warehouse, client = self._warehouse, self._target.client
+        with warehouse.reader.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read read only")
+            relation = read_relation(cursor, table, dates)
+            storage = Storage(self._target.place, relation)
+            state = self._state(storage, known, there)
+            work = TableWork(
+                warehouse.connection,
+                cursor,
+                client,
+                storage,
+                warehouse.run_id,
+                change,
+                marker,
+                self._wish.must_compare,
+                self._wish.may_repair,
+                self._report.progress,
+                warehouse.check,
+            )
+            done = work.publish(state)
+        self._drop_others(relation, storage, there)
+        return done
+
+    def _state(self, storage: Storage, known: State | None, there: set[str]) -> State:
+        """What is known of the storage, which is created if it is not there."""
+        name, label = storage.relation.name, self._target.label
+        is_ours = known is not None and known.storage == storage.name
+        if storage.name in there:
+            # of another warehouse, or of this one before it was restored: it is compared
+            unknown = State(name, label, storage.name, is_loaded=True)
+            return known if known is not None and is_ours else unknown
+        version = known.version if known else 0
+        state = State(name, label, storage.name, version=version)
+        write_state(self._warehouse.connection, state)
+        for statement in storage.create():
+            self._target.client.execute(statement)
+        return state
+
+    def _drop_others(self, relation: Relation, storage: Storage, there: set[str]) -> None:
+        """Drop the storages that the table had when it had other columns or keys."""
+        for name in sorted(there):
+            if storage.is_older(name):
+                self._target.client.execute(storage.drop(name))
+
+    def _tables_there(self) -> set[str]:
+        rows = self._target.client.rows(
+            f"select name from system.tables where database = '{self._target.place.database}'"
+        )
+        return {name for (name,) in rows}
+
+    def _dates(self) -> DateRange:
+        """The days that this server holds; older versions hold fewer."""
+        wide = DateRange()
+        found = self._target.client.rows(
+            f"select toString(toDate32('{wide.first}')), toString(toDate32('{wide.last}'))"
+        )
+        return wide if found == [[wide.first, wide.last]] else DateRange("1900-01-01", "2299-12-31")
