@@ -5,7 +5,7 @@ PYTHON ?= python3
 
 .PHONY: run test lint docs masks pictures powerbi lock airflow down test-source test-sample test-browser \
 	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
-	mutants bench stream test-stream olap test-olap
+	mutants bench stream test-stream olap test-olap export test-export
 
 run: .venv
 	.venv/bin/python run.py
@@ -160,6 +160,20 @@ olap: $(OLAP)
 # tables published to the embedded ClickHouse: first loads, changes, kills, corruptions; minutes
 test-olap: .venv $(OLAP)
 	.venv/bin/python -m pytest -s tests/on_demand/olap
+
+# what exports need, installed beside the project
+EXPORT = .local/export
+$(EXPORT): Makefile | .venv
+	rm -rf $@
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --target $@ \
+		pyarrow==26.0.1 || { rm -rf $@; exit 1; }
+	touch $@
+
+export: $(EXPORT)
+
+# exports of every type, in several states and of millions of rows, and read by others; minutes
+test-export: .venv $(EXPORT)
+	.venv/bin/python -m pytest -s tests/on_demand/export
 
 # the stream of customers by a real broker: kills, losses, poisoned batches, throughput; minutes
 test-stream: .venv $(STREAM)

@@ -38,6 +38,7 @@ COMMANDS = {
     "forget": "erase a person from every layer, the logs and the files",
     "export-subject": "write everything about a person as one JSON document",
     "purge": "delete what is older than its relation declares",
+    "export": "write tables, or what changed of them, as files for other engines",
     "roles": "give each role of the warehouse its account and its privileges",
     "alert": "send a test alert, or check what is wrong and tell it",
     "record": "write a step of a scheduler into dwh.run_log",

@@ -1,4 +1,12 @@
-"""The names of the settings of ClickHouse, to which chosen tables are published."""
+"""The settings of ClickHouse, to which chosen tables are published, as far as others use them."""
+
+from collections.abc import Mapping
+
+from common.errors import SettingError
+
+KEEP_DAYS = 7
+KEEP_DAYS_RANGE = range(1, 31)
+"""The log of changes keeps none for longer than 30 days (`warehouse/positions.py`)."""
 
 SETTINGS = {
     "CLICKHOUSE_HOST": "host of the ClickHouse to publish to; default: the embedded one, which"
@@ -13,6 +21,19 @@ SETTINGS = {
     " (experimental); default: none",
     "PUBLISH": "on: a run publishes as its last step; off: only `publish` does; default: on if"
     " CLICKHOUSE_HOST is set",
-    "PUBLISH_KEEP_DAYS": "for how many days changes are kept for a table that is not published"
-    " meanwhile; default 7",
+    "PUBLISH_KEEP_DAYS": "for how many days changes are kept for a table that is not published or"
+    f" exported meanwhile; default {KEEP_DAYS}",
 }
+
+
+def read_keep_days(values: Mapping[str, str]) -> int:
+    """PUBLISH_KEEP_DAYS. Raises SettingError."""
+    text = values.get("PUBLISH_KEEP_DAYS") or str(KEEP_DAYS)
+    if not text.isascii() or not text.isdigit() or int(text[:9]) not in KEEP_DAYS_RANGE:
+        least, most = KEEP_DAYS_RANGE.start, KEEP_DAYS_RANGE.stop - 1
+        raise SettingError(
+            "PUBLISH_KEEP_DAYS",
+            f'"{text}" is not a number of days',
+            f"Set a number from {least} to {most}.",
+        )
+    return int(text)

@@ -47,6 +47,8 @@ TidemarkError                    1  something failed
 ├── PersonNotFound               1  no row has the key of the person to erase
 ├── RelationsInUse               1  another session keeps a person from being erased
 ├── FilesNotMasked               1  a file has values of a person, and cannot be changed
+├── ExportError                  1  tables cannot be exported
+├── DamagedExport                1  a file of an export was changed or is missing
 ├── ExportFailed                 1  the data of a person could not be written to a file
 └── AnotherRun                  75  another run holds the lock
 """

@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from common import backup_settings, clickhouse_settings, stream_settings
+from common import backup_settings, clickhouse_settings, export_settings, stream_settings
 from common.backup_settings import BackupSettings, read_backup_settings
 from common.dotenv import read_dotenv
 from common.errors import SettingError
+from common.export_settings import ExportSettings, read_export_settings
 from common.roles import ROLE_SETTINGS, read_roles, with_owner, without_printed_account
 from common.secret_files import read_secret
 from common.tls import NO_TLS, Tls, is_local, read_tls
@@ -59,6 +60,7 @@ SETTINGS = {
     "BUILD_ALL": "daily: the first run of each day, in UTC, builds and tests everything; default:"
     " only what can differ from the last time",
     **backup_settings.SETTINGS,
+    **export_settings.SETTINGS,
     "LOG_FORMAT": "json: the log is written as JSON, to standard error too; default: text",
     "METRICS_FILE": "a file with the name *.prom, to which each run writes its metrics; default:"
     " none",
@@ -151,6 +153,7 @@ class Settings:
     snapshot_seconds: float
     demo_domains: frozenset[str] | None
     backup: BackupSettings
+    export: ExportSettings
     builds_all_daily: bool = False
     log_days: int = LOG_DAYS
     metrics_file: Path | None = None
@@ -184,6 +187,7 @@ def read_settings(
         snapshot_seconds=_snapshot_seconds(values),
         demo_domains=_demo_domains(values.get("DEMO_DOMAINS", "")),
         backup=read_backup_settings(values, LOCAL / "backups"),
+        export=read_export_settings(values, LOCAL / "exports"),
         builds_all_daily=_is(values, "BUILD_ALL", "daily"),
         log_days=_log_days(values),
         metrics_file=_metrics_file(values.get("METRICS_FILE", "")),

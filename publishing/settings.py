@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from common.clickhouse_settings import read_keep_days
 from common.errors import SettingError
 from common.settings import PROJECT, Address, read_address, setting_values
 from common.tls import is_socket
@@ -14,8 +15,6 @@ from warehouse.positions import PUBLISHED_KEPT
 
 PORT, PORT_BY_TLS = 8123, 8443
 DATABASE = "tidemark"
-KEEP_DAYS_RANGE = range(1, 31)
-"""The log of changes keeps none for longer than 30 days (`warehouse/positions.py`)."""
 OWN_DATABASES = ("system", "information_schema")
 NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
 OTHERS = ("DATABASE", "CLUSTER")
@@ -43,7 +42,7 @@ def read_publish_settings(
         _address(values),
         _name(values, "CLICKHOUSE_CLUSTER", ""),
         _publishes_in_runs(values),
-        timedelta(days=_keep_days(values)),
+        timedelta(days=read_keep_days(values)),
     )
 
 
@@ -84,15 +83,3 @@ def _publishes_in_runs(values: Mapping[str, str]) -> bool | None:
     if text not in ("", "on", "off"):
         raise SettingError("PUBLISH", f'"{text}" is neither on nor off', "Set one of the two.")
     return text == "on" if text else None
-
-
-def _keep_days(values: Mapping[str, str]) -> int:
-    text = values.get("PUBLISH_KEEP_DAYS") or str(PUBLISHED_KEPT.days)
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in KEEP_DAYS_RANGE:
-        least, most = KEEP_DAYS_RANGE.start, KEEP_DAYS_RANGE.stop - 1
-        raise SettingError(
-            "PUBLISH_KEEP_DAYS",
-            f'"{text}" is not a number of days',
-            f"Set a number from {least} to {most}.",
-        )
-    return int(text)

@@ -1,8 +1,8 @@
 """The packages of streams, which `make stream` installs beside the project."""
 
-import sys
 from pathlib import Path
 
+from common.extra import add_packages
 from common.settings import LOCAL
 from streaming.errors import StreamError
 
@@ -11,9 +11,7 @@ FOLDER = LOCAL / "stream"
 
 def use_extra(folder: Path = FOLDER) -> None:
     """Let this process import the packages of the extra. Raises StreamError if it is missing."""
-    if not (folder / "confluent_kafka").is_dir():
+    if not add_packages(folder, "confluent_kafka"):
         raise StreamError(
             "stream", "its packages are not installed", "Install them with `make stream`."
         )
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))

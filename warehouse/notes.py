@@ -1,7 +1,7 @@
 """What is noted outside of the mirror of single rows of it, by their keys.
 
-These are entries of the change log, deletes that were refused, anomalies, and the ends of the
-ranges in which a table is compared.
+These are entries of the change log, those that are kept for the next export, deletes that were
+refused, anomalies, and the ends of the ranges in which a table is compared.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,10 @@ from common.quoting import text_literal
 from warehouse.connection import relation_exists
 from warehouse.persons import PersonPlace, erased_keys
 
-NOTES_OF_ROWS = ("mrr_state.change_log", "mrr_state.guard_candidate", "dwh.mirror_anomaly")
+NOTES_OF_ROWS = (
+    *("mrr_state.change_log", "mrr_state.export_change", "mrr_state.guard_candidate"),
+    "dwh.mirror_anomaly",
+)
 """They have the key of a row as a JSON object, `row_key`."""
 
 

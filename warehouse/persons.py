@@ -56,6 +56,11 @@ class PersonPlace:
         return self.schema == "mrr" and not self.is_of_events
 
     @property
+    def full_name(self) -> str:
+        """The relation's name with its schema, as people write it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
     def relation(self) -> str:
         """The relation's qualified name."""
         return quoted(self.schema, self.name)

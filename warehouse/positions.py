@@ -6,11 +6,13 @@ from datetime import timedelta
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from common.clickhouse_settings import KEEP_DAYS
 from common.rows import one_value
 from warehouse.connection import transaction
+from warehouse.exports import KEPT, give_up_old
 
 WAITED_FOR = timedelta(days=30)
-PUBLISHED_KEPT = timedelta(days=7)
+PUBLISHED_KEPT = timedelta(days=KEEP_DAYS)
 """The default of how long changes are kept for a table that is not published meanwhile."""
 WRITERS_WAITED_FOR = "1s"
 CHANGES_KEPT = 1_000_000
@@ -64,7 +66,8 @@ def forget_read_changes(
     `models` are the models of the project. Changes are not kept for a model that was removed or
     switched off, or that was not built for long. Such a model reads everything when it is built
     again, as does a model that was never built. For a table that was not published for
-    `published_kept`, they are not kept either: then the whole table is compared.
+    `published_kept`, they are not kept either: then the whole table is compared. Changes that an
+    export has yet to read are kept elsewhere.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -86,10 +89,13 @@ def forget_read_changes(
             " or read_to < (select max(change_id) from mrr_state.change_log) - %s)",
             (published_kept, CHANGES_KEPT),
         )
+        give_up_old(cursor)
         cursor.execute(
+            "with deleted as ("
             "delete from mrr_state.change_log where change_id <= coalesce(least("
             "(select min(built_to) from mrr_state.model_position where built_to >= 0),"
             " (select min(read_to) from mrr_state.publication where read_to >= 0)),"
-            " (select max(change_id) from mrr_state.change_log))"
+            f" (select max(change_id) from mrr_state.change_log)) returning *), {KEPT}"
+            " select count(*) from deleted"
         )
-        return cursor.rowcount
+        return int(one_value(cursor))

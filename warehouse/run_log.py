@@ -18,7 +18,9 @@ from warehouse.failures import only_logged
 
 log = get_logger(__name__)
 
-OWN_PROCESSES = ("run", "extract", "build", "dbt", "verify", "backup", "restore", "events")
+OWN_PROCESSES = (
+    *("run", "extract", "build", "dbt", "verify", "backup", "restore", "events", "export"),
+)
 """What only Tidemark itself may say that it did; `process` of a scheduler is another one."""
 ABANDONED = "ended without closing its row"
 NOT_IN_THE_FUTURE = "clock_timestamp() + interval '1 hour'"

@@ -10,6 +10,7 @@ from backup.repository.manifest import Manifest, Mark
 from common.quoting import quoted
 from warehouse import marks
 from warehouse.connection import relation_exists
+from warehouse.exports import carry_list_over, export_all_again
 
 _MERGED = """
     create temporary table restored_rows on commit drop as
@@ -78,10 +79,12 @@ JOURNALS = (
 def carry_on(
     cursor: Cursor, layers: Collection[str], replaced: Collection[Mark], restored: Collection[Mark]
 ) -> None:
-    """Correct marks and positions if only one of mrr and dwh was restored.
+    """Correct marks and positions if only one of mrr and dwh was restored; of exports, if mrr was.
 
     Then the incremental models read everything in the next build.
     """
+    if "mrr" in layers:
+        export_all_again(cursor)
     is_recorded = relation_exists(cursor, "mrr_state.built_node")
     if ("mrr" in layers) == ("dwh" in layers):
         if is_recorded and "mrr" in layers:
@@ -145,6 +148,7 @@ def keep(cursor: Cursor, replaced: Mapping[str, str]) -> None:
         _keep_sums(cursor, current)
     if current := replaced.get("mrr_state"):
         _keep_alert_key(cursor, current, replaced.get("dwh", "dwh"))
+        carry_list_over(cursor, current)
 
 
 def keep_journal(cursor: Cursor, current: str, journal: Journal) -> None:

@@ -75,5 +75,11 @@ def as_lines(subject: Subject, done: Forgotten) -> Iterable[str]:
         yield f"{name} may have the person: the next backup removes it"
     if done.has_copies:
         yield "the copies that BACKUP_COPY_COMMAND made have the person as long as they exist"
+    for export in done.exports:
+        names = ", ".join(export.relations)
+        yield (
+            f"export {export.folder} of {export.exported_at:%Y-%m-%d} may have the person"
+            f" ({names}): delete it, and what was loaded from it"
+        )
     if done.is_dry_run:
         yield "nothing was changed"

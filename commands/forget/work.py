@@ -26,6 +26,7 @@ from extract.landing.files import remove_left_files
 from streaming.persons import SUBJECT, erase_messages
 from warehouse.connection import transaction
 from warehouse.erasing import WAIT, Erased, Erasure
+from warehouse.exports import EarlierExport, exports_of
 from warehouse.landings import drop_landings
 from warehouse.persons import PersonPlace, canonical, erased_at, register, type_of_key
 
@@ -45,7 +46,8 @@ class Forgotten:
     `erased_before` is when the person was erased, if that was done before. `in_another_case` are
     relations with keys that the source may take for the person's. `backups` are those that have the
     person, with the last day of each. The day is None for one that is kept as the newest verified.
-    `unfinished` are folders of backups that were killed.
+    `unfinished` are folders of backups that were killed. `exports` are folders that were handed
+    over before the person was erased.
     """
 
     erased: tuple[Erased, ...]
@@ -57,6 +59,7 @@ class Forgotten:
     backups: dict[str, date | None] = field(default_factory=dict)
     unfinished: tuple[str, ...] = ()
     has_copies: bool = False
+    exports: tuple[EarlierExport, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -177,8 +180,12 @@ def _erase(
         # before the commit: afterwards nobody knows the values
         remove_left_files(LANDING_FOLDER)
         files = mask_values(texts)
-    others = erasure.in_another_case(places, key)
-    return Forgotten(tuple(erased), messages, files, erased_before, is_dry_run, tuple(others))
+    before = None if erased else erased_before
+    return Forgotten(
+        *(tuple(erased), messages, files, erased_before, is_dry_run),
+        in_another_case=tuple(erasure.in_another_case(places, key)),
+        exports=tuple(exports_of(cursor, [place.full_name for place in places], before)),
+    )
 
 
 def _erase_messages(

@@ -1,4 +1,5 @@
-{#- A backup reads all layers, and writes what it did to the log. -#}
+{#- A backup reads all layers, and writes what it did to the log. An export does the same, and holds
+    its position in the change log. -#}
 {% macro grants_of_backup(roles, found) -%}
     {%- set role = roles.backup -%}
     {%- set all = found.mrr + found.mrr_state + found.stg + found.dwh + found.control -%}
@@ -6,6 +7,10 @@
     {{ grant_statement('select', 'table', all, role) }}
     {{ grant_statement('select', 'sequence', found.sequences, role) }}
     grant insert, update on dwh.run_log to {{ role }};
+    grant insert, update, delete on mrr_state.export_position to {{ role }};
+    grant delete on mrr_state.export_change to {{ role }};
+    grant insert on mrr_state.exported_table to {{ role }};
+    grant execute on function mrr_state.lock_changes() to {{ role }};
     {% for kind in ['tables', 'sequences'] -%}
         alter default privileges in schema mrr, mrr_state, stg, dwh
             grant select on {{ kind }} to {{ role }};

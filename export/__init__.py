@@ -1,0 +1,1 @@
+"""Writes tables of the warehouse, or their changes, as files that other engines read."""
