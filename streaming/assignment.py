@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.log import get_logger
 from streaming.connection import FIRST_PAUSE, LONGEST_PAUSE, Session
@@ -19,6 +19,16 @@ LOOK_SECONDS = 60.0
 """How often the brokers are asked whether the topic has other partitions now."""
 
 
+class Gap(NamedTuple):
+    """How many messages of a partition are lost, and the offset after the last one of them."""
+
+    end: int
+    lost: int
+
+
+NO_GAP = Gap(0, 0)
+
+
 class Assignment:
     """All partitions of the topic of the customers, which are read by one client.
 
@@ -33,6 +43,7 @@ class Assignment:
         self.topic = ensure_topics(cluster)
         self._written: dict[int, int] = {}
         self._read: dict[int, int] = {}
+        self._gaps: dict[int, Gap] = {}
         self._at_end: set[int] = set()
         self._refused: dict[int, float] = {}
         self._is_disturbed, self._look_at = False, 0.0
@@ -44,6 +55,7 @@ class Assignment:
 
         self._written = offsets(self._session, self.topic.topic_id, self.topic.name)
         self._read = dict(self._written)
+        self._gaps.clear()
         self._at_end.clear()
         self._look_at = time.monotonic() + (LONGEST_PAUSE if self._refused else LOOK_SECONDS)
         self._client.assign(
@@ -109,6 +121,18 @@ class Assignment:
         for message in received:
             self._written[message.partition.number] = message.offset + 1
 
+    def note_lost(self) -> None:
+        """Note what is lost, so that it is told once, now that what was read before it is written.
+
+        Earlier, the next consumer would go on behind messages that the database does not have.
+        """
+        for number, gap in self._gaps.items():
+            partition = Partition(self.topic.name, self.topic.topic_id, number)
+            note_next(self._session, partition, gap.end)
+            self._written[number] = max(self._written.get(number, 0), gap.end)
+            self.lost += gap.lost
+        self._gaps.clear()
+
     @property
     def is_at_end(self) -> bool:
         """Whether each partition was read to its end."""
@@ -153,9 +177,8 @@ class Assignment:
         if expected is not None:
             lost = lost_before(self._client, self.topic.name, number, expected, offset)
             if lost:
-                partition = Partition(self.topic.name, self.topic.topic_id, number)
-                note_next(self._session, partition, expected + lost)
-            self.lost += lost
+                before = self._gaps.get(number, NO_GAP)
+                self._gaps[number] = Gap(expected + lost, before.lost + lost)
         self._read[number] = following
 
     def _note_refused(self, number: int) -> None:
@@ -178,6 +201,8 @@ class Assignment:
     def _follow(self, topic: Topic) -> None:
         before, self.topic = self.topic, topic
         if topic.topic_id != before.topic_id:
+            # it may have fewer partitions
+            self._refused.clear()
             log.warning("topic %s: created again; read from its beginning", topic.name)
         elif topic != before:
             log.warning("topic %s: it has %d partitions now", topic.name, len(topic.partitions))

@@ -64,6 +64,7 @@ class Consumer:
                 continue
             if received:
                 self._take(received)
+            self._assignment.note_lost()
             if self._has_untold:
                 self._tell_dead_letters()
             self.counter.lose(self._assignment.lost)

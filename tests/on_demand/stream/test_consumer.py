@@ -221,34 +221,56 @@ def test_topic_of_dead_letters_that_takes_nothing_ends_the_consumer(
     assert (done.applied, done.dead_letters) == (0, 1)
 
 
+class Refused:
+    """What the client reads of a partition that a broker with accounts refuses."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+
+    def partition(self) -> int:
+        return self._number
+
+
 def test_partition_that_is_refused_ends_the_consumer_unless_it_is_read_again(
     stream: Stream,
 ) -> None:
-    """A broker with accounts refuses it; the one of these tests has none."""
-
-    class Refused:
-        def error(self) -> KafkaError:
-            return KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
-
-        def partition(self) -> int:
-            return 0
-
+    """The broker of these tests has no accounts."""
     stream.send(simulated(300, seed=9))
     client = Client({**stream.cluster.options(), **READING})
     with session(stream.database, retry_seconds=30) as opened:
         assigned = assignment.Assignment(stream.cluster, client, opened, 0.5)
         assigned.begin()
         for _ in range(3):
-            assigned.note([Refused()])
+            assigned.note([Refused(0)])
             wait_for(assigned.has_changed, "it is read anew")
             while not assigned.is_at_end:
                 assigned.note(client.consume(100, 0.2))
             assert not assigned.has_changed()
         with pytest.raises(StreamError, match="have not let it be read"):
             for _ in range(100):
-                assigned.note([Refused()])
+                assigned.note([Refused(0)])
                 assigned.has_changed()
                 time.sleep(0.1)
+    client.close()
+
+
+def test_partition_that_a_topic_no_longer_has_does_not_end_the_consumer(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client({**stream.cluster.options(), **READING})
+    with session(stream.database, retry_seconds=30) as opened:
+        assigned = assignment.Assignment(stream.cluster, client, opened, 0.5)
+        assigned.begin()
+        assigned.note([Refused(2)])
+        fewer = replace(assigned.topic, topic_id="new", partitions=assigned.topic.partitions[:2])
+        monkeypatch.setattr(assignment, "describe_topic", lambda *_: fewer)
+        assert assigned.has_changed()
+        monkeypatch.setattr(assignment, "LOOK_SECONDS", 0.0)
+        time.sleep(0.6)
+        assert not [assigned.has_changed() for _ in range(2)][-1]
     client.close()
 
 

@@ -16,6 +16,7 @@ from common.settings import Address
 from streaming import assignment, reading
 from streaming.connection import session
 from streaming.consumer import Consumer
+from streaming.database import offsets
 from streaming.messages import TOPIC, Partition
 from streaming.reading import read_to_the_end
 from streaming.settings import Cluster
@@ -66,8 +67,48 @@ def test_what_is_lost_is_told_once_even_if_nothing_is_written(
             assigned = assignment.Assignment(old, client, opened, 30)
             assigned.begin()
             wait_for(lambda: assigned.note(client.consume(1, 1)), "a message")  # noqa: B023
+            assigned.note_lost()
             assert assigned.lost == lost
             client.close()
+
+
+class Read:
+    """A message that the client has read."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def error(self) -> None: ...
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self._offset
+
+    def key(self) -> bytes:
+        return b"1"
+
+    def value(self) -> bytes:
+        return TEXT
+
+
+def test_gap_behind_messages_that_are_not_written_yet_does_not_skip_them(
+    old: Cluster, database: Address
+) -> None:
+    """The client has read a message, and after it one that is behind those deleted since."""
+    Stream(old, database).query(READ_UP_TO, KNOWN.name, KNOWN.topic_id, 0)
+    with session(database, retry_seconds=30) as opened:
+        client = Client({**old.options(), **READING})
+        assigned = assignment.Assignment(old, client, opened, 30)
+        for _ in range(2):
+            assigned.begin()
+            assigned.note([Read(0), Read(5)])
+            assert offsets(opened, KNOWN.topic_id, KNOWN.name) == {0: 0}
+        assigned.note_lost()
+        assert offsets(opened, KNOWN.topic_id, KNOWN.name) == {0: 5}
+        assert assigned.lost == 4
+        client.close()
 
 
 def test_reader_of_events_tells_it_too(old: Cluster, caplog: pytest.LogCaptureFixture) -> None:
