@@ -121,12 +121,13 @@ class EventTexts:
         """The events in which the field's name or value may be written in another way."""
         field = re.escape(self._place.column)
         other = text_literal(rf'{field}(?!\w)(?!"\s*:\s*{PLAIN_VALUE})')
-        escaped = text_literal(rf"\\u(?:{'|'.join(map(_code, sorted(set(self._place.column))))})")
+        letters = "|".join(map(_code, sorted(set(self._place.column))))
+        escaped = text_literal(rf"\\u(?:{letters})|\\(?:[nrt]|u00[0-9a-fA-F]{{2}}){field}")
         self._cursor.execute(
             f"select landing_id, event_number from {self._place.relation} where {self._is_ours}"
             f" and (event_bytes is not null or event_text ~ {other}"
             # most texts have no escapes
-            f" or (strpos(event_text, '\\u') > 0 and event_text ~ {escaped}))"
+            f" or (strpos(event_text, '\\') > 0 and event_text ~ {escaped}))"
         )
         return list(self._cursor.fetchall())
 

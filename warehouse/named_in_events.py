@@ -19,6 +19,10 @@ LONGEST_KEY = 40
 """Digits; a number such as 1e400000 is nobody's key."""
 # no repetition is without a bound, so that no text takes longer than others
 _ESCAPED = re.compile(r"\\{1,8}u([0-9a-fA-F]{4})")
+_CODE = "00(?:0[9aAdD]|2[0267cC]|3[aAcCdDeE]|7[bB])"
+"""Codes of white space, of quotes, and of what else stands before a name or after it."""
+_SEPARATOR = f"(?:u{_CODE}|[nrt])"
+"""What follows the backslash of such a character."""
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
@@ -44,7 +48,7 @@ class NamedBy:
     def keys(self, text: str) -> set[str]:
         """The keys that a text names; a whole number is without zeros before and after it."""
         try:
-            return set(self._keys_of(_decode(text), is_named=False))
+            return set(self._keys_of(_decode(text)))
         except (ValueError, RecursionError):
             return set(self._keys_beside(text))
 
@@ -60,9 +64,11 @@ class NamedBy:
     @cached_property
     def _beside(self) -> re.Pattern[str]:
         name = "".join(rf"(?:{re.escape(one)}|\\{{1,8}}u(?i:{ord(one):04x}))" for one in self.field)
-        value = r"(?:[^\s\"'\\:=>,;{}\[\]()]|\\{1,8}u[0-9a-fA-F]{4})+"
-        between = r"(?![A-Za-z0-9_])[\s\"'\\:=>]{0,1000}?"
-        return re.compile(rf"((?<![A-Za-z0-9_]){name}{between})({value})")
+        before = rf"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=\\u{_CODE}))"
+        between = rf"(?![A-Za-z0-9_])(?:[\s\"'\\:=>]|(?<=\\){_SEPARATOR}){{0,1000}}?"
+        other = rf"[^\s\"'\\:=>,;{{}}\[\]()]|\\{{1,8}}u(?!{_CODE})[0-9a-fA-F]{{4}}"
+        value = rf"(?!(?<=\\){_SEPARATOR})(?:{other})+"
+        return re.compile(rf"({before}{name}{between})({value})")
 
     def _keys_beside(self, text: str) -> Iterator[str]:
         for found in self._beside.finditer(text):
@@ -82,18 +88,20 @@ class NamedBy:
 
         return self._beside.sub(written, text)
 
-    def _keys_of(self, value: Any, is_named: bool) -> Iterator[str]:
-        if isinstance(value, _Object):
-            for name, of_name in value:
-                yield from self._keys_beside(name)
-                yield from self._keys_of(of_name, is_named or name == self.field)
-        elif isinstance(value, list):
-            for one in value:
-                yield from self._keys_of(one, is_named)
-        elif isinstance(value, str):
-            if is_named:
-                yield canonical(value)
-            yield from self._keys_beside(value)
+    def _keys_of(self, whole: Any) -> Iterator[str]:
+        left = [(whole, False)]
+        while left:
+            value, is_named = left.pop()
+            if isinstance(value, _Object):
+                for name, of_name in value:
+                    yield from self._keys_beside(name)
+                    left.append((of_name, is_named or name == self.field))
+            elif isinstance(value, list):
+                left += [(one, is_named) for one in value]
+            elif isinstance(value, str):
+                if is_named:
+                    yield canonical(value)
+                yield from self._keys_beside(value)
 
     def _written(self, value: Any, keys: Collection[str], is_named: bool) -> str:
         if isinstance(value, _Object):

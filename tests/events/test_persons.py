@@ -1,6 +1,7 @@
 """Whom change events name: what is given out of a person, and what an erasure leaves."""
 
 import json
+import time
 from random import Random
 
 import pytest
@@ -33,6 +34,10 @@ NAMED = (
     b'{"payload": "{\\"user_id\\": 7}"}',
     b'{"payload": "{\\u0022user_id\\u0022: \\u0037}"}',
     b'{"row": {"user\\u005fid": 0.7e1, and no more',
+    b'{"payload": "{\\u0022user_id\\u0022: 7, and no more',
+    b'{"payload": "{\\u0022payload\\u0022: \\u0022{\\\\u0022user_id\\\\u0022: 7}\\u0022}"}',
+    b'{"payload": "merchant_id=8\\nuser_id=7\\n", and no more',
+    b'{"a": "\\nuser_id": 7, and no more',
     b"{'row': {'user_id': 7}}",
     b'{"row": {"user_id": 007}}',
     b'{"row": {"user_id": 7',
@@ -49,6 +54,8 @@ OTHERS = (
     b'{"row": {"user\\u005fid": -7, "user_id": "\\ud83d\\u0000%s"}}',
     b'{"row": {"user_id": null}, "n": 1e999999}',
     b'{"row": {"user_id": 77, and no more',
+    b'{"payload": "{\\u0022user_id\\u0022: \\u00227\\u0030\\u0022, and no more',
+    b'{"payload": "super\\u002duser_id=8, \\u0061user_id=7", and no more',
     b'{"row": {"user_id": 70e1, and no more',
     b"[" * 5000 + b'{"user_id": 71}',
 )
@@ -145,3 +152,12 @@ def test_refused_event_is_still_refused_without_the_person(empty: EventWarehouse
 def test_mebibyte_of_escapes_names_nobody(between: str) -> None:
     text = f"user_id{between * (EVENT_BYTES // len(between))}"
     assert "7" not in NamedBy("user_id").keys(text)
+
+
+def test_keys_that_stand_deep_are_found_in_little_time() -> None:
+    """By the work of the processor: each of them is handed up by no more than one function."""
+    depth, count = 900, 50_000
+    text = f'{{"user_id": {"[" * depth}{"7, " * count}7{"]" * depth}}}'
+    started = time.process_time()
+    assert NamedBy("user_id").keys(text) == {"7"}
+    assert time.process_time() - started < 1
