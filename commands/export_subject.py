@@ -46,7 +46,7 @@ def call(options: argparse.Namespace) -> int:
     keys = {table.name: table.key for table in tables}
     rows, text = export(endpoints, subject, places, keys)
     if options.output:
-        _write(options.output, text)
+        write_document(options.output, text)
     else:
         sys.stdout.write(text)
     print(f"{subject.kind}: {rows} rows", file=sys.stderr)
@@ -80,12 +80,16 @@ def export(
         return work.step.rows, document(cursor, subject.kind, key, found)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a new file with mode 0600. Raises ExportFailed."""
+def write_document(path: Path, text: str) -> None:
+    """Write a new file with mode 0600, and leave none if that fails. Raises ExportFailed."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w", encoding="utf-8") as opened:
-            opened.write(text)
+        try:
+            with os.fdopen(file, "w", encoding="utf-8") as opened:
+                opened.write(text)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
     except FileExistsError:
         hint = "Give the name of a new file, or remove that one."
         raise UsageError(f"--output {path}", "exists already", hint) from None
@@ -100,5 +104,5 @@ class ExportFailed(TidemarkError):
         super().__init__(
             f"--output {path}",
             f"cannot be written: {(error.strerror or str(error)).lower()}",
-            "Give a file in a folder that exists and that you may write to.",
+            "Give a file in a folder that exists, that you may write to, and that has room.",
         )

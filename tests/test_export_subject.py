@@ -1,6 +1,7 @@
 """A person's data as one JSON document: from every layer, and from no other person."""
 
 import json
+import resource
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import embedded
+from commands.export_subject import ExportFailed, write_document
 from operational.connection import connection as operational_connection
 from tests.support.command_line import CommandLine, check_told, copy_of_project
 from tests.support.servers import new_warehouse, querying
@@ -137,6 +139,19 @@ def test_file_can_be_read_by_its_owner_alone_and_is_not_overwritten(
     nowhere = tmp_path / "none" / "person.json"
     told = f"--output {nowhere}: cannot be written: no such file or directory"
     check_told(shop.run(*arguments[:-1], str(nowhere)), 1, told)
+
+
+def test_file_that_cannot_be_written_to_its_end_is_not_left(tmp_path: Path) -> None:
+    """A limit of the process stands for a volume that is full."""
+    file = tmp_path / "person.json"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(ExportFailed, match="cannot be written: file too large"):
+            write_document(file, "x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not file.exists()
 
 
 def test_person_who_is_not_there_is_told(shop: CommandLine) -> None:
