@@ -23,17 +23,12 @@ def read_to_the_end(
     What the topic had deleted before is told in the log. Raises StreamError if there is no such
     topic, if it ends before an offset, or if the brokers say nothing for as long as is set.
     """
-    from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+    from confluent_kafka import Consumer, KafkaError
 
     topic = _existing(cluster, name)
     client = Consumer({**cluster.options(), **READING, "logger": quiet_logger()})
     try:
-        client.assign(
-            [
-                TopicPartition(name, one.number, offsets.get(one.number, OFFSET_BEGINNING))
-                for one in topic.partitions
-            ]
-        )
+        _assign(client, topic, offsets)
         expected = dict(offsets)
         left = {one.number for one in topic.partitions}
         heard_at = time.monotonic()
@@ -66,6 +61,17 @@ def _existing(cluster: Cluster, name: str) -> Topic:
         hint = "Correct the name, or create it."
         raise StreamError(f"topic {name}", "the brokers do not know it", hint)
     return topic
+
+
+def _assign(client: Any, topic: Topic, offsets: Mapping[int, int]) -> None:
+    from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+
+    client.assign(
+        [
+            TopicPartition(topic.name, one.number, offsets.get(one.number, OFFSET_BEGINNING))
+            for one in topic.partitions
+        ]
+    )
 
 
 def _check_begin(client: Any, name: str, message: Any, expected: dict[int, int]) -> None:
