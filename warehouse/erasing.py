@@ -57,7 +57,9 @@ class Values:
     @property
     def pattern(self) -> str | None:
         """A regular expression, of Python and of PostgreSQL, that finds them; None if none is."""
-        words = sorted((re.escape(text) for text in self.texts), key=len, reverse=True)
+        # a statement of SQL has an apostrophe twice
+        escaped = (re.escape(text).replace("'", "''?") for text in self.texts)
+        words = sorted(escaped, key=len, reverse=True)
         return rf"(?<!\w)(?:{'|'.join(words)})(?!\w)" if words else None
 
     def add(self, texts: Iterable[str | None]) -> None:

@@ -41,8 +41,7 @@ def mask_values(texts: Collection[str]) -> dict[Path, int]:
     """
     if not texts:
         return {}
-    # as JSON and HTML write them too
-    written = {form for text in texts for form in (text, json.dumps(text)[1:-1], escape(text))}
+    written = {form for text in texts for form in _forms(text)}
     words = [re.escape(form.encode()) for form in sorted(written, key=len, reverse=True)]
     finder = re.compile(rb"(?<!\w)(?:" + b"|".join(words) + rb")(?!\w)")
     found, errors = {}, []
@@ -56,6 +55,12 @@ def mask_values(texts: Collection[str]) -> dict[Path, int]:
     if errors:
         raise FilesNotMasked(errors)
     return {path: number for path, number in found.items() if number}
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    """A value as it is, and as JSON, HTML and SQL write it."""
+    as_json = (json.dumps(text, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
+    return text, *as_json, escape(text), text.replace("'", "''")
 
 
 def _files() -> Iterator[Path]:

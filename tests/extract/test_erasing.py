@@ -1,5 +1,6 @@
 """What an erasure takes with the rows: notes of them, and what has landed of them."""
 
+import re
 from pathlib import Path
 from subprocess import Popen
 
@@ -11,7 +12,7 @@ from commands.forget.work import RelationsInUse, Subject, told_if_in_use
 from tests.support.mirror import Mirror, Query
 from warehouse import erasing
 from warehouse.connection import connect, transaction
-from warehouse.erasing import Erased, Erasure
+from warehouse.erasing import Erased, Erasure, Values
 from warehouse.landings import drop_landings
 from warehouse.persons import PersonPlace, note_keys, register
 
@@ -227,6 +228,23 @@ def test_files_that_quote_rows_are_masked_and_dbts_manifest_is_left(project: Pat
         assert (project / name).read_text() == f"a {'*' * len(NAME)} b", name
     for name in KEPT:
         assert (project / name).read_text() == f"a {NAME} b", name
+
+
+@pytest.mark.parametrize(
+    "quoted", ["O'Hara", "O''Hara", "O&#x27;Hara"], ids=["text", "SQL", "HTML"]
+)
+def test_name_with_an_apostrophe_is_masked_as_it_is_quoted(project: Path, quoted: str) -> None:
+    log = project / "dbt_project" / "logs" / "dbt.log"
+    log.write_text(f"where name = '{quoted}'")
+    assert mask_values({"O'Hara"}) == {log: 1}
+    assert log.read_text() == f"where name = '{'*' * len(quoted)}'"
+
+
+def test_pattern_of_values_finds_an_apostrophe_as_sql_writes_it() -> None:
+    pattern = Values({"O'Hara"}).pattern
+    assert pattern
+    told = "Key (name)=(O'Hara) in: insert into a values ('O''Hara', 'O''Haras')"
+    assert re.findall(pattern, told) == ["O'Hara", "O''Hara"]
 
 
 def test_logs_of_dbt_are_masked_where_they_are(
