@@ -8,7 +8,7 @@ from common.log import get_logger
 from streaming.connection import FIRST_PAUSE, LONGEST_PAUSE, Session
 from streaming.database import note_next, offsets
 from streaming.errors import StreamError
-from streaming.gaps import lost_before
+from streaming.gaps import Beginnings, lost_before
 from streaming.messages import TOPIC, Partition, Received
 from streaming.settings import Cluster
 from streaming.topics import Topic, describe_topic, ensure_topics
@@ -75,13 +75,14 @@ class Assignment:
         from confluent_kafka import KafkaError
 
         received = []
+        beginnings = Beginnings(self._client, self.topic.name)
         for message in messages:
             error = message.error()
             if error is None:
                 received.append(self._received(message))
-                self._note_read(message.partition(), message.offset(), message.offset() + 1)
+                self._note_read(beginnings, message, message.offset() + 1)
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._note_read(message.partition(), message.offset(), message.offset())
+                self._note_read(beginnings, message, message.offset())
                 self._at_end.add(message.partition())
             else:
                 self._note_refused(message.partition())
@@ -170,12 +171,13 @@ class Assignment:
         partition = Partition(self.topic.name, self.topic.topic_id, message.partition())
         return Received(partition, message.offset(), message.key(), message.value() or b"")
 
-    def _note_read(self, number: int, offset: int, following: int) -> None:
-        """Note that a partition was read up to an offset; what it had deleted before is lost."""
+    def _note_read(self, beginnings: Beginnings, message: Any, following: int) -> None:
+        """Note how far a partition was read; what it had deleted before is lost."""
+        number = message.partition()
         self._refused.pop(number, None)
         expected = self._read.get(number)
         if expected is not None:
-            lost = lost_before(self._client, self.topic.name, number, expected, offset)
+            lost = lost_before(beginnings, number, expected, message.offset())
             if lost:
                 before = self._gaps.get(number, NO_GAP)
                 self._gaps[number] = Gap(expected + lost, before.lost + lost)

@@ -7,7 +7,7 @@ from typing import Any
 from common.log import get_logger
 from streaming.consumer import BATCH, WAIT_SECONDS
 from streaming.errors import StreamError
-from streaming.gaps import lost_before
+from streaming.gaps import Beginnings, lost_before
 from streaming.messages import Partition, Received
 from streaming.settings import Cluster
 from streaming.topics import READING, Topic, describe_topic, quiet_logger
@@ -33,17 +33,18 @@ def read_to_the_end(
         left = {one.number for one in topic.partitions}
         heard_at = time.monotonic()
         while left:
+            beginnings = Beginnings(client, name)
             for message in client.consume(BATCH, WAIT_SECONDS):
                 error = message.error()
                 if error is None:
                     heard_at = time.monotonic()
-                    _check_begin(client, name, message, expected)
+                    _check_begin(beginnings, message, expected)
                     partition = Partition(name, topic.topic_id, message.partition())
                     value = message.value() or b""
                     yield Received(partition, message.offset(), message.key(), value)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     _check_end(name, message.offset(), offsets.get(message.partition(), 0))
-                    _check_begin(client, name, message, expected)
+                    _check_begin(beginnings, message, expected)
                     left.discard(message.partition())
                 else:
                     log.warning("topic %s: %s", name, error)
@@ -74,10 +75,10 @@ def _assign(client: Any, topic: Topic, offsets: Mapping[int, int]) -> None:
     )
 
 
-def _check_begin(client: Any, name: str, message: Any, expected: dict[int, int]) -> None:
+def _check_begin(beginnings: Beginnings, message: Any, expected: dict[int, int]) -> None:
     """Tell what is missing before a message; `expected` has the next offset of each partition."""
     number, offset = message.partition(), message.offset()
-    lost_before(client, name, number, expected.get(number, offset), offset)
+    lost_before(beginnings, number, expected.get(number, offset), offset)
     expected[number] = offset + 1
 
 

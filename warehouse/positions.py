@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from common.clickhouse_settings import KEEP_DAYS
 from common.rows import one_value
@@ -74,22 +75,7 @@ def forget_read_changes(
             "delete from mrr_state.model_position where not model_name = any(%s)",
             (list(models),),
         )
-        # a model that is being built now locks its row, and is skipped
-        cursor.execute(
-            "update mrr_state.model_position set built_to = -1 where model_name = any(array("
-            "select model_name from mrr_state.model_position"
-            " where built_to >= 0 and (updated_at < clock_timestamp() - %s"
-            " or built_to < (select max(change_id) from mrr_state.change_log) - %s)"
-            " for update skip locked))",
-            (WAITED_FOR, CHANGES_KEPT),
-        )
-        cursor.execute(
-            "update mrr_state.publication set read_to = -1 where read_to >= 0"
-            " and (updated_at < clock_timestamp() - %s"
-            " or read_to < (select max(change_id) from mrr_state.change_log) - %s)",
-            (published_kept, CHANGES_KEPT),
-        )
-        give_up_old(cursor)
+        _give_up_readers(cursor, published_kept)
         cursor.execute(
             "with deleted as ("
             "delete from mrr_state.change_log where change_id <= coalesce(least("
@@ -99,3 +85,23 @@ def forget_read_changes(
             " select count(*) from deleted"
         )
         return int(one_value(cursor))
+
+
+def _give_up_readers(cursor: Cursor, published_kept: timedelta) -> None:
+    """Note for which readers changes are not kept any longer."""
+    # a model that is being built now locks its row, and is skipped
+    cursor.execute(
+        "update mrr_state.model_position set built_to = -1 where model_name = any(array("
+        "select model_name from mrr_state.model_position"
+        " where built_to >= 0 and (updated_at < clock_timestamp() - %s"
+        " or built_to < (select max(change_id) from mrr_state.change_log) - %s)"
+        " for update skip locked))",
+        (WAITED_FOR, CHANGES_KEPT),
+    )
+    cursor.execute(
+        "update mrr_state.publication set read_to = -1 where read_to >= 0"
+        " and (updated_at < clock_timestamp() - %s"
+        " or read_to < (select max(change_id) from mrr_state.change_log) - %s)",
+        (published_kept, CHANGES_KEPT),
+    )
+    give_up_old(cursor)

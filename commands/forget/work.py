@@ -23,11 +23,13 @@ from common.streams import valid_text
 from common.suggestion import did_you_mean
 from extract.extraction import LANDING_FOLDER
 from extract.landing.files import remove_left_files
-from streaming.persons import SUBJECT, erase_messages
+from streaming.persons import FIELD, SUBJECT, erase_messages
 from warehouse.connection import transaction
 from warehouse.erasing import WAIT, Erased, Erasure
 from warehouse.exports import EarlierExport, exports_of
 from warehouse.landings import drop_landings
+from warehouse.named_in_events import NamedBy
+from warehouse.named_in_events import canonical as canonical_in_text
 from warehouse.persons import PersonPlace, canonical, erased_at, register, type_of_key
 
 
@@ -193,7 +195,8 @@ def _erase_messages(
 ) -> int:
     if stream is None or person.kind != SUBJECT:
         return 0
-    return erase_messages(stream, person.key, values, is_dry_run)
+    named_by, key = NamedBy(FIELD), canonical_in_text(person.key)
+    return erase_messages(stream, lambda text: key in named_by.keys(text), values, is_dry_run)
 
 
 def canonical_key(cursor: Cursor, subject: Subject, places: Sequence[PersonPlace]) -> str:
