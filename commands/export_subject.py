@@ -81,7 +81,7 @@ def export(
 
 
 def write_document(path: Path, text: str) -> None:
-    """Write a new file with mode 0600, and leave none if that fails. Raises ExportFailed."""
+    """Write a new file with mode 0600, and leave none if that fails. Raises PersonNotWritten."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -94,10 +94,10 @@ def write_document(path: Path, text: str) -> None:
         hint = "Give the name of a new file, or remove that one."
         raise UsageError(f"--output {path}", "exists already", hint) from None
     except OSError as error:
-        raise ExportFailed(path, error) from None
+        raise PersonNotWritten(path, error) from None
 
 
-class ExportFailed(TidemarkError):
+class PersonNotWritten(TidemarkError):
     """The document could not be written."""
 
     def __init__(self, path: Path, error: OSError) -> None:

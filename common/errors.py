@@ -2,6 +2,7 @@
 
 TidemarkError                    1  something failed
 ├── UsageError                   2  the command line contradicts itself
+│   └── SwitchedOff              2  a relation of a domain that is switched off is not purged
 ├── SettingError                 2  a setting is missing or wrong
 │   ├── WrongDeclaration         2  a declaration of what is published is wrong
 │   └── WrongDeclarations        2  a declaration of a table is wrong
@@ -49,7 +50,7 @@ TidemarkError                    1  something failed
 ├── FilesNotMasked               1  a file has values of a person, and cannot be changed
 ├── ExportError                  1  tables cannot be exported
 ├── DamagedExport                1  a file of an export was changed or is missing
-├── ExportFailed                 1  the data of a person could not be written to a file
+├── PersonNotWritten                 1  the data of a person could not be written to a file
 └── AnotherRun                  75  another run holds the lock
 """
 

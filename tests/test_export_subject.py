@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import embedded
-from commands.export_subject import ExportFailed, write_document
+from commands.export_subject import PersonNotWritten, write_document
 from operational.connection import connection as operational_connection
 from tests.support.command_line import CommandLine, check_told, copy_of_project
 from tests.support.servers import new_warehouse, querying
@@ -147,7 +147,7 @@ def test_file_that_cannot_be_written_to_its_end_is_not_left(tmp_path: Path) -> N
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        with pytest.raises(ExportFailed, match="cannot be written: file too large"):
+        with pytest.raises(PersonNotWritten, match="cannot be written: file too large"):
             write_document(file, "x" * 100_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
