@@ -37,14 +37,19 @@ def choose(settings: PublishSettings) -> ClickHouseChoice:
     return ClickHouseChoice(address, settings.cluster, in_runs)
 
 
+def label_of(settings: PublishSettings) -> str:
+    """What the state calls the ClickHouse of the settings."""
+    address = choose(settings).address
+    return f"{address.host}:{address.port}/{address.database}" if address else EMBEDDED
+
+
 @contextmanager
 def open_target(settings: PublishSettings) -> Iterator[Target]:
     """A connection to ClickHouse; the embedded one is started. Raises ServerError."""
     chosen = choose(settings)
     address = chosen.address or embedded.start_clickhouse()
-    label = f"{address.host}:{address.port}/{address.database}" if chosen.address else EMBEDDED
     with Client(address) as client:
-        yield Target(client, Place(address.database, chosen.cluster), label)
+        yield Target(client, Place(address.database, chosen.cluster), label_of(settings))
 
 
 def _is_embedded(address: Address) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 
 from commands.choice import scope_of
-from commands.clickhouse import choose, open_target
+from commands.clickhouse import choose, label_of, open_target
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_choice, add_quiet
 from commands.progress import ProgressPrinter
@@ -19,6 +19,7 @@ from common.suggestion import did_you_mean
 from publishing.declared import Published, declared_publications
 from publishing.publisher import Outcome, Publisher, Report, Warehouse, Wish
 from publishing.settings import PublishSettings, read_publish_settings
+from publishing.state import is_anything_published
 from warehouse.connection import connect
 
 Publish = Callable[[Endpoints, Work, Report], list[Outcome]]
@@ -76,11 +77,11 @@ def publish_tables(
 
     def record(outcome: Outcome) -> None:
         done = outcome.done
-        status = "error" if done is None else "warning" if outcome.repaired else "success"
+        status = "error" if done is None else "warning" if outcome.is_repaired else "success"
         sent = done.sent if done else 0
         told = str(outcome.error) if outcome.error else None
-        if outcome.repaired:
-            told = f"{outcome.repaired} rows were replaced in partitions that differed"
+        if outcome.is_repaired:
+            told = f"{outcome.replaced} rows were replaced in partitions that differed"
         work.run_log.record("publish", outcome.name, status, outcome.seconds, sent, told)
         report.table(outcome)
 
@@ -103,6 +104,28 @@ def publishing_of_runs(settings: Settings) -> Publish | None:
         return publish_tables(work, endpoints, publishing, tables, Wish(), report)
 
     return publish
+
+
+def verifying_published(settings: Settings, options: argparse.Namespace) -> Publish:
+    """What `verify` does with published tables: all rows of those that were published before.
+
+    Changes that were to be published are; other differences are repaired with `--repair`. Where
+    nothing was published, ClickHouse is not asked. Raises SettingError.
+    """
+    publishing = read_publish_settings()
+    wish = Wish(must_compare=True, may_repair=options.repair, only_known=True)
+    tables = [
+        one
+        for one in active_publications(settings)
+        if options.domain in (None, one.domain) and options.table in (None, one.name)
+    ]
+
+    def verify(endpoints: Endpoints, work: Work, report: Report) -> list[Outcome]:
+        if not is_anything_published(work.connection, label_of(publishing)):
+            return []
+        return publish_tables(work, endpoints, publishing, tables, wish, report)
+
+    return verify
 
 
 def chosen_publications(settings: Settings, options: argparse.Namespace) -> list[Published]:
@@ -161,7 +184,7 @@ def as_table(outcomes: Iterable[Outcome]) -> PlainTable:
             str(outcome.done.sent),
             str(outcome.done.rows),
             str(sum(one.compared_rows for one in checked)),
-            str(outcome.repaired),
+            str(outcome.replaced),
             "yes" if checked else "-",
         )
     return shown

@@ -4,7 +4,7 @@ import argparse
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alerts import read_alert_settings
@@ -13,6 +13,8 @@ from commands.choice import accepted_deletes, chosen_tables, scope_of
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_accept_deletes, add_choice, add_json, add_quiet
 from commands.progress import ProgressPrinter
+from commands.publish import Publish, verifying_published
+from commands.publish import as_table as table_of_published
 from commands.sources import (
     SourceBusy,
     open_source_of,
@@ -29,6 +31,8 @@ from common.settings import Settings, read_settings
 from extract.declarations import MirroredTable
 from extract.progress import Progress, ignore
 from extract.verifying import VerifiedTable, verify_table
+from publishing import publisher
+from publishing.publisher import Outcome
 from warehouse.build import Builder, Node
 from warehouse.connection import connect
 from warehouse.marks import read_marks
@@ -72,13 +76,16 @@ def _verify(
             options.repair,
             accepted,
             Report(lambda table: printer.print_line(progress_line(table)), printer.progress),
-            Whole(scope_of(options), verify_history),
+            Whole(scope_of(options), verify_history, verifying_published(settings, options)),
         )
     if not options.quiet and not options.json:
         show(as_table(result.tables))
+        if result.published:
+            show(table_of_published(result.published))
     told = [*failures(result.tables), *failures_of_history(result.failed_tests)]
     if result.history_error:
         told.append(result.history_error)
+    told += [one.error for one in result.published if one.error]
     for failure in told:
         tell(failure)
     if options.json:
@@ -98,15 +105,19 @@ def _write_document(result: "VerifyResult", told: list[TidemarkError | str]) -> 
 class VerifyResult:
     """The result of verifying some tables, and of testing their history.
 
-    `history_error` is set if the history could not be tested.
+    `history_error` is set if the history could not be tested. `published` are the tables that were
+    published before.
     """
 
     tables: list[VerifiedTable]
     failed_tests: list[Node] = field(default_factory=list)
     history_error: TidemarkError | None = None
+    published: list[Outcome] = field(default_factory=list)
 
     @property
     def exit_code(self) -> ExitCode:
+        if any(one.error for one in self.published):
+            return ExitCode.FAILED
         if self.failed_tests or self.history_error:
             return ExitCode.FAILED
         errors = [table.error for table in self.tables if table.error]
@@ -121,6 +132,7 @@ class VerifyResult:
         names = [t.name for t in self.tables if t.error]
         names += [t.name for t in self.tables if t.verification and not t.verification.is_equal]
         names += [test.name for test in self.failed_tests]
+        names += [one.name for one in self.published if one.error]
         if self.history_error:
             names.append(self.history_error.problem)
         return ", ".join(names) or None
@@ -143,6 +155,7 @@ class Whole:
 
     scope: str | None = None
     test_history: TestHistory = lambda endpoints, tables, run_id: []
+    verify_published: Publish = lambda endpoints, work, report: []
 
 
 def verify_tables(
@@ -182,6 +195,11 @@ def verify_tables(
 
         compared = source_by_source(tables, verify, stopped, work.lock.check)
         result = _with_history(compared, lambda: whole.test_history(endpoints, tables, work.run_id))
+        how = publisher.Report(progress=report.progress)
+        try:
+            result = replace(result, published=whole.verify_published(endpoints, work, how))
+        except TidemarkError as error:
+            result = replace(result, published=[Outcome("publish", error=error)])
         return _logged(work.step, result)
 
 

@@ -19,6 +19,7 @@ TidemarkError                    1  something failed
 │   ├── ValueRefused             1  a value does not fit the type that it is published with
 │   ├── TypeRefused              2  a column cannot be published as it is declared
 │   ├── Differs                  1  what is published differs from the warehouse
+│   ├── NotErased                1  ClickHouse still has rows of an erased person
 │   ├── NotThere                 1  a table to publish has not been built yet
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   └── DeletesRefused           4  the delete guard refused

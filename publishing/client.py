@@ -25,6 +25,8 @@ SETTINGS = {
     "input_format_null_as_default": "0",
     "max_partitions_per_insert_block": "0",
     "async_insert": "0",
+    # rows of one block are one version: nothing to merge in them
+    "optimize_on_insert": "0",
     # what is repaired must not be taken for what was inserted before
     "insert_deduplicate": "0",
     "distributed_foreground_insert": "1",

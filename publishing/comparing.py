@@ -71,23 +71,28 @@ def _partitions(client: Client, storage: Storage, table: str) -> set[int]:
     return {int(number) for (number,) in rows}
 
 
-def checked_whole(
-    ours: Digests, theirs: Digests, repaired: Collection[int] = (), method: str = WHOLE
-) -> list[Checked]:
-    """What comparing all rows has found, partition by partition."""
+def checked_whole(ours: Digests, theirs: Digests, replaced: Digests) -> list[Checked]:
+    """What comparing all rows has found, partition by partition.
+
+    `replaced` has what was in the partitions that were replaced, or dropped.
+    """
     differing = set(different(ours, theirs))
-    return [
-        Checked(
-            partition,
-            ours.get(partition, Digest()).rows,
-            theirs.get(partition, Digest()).rows,
-            ours.get(partition, Digest()).rows,
-            ours.get(partition, Digest()).rows if partition in repaired else 0,
-            partition not in differing,
-            method,
+    found = []
+    for partition in sorted(ours.keys() | theirs.keys() | replaced.keys()):
+        rows = ours.get(partition, Digest()).rows
+        was = replaced[partition].rows if partition in replaced else 0
+        found.append(
+            Checked(
+                partition,
+                rows,
+                theirs.get(partition, Digest()).rows,
+                rows,
+                max(rows, was) if partition in replaced else 0,
+                partition not in differing,
+                WHOLE,
+            )
         )
-        for partition in sorted(ours.keys() | theirs.keys() | set(repaired))
-    ]
+    return found
 
 
 def count_rows(cursor: Cursor, relation: Relation, partitions: Collection[int]) -> dict[int, int]:

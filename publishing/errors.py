@@ -61,7 +61,7 @@ class Differs(TableError):
 
     def __init__(self, table: str, partitions: list[str], was_repaired: bool) -> None:
         more = ", …" if len(partitions) > 5 else ""
-        hint = "Repair it with `python run.py publish`, which replaces these partitions."
+        hint = "Repair it with `python run.py publish --compare`, which replaces these partitions."
         if was_repaired:
             hint = "Somebody else writes to the published tables: let only this account do it."
         super().__init__(
@@ -76,3 +76,14 @@ class NotThere(TableError):
 
     def __init__(self, table: str) -> None:
         super().__init__(table, "is not in the warehouse", "Build it first: python run.py.")
+
+
+class NotErased(TableError):
+    """ClickHouse still has rows of the person."""
+
+    def __init__(self, table: str, rows: int) -> None:
+        super().__init__(
+            table,
+            f"ClickHouse still has {rows} rows of the person",
+            "Give the command again; if it stays so, look into system.mutations there.",
+        )

@@ -25,7 +25,6 @@ def load_ranges(
     storage: Storage,
     loaded_to: Key | None,
     checkpoint: Checkpoint,
-    range_rows: int = RANGE_ROWS,
 ) -> int:
     """Send all rows with a key above `loaded_to`, range by range; returns how many.
 
@@ -34,7 +33,7 @@ def load_ranges(
     """
     relation, total = storage.relation, 0
     while True:
-        last = _last_key(cursor, relation, loaded_to, range_rows)
+        last = _last_key(cursor, relation, loaded_to, RANGE_ROWS)
         where = _between(relation.key, loaded_to, last)
         query = f"select {outs(relation.columns, 'known')} from {relation.source} as known"
         rows = send(cursor, client, relation, query + where, storage.rows, storage.columns)

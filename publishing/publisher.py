@@ -34,16 +34,26 @@ class Outcome:
         return self.done.checked if self.done else ()
 
     @property
-    def repaired(self) -> int:
+    def replaced(self) -> int:
+        """The rows of partitions that differed and were replaced."""
         return sum(one.repaired_rows for one in self.checked)
+
+    @property
+    def is_repaired(self) -> bool:
+        """Whether it differed though nothing was to be published."""
+        return self.done is not None and self.done.how == "repaired"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """How to publish: whether every row is compared, and whether what differs is replaced."""
+    """How to publish: whether every row is compared, and whether what differs is replaced.
+
+    `only_known` leaves out the tables that were not published before.
+    """
 
     must_compare: bool = False
     may_repair: bool = True
+    only_known: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,12 +103,14 @@ class Publisher:
 
     def publish(self, tables: Collection[Published]) -> list[Outcome]:
         """Publish the tables. Raises NotReached if ClickHouse cannot be reached at first."""
+        target = self._target
+        states = read_states(self._warehouse.connection, target.label)
+        if self._wish.only_known:
+            tables = [one for one in tables if one.name in states and states[one.name].is_loaded]
         if not tables:
             return []
-        target = self._target
         target.client.execute(target.place.create_database())
         markers = read_markers(target.client, target.place)
-        states = read_states(self._warehouse.connection, target.label)
         dates, there = self._dates(), self._tables_there()
         change = last_change(self._warehouse.connection)
         outcomes = []
@@ -171,9 +183,9 @@ class Publisher:
         return state
 
     def _drop_others(self, relation: Relation, storage: Storage, there: set[str]) -> None:
-        """Drop the storages that the table had when it had other columns or keys."""
+        """Drop what the table had when it had other columns, and what a killed publish has left."""
         for name in sorted(there):
-            if storage.is_older(name):
+            if storage.is_left_over(name):
                 self._target.client.execute(storage.drop(name))
 
     def _tables_there(self) -> set[str]:

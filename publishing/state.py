@@ -47,10 +47,19 @@ class Checked:
     method: str
 
 
-def target_of(client: Client) -> str:
-    """The name of a server and its database, without the account."""
-    address = client.address
-    return f"{address.host}:{address.port}/{address.database}"
+def is_anything_published(connection: Connection, target: str) -> bool:
+    """Whether any table was published to this target."""
+    return any(state.is_loaded for state in read_states(connection, target).values())
+
+
+def other_targets(connection: Connection, target: str) -> list[str]:
+    """The other targets to which a table was published."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select distinct target from mrr_state.publication where target <> %s order by target",
+            (target,),
+        )
+        return [name for (name,) in cursor.fetchall()]
 
 
 def read_states(connection: Connection, target: str) -> dict[str, State]:

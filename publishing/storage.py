@@ -146,10 +146,10 @@ class Storage:
     def drop_partition(self, partition: str) -> str:
         return f"alter table {self.local}{self.place.on_cluster} drop partition id '{partition}'"
 
-    def is_older(self, name: str) -> bool:
-        """Whether a table is a storage that this table had with other columns, or belongs to it."""
+    def is_left_over(self, name: str) -> bool:
+        """Whether a table had these rows with other columns, or was left behind by a kill."""
         found = re.fullmatch(rf"_{re.escape(self.relation.name)}_[0-9a-f]{{8}}(_[a-z_]+)?", name)
-        return bool(found) and not name.startswith(self.name)
+        return bool(found) and name not in (self.name, f"{self.name}_all")
 
     def drop(self, name: str) -> str:
         """The statement that drops a table of the database."""

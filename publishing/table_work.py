@@ -23,7 +23,7 @@ from publishing.comparing import (
     compare,
     replace_partitions,
 )
-from publishing.digests import different
+from publishing.digests import Digest, different
 from publishing.errors import Differs
 from publishing.loading import Key, load_ranges
 from publishing.state import (
@@ -81,20 +81,27 @@ class TableWork:
         since = datetime.now(UTC)
         if not state.is_loaded:
             return self._first(state, since)
-        must_compare = self.must_compare or self._is_in_doubt(state, since)
-        source_state = self._source_state()
         if not self.storage.relation.is_versioned:
-            if not must_compare and source_state and source_state == state.source_state:
-                return self._leave(replace(state, read_to=FORGOTTEN))
-            return self._compare(replace(state, source_state=source_state), since, "compared")
+            return self._snapshot(state, since)
+        is_unfinished = state.version != self.marker or state.read_to == FORGOTTEN
         unread = unread_changes(self.cursor, self.storage.relation, state.read_to)
-        must_compare = must_compare or unread.is_whole or unread.keys > CHANGES_AT_ONCE
-        if not unread.keys and not must_compare:
-            return self._leave(replace(state, read_to=self._position(state)))
-        is_listed = state.read_to != FORGOTTEN and not unread.is_whole
-        if unread.keys and is_listed and unread.keys <= CHANGES_AT_ONCE and self.may_repair:
+        is_replaced = is_unfinished or unread.is_whole or unread.keys > CHANGES_AT_ONCE
+        must_compare = is_replaced or self.must_compare or self._is_in_doubt(state, since)
+        if unread.keys and not is_replaced:
             return self._follow(state, since, must_compare)
-        return self._compare(state, since, "compared")
+        if not must_compare:
+            return self._leave(replace(state, read_to=self._position(state)))
+        return self._compare(state, since, "compared", may_replace=is_replaced)
+
+    def _snapshot(self, state: State, since: datetime) -> Done:
+        """Publish a table whose changed rows nothing names."""
+        source_state = self._source_state()
+        is_written = source_state is None or source_state != state.source_state
+        is_replaced = is_written or state.version != self.marker
+        if is_replaced or self.must_compare or self._is_in_doubt(state, since):
+            state = replace(state, source_state=source_state)
+            return self._compare(state, since, "compared", may_replace=is_replaced)
+        return self._leave(replace(state, read_to=FORGOTTEN))
 
     def _leave(self, state: State) -> Done:
         """Note that there was nothing to do, by the time of which changes are kept."""
@@ -115,7 +122,7 @@ class TableWork:
         else:
             sent = replace_partitions(self.cursor, self.client, self.storage, state.version)
         state = replace(state, source_state=self._source_state())
-        done = self._compare(state, since, "loaded")
+        done = self._compare(state, since, "loaded", may_replace=True)
         return replace(done, sent=done.sent + sent)
 
     def _load(self, state: State) -> int:
@@ -155,11 +162,26 @@ class TableWork:
         self._finish(state, found, since, rows, is_whole=False)
         return Done("changed", sent, rows, tuple(found))
 
-    def _compare(self, state: State, since: datetime, how: str, is_begun: bool = False) -> Done:
-        """Compare every row, replace the partitions that differ, and compare these again."""
+    def _compare(
+        self,
+        state: State,
+        since: datetime,
+        how: str,
+        is_begun: bool = False,
+        may_replace: bool = False,
+    ) -> Done:
+        """Compare every row, replace the partitions that differ, and compare these again.
+
+        They are replaced if something was to be published, and otherwise if repairs are wanted.
+        """
+        if may_replace and how == "compared":
+            how_if_replaced = "changed"
+        else:
+            how_if_replaced = "repaired" if how == "compared" else how
+        may_replace = may_replace or self.may_repair
         ours, theirs = compare(self.cursor, self.client, self.storage)
-        differing, sent = different(ours, theirs), 0
-        if differing and self.may_repair:
+        differing, sent, before = different(ours, theirs), 0, theirs
+        if differing and may_replace:
             state = state if is_begun else self._begin(state)
             sent = replace_partitions(
                 self.cursor, self.client, self.storage, state.version, differing
@@ -168,16 +190,15 @@ class TableWork:
             theirs = {key: one for key, one in theirs.items() if key not in differing} | now
             # both digests of a comparison have the same salt
             ours = {key: one for key, one in ours.items() if key not in differing} | again
-        found = checked_whole(ours, theirs, differing if self.may_repair else ())
+        replaced = differing if may_replace else []
+        found = checked_whole(ours, theirs, {one: before.get(one, Digest()) for one in replaced})
         rows = sum(one.rows for one in ours.values())
         if not all(one.is_equal for one in found):
             write_checked(self.connection, self.run_id, self.storage.relation.name, since, found)
             names = [str(one.partition) for one in found if not one.is_equal]
-            raise Differs(self.storage.relation.name, names, self.may_repair)
+            raise Differs(self.storage.relation.name, names, may_replace)
         self._finish(state, found, since, rows, is_whole=True)
-        return Done(
-            "repaired" if differing and how == "compared" else how, sent, rows, tuple(found)
-        )
+        return Done(how_if_replaced if differing else how, sent, rows, tuple(found))
 
     def _begin(self, state: State) -> State:
         """Note a version of its own before anything is sent: if this is not finished, it shows."""
@@ -206,11 +227,7 @@ class TableWork:
 
     def _is_in_doubt(self, state: State, now: datetime) -> bool:
         """Whether every row has to be compared though no change says so."""
-        if state.version != self.marker or state.compared_at is None:
-            return True
-        if now - state.compared_at > COMPARED_WITHIN:
-            return True
-        if self.storage.relation.is_versioned and state.read_to == FORGOTTEN:
+        if state.compared_at is None or now - state.compared_at > COMPARED_WITHIN:
             return True
         rows = state.rows or 0
         if rows > COUNTED_ROWS:
@@ -222,18 +239,21 @@ class TableWork:
         return int(one_value(self.cursor))
 
     def _source_state(self) -> str | None:
-        """A text that is another one once anybody has written to the table; None for a view.
+        """A text that is another one once the table was written to; None for a view.
 
-        It is read before the table is: what is written meanwhile is seen the next time.
+        A build shows at once. Of rows that others write, the statistics tell as soon as their
+        session ends, or after a second at most if it goes on working.
         """
+        relation = self.storage.relation
         self.cursor.execute(
-            "select string_agg(concat_ws(':', pg_class.oid, relfilenode,"
-            " n_tup_ins, n_tup_upd, n_tup_del), ' ' order by pg_class.oid)"
-            " filter (where relkind in ('r', 'p'))"
-            " from pg_class left join pg_stat_all_tables on pg_class.oid = relid"
-            " where pg_class.oid in (select to_regclass(%s)::oid"
-            " union select relid from pg_partition_tree(to_regclass(%s)))",
-            (self.storage.relation.source, self.storage.relation.source),
+            "select concat_ws(' ', relation_state, partitions, rows_written,"
+            " (select max(build_version) from mrr_state.built_node"
+            " where split_part(unique_id, '.', 3) = %s),"
+            " (select mirror_version from mrr_state.mirror_version where table_name = %s))"
+            " from mrr_state.relation_states(array[%s])"
+            " inner join pg_class on pg_class.oid = to_regclass(relation_name)"
+            " where relkind in ('r', 'p')",
+            (relation.name, relation.name, relation.source),
         )
-        found: str | None = one_value(self.cursor)
-        return found
+        found = self.cursor.fetchone()
+        return found[0] if found else None

@@ -175,7 +175,7 @@ def _declared_decimal(table: str, column: str, kind: str, declared: str) -> Rule
     fits = f"{{0}} = round({{0}}, {scale}) and abs({{0}}) < 1e{precision - scale}"
     number = f"{{0}}::numeric({precision}, {scale})::text"
     out = f"case when {fits} then {number} when {{0}} is not null then '{BEYOND}' end"
-    return replace(_decimal(precision, scale, out, number), misfit=f"not ({fits})")
+    return replace(_decimal(precision, scale, out, out), misfit=f"not ({fits})")
 
 
 def _decimal(precision: int, scale: int, out: str, source_text: str = "{}::text") -> Rule:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable
 
 from commands.endpoints import prepare_endpoints
+from commands.forget.published import elsewhere, erase_published
 from commands.forget.work import Forgotten, Subject, forget, subject_of
 from commands.options import add_subject
 from commands.rebuilding import build_readers
@@ -14,6 +15,7 @@ from common.pause import pause_point
 from common.settings import read_settings
 from extract.declarations import declared_tables
 from extract.declarations.person_places import places_of_persons
+from publishing.settings import read_publish_settings
 from streaming.settings import read_stream_settings
 
 EXAMPLES = """\
@@ -37,9 +39,19 @@ def call(options: argparse.Namespace) -> int:
     subject = subject_of(options.subject, places)
     endpoints = prepare_endpoints(settings, sources=())
     check_owner(endpoints)
+    publishing = read_publish_settings()
     stream = stream_database(read_stream_settings(), endpoints)
     forgotten = forget(endpoints, settings.backup, subject, places, stream, options.dry_run)
     print("\n".join(as_lines(subject, forgotten)))
+    of_kind = [place for place in places if place.subject == subject.kind]
+    published = erase_published(
+        settings, publishing, endpoints, of_kind, forgotten.key, options.dry_run
+    )
+    print("".join(f"{line}\n" for line in lines_of_published(published, options.dry_run)), end="")
+    for server in elsewhere(endpoints, publishing):
+        print(
+            f"{server} has tables that were published, and may have the person: set it, and forget"
+        )
     if options.dry_run:
         return ExitCode.DONE
     pause_point("forgotten")
@@ -49,6 +61,12 @@ def call(options: argparse.Namespace) -> int:
         tables,
         {one.name for one in tables if one.person and one.person.subject == subject.kind},
     )
+
+
+def lines_of_published(published: dict[str, int], is_dry_run: bool) -> Iterable[str]:
+    """What was erased of published tables, as lines."""
+    for table, rows in published.items():
+        yield f"  {table} in ClickHouse  {rows} rows {'would be ' if is_dry_run else ''}deleted"
 
 
 def as_lines(subject: Subject, done: Forgotten) -> Iterable[str]:

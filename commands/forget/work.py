@@ -49,7 +49,7 @@ class Forgotten:
     relations with keys that the source may take for the person's. `backups` are those that have the
     person, with the last day of each. The day is None for one that is kept as the newest verified.
     `unfinished` are folders of backups that were killed. `exports` are folders that were handed
-    over before the person was erased.
+    over before the person was erased. `key` is the person's, as the mirror writes it.
     """
 
     erased: tuple[Erased, ...]
@@ -57,6 +57,7 @@ class Forgotten:
     files: dict[Path, int]
     erased_before: datetime | None
     is_dry_run: bool
+    key: str
     in_another_case: tuple[Erased, ...] = ()
     backups: dict[str, date | None] = field(default_factory=dict)
     unfinished: tuple[str, ...] = ()
@@ -184,7 +185,7 @@ def _erase(
         files = mask_values(texts)
     before = None if erased else erased_before
     return Forgotten(
-        *(tuple(erased), messages, files, erased_before, is_dry_run),
+        *(tuple(erased), messages, files, erased_before, is_dry_run, key),
         in_another_case=tuple(erasure.in_another_case(places, key)),
         exports=tuple(exports_of(cursor, [place.full_name for place in places], before)),
     )

@@ -78,12 +78,13 @@ def test_cluster_replicates_and_distributes_every_table() -> None:
 def test_other_columns_are_another_storage() -> None:
     made, other = storage(), storage(by=None)
     assert made.name != other.name
-    assert made.is_older(other.name)
-    assert made.is_older(f"{other.name}_staged")
-    assert not made.is_older(made.name)
-    assert not made.is_older(f"{made.name}_changes")
-    assert not made.is_older("_mrr_orders_lines_1a2b3c4d")
-    assert not made.is_older("mrr_orders")
+    assert made.is_left_over(other.name)
+    assert made.is_left_over(f"{other.name}_staged")
+    assert not made.is_left_over(made.name)
+    assert made.is_left_over(f"{made.name}_changes")
+    assert not made.is_left_over(f"{made.name}_all")
+    assert not made.is_left_over("_mrr_orders_lines_1a2b3c4d")
+    assert not made.is_left_over("mrr_orders")
 
 
 @pytest.mark.parametrize(
