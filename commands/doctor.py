@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection
 from alerts import AlertSettings, open_channels, read_alert_settings
 from backup import Leftovers, find_leftovers
 from commands.choice import chosen_tables
+from commands.clickhouse import choose
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.options import add_choice, add_json, add_quiet
 from commands.role_findings import find_roles
@@ -26,6 +27,8 @@ from extract.declarations import MirroredTable
 from extract.failures import as_table_error
 from extract.mirror.shape import MIRROR_SCHEMA, VANISHED
 from extract.mysql.source import MySQLSource
+from publishing.client import Client
+from publishing.settings import PublishSettings, read_publish_settings
 from warehouse.connection import connect
 from warehouse.failures import REMEDIES
 
@@ -52,6 +55,7 @@ def call(options: argparse.Namespace) -> int:
     tables = chosen_tables(read_declarations(settings), settings, options)
     findings = list(examine(prepare_endpoints(settings, sources_of(tables)), tables))
     findings.append(examine_alerts(read_alert_settings()))
+    findings += examine_clickhouse(read_publish_settings())
     shown = [one for one in findings if not (options.quiet and one.is_good)]
     if options.json:
         from commands.documents import doctor as shape
@@ -112,6 +116,20 @@ def examine_alerts(settings: AlertSettings) -> Finding:
     if wrong:
         return _of_error(wrong[0])
     return Finding("alerts", f"told by {', '.join(channel.label for channel in channels)}")
+
+
+def examine_clickhouse(settings: PublishSettings) -> Iterator[Finding]:
+    """Whether the ClickHouse that is set answers; an embedded one need not run."""
+    address = choose(settings).address
+    if address is None:
+        return
+    subject = f"clickhouse {address}"
+    yield from _tls(subject, "CLICKHOUSE_TLS", address)
+    try:
+        with Client(address) as client:
+            yield Finding(subject, f"ClickHouse {client.value('select version()')}")
+    except TidemarkError as error:
+        yield _of_error(error)
 
 
 def as_table(findings: Iterable[Finding]) -> PlainTable:

@@ -4,6 +4,8 @@ import argparse
 import os
 import shlex
 
+import embedded
+from commands.clickhouse import known_address
 from commands.endpoints import (
     EMBEDDED_ADDRESSES,
     Endpoints,
@@ -25,6 +27,7 @@ from common.settings import (
     settings_of,
 )
 from embedded import postgresql
+from publishing.settings import read_publish_settings
 from warehouse.build import dbt_environment
 from warehouse.connection import PoolerSharesSessions, connect
 
@@ -34,6 +37,8 @@ eval "$(python run.py env --role analyst)"    then: psql"""
 
 READ_SOURCES = (None, "loader", OWNER)
 """The roles for which the addresses of the sources are printed too; also if none is given."""
+READ_CLICKHOUSE = (None, "transformer", OWNER)
+"""The roles for which the address of ClickHouse is printed, if there is one."""
 OF_ADMIN = ("OPERATIONAL_ADMIN_USER", "OPERATIONAL_ADMIN_PASSWORD")
 """The account that may change the embedded source, which the owner alone is told."""
 
@@ -54,7 +59,10 @@ def call(options: argparse.Namespace) -> int:
     endpoints = prepare_endpoints(settings, ("",) if role in READ_SOURCES else ())
     if role:
         check_account(endpoints, role)
-    print("\n".join(export_lines(endpoints, role)))
+    clickhouse = None
+    if role in READ_CLICKHOUSE:
+        clickhouse = known_address(read_publish_settings())
+    print("\n".join(export_lines(endpoints, role, clickhouse)))
     # checked last: what is wrong here stops dbt, but not the other programs
     read_declarations(settings)
     refuse_pooler(endpoints.account(role or "transformer"))
@@ -73,7 +81,9 @@ def check_account(endpoints: Endpoints, role: str) -> None:
         )
 
 
-def export_lines(endpoints: Endpoints, role: str | None = None) -> list[str]:
+def export_lines(
+    endpoints: Endpoints, role: str | None = None, clickhouse: Address | None = None
+) -> list[str]:
     """A line with `unset`, and `export NAME=value` lines, each value quoted for the shell.
 
     A role that does not read the sources is not left with their addresses in a shell that has them.
@@ -89,6 +99,8 @@ def export_lines(endpoints: Endpoints, role: str | None = None) -> list[str]:
         **settings_of("WAREHOUSE", warehouse),
         **_of_psql(warehouse),
     }
+    if clickhouse:
+        values |= settings_of("CLICKHOUSE", clickhouse)
     if not endpoints.demo_switch:
         # nothing is switched off, and an empty value would hide that `.env` does it later
         del values["DEMO_DOMAINS"]
@@ -96,6 +108,8 @@ def export_lines(endpoints: Endpoints, role: str | None = None) -> list[str]:
     servers = endpoints.embedded
     ours = [servers.operational, *warehouses_of(servers)] if servers else []
     addresses = [address for address in (operational, warehouse) if address in ours]
+    if clickhouse and clickhouse == embedded.known_clickhouse():
+        addresses.append(clickhouse)
     values[EMBEDDED_ADDRESSES] = " ".join(map(fingerprint, addresses))
     if servers:
         # the embedded psql was built without TLS

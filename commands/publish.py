@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 
+from psycopg2.extensions import connection as Connection
+
 from commands.choice import scope_of
 from commands.clickhouse import choose, label_of, open_target
 from commands.endpoints import Endpoints, prepare_endpoints
@@ -87,8 +89,12 @@ def publish_tables(
 
     if not work.lock.take(LOCK):
         raise AnotherRun(f"warehouse {endpoints.loader}")
-    with closing(connect(endpoints.transformer)) as reader, open_target(settings) as target:
-        warehouse = Warehouse(work.connection, reader, work.run_id, work.lock.check)
+
+    def open_reader() -> Connection:
+        return connect(endpoints.transformer)
+
+    with closing(open_reader()) as reader, open_target(settings) as target:
+        warehouse = Warehouse(work.connection, reader, open_reader, work.run_id, work.lock.check)
         publisher = Publisher(warehouse, target, wish, Report(record, report.progress))
         return publisher.publish(tables)
 

@@ -115,7 +115,8 @@ class Relation:
         value = column.rule.out.format(f"{relation}.{column.source}")
         if column.rule.target == "Date32":
             value = f"{relation}.{column.source}"
-        year, month = f"extract(year from {value})", f"extract(month from {value})"
+        # extract() would count in numeric, which is slower
+        year, month = f"date_part('year', {value})", f"date_part('month', {value})"
         return f"coalesce(({year} * 100 + {month})::integer, {NO_MONTH})"
 
     @property

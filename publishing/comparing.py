@@ -1,6 +1,7 @@
 """Comparing a published table with the warehouse, and replacing the partitions that differ."""
 
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -26,11 +27,13 @@ WHOLE, CHANGED = "every row", "changed rows"
 def compare(
     cursor: Cursor, client: Client, storage: Storage, partitions: Collection[int] | None = None
 ) -> tuple[Digests, Digests]:
-    """The digests of all partitions on both sides, or of some."""
+    """The digests of all partitions on both sides, or of some; both sides work at once."""
     salt = new_salt()
-    ours = source_digests(cursor, storage.relation, salt, partitions=partitions)
     where = is_in(storage.relation.target_partition, partitions)
-    return ours, target_digests(client, storage, salt, where)
+    with ThreadPoolExecutor(1) as thread:
+        theirs = thread.submit(target_digests, client, storage, salt, where)
+        ours = source_digests(cursor, storage.relation, salt, partitions=partitions)
+        return ours, theirs.result()
 
 
 def replace_partitions(

@@ -12,6 +12,7 @@ from publishing.client import Client
 from publishing.columns import Relation, read_relation
 from publishing.declared import Published
 from publishing.errors import ClickHouseError
+from publishing.loading import Opening
 from publishing.state import Checked, State, read_markers, read_states, write_state
 from publishing.storage import Place, Storage
 from publishing.table_work import Done, TableWork
@@ -77,11 +78,12 @@ class Target:
 class Warehouse:
     """Two connections to the warehouse: one writes the state, the other reads the layers.
 
-    `check` raises if the lock of the command is lost.
+    `open_reader` opens more of the second kind. `check` raises if the lock of the command is lost.
     """
 
     connection: Connection
     reader: Connection
+    open_reader: Callable[[], Connection]
     run_id: str
     check: Callable[[], None] = lambda: None
 
@@ -147,6 +149,9 @@ class Publisher:
         warehouse, client = self._warehouse, self._target.client
         with warehouse.reader.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read read only")
+            # the planner does not know that months are few: it would sort, or use no workers
+            cursor.execute("set local parallel_tuple_cost = 0; set local parallel_setup_cost = 0")
+            cursor.execute("set local enable_sort = off")
             relation = read_relation(cursor, table, dates)
             storage = Storage(self._target.place, relation)
             state = self._state(storage, known, there)
@@ -154,6 +159,7 @@ class Publisher:
                 warehouse.connection,
                 cursor,
                 client,
+                Opening(warehouse.open_reader, lambda: Client(client.address)),
                 storage,
                 warehouse.run_id,
                 change,

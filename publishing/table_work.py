@@ -25,7 +25,7 @@ from publishing.comparing import (
 )
 from publishing.digests import Digest, different
 from publishing.errors import Differs
-from publishing.loading import Key, load_ranges
+from publishing.loading import Key, Opening, load_ranges
 from publishing.state import (
     COMPARED_WITHIN,
     FORGOTTEN,
@@ -67,6 +67,7 @@ class TableWork:
     connection: Connection
     cursor: Cursor
     client: Client
+    opening: Opening
     storage: Storage
     run_id: str
     change: int | None
@@ -141,7 +142,7 @@ class TableWork:
             pause_point("checkpoint written")
             self.report_progress(Progress(name, "published", done, expected))
 
-        return load_ranges(self.cursor, self.client, self.storage, state.loaded_to, checkpoint)
+        return load_ranges(self.cursor, self.opening, self.storage, state.loaded_to, checkpoint)
 
     def _follow(self, state: State, since: datetime, must_compare: bool) -> Done:
         """Publish what the log of changes names."""

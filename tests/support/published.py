@@ -5,8 +5,10 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from common.settings import Address
 from publishing.declared import Published
 from publishing.publisher import Outcome, Publisher, Target, Warehouse, Wish
+from warehouse.connection import connect
 
 ORDERS = Published("shop", "mrr", "mrr_orders", ("id",), ("day", "id"), "day")
 MODEL = Published("shop", "dwh", "dwh_orders", (), ("id",), "day")
@@ -40,9 +42,12 @@ ROWS = r"""
 class Shop:
     """The orders of a shop, in a warehouse and in ClickHouse."""
 
-    def __init__(self, connection: Connection, reader: Connection, target: Target) -> None:
+    def __init__(
+        self, connection: Connection, reader: Connection, address: Address, target: Target
+    ) -> None:
         self.connection = connection
         self.reader = reader
+        self.address = address
         self.target = target
         self.published = 0
 
@@ -72,7 +77,12 @@ class Shop:
         self.published += 1
         # as the end of the session does that has written
         self.sql("select pg_stat_force_next_flush()")
-        warehouse = Warehouse(self.connection, self.reader, f"run-{self.published:06}")
+        warehouse = Warehouse(
+            self.connection,
+            self.reader,
+            lambda: connect(self.address),
+            f"run-{self.published:06}",
+        )
         return Publisher(warehouse, self.target, Wish(**wish)).publish(tables or (ORDERS,))[0]
 
     @property

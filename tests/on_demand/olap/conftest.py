@@ -54,6 +54,6 @@ def connection(warehouse: Address) -> Iterator[Connection]:
 def shop(warehouse: Address, connection: Connection, target: Target) -> Iterator[Shop]:
     """Orders of a shop in the mirror, with values of every type."""
     with closing(connect(warehouse)) as reader:
-        made = Shop(connection, reader, target)
+        made = Shop(connection, reader, warehouse, target)
         made.create()
         yield made

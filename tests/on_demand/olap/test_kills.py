@@ -83,7 +83,7 @@ def publish_in_a_child(
             Client(clickhouse) as client,
         ):
             target = Target(client, Place(clickhouse.database), "test")
-            shop = Shop(connection, reader, target)
+            shop = Shop(connection, reader, warehouse, target)
             shop.published = 500_000 + int(run)
             shop.publish(*TABLES, must_compare=True)
         code = 0 if passed < at else 3
