@@ -54,15 +54,13 @@ def write_parquet(address: Address, connection: Connection, export: Export, told
     """
     logged = [relation.name for relation in export.relations if relation.has_changes]
     with connection.cursor() as cursor:
-        positions = positions_of(cursor, PARQUET)
         begin_reading(cursor, PARQUET, logged, export.run)
     with folder_aside(export.folder) as aside:
         with one_moment(address, connection, export.relations) as moment:
             tables = []
             for relation in export.relations:
                 began = monotonic()
-                position = positions.get(relation.name)
-                table = _write(moment, relation, position, export.wants_changes, aside)
+                table = _write(moment, relation, export.wants_changes, aside)
                 told(table, monotonic() - began)
                 tables.append(table)
         at = moment.at.astimezone(UTC).isoformat()
@@ -81,11 +79,7 @@ def write_parquet(address: Address, connection: Connection, export: Export, told
 
 
 def _write(
-    moment: Moment,
-    relation: ExportRelation,
-    position: int | None,
-    wants_changes: bool,
-    folder: Path,
+    moment: Moment, relation: ExportRelation, wants_changes: bool, folder: Path
 ) -> ManifestTable:
     path = folder / f"{relation}{SUFFIX}"
     if "/" in str(relation):
@@ -93,6 +87,8 @@ def _write(
             f"table {relation}", "no file can have its name", "Export a view of it instead."
         )
     with moment.session(relation) as cursor:
+        # of the moment, as the log is: a run may delete from it, and give a position up, meanwhile
+        position = positions_of(cursor, PARQUET).get(relation.name)
         contents = contents_of(cursor, relation, position, moment.last_change, wants_changes)
         if contents.after is None:
             selected = select_rows(cursor, relation)

@@ -55,7 +55,8 @@ class Moment:
                 cursor.execute("set local lock_timeout = %s", (WAIT,))
                 cursor.execute("set local statement_timeout = %s", (STATEMENT,))
                 try:
-                    cursor.execute(f"lock table {relation.quoted} in access share mode")
+                    # until the transaction ends, nobody can write it anew
+                    cursor.execute(f"select from {relation.quoted} limit 0")
                 except (psycopg2.errors.LockNotAvailable, psycopg2.errors.UndefinedTable):
                     raise _changed(relation) from None
                 if _files(cursor, relation) != self.files[str(relation)]:

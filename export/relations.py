@@ -11,6 +11,7 @@ from common.rows import one_value
 from common.suggestion import did_you_mean
 from export.columns import ExportColumn, column_of, columns_of, without_limits
 from export.errors import ExportError
+from warehouse.exports import NEVER
 
 SCHEMAS = ("mrr", "dwh")
 MIRROR = "mrr"
@@ -124,7 +125,7 @@ def contents_of(
         return Contents()
     if not relation.has_changes:
         return Contents(reason="its changes are not logged")
-    if position is None:
+    if position is None or position == NEVER:
         return Contents(reason="it was not exported before")
     if position < 0:
         return Contents(reason="its changes since were not kept, or it was loaded as a whole")

@@ -13,6 +13,10 @@ CHANGES_KEPT = 1_000_000
 """For a table, no more changes are kept than this: then an export of every row is cheaper."""
 
 
+NEVER = -2
+"""The position of a table that was not exported yet; -1 is that of one whose changes are gone."""
+
+
 @dataclass(frozen=True)
 class Run:
     """The run that exports, and for how many days changes are kept for the next one."""
@@ -92,7 +96,7 @@ def begin_reading(cursor: Cursor, export_format: str, tables: Collection[str], r
     cursor.execute(
         "insert into mrr_state.export_position as known"
         " (export_format, table_name, change_id, reading_from, run_id, kept_until)"
-        " select %s, table_name, -1,"
+        f" select %s, table_name, {NEVER},"
         " (select coalesce(max(change_id), 0) from mrr_state.change_log), %s,"
         " clock_timestamp() + make_interval(days => %s)"
         " from unnest(%s::text[]) as tables (table_name)"

@@ -2,8 +2,8 @@
 -- from the log itself what every model has read.
 
 -- How far an export of a format has read the changes of a table; negative if the next one has to
--- write every row. While one is under way, changes above `reading_from` are kept for it; that
--- becomes negative if the table is loaded as a whole meanwhile.
+-- write every row, -2 if none has ended yet. While one is under way, changes above `reading_from`
+-- are kept for it; that becomes negative if the table is loaded as a whole meanwhile.
 create table if not exists mrr_state.export_position (
     export_format text not null,
     table_name text not null,

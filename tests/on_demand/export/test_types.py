@@ -13,13 +13,17 @@ import pytest
 from psycopg2.extensions import connection as Connection
 from pyarrow import parquet
 
+from common.settings import Address
+from export import exporting, rows
 from export import parquet as module
-from export import rows
 from export.errors import DamagedExport
+from export.exporting import Export, write_parquet
 from export.manifest import ManifestColumn, ManifestTable, sha256_of
 from export.parquet import check_rows, write_rows
 from export.relations import select_rows
 from tests.export.conftest import ITEMS
+from warehouse.exports import Run, begin_reading
+from warehouse.positions import forget_read_changes
 
 Query = Callable[..., list[tuple]]
 VALUES = {
@@ -119,6 +123,33 @@ def test_value_arrives_exactly(
         assert column.to_pylist() == [text and bytes.fromhex(text[2:]) for text in texts[:-1]] + [
             None
         ]
+
+
+def test_position_that_is_given_up_meanwhile_is_not_used(
+    address: Address,
+    connection: Connection,
+    query: Query,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exported(name: str) -> ManifestTable:
+        wanted = Export([ITEMS], True, tmp_path / name, Run(name, 30))
+        return write_parquet(address, connection, wanted, lambda table, seconds: None).tables[0]
+
+    def loaded_meanwhile(*arguments: object) -> None:
+        begin_reading(*arguments)
+        query(
+            "insert into mrr_state.change_log (table_name, operation, run_id)"
+            " values ('items', 'load', 'test')"
+        )
+        forget_read_changes(connection, set())
+
+    assert exported("first").reason == "it was not exported before"
+    assert exported("second").contents == "changes"
+    monkeypatch.setattr(exporting, "begin_reading", loaded_meanwhile)
+    query("insert into mrr.items values (1, 'loaded')")
+    third = exported("third")
+    assert (third.contents, third.rows) == ("rows", 1)
 
 
 def test_char_keeps_its_blanks(connection: Connection, query: Query, tmp_path: Path) -> None:
