@@ -5,7 +5,7 @@ PYTHON ?= python3
 
 .PHONY: run test lint docs masks pictures powerbi lock airflow down test-source test-sample test-browser \
 	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
-	mutants bench stream test-stream olap test-olap export test-export
+	mutants bench stream test-stream olap test-olap export test-export engines test-trino
 
 run: .venv
 	.venv/bin/python run.py
@@ -174,6 +174,23 @@ export: $(EXPORT)
 # exports of every type, in several states and of millions of rows, and read by others; minutes
 test-export: .venv $(EXPORT)
 	.venv/bin/python -m pytest -s tests/on_demand/export
+
+# engines to measure beside PostgreSQL, and a validator of Trino's SQL, installed beside the project
+ENGINES = .local/engines
+$(ENGINES): Makefile | .venv
+	rm -rf $@
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --target $@ \
+		duckdb==1.5.5 duckdb-extension-postgres-scanner==1.5.5 chdb==4.4.0 \
+		trino-sql-validator==0.23.0 || { rm -rf $@; exit 1; }
+	touch $@
+
+# a star join and a full scan by each of them, and an export beside DuckDB's copy; ten minutes
+engines: .venv $(EXPORT) $(ENGINES)
+	.venv/bin/python -m bench.engines
+	.venv/bin/python -m bench.export
+
+test-trino: .venv $(ENGINES)
+	.venv/bin/python -m pytest tests/on_demand/test_trino.py
 
 # the stream of customers by a real broker: kills, losses, poisoned batches, throughput; minutes
 test-stream: .venv $(STREAM)
