@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+from collections.abc import Iterable, Iterator
 
 import embedded
 from commands.clickhouse import known_address
@@ -89,12 +90,8 @@ def export_lines(
     A role that does not read the sources is not left with their addresses in a shell that has them.
     """
     operational, warehouse = endpoints.operational, endpoints.account(role or "transformer")
-    values: dict[str, str] = {}
-    if role in READ_SOURCES:
-        named = [source.address for source in endpoints.named.values()]
-        for address in [operational, *named] if operational else named:
-            values |= settings_of(setting_of(address.source), address)
-    values |= {
+    values = {
+        **(_of_sources(endpoints) if role in READ_SOURCES else {}),
         **dbt_environment(warehouse, endpoints.demo_switch),
         **settings_of("WAREHOUSE", warehouse),
         **_of_psql(warehouse),
@@ -104,13 +101,9 @@ def export_lines(
     if not endpoints.demo_switch:
         # nothing is switched off, and an empty value would hide that `.env` does it later
         del values["DEMO_DOMAINS"]
-    folders = [PROJECT / ".venv" / "bin"]
+    folders, addresses = [PROJECT / ".venv" / "bin"], [operational, warehouse, clickhouse]
     servers = endpoints.embedded
-    ours = [servers.operational, *warehouses_of(servers)] if servers else []
-    addresses = [address for address in (operational, warehouse) if address in ours]
-    if clickhouse and clickhouse == embedded.known_clickhouse():
-        addresses.append(clickhouse)
-    values[EMBEDDED_ADDRESSES] = " ".join(map(fingerprint, addresses))
+    values[EMBEDDED_ADDRESSES] = " ".join(map(fingerprint, _embedded_of(servers, addresses)))
     if servers:
         # the embedded psql was built without TLS
         useless = {postgresql.programs()} - {*postgresql.clients(warehouse)}
@@ -127,6 +120,24 @@ def export_lines(
     known = os.environ.get("PATH", "").split(os.pathsep)
     new = os.pathsep.join(str(folder) for folder in folders if str(folder) not in known)
     return [*lines, f'export PATH={shlex.quote(new)}:"$PATH"'] if new else lines
+
+
+def _embedded_of(
+    servers: embedded.Servers | None, addresses: Iterable[Address | None]
+) -> Iterator[Address]:
+    """Those of the addresses that belong to embedded servers."""
+    ours = [servers.operational, *warehouses_of(servers)] if servers else []
+    ours += [known] if (known := embedded.known_clickhouse()) else []
+    return (address for address in addresses if address in ours and address is not None)
+
+
+def _of_sources(endpoints: Endpoints) -> dict[str, str]:
+    """The settings of all sources."""
+    found = [endpoints.operational, *(source.address for source in endpoints.named.values())]
+    values: dict[str, str] = {}
+    for address in found:
+        values |= settings_of(setting_of(address.source), address) if address else {}
+    return values
 
 
 def _of_psql(warehouse: Address) -> dict[str, str]:

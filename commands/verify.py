@@ -24,7 +24,7 @@ from commands.sources import (
 )
 from commands.tables import PlainTable, show
 from commands.telling import tell
-from commands.working import work_on_warehouse
+from commands.working import Work, work_on_warehouse
 from common.errors import DeletesRefused, ExitCode, TidemarkError, UsageError, code_of_refusals
 from common.log import is_json
 from common.settings import Settings, read_settings
@@ -195,12 +195,17 @@ def verify_tables(
 
         compared = source_by_source(tables, verify, stopped, work.lock.check)
         result = _with_history(compared, lambda: whole.test_history(endpoints, tables, work.run_id))
-        how = publisher.Report(progress=report.progress)
-        try:
-            result = replace(result, published=whole.verify_published(endpoints, work, how))
-        except TidemarkError as error:
-            result = replace(result, published=[Outcome("publish", error=error)])
+        published = _published(endpoints, work, whole.verify_published, report)
+        result = replace(result, published=published)
         return _logged(work.step, result)
+
+
+def _published(endpoints: Endpoints, work: Work, verify: Publish, report: Report) -> list[Outcome]:
+    """What was found of published tables; what was compared before is told though it failed."""
+    try:
+        return verify(endpoints, work, publisher.Report(progress=report.progress))
+    except TidemarkError as error:
+        return [Outcome("publish", error=error)]
 
 
 def _logged(step: Step, result: VerifyResult) -> VerifyResult:

@@ -4,6 +4,7 @@ import base64
 import http.client
 import io
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -17,6 +18,8 @@ from publishing.errors import ClickHouseError, NotReached
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 3600
+IDLE_SECONDS = 5.0
+"""A connection that was idle for longer is opened anew: a server closes it after 10 s or more."""
 PART_BYTES = 1 << 20
 SETTINGS = {
     # an error after the first rows would otherwise come with the status of a success
@@ -30,6 +33,9 @@ SETTINGS = {
     # what is repaired must not be taken for what was inserted before
     "insert_deduplicate": "0",
     "distributed_foreground_insert": "1",
+    # PostgreSQL may read for long before the first row of a partition comes
+    "receive_timeout": str(ANSWER_SECONDS),
+    "http_receive_timeout": str(ANSWER_SECONDS),
     "mutations_sync": "2",
     "alter_sync": "2",
     "transform_null_in": "1",
@@ -55,6 +61,7 @@ class Client:
         }
         self._settings: dict[str, str] | None = None
         self._connection: http.client.HTTPConnection | None = None
+        self._used_at = 0.0
 
     def __enter__(self) -> "Client":
         return self
@@ -136,12 +143,15 @@ class Client:
     def _read(self, connection: http.client.HTTPConnection) -> bytes:
         response = connection.getresponse()
         text = response.read()
+        self._used_at = time.monotonic()
         if response.status != HTTPStatus.OK or response.getheader("X-ClickHouse-Exception-Code"):
             self.close()
             raise ClickHouseError(self.label, text.decode(errors="replace"))
         return text
 
     def _open(self) -> http.client.HTTPConnection:
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
+            self.close()
         if self._connection is None:
             host, port = self.address.host, self.address.port
             if self.address.tls.is_on:
@@ -157,6 +167,7 @@ class Client:
                 self.close()
                 raise self._not_reached(error) from None
             self._connection.sock.settimeout(ANSWER_SECONDS)
+            self._used_at = time.monotonic()
         if self._settings is None:
             self._settings = {}
             self._settings = self._known_settings()

@@ -56,7 +56,8 @@ def other_targets(connection: Connection, target: str) -> list[str]:
     """The other targets to which a table was published."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select distinct target from mrr_state.publication where target <> %s order by target",
+            "select distinct target_name from mrr_state.publication"
+            " where target_name <> %s order by target_name",
             (target,),
         )
         return [name for (name,) in cursor.fetchall()]
@@ -66,9 +67,9 @@ def read_states(connection: Connection, target: str) -> dict[str, State]:
     """What is known of each table at this target."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select table_name, target, storage, is_loaded, loaded_to, read_to, rows_version,"
-            " published_rows, source_state, compared_at from mrr_state.publication"
-            " where target = %s",
+            "select table_name, target_name, storage_name, is_loaded, loaded_to, read_to,"
+            " rows_version, published_rows, source_state, compared_at from mrr_state.publication"
+            " where target_name = %s",
             (target,),
         )
         return {row[0]: State(*row) for row in cursor.fetchall()}
@@ -78,11 +79,13 @@ def write_state(connection: Connection, state: State, is_compared: bool = False)
     """Remember how far a table was published; that it was compared whole just now, if it was."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "insert into mrr_state.publication as known (table_name, target, storage, is_loaded,"
-            " loaded_to, read_to, rows_version, published_rows, source_state, compared_at)"
+            "insert into mrr_state.publication as known (table_name, target_name, storage_name,"
+            " is_loaded, loaded_to, read_to, rows_version, published_rows, source_state,"
+            " compared_at)"
             " values (%s, %s, %s, %s, %s, %s, %s, %s, %s,"
             " case when %s then clock_timestamp() else %s end)"
-            " on conflict (table_name, target) do update set storage = excluded.storage,"
+            " on conflict (table_name, target_name) do update set"
+            " storage_name = excluded.storage_name,"
             " is_loaded = excluded.is_loaded, loaded_to = excluded.loaded_to,"
             " read_to = excluded.read_to, rows_version = excluded.rows_version,"
             " published_rows = excluded.published_rows, source_state = excluded.source_state,"

@@ -1,14 +1,14 @@
 -- Tables that are published to ClickHouse: how far, and what was proven of each.
 
--- `target` is the server and the database, `storage` the table there that has the rows. A first load
--- in key ranges has reached `loaded_to`, the last key that was stored, until `is_loaded`. All changes
--- up to `read_to` were published; -1 if they are no longer kept for it, and the whole table has to be
--- compared. `rows_version` grows with each publish. `source_state` tells whether a table of `dwh` was
--- written to.
+-- `target_name` is the server and the database, `storage_name` the table there that has the rows.
+-- Until `is_loaded`, a first load in ranges of the key has reached `loaded_to`, the last key that
+-- was stored. All changes up to `read_to` were published; it is -1 if they are no longer kept for
+-- the table, which has to be compared then. `rows_version` grows with each publish. `source_state`
+-- tells whether a table of `dwh` was written to.
 create table mrr_state.publication (
     table_name text not null,
-    target text not null,
-    storage text not null,
+    target_name text not null,
+    storage_name text not null,
     is_loaded boolean not null default false,
     loaded_to jsonb,
     read_to bigint not null,
@@ -17,7 +17,7 @@ create table mrr_state.publication (
     source_state text,
     compared_at timestamptz,
     updated_at timestamptz not null default clock_timestamp(),
-    primary key (table_name, target)
+    primary key (table_name, target_name)
 );
 
 create table dwh.publication_verification (

@@ -1,0 +1,105 @@
+"""A run that publishes, `verify` and `forget` on published tables, and clients of others."""
+
+import sys
+
+import pytest
+
+import embedded
+from common.settings import Address
+from embedded.clickhouse import EXTRA
+from publishing.client import Client
+from tests.support.command_line import CommandLine
+from tests.support.servers import Query
+
+sys.path.append(str(EXTRA))
+
+
+@pytest.fixture
+def published(
+    servers: embedded.Servers, command_line: CommandLine, clickhouse: Address
+) -> CommandLine:
+    """The sales shop after a run that has published its star."""
+    command_line.environment |= {
+        "CLICKHOUSE_HOST": clickhouse.host,
+        "CLICKHOUSE_PORT": str(clickhouse.port),
+        "CLICKHOUSE_USER": clickhouse.user,
+        "CLICKHOUSE_PASSWORD": clickhouse.password,
+        "CLICKHOUSE_DATABASE": clickhouse.database,
+    }
+    done = command_line.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 tables published" in done.stdout
+    return command_line
+
+
+def test_run_publishes_its_star(published: CommandLine, clickhouse: Address, query: Query) -> None:
+    statement = (
+        "select country, sum(sale_quantity) from {0}dwh_fact_sales as sales"
+        " inner join {0}dwh_dim_customers as customers"
+        " on sales.customer_key = customers.customer_key"
+        " where country is not null group by country order by country"
+    )
+    with Client(clickhouse) as client:
+        theirs = client.rows(statement.format(f"{clickhouse.database}."))
+    assert [(country, int(count)) for country, count in theirs] == query(statement.format("dwh."))
+    assert query("select bool_and(is_equal) from dwh.publication_verification") == [(True,)]
+    done = published.run()
+    assert "5 tables published, 0 rows sent" in done.stdout
+
+
+def test_verify_and_forget_reach_published_tables(
+    published: CommandLine, clickhouse: Address
+) -> None:
+    with Client(clickhouse) as client:
+        database = clickhouse.database
+        storage = client.value(
+            f"select name from system.tables where database = '{database}'"
+            " and match(name, '^_dwh_fact_sales_[0-9a-f]{8}$')"
+        )
+        client.execute(
+            f"alter table {database}.{storage} update sale_quantity = 99 where sale_id = 3"
+        )
+        done = published.run("verify", "--quiet")
+        assert done.returncode == 1
+        assert "dwh_fact_sales: differs from ClickHouse in the partitions" in done.stderr
+        assert published.run("verify", "--quiet", "--repair").returncode == 0
+        assert published.run("verify", "--quiet").returncode == 0
+
+        ((customer,),) = client.rows(
+            f"select min(customer_id) from {database}.dwh_dim_customers where customer_id > 0"
+        )
+        done = published.run("forget", "--subject", f"sales_customer:{customer}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "dwh_dim_customers in ClickHouse  1 rows deleted" in done.stdout
+        tables = client.rows(
+            f"select table, name from system.columns where database = '{database}'"
+            " and name in ('customer_id', 'customerId')"
+        )
+        assert len(tables) > 2
+        for table, column in tables:
+            where = f"where `{column}` = {customer}"
+            assert client.value(f"select count() from {database}.{table} {where}") == "0", table
+
+
+def test_client_of_others_works_with_the_embedded_server(clickhouse: Address) -> None:
+    clickhouse_connect = pytest.importorskip("clickhouse_connect")
+    client = clickhouse_connect.get_client(
+        host=clickhouse.host,
+        port=clickhouse.port,
+        username=clickhouse.user,
+        password=clickhouse.password,
+    )
+    client.command(f"create database {clickhouse.database}")
+    table = f"{clickhouse.database}.things"
+    client.command(f"create table {table} (a Int64, b String) engine = MergeTree order by a")
+    assert client.insert(table, [[1, "ä"], [2, "b"]], column_names=["a", "b"]).written_rows == 2
+    client.command(f"insert into {table} values (3, 'c')")
+    client.command(f"insert into {table} select 4, 'd'")
+    found = client.query(f"select b from {table} where a < {{most:Int32}} order by a", {"most": 4})
+    assert found.result_rows == [("ä",), ("b",), ("c",)]
+    with pytest.raises(clickhouse_connect.driver.exceptions.DatabaseError, match="code: 60"):
+        client.query("select * from nothing")
+    with pytest.raises(clickhouse_connect.driver.exceptions.DatabaseError, match="code: 516"):
+        clickhouse_connect.get_client(
+            host=clickhouse.host, port=clickhouse.port, username="tidemark", password="wrong"
+        )

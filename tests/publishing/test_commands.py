@@ -1,0 +1,29 @@
+"""What `publish` says where there is nothing to publish to, or nothing to publish."""
+
+from tests.support.command_line import CommandLine, check_told
+
+
+def test_without_the_engine_the_way_out_is_told(command_line: CommandLine) -> None:
+    done = command_line.run("publish")
+    check_told(done, 1, "embedded clickhouse: its engine is not installed", "HINT: Install it with")
+    assert "`make olap`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_server_that_is_away_is_told(command_line: CommandLine, free_port: int) -> None:
+    server = {
+        "CLICKHOUSE_HOST": "127.0.0.1",
+        "CLICKHOUSE_PORT": str(free_port),
+        "CLICKHOUSE_USER": "loader",
+        "CLICKHOUSE_PASSWORD": "s3cr3t",
+    }
+    done = command_line.run("publish", **server)
+    place = f"clickhouse loader@127.0.0.1:{free_port}/tidemark: cannot be reached"
+    check_told(done, 1, place, "HINT: Start it, or correct CLICKHOUSE_HOST")
+    assert "s3cr3t" not in done.stdout + done.stderr
+
+
+def test_table_that_is_not_published_is_told(command_line: CommandLine) -> None:
+    done = command_line.run("publish", "--table", "dwh_fact_sale")
+    check_told(done, 2, "table dwh_fact_sale: is not declared to be published")
+    assert "HINT: Did you mean dwh_fact_sales?" in done.stderr
