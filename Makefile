@@ -5,7 +5,8 @@ PYTHON ?= python3
 
 .PHONY: run test lint docs masks pictures powerbi lock airflow down test-source test-sample test-browser \
 	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
-	mutants bench stream test-stream olap test-olap export test-export engines test-trino
+	mutants bench events collections stream test-stream test-compose olap test-olap export test-export \
+	engines test-trino
 
 run: .venv
 	.venv/bin/python run.py
@@ -135,6 +136,17 @@ test-hostile: .venv
 drills: .venv
 	.venv/bin/python -m pytest -s tests/on_demand/test_drills.py
 
+# compose.yaml against the schema of the Compose specification, whose validator is installed beside
+# the project: seconds
+COMPOSE = .local/compose
+$(COMPOSE)/bin/check-jsonschema: Makefile
+	$(PYTHON) -m venv $(COMPOSE)
+	$(COMPOSE)/bin/python -m pip install --quiet --disable-pip-version-check check-jsonschema==0.39.0
+	touch $@
+
+test-compose: .venv $(COMPOSE)/bin/check-jsonschema
+	.venv/bin/python -m pytest tests/on_demand/test_compose_schema.py
+
 # what streams need, installed beside the project: the client of Kafka, and a broker to try it on
 STREAM = .local/stream
 $(STREAM): Makefile | .venv
@@ -229,6 +241,10 @@ bench: .venv
 # a million change events in ten random orders, which must end with the same rows; ten minutes
 events: .venv
 	.venv/bin/python -m bench.events --least 50000
+
+# a million documents from a file to dwh, unchanged, and with changes; minutes
+collections: .venv
+	.venv/bin/python -m bench.collections --least 25000
 
 # breaks the mirror's core by hand, one way after the other, and sees that a test fails
 mutants: .venv

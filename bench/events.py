@@ -100,7 +100,7 @@ def measure(lab: Laboratory, copied: ProjectCopy, pieces: Sequence[Sequence[byte
         path.write_bytes(b"\n".join(lines) + b"\n")
         copied.run("events", str(path), "--quiet")
         path.unlink()
-        build(copied)
+        build_models(copied, f"+{STATES}")
     with closing(connect(lab.warehouse)) as connection, connection.cursor() as cursor:
         cursor.execute(SECONDS, (last_entry,))
         landing, building = one_row(cursor)
@@ -114,16 +114,17 @@ def empty(lab: Laboratory, copied: ProjectCopy) -> int:
     with closing(connect(lab.warehouse)) as connection, connection.cursor() as cursor:
         cursor.execute(f"truncate mrr.{EVENTS}")
         cursor.execute("delete from mrr_state.change_log")
-    build(copied, "--full-refresh")
+    build_models(copied, f"+{STATES}", "--full-refresh")
     with closing(connect(lab.warehouse)) as connection, connection.cursor() as cursor:
         cursor.execute(f"vacuum full mrr.{EVENTS}, dwh.{STATES}")
         cursor.execute("select max(log_id) from dwh.run_log")
         return int(one_row(cursor)[0])
 
 
-def build(copied: ProjectCopy, *options: str) -> None:
+def build_models(copied: ProjectCopy, selected: str, *options: str) -> None:
+    """Build what dbt's selection names."""
     folders = ["--project-dir", str(copied.file("dbt_project")), "--profiles-dir"]
-    copied.dbt("run", *folders, str(copied.file(".")), "--select", f"+{STATES}", *options)
+    copied.dbt("run", *folders, str(copied.file(".")), "--select", selected, *options)
 
 
 def main() -> None:

@@ -7,10 +7,16 @@ from typing import TypeVar
 from common.errors import SettingError, UsageError
 from common.settings import Settings
 from common.suggestion import did_you_mean
-from extract.declarations import SOURCES, EventTable, MirroredTable, disabled_tables
+from extract.declarations import (
+    SOURCES,
+    CollectionTable,
+    EventTable,
+    MirroredTable,
+    disabled_tables,
+)
 
 NAMES_TOLD = 10
-Declared = TypeVar("Declared", MirroredTable, EventTable)
+Declared = TypeVar("Declared", MirroredTable, EventTable, CollectionTable)
 
 
 def chosen_tables(

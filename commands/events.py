@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from commands.choice import active_tables
@@ -15,13 +15,13 @@ from commands.working import work_on_warehouse
 from common.errors import ExitCode, TidemarkError, UsageError
 from common.settings import Settings, read_settings
 from common.suggestion import did_you_mean
-from events.errors import EventFileError
-from events.event import EVENT_BYTES, Event, TopicPlace
-from events.files import Form, read_events
+from events.event import EVENT_BYTES, Event, FilePlace, TopicPlace
 from events.landing import land, next_offsets
 from events.tables import create_event_tables
 from extract.declarations import declared_event_tables
-from extract.declarations.person_places import places_of_events
+from extract.declarations.person_places import places_of_landed
+from json_files.errors import JsonFileError
+from json_files.files import Form, read_texts
 from streaming.extra import use_extra
 from streaming.reading import read_to_the_end
 from streaming.settings import read_stream_settings
@@ -92,13 +92,19 @@ def land_files(
         person = _person_of(table)
         for path in paths:
             started, events = time.monotonic(), 0
-            events_of_file, check = read_events(path, form), work.lock.check
-            batches = land(work.connection, table, events_of_file, work.run_id, check, person)
+            batches = land(
+                work.connection,
+                table,
+                events_of_file(path, form),
+                work.run_id,
+                work.lock.check,
+                person,
+            )
             try:
                 for landed in batches:
                     events += landed
                     work.step.rows += landed
-            except EventFileError as error:
+            except JsonFileError as error:
                 errors.append(error)
             seconds = time.monotonic() - started
             printer.print_line(f"{path}: {events:,} events landed in {table} in {seconds:.1f} s")
@@ -107,6 +113,13 @@ def land_files(
             work.step.message = ", ".join(error.subject for error in errors)
             work.step.is_own_failure = True
     return errors
+
+
+def events_of_file(path: Path, form: Form | None) -> Iterator[Event]:
+    """The events of a file. Raises JsonFileError, as `read_texts` does."""
+    name = str(path.resolve())
+    for number, raw in read_texts(path, EVENT_BYTES, form):
+        yield Event(raw, FilePlace(name, number))
 
 
 def land_topic(endpoints: Endpoints, table: str, topic: str, is_quiet: bool) -> None:
@@ -150,4 +163,4 @@ def _chosen_table(settings: Settings, name: str | None) -> str:
 
 def _person_of(table: str) -> PersonPlace | None:
     """How the table names persons, if it does."""
-    return next((one for one in places_of_events() if one.name == table), None)
+    return next((one for one in places_of_landed() if one.name == table), None)

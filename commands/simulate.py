@@ -23,6 +23,7 @@ python run.py simulate --domain ecommerce     the web shop sells, delivers, rest
 python run.py simulate --domain ecommerce --size 100000 --seed 1
 python run.py simulate --domain media --hours
 python run.py simulate --domain ewallet --events changes.jsonl
+python run.py simulate --domain ewallet --documents transactions.jsonl
 python run.py                                 update the mirror and the warehouse"""
 
 
@@ -59,6 +60,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="of the domain ewallet: append the events of its transactions to a file",
     )
+    parser.add_argument(
+        "--documents",
+        type=Path,
+        metavar="FILE",
+        help="of the domain ewallet: write its transactions to a file, as mongoexport does",
+    )
     add_quiet(parser, "only failures")
 
 
@@ -85,10 +92,10 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
             "each is another way to write",
             "Give one of them, and the others to a command of their own.",
         )
-    if options.events and (options.size or options.hours):
+    if (options.events or options.documents) and (options.size or options.hours):
         raise UsageError(
-            "simulate --events",
-            "only single operations write events",
+            f"simulate --{'events' if options.events else 'documents'}",
+            "only single operations write to a file",
             "Leave out --size and --hours, or give --operations.",
         )
     if options.hours and options.domain != "media":
@@ -101,7 +108,12 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 def _simulate(servers: Servers, options: argparse.Namespace) -> int:
     done = simulate(
-        servers, options.operations or OPERATIONS, options.seed, options.domain, options.events
+        servers,
+        options.operations or OPERATIONS,
+        options.seed,
+        options.domain,
+        options.events,
+        options.documents,
     )
     if not options.quiet:
         print(

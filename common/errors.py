@@ -22,11 +22,13 @@ TidemarkError                    1  something failed
 │   ├── NotErased                1  ClickHouse still has rows of an erased person
 │   ├── NotThere                 1  a table to publish has not been built yet
 │   ├── RowsLost                 1  another number of rows was copied than read
+│   ├── RowsDiffer               1  after an import, the mirror has not what the export has
 │   └── DeletesRefused           4  the delete guard refused
-├── EventFileError               1  a file of events cannot be read
+├── JsonFileError                1  a file of JSON texts cannot be read
 │   ├── NoArray                  1  it is no JSON array
 │   ├── NoPlainText              1  it is compressed, or not in UTF-8
-│   └── ArrayNotClosed           1  its JSON array does not end
+│   ├── ArrayNotClosed           1  its JSON array does not end
+│   └── ExportCutOff             1  it ends within a document
 ├── DbtError                     1  dbt could not read or start the project
 │   └── DbtEnded                 1  its process ended before the build was done
 ├── DashboardError               1  the dashboard cannot be made

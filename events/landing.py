@@ -6,9 +6,7 @@ that the models read only what has landed since they were built.
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import BinaryIO, cast
 
-import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -17,14 +15,15 @@ from common.pause import pause_point
 from common.rows import one_value
 from events.event import EVENT_BYTES, Event, TopicPlace
 from events.tables import COLUMNS, PLACE_IN_TOPIC, qualified
+from json_files.copying import as_text, copy_rows, escaped
 from warehouse.connection import transaction
-from warehouse.event_texts import leave_out_erased
-from warehouse.persons import PersonPlace
+from warehouse.landed_texts import leave_out_erased
+from warehouse.mirror_versions import renew_version
+from warehouse.persons import EVENT_TEXTS, PersonPlace
 
 BATCH_EVENTS = 100_000
 BATCH_BYTES = 64 * 1_048_576
 """A batch of a topic is in memory, and is no longer than this, but for its last event."""
-COPY_BYTES = 1_048_576
 _ARRIVING = "pg_temp.arriving_events"
 
 
@@ -56,9 +55,9 @@ def land(
             copy(cursor, qualified(table), landing_id, batch)
             landed = cursor.rowcount
             if person:
-                leave_out_erased(cursor, person, landing_id)
+                leave_out_erased(cursor, person, EVENT_TEXTS, f"landing_id = {landing_id}")
             if landed:
-                _renew_version(cursor, table)
+                renew_version(cursor, table)
             else:
                 _forget_landing(cursor, landing_id)
             check()
@@ -111,32 +110,12 @@ def _forget_landing(cursor: Cursor, landing_id: int) -> None:
     cursor.execute("delete from mrr_state.change_log where change_id = %s", (landing_id,))
 
 
-def _renew_version(cursor: Cursor, table: str) -> None:
-    """By the version, dbt's nodes tell whether they have read the table as it is now."""
-    cursor.execute(
-        "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
-        " values (%s, 1) on conflict (table_name)"
-        " do update set mirror_version = known.mirror_version + 1",
-        (table,),
-    )
-
-
 def _copy(cursor: Cursor, target: str, landing_id: int, events: Iterable[Event]) -> None:
-    rows = _RowsToCopy(
-        b"%d\t%d\t%b\t%b\n" % (landing_id, number, _raw(event.raw), _place(event))
+    rows = (
+        b"%d\t%d\t%b\t%b\n" % (landing_id, number, as_text(event.raw, EVENT_BYTES), _place(event))
         for number, event in enumerate(events, start=1)
     )
-    try:
-        cursor.copy_expert(
-            f"copy {target} ({', '.join(COLUMNS)}) from stdin with (encoding 'UTF8')",
-            cast(BinaryIO, rows),
-            COPY_BYTES,
-        )
-    except psycopg2.Error:
-        # the driver says only that it could not read
-        if rows.error:
-            raise rows.error from None
-        raise
+    copy_rows(cursor, f"{target} ({', '.join(COLUMNS)})", rows)
 
 
 def _copy_of_topic(cursor: Cursor, target: str, landing_id: int, events: Iterable[Event]) -> None:
@@ -150,34 +129,13 @@ def _copy_of_topic(cursor: Cursor, target: str, landing_id: int, events: Iterabl
     )
 
 
-def _raw(raw: bytes) -> bytes:
-    """The columns `event_text` and `event_bytes`; one of them is null."""
-    if len(raw) <= EVENT_BYTES and b"\0" not in raw and (raw.isascii() or _is_utf8(raw)):
-        return _escaped(raw) + b"\t\\N"
-    return b"\\N\t\\\\x" + raw.hex().encode()
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _escaped(text: bytes) -> bytes:
-    if b"\\" in text:
-        text = text.replace(b"\\", b"\\\\")
-    return text.replace(b"\t", b"\\t").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
-
-
 def _place(event: Event) -> bytes:
     """The columns of the place: of a file, or of a topic."""
     place = event.place
     if isinstance(place, TopicPlace):
-        topic = _escaped(place.topic.encode())
+        topic = escaped(place.topic.encode())
         return b"\\N\t\\N\t%b\t%d\t%d" % (topic, place.partition, place.offset)
-    name = _escaped(place.file_name.encode("utf-8", "backslashreplace"))
+    name = escaped(place.file_name.encode("utf-8", "backslashreplace"))
     return b"%b\t%d\t\\N\t\\N\t\\N" % (name, place.line_number)
 
 
@@ -194,28 +152,3 @@ class _UpToAnError(Iterator[Event]):
         except TidemarkError as error:
             self.error = error
             raise StopIteration from None
-
-
-class _RowsToCopy:
-    """A file for COPY whose content is made while it is read. An error in that is kept."""
-
-    def __init__(self, rows: Iterator[bytes]) -> None:
-        self._rows = rows
-        self._left = b""
-        self.error: BaseException | None = None
-
-    def read(self, size: int) -> bytes:
-        """Rows of about this many bytes, and never more; nothing at the end."""
-        parts, length = [self._left], len(self._left)
-        try:
-            for row in self._rows:
-                parts.append(row)
-                length += len(row)
-                if length >= size:
-                    break
-        except BaseException as error:
-            self.error = error
-            raise
-        data = b"".join(parts)
-        self._left = data[size:]
-        return data[:size]

@@ -43,15 +43,18 @@ def simulate(
     seed: int | None = None,
     domain: str = "sales",
     events: Path | None = None,
+    documents: Path | None = None,
 ) -> SimulationResult:
     """Write as the application of a domain does; a seed writes the same rows again on equal rows.
 
     The domain's tables are created if they are missing. A domain that can be simulated has a module
     `workload` whose `WORKLOAD` is a subclass of Workload; one that writes `events` to a file, a
-    module `events` with an EventFile.
+    module `events` with an EventFile; and one whose rows can be written as `documents` after the
+    operations, a module `documents` with `write_documents`.
     """
     module = _module(domain, "workload", "workload")
     event_file = _module(domain, "events", "events").EventFile(events) if events else None
+    writing = _module(domain, "documents", "documents") if documents else None
     sample.seed(servers, [domain])
     seed = secrets.randbelow(2**32) if seed is None else seed
     counts: Counter[str] = Counter()
@@ -66,6 +69,8 @@ def simulate(
             application.commit()
             if event_file:
                 event_file.append()
+        if writing:
+            writing.write_documents(workload.cursor, documents)
     return SimulationResult(
         counts["insert"], counts["update"], counts["delete"], counts["late"], seed
     )

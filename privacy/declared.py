@@ -8,7 +8,12 @@ from typing import Any
 from common.errors import SettingError
 from common.settings import DBT_PROJECT
 from common.suggestion import did_you_mean
-from extract.declarations import WrongDeclarations, declared_event_tables, declared_tables
+from extract.declarations import (
+    WrongDeclarations,
+    declared_collections,
+    declared_event_tables,
+    declared_tables,
+)
 from extract.declarations.entries import Entry, a_key, a_list, a_number
 from extract.declarations.person import PERSONAL, is_tagged
 from extract.declarations.yaml_lines import Mapping as YamlMapping
@@ -67,7 +72,8 @@ class Processing:
 def declared_relations(project: Path = DBT_PROJECT) -> list[DeclaredRelation]:
     """Every relation that the YAML declares. Raises WrongDeclarations."""
     keys = {table.name: len(table.key) for table in declared_tables(project)}
-    keys |= {table.name: 1 for table in declared_event_tables(project)}
+    landed = (*declared_event_tables(project), *declared_collections(project))
+    keys |= {table.name: 1 for table in landed}
     kinds = read_kinds(project)
     faults: list[SettingError] = []
     found = [

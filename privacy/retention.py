@@ -13,6 +13,7 @@ from common.quoting import quoted, text_literal
 from common.rows import one_value
 from privacy.declared import DeclaredRelation, Retention
 from warehouse.connection import relation_exists
+from warehouse.mirror_versions import renew_version
 
 WAIT = "5min"
 
@@ -99,11 +100,6 @@ def _purge(
             f" select distinct {text_literal(change.table)}, jsonb_build_object({pairs}),"
             f" 'update', {text_literal(run_id)} from purged"
         )
-        cursor.execute(
-            "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
-            " values (%s, 1) on conflict (table_name)"
-            " do update set mirror_version = known.mirror_version + 1",
-            (change.table,),
-        )
+        renew_version(cursor, change.table)
     cursor.execute("drop table purged")
     return rows

@@ -14,7 +14,7 @@ from common.rows import one_value
 from privacy.declared import DeclaredRelation, declared_relations
 from privacy.kinds import Kind, read_kinds
 from warehouse.connection import relation_exists
-from warehouse.event_texts import EventTexts
+from warehouse.landed_texts import LandedTexts
 from warehouse.notes import NOTES_OF_ROWS, noted_key
 from warehouse.persons import PersonPlace, of_persons, type_of_key
 
@@ -41,8 +41,8 @@ def rows_of_person(
     declared = declared_relations()
     personal = {one.name: one.columns for one in declared}
     for place in places:
-        if place.is_of_events and relation_exists(cursor, place.relation):
-            condition = EventTexts(cursor, place).naming([key])
+        if place.texts and relation_exists(cursor, place.relation):
+            condition = LandedTexts(cursor, place, place.texts).naming([key])
         elif type_of_key(cursor, place) is not None:
             condition = of_persons(place, [key])
         else:

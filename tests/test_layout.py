@@ -34,12 +34,15 @@ MAY_IMPORT = {
     "dashboard": {"common", "warehouse"},
     "extract": {"common", "warehouse"},
     "export": {"common", "warehouse"},
-    "events": {"common", "warehouse"},
+    "json_files": {"common"},
+    "events": {"common", "json_files", "warehouse"},
+    "mongodb": {"common", "extract", "json_files", "warehouse"},
     "operational": {"common", "embedded"},
     "streaming": {"common", "operational"},
     "commands": {
         *("common", "embedded", "warehouse", "backup", "extract", "operational", "dashboard"),
-        *("alerts", "events", "export", "privacy", "publishing", "streaming"),
+        *("alerts", "events", "export", "json_files", "mongodb", "privacy", "publishing"),
+        "streaming",
     },
     "run": {"common", "commands"},
     "bench": {

@@ -7,18 +7,20 @@ the history, the rows of `dwh`, and the texts of logs that quote a value of the 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg2.extensions import cursor as Cursor
 
 from common.quoting import quoted, text_literal
 from common.rows import one_value
 from warehouse.connection import relation_exists
-from warehouse.event_texts import EventTexts
+from warehouse.landed_texts import LandedTexts
+from warehouse.mirror_versions import renew_version
 from warehouse.notes import delete_notes, erased_keys_in_notes, key_columns
 from warehouse.persons import (
     NUMBERS,
     PersonPlace,
+    TextColumns,
     canonical,
     erased_keys,
     nobody_of,
@@ -86,7 +88,7 @@ class Erasure:
         present = [
             (place, columns)
             for place, columns in present
-            if place.column in columns or (columns and place.is_of_events)
+            if place.column in columns or (columns and place.texts)
         ]
         for place, columns in present:
             self._collect(place, columns, keys[place.subject])
@@ -120,8 +122,8 @@ class Erasure:
         found: dict[str, set[str]] = {}
         for place in places:
             columns, keys = self._columns(place), []
-            if columns and place.is_of_events:
-                keys = EventTexts(self.cursor, place).keys_of_erased()
+            if columns and place.texts:
+                keys = LandedTexts(self.cursor, place, place.texts).keys_of_erased()
             elif place.column in columns:
                 column = canonical(quoted(place.column))
                 keys = erased_keys(self.cursor, place.subject, place.relation, column)
@@ -155,7 +157,7 @@ class Erasure:
         return dict(self.cursor.fetchall())
 
     def _collect(self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]) -> None:
-        if place.is_of_events:
+        if place.texts:
             return  # they have keys, no names
         personal = [name for name in place.personal if name in columns]
         for name in personal:
@@ -180,8 +182,8 @@ class Erasure:
     def _erase_from(
         self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]
     ) -> int:
-        if place.is_of_events:
-            return self._erase_from_events(place, keys)
+        if place.texts:
+            return self._erase_from_texts(place, place.texts, keys)
         where = of_persons(place, keys)
         changed = f"delete from {place.relation} where {where}"
         if not place.erases_rows:
@@ -206,29 +208,31 @@ class Erasure:
             " from changed"
         )
         rows = self.cursor.rowcount
-        self._renew_version(place, rows)
+        if rows:
+            renew_version(self.cursor, place.name)
         return rows
 
-    def _erase_from_events(self, place: PersonPlace, keys: Sequence[str]) -> int:
-        landings = EventTexts(self.cursor, place).erase(keys)
-        self.cursor.execute(
-            "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
-            " select %s, jsonb_build_object('landing_id', landing_id), 'update', %s"
-            " from unnest(%s::bigint[]) as changed (landing_id)",
-            (place.name, self.run_id, sorted(set(landings))),
-        )
-        self._renew_version(place, len(landings))
-        return len(landings)
-
-    def _renew_version(self, place: PersonPlace, rows: int) -> None:
-        """By the version, dbt's nodes tell whether they have read the table as it is now."""
-        if rows:
+    def _erase_from_texts(self, place: PersonPlace, texts: TextColumns, keys: Sequence[str]) -> int:
+        changed = LandedTexts(self.cursor, place, texts).erase(keys)
+        if place.erases_rows:
+            noted = replace(place, column=texts.logged)
+            delete_notes(self.cursor, noted, [str(key) for key in changed])
+            # the key of a deleted person must not be logged: models read such a table whole
             self.cursor.execute(
-                "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
-                " values (%s, 1) on conflict (table_name)"
-                " do update set mirror_version = known.mirror_version + 1",
-                (place.name,),
+                "insert into mrr_state.change_log (table_name, operation, run_id)"
+                " select %s, 'load', %s where %s",
+                (place.name, self.run_id, bool(changed)),
             )
+        else:
+            self.cursor.execute(
+                "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+                f" select %s, jsonb_build_object('{texts.logged}', logged), 'update', %s"
+                " from jsonb_array_elements(%s) as changed (logged)",
+                (place.name, self.run_id, json.dumps(list(dict.fromkeys(changed)))),
+            )
+        if changed:
+            renew_version(self.cursor, place.name)
+        return len(changed)
 
     def _row_key(self, place: PersonPlace) -> str:
         """The key of a mirrored row as jsonb, as it is in the change log."""

@@ -32,13 +32,36 @@ NUMBERS = ("smallint", "integer", "bigint", "numeric")
 
 
 @dataclass(frozen=True)
+class TextColumns:
+    """The columns of rows that landed as they were found: their text, or the bytes of what is none.
+
+    `key` identifies a row, and `logged` is the column by which the change log names it. If
+    `has_decimals`, the models take 7.0 for the whole number 7.
+    """
+
+    text: str
+    raw: str
+    key: tuple[str, ...]
+    logged: str
+    has_decimals: bool
+
+
+EVENT_TEXTS = TextColumns(
+    "event_text", "event_bytes", ("landing_id", "event_number"), "landing_id", has_decimals=False
+)
+DOCUMENT_TEXTS = TextColumns(
+    "document_text", "document_bytes", ("document_key",), "document_key", has_decimals=True
+)
+
+
+@dataclass(frozen=True)
 class PersonPlace:
     """A relation with rows of persons; `column` has the person's key.
 
     If it `erases_rows`, they are deleted with the person. Otherwise they are kept: the column gets
     the key of nobody, `member_key` that of the unknown member, and the columns of `personal`
-    become NULL. If it `is_of_events`, its rows are change events, and `column` is one of their
-    fields.
+    become NULL. If it has `texts`, its rows are change events or documents, and `column` is one of
+    their fields.
     """
 
     schema: str
@@ -48,12 +71,12 @@ class PersonPlace:
     erases_rows: bool
     personal: tuple[str, ...] = ()
     member_key: str | None = None
-    is_of_events: bool = False
+    texts: TextColumns | None = None
 
     @property
     def is_mirrored(self) -> bool:
         """True if it is read from a source, which may send the person again."""
-        return self.schema == "mrr" and not self.is_of_events
+        return self.schema == "mrr" and self.texts is None
 
     @property
     def full_name(self) -> str:

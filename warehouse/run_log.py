@@ -19,7 +19,8 @@ from warehouse.failures import only_logged
 log = get_logger(__name__)
 
 OWN_PROCESSES = (
-    *("run", "extract", "build", "dbt", "verify", "backup", "restore", "events", "export"),
+    *("run", "extract", "build", "dbt", "verify", "backup", "restore", "events", "collections"),
+    "export",
 )
 """What only Tidemark itself may say that it did; `process` of a scheduler is another one."""
 ABANDONED = "ended without closing its row"

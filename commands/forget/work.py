@@ -28,8 +28,8 @@ from warehouse.connection import transaction
 from warehouse.erasing import WAIT, Erased, Erasure
 from warehouse.exports import EarlierExport, exports_of
 from warehouse.landings import drop_landings
-from warehouse.named_in_events import NamedBy
-from warehouse.named_in_events import canonical as canonical_in_text
+from warehouse.named_in_texts import NamedBy
+from warehouse.named_in_texts import canonical as canonical_in_text
 from warehouse.persons import PersonPlace, canonical, erased_at, register, type_of_key
 
 
@@ -196,7 +196,7 @@ def _erase_messages(
 ) -> int:
     if stream is None or person.kind != SUBJECT:
         return 0
-    named_by, key = NamedBy(FIELD), canonical_in_text(person.key)
+    named_by, key = NamedBy(FIELD, has_decimals=False), canonical_in_text(person.key)
     return erase_messages(stream, lambda text: key in named_by.keys(text), values, is_dry_run)
 
 

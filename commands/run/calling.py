@@ -1,6 +1,7 @@
 """Calls a run from the command line: from its options to its exit code."""
 
 import argparse
+from collections.abc import Iterable
 from datetime import timedelta
 
 from alerts import read_alert_settings
@@ -25,7 +26,12 @@ from commands.telling import tell
 from common.errors import ExitCode, TidemarkError
 from common.log import is_json
 from common.settings import Settings, read_settings
-from extract.declarations import declared_event_tables
+from extract.declarations import (
+    CollectionTable,
+    EventTable,
+    declared_collections,
+    declared_event_tables,
+)
 from publishing.settings import read_publish_settings
 from warehouse.build import Node
 from warehouse.selection import BuildAll
@@ -121,13 +127,18 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         accepted_deletes=accepted_deletes(options.accept_deletes, tables),
         accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
-        event_tables=[table.name for table in active_tables(declared_event_tables(), settings)],
+        event_tables=_names(active_tables(declared_event_tables(), settings)),
+        collection_tables=_names(active_tables(declared_collections(), settings)),
         steps_kept=timedelta(days=settings.log_days),
         published_kept=read_publish_settings().kept,
         publish=publishing_of_runs(settings),
         scope=_scope(options),
         part=part,
     )
+
+
+def _names(tables: Iterable[EventTable | CollectionTable]) -> list[str]:
+    return [table.name for table in tables]
 
 
 def _scope(options: argparse.Namespace) -> str | None:

@@ -19,6 +19,7 @@ from extract.declarations import MirroredTable
 from extract.errors import NotMirrored
 from extract.extraction import TableOutcome
 from extract.progress import Progress, ignore
+from mongodb.tables import create_collection_tables
 from publishing import publisher as publishing
 from publishing.publisher import Outcome
 from warehouse.build import Builder, BuildResult, Node, check_all_built, source_id
@@ -60,9 +61,9 @@ class RunOptions:
 
     `scope` are the options that restrict it to a part of its work, such as that and `--until stg`,
     for the run log. `declared` are the names of all declared tables; old records of other tables
-    are deleted. `event_tables` are those in which events land. `steps_kept` is the age at which
-    logs are purged, `published_kept` how long changes are kept for tables that are published.
-    `publish` publishes them, if a run does.
+    are deleted. `event_tables` are those in which events land, `collection_tables` those that have
+    collections. `steps_kept` is the age at which logs are purged, `published_kept` how long changes
+    are kept for tables that are published. `publish` publishes them, if a run does.
     """
 
     tables: list[MirroredTable]
@@ -73,6 +74,7 @@ class RunOptions:
     accepted_sources: dict[str, str] = field(default_factory=dict)
     declared: list[str] | None = None
     event_tables: list[str] = field(default_factory=list)
+    collection_tables: list[str] = field(default_factory=list)
     steps_kept: timedelta = STEPS_KEPT
     published_kept: timedelta = PUBLISHED_KEPT
     publish: Publish | None = None
@@ -164,6 +166,7 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
             result = RunResult(work.run_id, 0.0, tables, None, None, [], scope=options.scope)
             if builds:
                 create_event_tables(work.connection, options.event_tables)
+                create_collection_tables(work.connection, options.collection_tables)
                 result = _build(builder, work, options, result, report, build_all)
                 work.lock.check()
             if builds or is_alone:

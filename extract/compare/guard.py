@@ -1,16 +1,49 @@
 """The delete guard: a mass delete at the source is not applied until somebody accepts it."""
 
 from datetime import datetime
+from typing import Protocol
+
+from psycopg2.extensions import cursor as Cursor
 
 from common.errors import DeletesRefused
 from common.rows import one_row
-from extract.mirror.table import MirrorTable
-from extract.pair import TablePair
+from extract.limits import Limits
 
 CANDIDATES_KEPT = 1_000
 
 
-def check_deletes(pair: TablePair, gone: str, accepted: int | None) -> None:
+class GuardedTable(Protocol):
+    """A table of the mirror whose rows are deleted."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def cursor(self) -> Cursor: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def limits(self) -> Limits: ...
+    def count(self) -> int: ...
+    def row_key(self, relation: str) -> str: ...
+
+
+class GuardedSource(Protocol):
+    """What it is compared with."""
+
+    def is_empty(self) -> bool: ...
+    def clock(self) -> datetime: ...
+
+
+class GuardedPair(Protocol):
+    """Both."""
+
+    @property
+    def mirror(self) -> GuardedTable: ...
+    @property
+    def source(self) -> GuardedSource: ...
+
+
+def check_deletes(pair: GuardedPair, gone: str, accepted: int | None) -> None:
     """Raise DeletesRefused if the relation `gone` has more keys than may be deleted now.
 
     The budget is for 24 hours, so that a mass delete in small steps is refused too.
@@ -31,7 +64,7 @@ def check_deletes(pair: TablePair, gone: str, accepted: int | None) -> None:
     raise DeletesRefused(mirror.name, deletes, allowed, mirror.count(), row_keys)
 
 
-def allowed_deletes(mirror: MirrorTable, source_is_empty: bool, now: datetime) -> int:
+def allowed_deletes(mirror: GuardedTable, source_is_empty: bool, now: datetime) -> int:
     """How many rows may be deleted now, by the source's clock, without being accepted."""
     if source_is_empty:
         return 0
@@ -40,7 +73,7 @@ def allowed_deletes(mirror: MirrorTable, source_is_empty: bool, now: datetime) -
     return max(0, allowed - _deleted_lately(mirror, now))
 
 
-def record_candidates(mirror: MirrorTable, row_keys: list[str]) -> None:
+def record_candidates(mirror: GuardedTable, row_keys: list[str]) -> None:
     """Replace the recorded keys whose delete was refused; an empty list clears them."""
     mirror.cursor.execute(
         "delete from mrr_state.guard_candidate where table_name = %s", (mirror.name,)
@@ -53,7 +86,7 @@ def record_candidates(mirror: MirrorTable, row_keys: list[str]) -> None:
         )
 
 
-def record_accepted(mirror: MirrorTable, deletes: int) -> None:
+def record_accepted(mirror: GuardedTable, deletes: int) -> None:
     """Record accepted deletes, so that they do not count against the delete budget."""
     mirror.cursor.execute(
         "insert into mrr_state.accepted_deletes (table_name, run_id, deletes) values (%s, %s, %s)",
@@ -61,7 +94,7 @@ def record_accepted(mirror: MirrorTable, deletes: int) -> None:
     )
 
 
-def _deleted_lately(mirror: MirrorTable, now: datetime) -> int:
+def _deleted_lately(mirror: GuardedTable, now: datetime) -> int:
     """The rows that were deleted in the last 24 hours, except accepted deletes."""
     mirror.cursor.execute(
         "select coalesce(sum(verification.deleted - coalesce(accepted.deletes, 0)), 0)"

@@ -4,9 +4,11 @@ from extract.declarations.person import Person
 from extract.declarations.project_file import demo_domains
 from extract.declarations.tables import (
     SOURCES,
+    CollectionTable,
     EventTable,
     MirroredTable,
     WrongDeclarations,
+    declared_collections,
     declared_event_tables,
     declared_tables,
     disabled_tables,
@@ -14,10 +16,12 @@ from extract.declarations.tables import (
 
 __all__ = [
     "SOURCES",
+    "CollectionTable",
     "EventTable",
     "MirroredTable",
     "Person",
     "WrongDeclarations",
+    "declared_collections",
     "declared_event_tables",
     "declared_tables",
     "demo_domains",

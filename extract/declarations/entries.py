@@ -113,6 +113,13 @@ def a_name(value: Any) -> str | None:
     return None
 
 
+def a_collection(value: Any) -> str | None:
+    """The name of a collection of MongoDB."""
+    if isinstance(value, str) and value.isprintable() and value.strip() and "$" not in value:
+        return None
+    return f"Give the name of the collection{IN_QUOTES}"
+
+
 def a_mysql_name(value: Any) -> str | None:
     """The name of something at the source: a database, a table, a column or an engine."""
     if not isinstance(value, str) or not value.strip():

@@ -13,13 +13,16 @@ from extract.declarations.entries import Entry, a_boolean, a_mysql_name
 from extract.declarations.person import PERSON_META, personal_columns
 from extract.declarations.tables import (
     MIRROR_SCHEMA,
+    CollectionTable,
+    EventTable,
     MirroredTable,
     WrongDeclarations,
+    declared_collections,
     declared_event_tables,
     declared_tables,
 )
 from extract.declarations.yaml_lines import Mapping, read_yaml, yaml_files
-from warehouse.persons import PersonPlace
+from warehouse.persons import DOCUMENT_TEXTS, EVENT_TEXTS, PersonPlace, TextColumns
 
 FOLDERS = {"models/dwh": "models", "snapshots": "snapshots"}
 """Where relations of `dwh` are declared, and under which key of the files."""
@@ -42,7 +45,7 @@ def places_of_persons(
         for table in mirrored
         if table.person
     ]
-    places += places_of_events(project)
+    places += places_of_landed(project)
     subjects = {place.subject for place in places}
     faults: list[SettingError] = []
     for folder, key in FOLDERS.items():
@@ -53,18 +56,22 @@ def places_of_persons(
     return places
 
 
-def places_of_events(project: Path = DBT_PROJECT) -> list[PersonPlace]:
-    """The tables of events that name persons. Raises WrongDeclarations."""
+def places_of_landed(project: Path = DBT_PROJECT) -> list[PersonPlace]:
+    """The tables of events and of documents that name persons. Raises WrongDeclarations."""
+    landed: list[tuple[EventTable | CollectionTable, TextColumns]] = [
+        *((table, EVENT_TEXTS) for table in declared_event_tables(project)),
+        *((table, DOCUMENT_TEXTS) for table in declared_collections(project)),
+    ]
     return [
         PersonPlace(
             MIRROR_SCHEMA,
             table.name,
             table.person.subject,
             table.person.column,
-            erases_rows=False,
-            is_of_events=True,
+            table.person.erases_rows,
+            texts=texts,
         )
-        for table in declared_event_tables(project)
+        for table, texts in landed
         if table.person
     ]
 

@@ -4,7 +4,7 @@ dbt reads the same files. What dbt would understand differently from the extract
 any other error. All errors are reported together, before any server is contacted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from common.settings import DBT_PROJECT
 from extract.declarations.entries import (
     Entry,
     a_boolean,
+    a_collection,
     a_column,
     a_key,
     a_list,
@@ -25,7 +26,7 @@ from extract.declarations.entries import (
     shown,
 )
 from extract.declarations.names import clashes, clashes_of_models
-from extract.declarations.person import Person, person_of
+from extract.declarations.person import NOBODY, Person, person_of
 from extract.declarations.project_file import QUOTING_HINT, read_project_file
 from extract.declarations.yaml_lines import Mapping, Sequence, read_yaml, yaml_files
 
@@ -35,9 +36,10 @@ DATABASE = "operational_database"
 LANDED_FROM = "landed_from"
 PUBLISH = "publish"
 """What of an entry says how the table is published; `publishing/declared.py` reads it."""
-EVENT_META = {LANDED_FROM, "key", "person", "reason", PUBLISH}
-EVENT_KEY = ["landing_id"]
-"""By this column, the change log names the events that landed together."""
+LANDED_META = {LANDED_FROM, "key", "person", "reason", PUBLISH}
+EVENTS, DOCUMENTS = "events", "documents"
+KEYS_OF_LANDED = {EVENTS: ["landing_id"], DOCUMENTS: ["document_key"]}
+"""The column by which the change log names rows that no source is read for, by what they are."""
 TABLE_META = {
     "operational_table",
     "key",
@@ -120,7 +122,21 @@ class EventTable:
     person: Person | None = None
 
 
-Declared = MirroredTable | EventTable
+@dataclass(frozen=True)
+class CollectionTable:
+    """A table of the mirror that has a collection of MongoDB, by its exports.
+
+    The column of `person` is a field of the documents, at any depth.
+    """
+
+    domain: str
+    name: str
+    collection: str
+    demo: bool = False
+    person: Person | None = None
+
+
+Declared = MirroredTable | EventTable | CollectionTable
 
 
 class WrongDeclarations(SettingError):
@@ -143,6 +159,11 @@ def declared_tables(project: Path = DBT_PROJECT) -> list[MirroredTable]:
 def declared_event_tables(project: Path = DBT_PROJECT) -> list[EventTable]:
     """Every declared table in which events land. Raises WrongDeclarations."""
     return [table for table in _declared(project) if isinstance(table, EventTable)]
+
+
+def declared_collections(project: Path = DBT_PROJECT) -> list[CollectionTable]:
+    """Every declared table that has a collection. Raises WrongDeclarations."""
+    return [table for table in _declared(project) if isinstance(table, CollectionTable)]
 
 
 def _declared(project: Path) -> list[Declared]:
@@ -267,8 +288,7 @@ def _tables_of(
         config = _config(table, TABLE_KEYS)
         if config.value("enabled", a_boolean, is_enabled) is enabled:
             meta = config.part("meta")
-            make = _event_table if LANDED_FROM in meta.values else _mirrored_table
-            yield table.place("name"), make(table, meta, shared)
+            yield table.place("name"), _maker(meta)(table, meta, shared)
 
 
 def _config(entry: Entry, keys: set[str]) -> Entry:
@@ -302,16 +322,41 @@ def _mirrored_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> Mirror
     )
 
 
+def _maker(meta: Entry) -> Callable[[Entry, Entry, dict[str, Any]], Declared]:
+    """What makes the table of an entry with this meta."""
+    if LANDED_FROM not in meta.values:
+        return _mirrored_table
+    return _collection_table if meta.values[LANDED_FROM] == DOCUMENTS else _event_table
+
+
 def _event_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> EventTable:
-    meta.only(EVENT_META)
-    meta.value(LANDED_FROM, _the_events)
-    key = tuple(meta.required("key", _the_event_key) or ())
-    name = _table_name(table) or ""
-    person = person_of(table, meta, shared["domain"], key)
+    meta.only(LANDED_META)
+    meta.value(LANDED_FROM, _a_kind_of_landed)
+    name, person = _landed(table, meta, shared, EVENTS)
     if person and person.erases_rows:
         hint = "Give false: an event is kept, and names nobody then."
         meta.refuse("person", "person.erases_rows is true for events", hint)
     return EventTable(shared["domain"], name, person=person)
+
+
+def _collection_table(table: Entry, meta: Entry, shared: dict[str, Any]) -> CollectionTable:
+    meta.only(LANDED_META | {"collection"})
+    name, person = _landed(table, meta, shared, DOCUMENTS)
+    if person and person.column == "_id" and not person.erases_rows:
+        hint = f"Give true: {NOBODY}."
+        meta.refuse("person", 'person.erases_rows is false, and "_id" is the key', hint)
+    collection = meta.required("collection", a_collection)
+    return CollectionTable(shared["domain"], name, collection or "", person=person)
+
+
+def _landed(
+    table: Entry, meta: Entry, shared: dict[str, Any], kind: str
+) -> tuple[str, Person | None]:
+    """The name and the person of a table that no source is read for."""
+    wanted = KEYS_OF_LANDED[kind]
+    hint = f"Give `key: [{wanted[0]}]`."
+    key = tuple(meta.required("key", lambda value: None if value == wanted else hint) or ())
+    return _table_name(table) or "", person_of(table, meta, shared["domain"], key)
 
 
 def _table_name(table: Entry) -> str | None:
@@ -322,12 +367,9 @@ def _table_name(table: Entry) -> str | None:
     return name
 
 
-def _the_events(value: Any) -> str | None:
-    return None if value == "events" else "Give `events`; other tables are mirrored."
-
-
-def _the_event_key(value: Any) -> str | None:
-    return None if value == EVENT_KEY else f"Give `key: [{EVENT_KEY[0]}]`."
+def _a_kind_of_landed(value: Any) -> str | None:
+    hint = "Give `events` or `documents`; other tables are mirrored."
+    return None if value in list(KEYS_OF_LANDED) else hint
 
 
 def _refuse_dbt_properties(entry: Entry) -> None:

@@ -17,6 +17,7 @@ from extract.landed import Landed
 from extract.limits import LIMITS, Limits
 from extract.mirror.shape import MIRROR_SCHEMA, Shape
 from extract.table import TableDescription
+from warehouse.mirror_versions import renew_version
 
 INDEX_MEMORY = "256MB"
 """Memory that the warehouse may use to build the key of a table that was loaded in bulk."""
@@ -210,17 +211,9 @@ class MirrorTable:
         return Applied(deleted=deleted)
 
     def renew_version(self, changed_rows: int) -> None:
-        """Give the mirrored table a new version if any row has changed.
-
-        By the version, dbt's nodes tell whether they have read the table as it is now.
-        """
+        """Give the mirrored table a new version if any row has changed."""
         if changed_rows:
-            self.cursor.execute(
-                "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
-                " values (%s, 1) on conflict (table_name)"
-                " do update set mirror_version = known.mirror_version + 1",
-                (self.name,),
-            )
+            renew_version(self.cursor, self.name)
 
     def check_landed(self, landed: Landed) -> None:
         """Raise TableError unless as many rows landed as were read, each with a key of its own."""

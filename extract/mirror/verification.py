@@ -2,6 +2,9 @@
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
+
+from psycopg2.extensions import cursor as Cursor
 
 from extract.mirror.table import Applied, MirrorTable
 
@@ -52,7 +55,16 @@ def applied_before(mirror: MirrorTable) -> Applied:
     return Applied(*(mirror.cursor.fetchone() or ()))
 
 
-def write_verification(mirror: MirrorTable, verification: Verification) -> None:
+class VerifiedTable(Protocol):
+    """A table of the mirror in a run."""
+
+    @property
+    def cursor(self) -> Cursor: ...
+    @property
+    def run_id(self) -> str: ...
+
+
+def write_verification(mirror: VerifiedTable, verification: Verification) -> None:
     """Write the row of a run and a table; it replaces the row that the run wrote before."""
     moment = verification.moment
     named = {"run_id": mirror.run_id, "moment_id": moment.isoformat() if moment else None}

@@ -8,6 +8,7 @@ import pytest
 from common.settings import DBT_PROJECT
 from docs.generate_diagrams import DOMAINS, source_diagram
 from events.tables import COLUMNS as COLUMNS_OF_EVENTS
+from mongodb.tables import COLUMNS as COLUMNS_OF_DOCUMENTS
 from tests.support.dbt_warehouse import Warehouse
 
 OF_DBT = {"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"}
@@ -34,7 +35,7 @@ def test_every_column_of_a_mirrored_table_is_described(demo: dict[str, Any], dom
     sources = [
         one
         for one in demo["sources"].values()
-        # tables of events have one shape
+        # tables of events have one shape, and so have collections
         if one["source_name"] == domain and "landed_from" not in one["config"]["meta"]
     ]
     tables = {one["name"]: one["config"]["meta"]["operational_table"] for one in sources}
@@ -44,9 +45,16 @@ def test_every_column_of_a_mirrored_table_is_described(demo: dict[str, Any], dom
     }
 
 
-def test_every_column_of_a_table_of_events_is_described(demo: dict[str, Any]) -> None:
-    sources = [one for one in demo["sources"].values() if "landed_from" in one["config"]["meta"]]
-    assert described(sources) == {one["name"]: set(COLUMNS_OF_EVENTS) for one in sources}
+@pytest.mark.parametrize(
+    ("kind", "columns"), [("events", COLUMNS_OF_EVENTS), ("documents", COLUMNS_OF_DOCUMENTS)]
+)
+def test_every_column_of_a_table_that_lands_is_described(
+    demo: dict[str, Any], kind: str, columns: tuple[str, ...]
+) -> None:
+    sources = [
+        one for one in demo["sources"].values() if one["config"]["meta"].get("landed_from") == kind
+    ]
+    assert described(sources) == {one["name"]: set(columns) for one in sources}
     assert sources
 
 

@@ -77,6 +77,8 @@ EXCEPTIONS = {
     ("is read by a model", "model_position"): "read by the macros of the increments",
     ("a mirrored table has its freshness", "mrr_fact_ewallet_transaction_events"): "its events may"
     " not come for days",
+    ("a mirrored table has its freshness", "mrr_fact_ewallet_transaction_documents"): "its exports"
+    " may not come for days",
     (ERASED, "dwh_history_ecommerce_suppliers"): "a contact person is a row of a company",
     ("has parents", "dwh_dim_dates"): "the calendar is made, not read",
 }

@@ -66,6 +66,7 @@ def odd_json(chance: Random, depth: int = 0) -> str:
                 *("7", "8", "77", "7.0", "70e-1", "-7", "1e999", "null", "true", '"7"', '"007"'),
                 *(escaped(chance, "7"), escaped(chance, "8 7"), '"user_id: 7"'),
                 json.dumps('{"user_id": 7}'),
+                *('{"$numberLong": "7"}', '{ "$numberInt":"8" }', '{"$numberDouble": "7.0"}'),
             )
         )
     parts = [odd_json(chance, depth + 1) for _ in range(chance.randrange(4))]

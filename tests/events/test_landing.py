@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from commands.events import events_of_file
 from events import landing
-from events.errors import ArrayNotClosed
 from events.event import EVENT_BYTES, Event, TopicPlace
-from events.files import read_events
 from events.landing import land
+from json_files.errors import ArrayNotClosed
 from streaming.errors import StreamError
 from tests.events.conftest import TABLE, EventWarehouse
 from tests.events.samples import event
@@ -146,7 +146,7 @@ def test_file_that_is_not_closed_is_told_once_its_events_have_landed(
     path = tmp_path / "events.json"
     path.write_text('[{"a": 1}, {"b": 2}', encoding="utf-8")
     with pytest.raises(ArrayNotClosed):
-        list(land(empty.connection, TABLE, read_events(path), "test"))
+        list(land(empty.connection, TABLE, events_of_file(path, None), "test"))
     assert empty.value(f"select count(*) from mrr.{TABLE}") == 2
 
 
@@ -168,3 +168,16 @@ def test_events_of_topics_and_files_make_the_same_rows(empty: EventWarehouse) ->
         ("T", True),
         ("TX2", False),
     ]
+
+
+def test_files_named_alike_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    tmp_path = tmp_path.resolve()
+    names = set()
+    for day in ("monday", "tuesday"):
+        (tmp_path / day).mkdir()
+        path = tmp_path / day / "events.json"
+        path.write_text("{}\n", encoding="utf-8")
+        # the same file, however it is named
+        for named in (path, tmp_path / "monday" / ".." / day / "events.json"):
+            names |= {event.place.file_name for event in events_of_file(named, None)}
+    assert names == {str(tmp_path / day / "events.json") for day in ("monday", "tuesday")}

@@ -8,13 +8,13 @@ import pytest
 
 from events.event import EVENT_BYTES, Event, FilePlace
 from events.landing import land
-from extract.declarations.person_places import places_of_events
+from extract.declarations.person_places import places_of_landed
 from privacy.subject import rows_of_person
-from tests.events.conftest import EventWarehouse
+from tests.events.conftest import TABLE, EventWarehouse
 from tests.events.samples import event, odd_json
-from warehouse.event_texts import EventTexts
-from warehouse.named_in_events import NamedBy
-from warehouse.persons import register
+from warehouse.landed_texts import LandedTexts
+from warehouse.named_in_texts import NamedBy
+from warehouse.persons import EVENT_TEXTS, PersonPlace, register
 
 BROKEN = b'{"row": {"user_id": 7, and no more'
 NAMED = (
@@ -61,20 +61,24 @@ OTHERS = (
 )
 
 
+def place_of_events() -> PersonPlace:
+    return next(place for place in places_of_landed() if place.name == TABLE)
+
+
 def test_a_person_is_given_every_event_that_names_him_and_no_other(empty: EventWarehouse) -> None:
     empty.land([*NAMED, *OTHERS])
     with empty.connection.cursor() as cursor:
-        (found,) = rows_of_person(cursor, places_of_events(), "7", {})
-    assert (found.relation, found.why) == (f"mrr.{places_of_events()[0].name}", "user_id")
+        (found,) = rows_of_person(cursor, [place_of_events()], "7", {})
+    assert (found.relation, found.why) == (f"mrr.{TABLE}", "user_id")
     assert len(found.rows) == len(NAMED)
     assert set(found.personal) == {"event_text", "event_bytes"}
 
 
 def test_an_erased_person_is_named_by_no_event_and_the_others_stay(empty: EventWarehouse) -> None:
     empty.land([*NAMED, *OTHERS])
-    (place,) = places_of_events()
+    place = place_of_events()
     with empty.connection.cursor() as cursor:
-        assert len(EventTexts(cursor, place).erase(["7"])) == len(NAMED)
+        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"])) == len(NAMED)
         (found,) = rows_of_person(cursor, [place], "7", {})
     assert found.rows == ()
     texts = {text for (text,) in empty.query(f"select event_text from mrr.{place.name}")}
@@ -84,7 +88,7 @@ def test_an_erased_person_is_named_by_no_event_and_the_others_stay(empty: EventW
 
 
 def test_event_of_an_erased_person_names_nobody_once_it_has_landed(empty: EventWarehouse) -> None:
-    (place,) = places_of_events()
+    place = place_of_events()
     with empty.connection.cursor() as cursor:
         register(cursor, place.subject, "7", [])
         events = (Event(raw, FilePlace("f", n)) for n, raw in enumerate([*NAMED, *OTHERS], 1))
@@ -100,15 +104,15 @@ def test_every_way_to_name_a_person_is_found_and_replaced(empty: EventWarehouse)
     chance = Random(20261128)
     texts = [odd_json(chance) for _ in range(1500)]
     texts += [text[: chance.randrange(len(text))] for text in texts[:500]]
-    named_by, (place,) = NamedBy("user_id"), places_of_events()
+    named_by, place = NamedBy("user_id", has_decimals=False), place_of_events()
     named = {number for number, text in enumerate(texts, 1) if "7" in named_by.keys(text)}
     assert 300 < len(named) < 1500
     empty.land([text.encode() for text in texts])
     with empty.connection.cursor() as cursor:
-        condition = EventTexts(cursor, place).naming(["7"])
+        condition = LandedTexts(cursor, place, EVENT_TEXTS).naming(["7"])
         numbers = f"select event_number from mrr.{place.name} where {condition}"
         assert {number for (number,) in empty.query(numbers)} == named
-        assert len(EventTexts(cursor, place).erase(["7"])) == len(named)
+        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"])) == len(named)
     left = empty.query(f"select event_text from mrr.{place.name} order by event_number")
     for number, (text, (after,)) in enumerate(zip(texts, left, strict=True), 1):
         assert "7" not in named_by.keys(after), text
@@ -133,7 +137,7 @@ def test_refused_event_is_still_refused_without_the_person(empty: EventWarehouse
     ]
     events += [events[0].replace('"user_id": 7', f'"user_id": {one}') for one in ("07", "7e0")]
     events.append(events[0][:-1])
-    (place,) = places_of_events()
+    place = place_of_events()
     empty.land([one.encode() for one in events])
     reasons = (
         "select event_number, rejection_reason is null"
@@ -141,7 +145,7 @@ def test_refused_event_is_still_refused_without_the_person(empty: EventWarehouse
     )
     before = empty.query(reasons)
     with empty.connection.cursor() as cursor:
-        assert len(EventTexts(cursor, place).erase(["7"])) == len(events)
+        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"])) == len(events)
     assert empty.query(reasons) == before
     assert [is_valid for _, is_valid in before].count(True) == 4
 
@@ -151,7 +155,7 @@ def test_refused_event_is_still_refused_without_the_person(empty: EventWarehouse
 )
 def test_mebibyte_of_escapes_names_nobody(between: str) -> None:
     text = f"user_id{between * (EVENT_BYTES // len(between))}"
-    assert "7" not in NamedBy("user_id").keys(text)
+    assert "7" not in NamedBy("user_id", has_decimals=False).keys(text)
 
 
 def test_keys_that_stand_deep_are_found_in_little_time() -> None:
@@ -159,5 +163,5 @@ def test_keys_that_stand_deep_are_found_in_little_time() -> None:
     depth, count = 900, 50_000
     text = f'{{"user_id": {"[" * depth}{"7, " * count}7{"]" * depth}}}'
     started = time.process_time()
-    assert NamedBy("user_id").keys(text) == {"7"}
+    assert NamedBy("user_id", has_decimals=False).keys(text) == {"7"}
     assert time.process_time() - started < 1

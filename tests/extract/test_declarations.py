@@ -53,7 +53,7 @@ WRONG = {
     ),
     "a table that lands from something else": (
         put("operational_table: orders", "landed_from: files"),
-        'landed_from is "files"\nHINT: Give `events`; other tables are mirrored.',
+        'landed_from is "files"\nHINT: Give `events` or `documents`; other tables are mirrored.',
     ),
     "a number for a table": (
         put("table: orders", "table: 2024"),

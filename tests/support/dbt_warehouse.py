@@ -17,6 +17,7 @@ from common.settings import PROJECT, Address
 from operational.seed import sample_rows
 from tests.support.projects import NOT_ENCRYPTED, QUICKLY
 from warehouse.connection import connect, transaction
+from warehouse.mirror_versions import renew_version
 from warehouse.upgrade import upgrade
 
 STAMPS = '"created_at" timestamptz(6) default now(), "updated_at" timestamptz(6) default now()'
@@ -106,12 +107,7 @@ class Warehouse:
                 " values (%s, %s, %s, 'test')",
                 (table, json.dumps(key), operation),
             )
-            cursor.execute(
-                "insert into mrr_state.mirror_version as known (table_name, mirror_version)"
-                " values (%s, 1) on conflict (table_name)"
-                " do update set mirror_version = known.mirror_version + 1",
-                (table,),
-            )
+            renew_version(cursor, table)
 
     def start_dbt(self, *arguments: str, folder: Path = PROJECT) -> subprocess.Popen[str]:
         return subprocess.Popen(

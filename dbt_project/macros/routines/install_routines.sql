@@ -34,6 +34,14 @@
             {{ replace_relation() }}
             {{ json_or_null() }}
             {{ is_instant() }}
+            {{ number_of_text() }}
+            {{ text_of_value() }}
+            {{ number_of_value() }}
+            {{ instant_of_text() }}
+            {{ instant_of_milliseconds() }}
+            {{ instant_of_value() }}
+            {{ uuid_of_value() }}
+            {{ bytes_of_value() }}
             {{ most_popular_product() if node_of('model.tidemark.dwh_fact_sales') }}
             {{ customer_as_of() if node_of('model.tidemark.dwh_dim_customers') }}
             {{ routines_of_logs() if not _has_routines_of_logs_of_owner() }}

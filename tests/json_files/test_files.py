@@ -1,4 +1,4 @@
-"""Files of events: each event with its exact text and its line, in whatever form it stands."""
+"""Files of JSON: each text exactly, with its line, in whatever form it stands."""
 
 import gzip
 import json
@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events import arrays
-from events.arrays import ArrayElements
-from events.errors import ArrayNotClosed, EventFileError, NoArray, NoPlainText
-from events.event import EVENT_BYTES
-from events.files import Form, read_events
+from json_files import arrays
+from json_files.arrays import ArrayElements
+from json_files.errors import ArrayNotClosed, JsonFileError, NoArray, NoPlainText
+from json_files.files import Form, read_texts
 
-LONG = b"x" * (EVENT_BYTES + 10)
-BLANKS = b" " * (2 * EVENT_BYTES)
+LONGEST = 1_048_576
+LONG = b"x" * (LONGEST + 10)
+BLANKS = b" " * (2 * LONGEST)
 PARTS = (
     *('{"a": 1}', '{"a": [1, {"b": "]"}]}', '{"a": "é\\\\\\"[{"}', '{"a": ', '{"a": "b', "["),
     *("[1, 2]", "]", "}", '"', ",", ", ", ",{", "\n", "\r\n", " ", "  \t", "{", "1", "-1.5e+7"),
@@ -40,7 +40,7 @@ PARTS = (
 
 def found(path: Path, content: bytes, form: Form | None = None) -> list[tuple[int, bytes]]:
     path.write_bytes(content)
-    return [(event.place.line_number, event.raw) for event in read_events(path, form)]
+    return list(read_texts(path, LONGEST, form))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("content", "events"),
+    ("content", "texts"),
     [
         (b"", []),
         (b"\n \n\t\r\n", []),
@@ -57,10 +57,10 @@ def path(tmp_path: Path) -> Path:
         (b'{"a": 1}\r\n{"b": 2}\r\n', [(1, b'{"a": 1}'), (2, b'{"b": 2}')]),
         (b"\xef\xbb\xbf{}\n{", [(1, b"{}"), (2, b"{")]),
         (b"\xff\x00\n{}", [(1, b"\xff\x00"), (2, b"{}")]),
-        (LONG + b"\n{}\n", [(1, LONG[: EVENT_BYTES + 1]), (2, b"{}")]),
-        (LONG, [(1, LONG[: EVENT_BYTES + 1])]),
+        (LONG + b"\n{}\n", [(1, LONG[: LONGEST + 1]), (2, b"{}")]),
+        (LONG, [(1, LONG[: LONGEST + 1])]),
         (BLANKS + b"\r\n{}", [(2, b"{}")]),
-        (BLANKS + b"{}\n{}", [(1, BLANKS[: EVENT_BYTES + 1]), (2, b"{}")]),
+        (BLANKS + b"{}\n{}", [(1, BLANKS[: LONGEST + 1]), (2, b"{}")]),
         (b"{}\r\r\n", [(1, b"{}\r")]),
     ],
     ids=[
@@ -68,14 +68,14 @@ def path(tmp_path: Path) -> Path:
         *("long and blank", "long after blanks", "two returns"),
     ],
 )
-def test_each_line_that_is_not_blank_is_an_event(
-    path: Path, content: bytes, events: list[tuple[int, bytes]]
+def test_each_line_that_is_not_blank_is_a_text(
+    path: Path, content: bytes, texts: list[tuple[int, bytes]]
 ) -> None:
-    assert found(path, content) == events
+    assert found(path, content) == texts
 
 
 @pytest.mark.parametrize(
-    ("content", "events"),
+    ("content", "texts"),
     [
         (b"[]", []),
         (b"\n" * 70_000 + b"[{}]", [(70_001, b"{}")]),
@@ -89,8 +89,8 @@ def test_each_line_that_is_not_blank_is_an_event(
         (b'[{"a": {"b": 1},\n{"c": 1}]', [(1, b'{"a": {"b": 1}'), (2, b'{"c": 1}')]),
         (b'[{"\xff": 1}, {"b": "\xc3\xa9"}]', [(1, b'{"\xff": 1}'), (1, b'{"b": "\xc3\xa9"}')]),
         (b'[{"b": 1}, {"a": ]', [(1, b'{"b": 1}'), (1, b'{"a":')]),
-        (b"[{" + LONG + b", {}]", [(1, (b"{" + LONG)[: EVENT_BYTES + 1]), (1, b"{}")]),
-        (b'["' + LONG + b'", {}]', [(1, (b'"' + LONG)[: EVENT_BYTES + 1]), (1, b"{}")]),
+        (b"[{" + LONG + b", {}]", [(1, (b"{" + LONG)[: LONGEST + 1]), (1, b"{}")]),
+        (b'["' + LONG + b'", {}]', [(1, (b'"' + LONG)[: LONGEST + 1]), (1, b"{}")]),
     ],
     ids=[
         *(
@@ -107,10 +107,10 @@ def test_each_line_that_is_not_blank_is_an_event(
         *("open object", "no text", "last", "long and broken", "long"),
     ],
 )
-def test_each_element_of_an_array_is_an_event(
-    path: Path, content: bytes, events: list[tuple[int, bytes]]
+def test_each_element_of_an_array_is_a_text(
+    path: Path, content: bytes, texts: list[tuple[int, bytes]]
 ) -> None:
-    assert found(path, content) == events
+    assert found(path, content) == texts
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
@@ -125,14 +125,16 @@ def test_elements_do_not_depend_on_how_the_file_is_read(
     ]
     indent = chance.choice([None, 2])
     text = json.dumps(values, ensure_ascii=False, indent=indent).encode()
-    elements = ArrayElements(BytesIO(text))
+    elements = ArrayElements(BytesIO(text), LONGEST)
     assert [json.loads(raw) for _, raw in elements] == values
     assert elements.is_closed
 
 
-def read_in_pieces(monkeypatch: pytest.MonkeyPatch, content: bytes, size: int) -> ArrayElements:
+def read_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, size: int, longest: int = LONGEST
+) -> ArrayElements:
     monkeypatch.setattr(arrays, "READ_BYTES", size)
-    return ArrayElements(BytesIO(content))
+    return ArrayElements(BytesIO(content), longest)
 
 
 @settings(
@@ -144,7 +146,7 @@ def read_in_pieces(monkeypatch: pytest.MonkeyPatch, content: bytes, size: int) -
 def test_no_byte_of_an_array_is_lost_however_it_is_broken_and_read(
     monkeypatch: pytest.MonkeyPatch, parts: list[str], size: int
 ) -> None:
-    monkeypatch.setattr(arrays, "SCANNED", 24)
+    monkeypatch.setattr(arrays, "SCANNED_MORE", 24 - LONGEST)
     content = ("[" + "".join(parts)).encode("utf-8", "surrogateescape")
     whole = read_in_pieces(monkeypatch, content, len(content))
     elements = list(whole)
@@ -161,21 +163,21 @@ def test_no_byte_of_an_array_is_lost_however_it_is_broken_and_read(
 
 
 @pytest.mark.parametrize("filler", ["x", "x ", "\n", ", ", "]", "\u00e9"], ids=ascii)
-def test_events_after_a_long_broken_one_are_found_in_their_lines(
+def test_texts_after_a_long_broken_one_are_found_in_their_lines(
     monkeypatch: pytest.MonkeyPatch, filler: str
 ) -> None:
-    monkeypatch.setattr(arrays, "EVENT_BYTES", 40)
-    monkeypatch.setattr(arrays, "SCANNED", 160)
+    monkeypatch.setattr(arrays, "SCANNED_MORE", 120)
     broken = '{"a": \n' + filler * 300 + "x\n,"
     for size in range(len(broken.encode()) - 3, len(broken.encode()) + 3):
-        elements = read_in_pieces(monkeypatch, f'[{broken}{{"b": 1}}]'.encode(), size)
+        content = f'[{broken}{{"b": 1}}]'.encode()
+        elements = read_in_pieces(monkeypatch, content, size, longest=40)
         assert list(elements) == [
             (1, broken.encode()[:41]),
             (1 + broken.count("\n"), b'{"b": 1}'),
         ]
 
 
-def test_number_of_very_many_digits_is_no_end_of_its_event(path: Path) -> None:
+def test_number_of_very_many_digits_is_no_end_of_its_text(path: Path) -> None:
     raw = b'{"a": ' + b"1" * 5000 + b', "b": [1,{}]}'
     assert found(path, b"[" + raw + b",{}]") == [(1, raw), (1, b"{}")]
 
@@ -187,21 +189,21 @@ def test_form_that_is_given_overrules_the_first_character(path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"[", b'[{"a": 1}', b'[{"a": 1},', b'[{"a": 1}, {"b', b'[{"a": 1}] ?']
 )
-def test_array_that_is_not_closed_is_told_after_its_last_event(path: Path, content: bytes) -> None:
+def test_array_that_is_not_closed_is_told_after_its_last_text(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    events = []
+    texts: list[tuple[int, bytes]] = []
     with pytest.raises(ArrayNotClosed) as caught:
-        events.extend(read_events(path))
+        texts.extend(read_texts(path, LONGEST))
     assert str(caught.value) == (
-        f"file {path}: its array is not closed; the events that it has have landed\n"
+        f"file {path}: it ends before its array is closed\n"
         "HINT: Write the file again to its end, and land it again."
     )
-    assert (b'{"a": 1}' in [event.raw for event in events]) is (b"a" in content)
+    assert (b'{"a": 1}' in [raw for _, raw in texts]) is (b"a" in content)
 
 
 def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(EventFileError, match=r"cannot be read \(Is a directory\)\nHINT: Give the"):
-        list(read_events(tmp_path))
+    with pytest.raises(JsonFileError, match=r"cannot be read \(Is a directory\)\nHINT: Give the"):
+        list(read_texts(tmp_path, LONGEST))
 
 
 @pytest.mark.parametrize("form", [None, *Form])
@@ -221,22 +223,9 @@ def test_file_that_is_no_plain_text_is_told(
     with pytest.raises(NoPlainText) as told:
         found(path, content, form)
     assert str(told.value) == (
-        f"file {path}: it is {problem}, and no event of it has landed\n"
-        "HINT: Unpack it, or write it as UTF-8, and land that file."
+        f"file {path}: it is {problem}, and nothing of it was read\n"
+        "HINT: Unpack it, or write it as UTF-8, and give that file."
     )
-
-
-def test_files_named_alike_are_told_apart_by_their_folders(tmp_path: Path) -> None:
-    tmp_path = tmp_path.resolve()
-    names = set()
-    for day in ("monday", "tuesday"):
-        (tmp_path / day).mkdir()
-        path = tmp_path / day / "events.json"
-        path.write_text("{}\n", encoding="utf-8")
-        # the same file, however it is named
-        for named in (path, tmp_path / "monday" / ".." / day / "events.json"):
-            names |= {event.place.file_name for event in read_events(named)}
-    assert names == {str(tmp_path / day / "events.json") for day in ("monday", "tuesday")}
 
 
 @pytest.mark.parametrize("text", ["", '{"operation": "insert"}'])
@@ -244,8 +233,8 @@ def test_file_that_is_no_array_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "events.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(NoArray) as told:
-        list(read_events(path, Form.ARRAY))
+        list(read_texts(path, LONGEST, Form.ARRAY))
     assert str(told.value) == (
         f"file {path}: it is no JSON array: it does not begin with [\n"
-        "HINT: Leave --form array out, if it has an event in each line."
+        "HINT: Leave --form array out, if it has a JSON text in each line."
     )

@@ -1,26 +1,25 @@
-"""Events of a file that has one in each line."""
+"""Texts of a file that has one in each line."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from events.event import EVENT_BYTES
-
 READ_BYTES = 1_048_576
 
 
-def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers; of a long line only the beginning.
+def lines(file: BinaryIO, longest: int) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers.
 
-    A line of nothing but white space is blank, however long it is.
+    Of a line of more bytes than `longest`, one more than these. A line of nothing but white space
+    is blank, however long it is.
     """
     number = 0
-    while line := file.readline(EVENT_BYTES + 2):
+    while line := file.readline(longest + 2):
         number += 1
         is_blank = line.isspace()
-        if not line.endswith(b"\n") and len(line) > EVENT_BYTES + 1:
+        if not line.endswith(b"\n") and len(line) > longest + 1:
             is_blank = _rest_is_blank(file) and is_blank
         if not is_blank:
-            yield number, line.removesuffix(b"\n").removesuffix(b"\r")[: EVENT_BYTES + 1]
+            yield number, line.removesuffix(b"\n").removesuffix(b"\r")[: longest + 1]
 
 
 def _rest_is_blank(file: BinaryIO) -> bool:

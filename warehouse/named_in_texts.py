@@ -1,8 +1,9 @@
-"""Whom the text of a change event names by a field, and the text without them.
+"""Whom a text that landed names by a field, and the text without them.
 
 JSON is read as JSON: every value of the field counts, at any depth, however it is written, and if
 an object has the field twice. In text that is not JSON, and in the strings of JSON, a value counts
-that stands beside the field's name, with only quotes, spaces, colons and the like between them.
+that stands beside the field's name, with only quotes, spaces, colons and the like between them. In
+Extended JSON, a number may be an object with one field.
 """
 
 import json
@@ -13,7 +14,7 @@ from functools import cached_property
 from json import JSONDecoder
 from typing import Any
 
-ERASED_EVENT = "(erased)"
+ERASED_TEXT = "(erased)"
 NOBODY = "-1"
 LONGEST_KEY = 40
 """Digits; a number such as 1e400000 is nobody's key."""
@@ -40,10 +41,14 @@ _decode = JSONDecoder(
 
 
 class NamedBy:
-    """The persons that a field names by their keys."""
+    """The persons that a field names by their keys.
 
-    def __init__(self, field: str) -> None:
+    If it `has_decimals`, whoever reads the texts takes 7.0 for the whole number 7.
+    """
+
+    def __init__(self, field: str, has_decimals: bool) -> None:
         self.field = field
+        self._has_decimals = has_decimals
 
     def keys(self, text: str) -> set[str]:
         """The keys that a text names; a whole number is without zeros before and after it."""
@@ -58,14 +63,16 @@ class NamedBy:
             return self._written(_decode(text), keys, is_named=False)
         except (ValueError, RecursionError):
             left = self._without_beside(text, keys)
-        # an event that was refused must not be accepted now
-        return ERASED_EVENT if _is_json(left) else left
+        # a text that was refused must not be accepted now
+        return ERASED_TEXT if _is_json(left) else left
 
     @cached_property
     def _beside(self) -> re.Pattern[str]:
         name = "".join(rf"(?:{re.escape(one)}|\\{{1,8}}u(?i:{ord(one):04x}))" for one in self.field)
         before = rf"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=\\u{_CODE}))"
-        between = rf"(?![A-Za-z0-9_])(?:[\s\"'\\:=>]|(?<=\\){_SEPARATOR}){{0,1000}}?"
+        beside = rf"(?:[\s\"'\\:=>]|(?<=\\){_SEPARATOR}){{0,1000}}?"
+        extended = rf"(?:\{{{beside}\$number(?:Int|Long|Double|Decimal){beside})?"
+        between = rf"(?![A-Za-z0-9_]){beside}{extended}"
         other = rf"[^\s\"'\\:=>,;{{}}\[\]()]|\\{{1,8}}u(?!{_CODE})[0-9a-fA-F]{{4}}"
         value = rf"(?!(?<=\\){_SEPARATOR})(?:{other})+"
         return re.compile(rf"({before}{name}{between})({value})")
@@ -114,12 +121,24 @@ class NamedBy:
         if isinstance(value, list):
             return f"[{', '.join(self._written(one, keys, is_named) for one in value)}]"
         if is_named and isinstance(value, str) and canonical(value) in keys:
-            return _nobody(value)
+            return self._nobody(value)
         if isinstance(value, _Number):
             return value
         if isinstance(value, str):
             return json.dumps(self._without_beside(value, keys))
         return json.dumps(value)
+
+    def _nobody(self, value: str) -> str:
+        """Nobody in the place of a value; null for one that is not written as a whole number.
+
+        A text that was refused for such a value must not be accepted without it.
+        """
+        is_whole = self._has_decimals and _NUMBER.fullmatch(value) is not None
+        if isinstance(value, _Number):
+            number = _decimal(value)
+            is_whole |= number is not None and int(number.as_tuple().exponent) >= 0
+            return NOBODY if is_whole else "null"
+        return json.dumps(NOBODY) if is_whole or value.isdigit() else "null"
 
 
 def canonical(value: str) -> str:
@@ -138,18 +157,6 @@ def _decimal(value: str) -> Decimal | None:
         return Decimal(value)
     except ArithmeticError:
         return None
-
-
-def _nobody(value: str) -> str:
-    """Nobody in the place of a value; null for one that is not written as a whole number.
-
-    An event that was refused for such a value must not be accepted without it.
-    """
-    if isinstance(value, _Number):
-        number = _decimal(value)
-        is_whole = number is not None and int(number.as_tuple().exponent) >= 0
-        return NOBODY if is_whole else "null"
-    return json.dumps(NOBODY) if value.isdigit() else "null"
 
 
 def _unescaped(text: str) -> str:

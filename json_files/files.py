@@ -1,14 +1,13 @@
-"""Files of events: one in each line, or one JSON array."""
+"""Files of JSON texts: one in each line, or one JSON array."""
 
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
-from events.arrays import ArrayElements
-from events.errors import ArrayNotClosed, EventFileError, NoArray, NoPlainText
-from events.event import Event, FilePlace
-from events.lines import lines
+from json_files.arrays import ArrayElements
+from json_files.errors import ArrayNotClosed, JsonFileError, NoArray, NoPlainText
+from json_files.lines import lines
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LOOKED_AT = 65_536
@@ -19,43 +18,41 @@ OTHER_CONTENT = {
         *(b"{\0", b"[\0", b"\0{", b"\0[", b"\0\0\0{", b"\0\0\0["),
     ),
 }
-"""By what files begin that hold no event as it is; each of their lines would be a broken one."""
+"""By what files begin that hold no text as it is; each of their lines would be a broken one."""
 
 
 class Form(Enum):
-    """How a file holds its events."""
+    """How a file holds its texts."""
 
     LINES = "lines"
     ARRAY = "array"
 
 
-def read_events(path: Path, form: Form | None = None) -> Iterator[Event]:
-    """The events of a file; its form is that of its first character, if none is given.
+def read_texts(path: Path, longest: int, form: Form | None = None) -> Iterator[tuple[int, bytes]]:
+    """The texts of a file, each with the number of the line in which it begins.
 
-    Raises EventFileError; NoArray and NoPlainText before the first event, and ArrayNotClosed after
-    the last event.
+    Of a text of more bytes than `longest`, one more than these. The form is that of the first
+    character, if none is given. Raises JsonFileError; NoArray and NoPlainText before the first
+    text, and ArrayNotClosed after the last one.
     """
     try:
-        name = str(path.resolve())
         with path.open("rb") as file:
             _check_content(path, file)
             has_array = _has_array(file)
             if form is Form.LINES or (form is None and not has_array):
-                for number, raw in lines(_without_mark(file)):
-                    yield Event(raw, FilePlace(name, number))
+                yield from lines(_without_mark(file), longest)
                 return
             if not has_array:
                 raise NoArray(path)
-            elements = ArrayElements(file)
-            for number, raw in elements:
-                yield Event(raw, FilePlace(name, number))
+            elements = ArrayElements(file, longest)
+            yield from elements
             if not elements.is_closed:
                 raise ArrayNotClosed(path)
     except OSError as error:
-        raise EventFileError(
+        raise JsonFileError(
             f"file {path}",
             f"cannot be read ({error.strerror})",
-            "Give the path of a file with one event in each line, or with a JSON array.",
+            "Give the path of a file with one JSON text in each line, or with a JSON array.",
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Events of a file that is one JSON array, of any size: the exact text of each of its elements.
+"""Texts of a file that is one JSON array, of any size: the exact text of each of its elements.
 
 The scanner of Python's json finds the end of an element. An element that is not JSON, or is far too
 long, ends where the next one may begin: before a `{` that follows a comma or begins a line. How the
@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from json import JSONDecoder
 from typing import BinaryIO
 
-from events.event import EVENT_BYTES
-
 READ_BYTES = 4 * 1_048_576
-SCANNED = 4 * EVENT_BYTES
-"""In how many characters the end of an element that is JSON is looked for."""
+SCANNED_MORE = 3 * 1_048_576
+"""In how many more characters than may be given out the end of an element is looked for."""
 NUMBER_TAIL = 3
 """So many characters tell whether a number goes on, as the 1 of 1e+5 does."""
 WHITE = " \t\r\n"
@@ -27,10 +25,14 @@ _scan = JSONDecoder(parse_int=str, parse_float=str).raw_decode
 
 
 class ArrayElements:
-    """The elements of an array; `is_closed` is true once its end was read."""
+    """The elements of an array; `is_closed` is true once its end was read.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Of an element of more bytes than `longest`, one more than these are given out.
+    """
+
+    def __init__(self, file: BinaryIO, longest: int) -> None:
         self._file = file
+        self._longest = longest
         # bytes that are not UTF-8 come back as they were
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._text = ""
@@ -47,7 +49,7 @@ class ArrayElements:
         while self._find_element():
             line = self._line
             raw = self._take_element().encode("utf-8", "surrogateescape")
-            yield line, raw[: EVENT_BYTES + 1]
+            yield line, raw[: self._longest + 1]
 
     def _find_element(self) -> bool:
         """Go to the next element; false if there is none, and only white space may follow."""
@@ -67,13 +69,14 @@ class ArrayElements:
 
     def _take_element(self) -> str:
         """The element that begins here, be it JSON or not; what follows is next."""
-        while not self._is_read and len(self._text) - self._at <= SCANNED + NUMBER_TAIL:
+        scanned = self._longest + SCANNED_MORE
+        while not self._is_read and len(self._text) - self._at <= scanned + NUMBER_TAIL:
             self._fill()
         try:
             _, end = _scan(self._text, self._at)
         except (ValueError, RecursionError):
             return self._take_broken()
-        if end - self._at > SCANNED:
+        if end - self._at > scanned:
             return self._take_broken()
         return self._take(end)
 
@@ -85,7 +88,7 @@ class ArrayElements:
                 break
             # what may be before the next element, or at the end of the array, may go on
             end = len(self._text.rstrip(f"{WHITE},]"))
-            beginning = (beginning + self._take(max(end, self._at)))[: EVENT_BYTES + 1]
+            beginning = (beginning + self._take(max(end, self._at)))[: self._longest + 1]
             self._fill()
         return beginning + self._take(found.start() if found else self._end_of_last(beginning))
 

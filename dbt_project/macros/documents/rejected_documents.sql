@@ -1,0 +1,7 @@
+{% macro rejected_documents(checked) -%}
+    {%- if execute -%}
+        {{ documents_where(checked, declared_columns(), 'rejection_reason is not null') }}
+    {%- else -%}
+        select * from {{ checked }}
+    {%- endif -%}
+{%- endmacro %}

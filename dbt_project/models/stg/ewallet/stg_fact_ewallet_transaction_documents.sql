@@ -1,0 +1,1 @@
+{{ valid_documents(ref('stg_checked_ewallet_transaction_documents')) }}

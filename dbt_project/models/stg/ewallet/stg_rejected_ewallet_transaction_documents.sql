@@ -1,0 +1,1 @@
+{{ rejected_documents(ref('stg_checked_ewallet_transaction_documents')) }}

@@ -1,0 +1,1 @@
+"""Collections of MongoDB: what mongoexport writes of them, compared with the mirror and applied."""
