@@ -5,7 +5,7 @@ import is one entry, as a table that was loaded as a whole.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from psycopg2.extensions import connection as Connection
@@ -21,7 +21,7 @@ from extract.mirror.table import Applied
 from extract.mirror.verification import Verification, write_verification
 from mongodb.document import Document
 from mongodb.errors import RowsDiffer
-from mongodb.landing import LANDED, land
+from mongodb.landing import LANDED, give_keys, land
 from mongodb.tables import COLUMNS, SCHEMA
 from warehouse.connection import transaction
 from warehouse.landed_texts import leave_out_erased
@@ -151,6 +151,7 @@ def _import(mirror: CollectionMirror, documents: Iterable[Document], choices: Ch
     landed = land(cursor, documents)
     pause_point("importing")
     erased = _leave_out_erased(mirror)
+    give_keys(cursor)
     cursor.execute(f"select count(*), count(*) filter (where fault is not null) from {LANDED}")
     kept, quarantined = one_row(cursor)
     if mirror.count():
@@ -171,11 +172,12 @@ def _leave_out_erased(mirror: CollectionMirror) -> int:
     person = mirror.person
     if person is None or not is_anybody_erased(mirror.cursor, person.subject):
         return 0
-    # some texts are changed one by one
-    mirror.cursor.execute(f"create unique index on {LANDED} (document_key)")
+    # some texts are changed one by one, and those without an `_id` have no key yet
+    mirror.cursor.execute(f"create unique index on {LANDED} (landed_number)")
+    columns = replace(DOCUMENT_TEXTS, key=("landed_number",))
     schema, _, name = LANDED.partition(".")
     landed = PersonPlace(schema, name, person.subject, person.column, person.erases_rows)
-    changed = leave_out_erased(mirror.cursor, landed, DOCUMENT_TEXTS)
+    changed = leave_out_erased(mirror.cursor, landed, columns)
     return changed if person.erases_rows else 0
 
 

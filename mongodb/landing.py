@@ -28,7 +28,10 @@ def documents_of(paths: Iterable[Path], form: Form | None) -> Iterator[Document]
 
 
 def land(cursor: Cursor, documents: Iterable[Document]) -> int:
-    """Land the documents in the table LANDED, until the transaction ends; returns how many."""
+    """Land the documents in the table LANDED, until the transaction ends; returns how many.
+
+    Those without a key of their own are to get one by `give_keys`.
+    """
     cursor.execute(f"set local work_mem = '{MEMORY}'")
     cursor.execute(
         "create temporary table landed_documents (landed_number bigint not null,"
@@ -38,9 +41,36 @@ def land(cursor: Cursor, documents: Iterable[Document]) -> int:
     copy_rows(cursor, LANDED, (_row(number, one) for number, one in enumerate(documents, start=1)))
     landed = cursor.rowcount
     _set_duplicates_apart(cursor)
-    _give_keys(cursor)
-    cursor.execute(f"analyze {LANDED}")
     return landed
+
+
+def give_keys(cursor: Cursor) -> None:
+    """Give a document without a usable `_id` a key of its place and its contents.
+
+    It is in parentheses, with which no JSON begins. The same file gives the same keys.
+    """
+    cursor.execute(
+        f"""
+        update {LANDED} as landed
+        set document_key = format(
+            '(%s:%s:%s %s)', file_name, line_number, numbered.number,
+            left(encode(sha256(coalesce(
+                document_bytes, convert_to(document_text, 'UTF8')
+            )), 'hex'), 16)
+        )
+        from (
+            select
+                landed_number,
+                row_number() over (
+                    partition by file_name, line_number order by landed_number
+                ) as number
+            from {LANDED}
+            where document_key is null
+        ) as numbered
+        where landed.landed_number = numbered.landed_number
+        """
+    )
+    cursor.execute(f"analyze {LANDED}")
 
 
 def _row(number: int, one: Document) -> bytes:
@@ -73,34 +103,6 @@ def _set_duplicates_apart(cursor: Cursor) -> None:
         where
             landed.document_key = repeated.document_key
             and landed.landed_number > repeated.first_number
-        """
-    )
-
-
-def _give_keys(cursor: Cursor) -> None:
-    """Give a document without a usable `_id` a key of its place and its contents.
-
-    It is in parentheses, with which no JSON begins. The same file gives the same keys.
-    """
-    cursor.execute(
-        f"""
-        update {LANDED} as landed
-        set document_key = format(
-            '(%s:%s:%s %s)', file_name, line_number, numbered.number,
-            left(encode(sha256(coalesce(
-                document_bytes, convert_to(document_text, 'UTF8')
-            )), 'hex'), 16)
-        )
-        from (
-            select
-                landed_number,
-                row_number() over (
-                    partition by file_name, line_number order by landed_number
-                ) as number
-            from {LANDED}
-            where document_key is null
-        ) as numbered
-        where landed.landed_number = numbered.landed_number
         """
     )
 

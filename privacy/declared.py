@@ -72,8 +72,8 @@ class Processing:
 def declared_relations(project: Path = DBT_PROJECT) -> list[DeclaredRelation]:
     """Every relation that the YAML declares. Raises WrongDeclarations."""
     keys = {table.name: len(table.key) for table in declared_tables(project)}
-    landed = (*declared_event_tables(project), *declared_collections(project))
-    keys |= {table.name: 1 for table in landed}
+    keys |= {table.name: 1 for table in declared_event_tables(project)}
+    keys |= {table.name: 1 for table in declared_collections(project)}
     kinds = read_kinds(project)
     faults: list[SettingError] = []
     found = [

@@ -53,6 +53,17 @@ EVENTS = (
     EVENT % ("TOTHER", 1),
     '{"row": {"user_id": 970031, and no more',
 )
+DOCUMENT = (
+    '{"_id": "%s", "transaction_id": "%s", "user_id": %s, "merchant": {"id": 1},'
+    ' "amount": {"$numberDecimal": "5.00"}, "status": "SUCCESS",'
+    ' "transaction_time": {"$date": "2025-01-05T00:00:00Z"}}'
+)
+DOCUMENTS = (
+    DOCUMENT % ("a", "DBIRD1", '{"$numberLong": "970031"}'),
+    DOCUMENT % ("b", "DBIRD2", 970031),
+    DOCUMENT % ("c", "DOTHER", 1),
+    '{"_id": "d", "user_id": 970031, and no more',
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +99,9 @@ def project(
         events = folder / "events.jsonl"
         events.write_text("\n".join(EVENTS))
         done(made, "events", str(events))
+        documents = folder / "documents.jsonl"
+        documents.write_text("\n".join([*DOCUMENTS, ""]))
+        done(made, "collections", str(documents))
         done(made)
         yield made
 
@@ -159,6 +173,9 @@ def test_user_stays_erased_and_the_transaction_is_nobodys(
     assert query(
         "select transaction_id, user_id from dwh.dwh_mart_ewallet_event_transactions order by 1"
     ) == [("TBIRD8", -1), ("TBIRD9", -1), ("TOTHER", 1)]
+    assert query(
+        "select transaction_id, user_id from dwh.dwh_fact_ewallet_document_transactions order by 1"
+    ) == [("DBIRD1", -1), ("DBIRD2", -1), ("DOTHER", 1)]
     assert query("select event_text from stg.stg_rejected_ewallet_transaction_events") == [
         ('{"row": {"user_id": -1, and no more',)
     ]
@@ -178,4 +195,20 @@ def test_event_of_an_erased_user_names_nobody_when_it_lands(
     assert query(
         "select user_id from dwh.dwh_mart_ewallet_event_transactions"
         " where transaction_id = 'TBIRD7'"
+    ) == [(-1,)]
+
+
+def test_document_of_an_erased_user_names_nobody_when_it_is_imported(
+    project: CommandLine, query: Query, tmp_path: Path
+) -> None:
+    (tmp_path / "documents.jsonl").write_text(
+        "\n".join([*DOCUMENTS, DOCUMENT % ("e", "DBIRD3", 970031), ""])
+    )
+    said = done(project, "collections", str(tmp_path / "documents.jsonl"))
+    assert "2 inserted, 0 updated, 0 deleted, 3 unchanged" in said
+    assert USER.in_warehouse(query) == {}
+    done(project)
+    assert query(
+        "select user_id from dwh.dwh_fact_ewallet_document_transactions"
+        " where transaction_id = 'DBIRD3'"
     ) == [(-1,)]

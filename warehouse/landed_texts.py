@@ -83,8 +83,10 @@ class LandedTexts:
     def erase(self, keys: Sequence[str]) -> list[int | str]:
         """Let the texts name nobody instead of the persons, or delete them if the place says so.
 
-        Returns how the change log names each of them.
+        Rows that are known by their text are deleted too. Returns how the change log names each of
+        the others.
         """
+        self._delete_known_by_text(keys)
         wanted = {canonical(key) for key in keys}
         logged = list(self._erase_odd(wanted))
         for pattern in self._patterns(wanted):
@@ -98,6 +100,14 @@ class LandedTexts:
             )
             logged += [one for (one,) in self._cursor.fetchall()]
         return logged
+
+    def _delete_known_by_text(self, keys: Sequence[str]) -> None:
+        known = self._columns.known_by_text
+        if known != "false":
+            self._cursor.execute(
+                f"delete from {self._place.relation} where {known} and {self._is_ours}"
+                f" and {self.naming(keys)}"
+            )
 
     def _erase_odd(self, wanted: set[str]) -> Iterator[int | str]:
         for texts in self._named_in_odd(wanted):

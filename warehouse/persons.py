@@ -36,7 +36,8 @@ class TextColumns:
     """The columns of rows that landed as they were found: their text, or the bytes of what is none.
 
     `key` identifies a row, and `logged` is the column by which the change log names it. If
-    `has_decimals`, the models take 7.0 for the whole number 7.
+    `has_decimals`, the models take 7.0 for the whole number 7. `known_by_text` is the condition on
+    rows whose key is made of their text: what is erased from that could be guessed from the key.
     """
 
     text: str
@@ -44,13 +45,16 @@ class TextColumns:
     key: tuple[str, ...]
     logged: str
     has_decimals: bool
+    known_by_text: str = "false"
 
 
 EVENT_TEXTS = TextColumns(
     "event_text", "event_bytes", ("landing_id", "event_number"), "landing_id", has_decimals=False
 )
 DOCUMENT_TEXTS = TextColumns(
-    "document_text", "document_bytes", ("document_key",), "document_key", has_decimals=True
+    *("document_text", "document_bytes", ("document_key",), "document_key"),
+    has_decimals=True,
+    known_by_text="coalesce(document_key, '') like '(%'",
 )
 
 

@@ -29,7 +29,7 @@ def erase_published(
     Returns how many rows each had. Raises ServerError, ClickHouseError and TableError: then the
     command is to be given again.
     """
-    by_name = {place.name: place for place in places if not place.is_of_events}
+    by_name = {place.name: place for place in places if place.texts is None}
     tables = [one for one in active_publications(settings) if one.name in by_name]
     with closing(connect(endpoints.loader)) as connection:
         is_published = is_anything_published(connection, label_of(publishing))
