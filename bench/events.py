@@ -21,6 +21,7 @@ from bench.laboratory import Laboratory, laboratory
 from bench.machine import machine
 from bench.project_copy import ProjectCopy
 from bench.results import FOLDER, save
+from bench.timeline import Run
 from common.rows import one_row
 from common.settings import LOCAL
 from warehouse.connection import connect
@@ -121,10 +122,10 @@ def empty(lab: Laboratory, copied: ProjectCopy) -> int:
         return int(one_row(cursor)[0])
 
 
-def build_models(copied: ProjectCopy, selected: str, *options: str) -> None:
+def build_models(copied: ProjectCopy, selected: str, *options: str) -> Run:
     """Build what dbt's selection names."""
     folders = ["--project-dir", str(copied.file("dbt_project")), "--profiles-dir"]
-    copied.dbt("run", *folders, str(copied.file(".")), "--select", selected, *options)
+    return copied.dbt("run", *folders, str(copied.file(".")), "--select", selected, *options)
 
 
 def main() -> None:
