@@ -12,11 +12,15 @@ import orjson
 
 DOCUMENT_BYTES = 16 * 1_048_576
 """A longer text is not imported; one byte more than this of its beginning lands."""
+KEY_BYTES = 2_000
+"""A longer key is none: PostgreSQL cannot index texts of more than about 2,700 bytes."""
 NOT_TEXT = "document is not UTF-8, or has a NUL"
 NOT_JSON = "document is not JSON"
 NOT_AN_OBJECT = "document is not a JSON object"
 NO_ID = "document has no _id"
 HAS_NUL = "document has \\u0000, which PostgreSQL cannot hold"
+LONG_ID = f"_id is longer than {KEY_BYTES} bytes"
+TOO_DEEP = "document is nested too deeply"
 TOO_LONG = f"document is longer than {DOCUMENT_BYTES} bytes"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,8 +56,14 @@ def document(raw: bytes, file_name: str, line_number: int) -> Document:
         return Document(raw, file_name, line_number, fault=NOT_AN_OBJECT)
     if "_id" not in value:
         return Document(raw, file_name, line_number, fault=NO_ID)
-    fault = HAS_NUL if b"\\u0000" in raw and _has_nul(value) else None
-    return Document(raw, file_name, line_number, key_of(value["_id"]), fault)
+    try:
+        key = key_of(value["_id"])
+        fault = HAS_NUL if b"\\u0000" in raw and _has_nul(value) else None
+    except RecursionError:
+        return Document(raw, file_name, line_number, fault=TOO_DEEP)
+    if len(key.encode()) > KEY_BYTES:
+        return Document(raw, file_name, line_number, fault=LONG_ID)
+    return Document(raw, file_name, line_number, key, fault)
 
 
 def key_of(value: Any) -> str:

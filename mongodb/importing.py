@@ -79,13 +79,13 @@ class CollectionMirror:
 
 @dataclass(frozen=True)
 class _Export:
-    """The documents that have landed."""
+    """The documents that have landed; `readable` are those that have no fault."""
 
-    documents: int
+    readable: int
     began_at: datetime
 
     def is_empty(self) -> bool:
-        return self.documents == 0
+        return self.readable == 0
 
     def clock(self) -> datetime:
         return self.began_at
@@ -119,7 +119,7 @@ def import_documents(
     documents: Iterable[Document],
     run_id: str,
     person: PersonPlace | None = None,
-    choices: Choices = Choices(),
+    choices: Choices = WHOLE,
 ) -> Imported:
     """Import an export into a table of the mirror.
 
@@ -157,7 +157,8 @@ def _import(mirror: CollectionMirror, documents: Iterable[Document], choices: Ch
     if mirror.count():
         applied = _apply(mirror)
         if not choices.is_partial:
-            applied += _delete_gone(_Pair(mirror, _Export(landed, began_at)), choices.accepted)
+            export = _Export(kept - quarantined, began_at)
+            applied += _delete_gone(_Pair(mirror, export), choices.accepted)
     else:
         applied = _load(mirror)
     if applied.rows:

@@ -8,10 +8,13 @@ import pytest
 from mongodb.document import (
     DOCUMENT_BYTES,
     HAS_NUL,
+    KEY_BYTES,
+    LONG_ID,
     NO_ID,
     NOT_AN_OBJECT,
     NOT_JSON,
     NOT_TEXT,
+    TOO_DEEP,
     TOO_LONG,
     document,
     key_of,
@@ -84,6 +87,8 @@ def test_different_ids_have_different_keys() -> None:
         (b'"_id"', NOT_AN_OBJECT),
         (b"{}", NO_ID),
         (b'{"a": {"_id": 1}}', NO_ID),
+        (b'{"_id": "' + "é".encode() * 1_000 + b'"}', LONG_ID),
+        (b'{"_id": ' + b'{"a":' * 1_000 + b"1" + b"}" * 1_001, TOO_DEEP),
         (b'{"_id": "' + b"x" * DOCUMENT_BYTES + b'"}', TOO_LONG),
     ],
     ids=lambda one: one[:12] if isinstance(one, bytes) else None,
@@ -106,6 +111,12 @@ def test_document_without_a_key_says_why(raw: bytes, fault: str) -> None:
 def test_document_with_a_nul_keeps_its_key(text: str, is_refused: bool) -> None:
     found = document(text.encode(), "f", 1)
     assert (found.key, found.fault) == ("1", HAS_NUL if is_refused else None)
+
+
+def test_longest_key_can_be_indexed() -> None:
+    found = document(b'{"_id": "' + b"x" * (KEY_BYTES - 2) + b'"}', "f", 1)
+    assert found.fault is None
+    assert found.key is not None and len(found.key) == KEY_BYTES
 
 
 def test_last_of_two_ids_counts() -> None:

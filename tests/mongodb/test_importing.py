@@ -118,6 +118,16 @@ def test_part_of_a_collection_deletes_nothing(empty: Collection) -> None:
     assert empty.bring([], PARTIAL).applied.rows == 0
 
 
+@pytest.mark.parametrize("documents", [[], [b"{"], [b"{}", b"[]"]], ids=str)
+def test_export_without_a_readable_document_deletes_none(
+    empty: Collection, documents: list[bytes]
+) -> None:
+    empty.bring([sample(1)])
+    with pytest.raises(DeletesRefused, match="at most 0 may"):
+        empty.bring(documents)
+    assert empty.keys() == [key(1)]
+
+
 def test_empty_export_never_empties_the_collection(empty: Collection) -> None:
     empty.bring([sample(1)])
     before, changes = empty.query(STATE), empty.changes()
