@@ -5,7 +5,7 @@ PYTHON ?= python3
 
 .PHONY: run test lint docs masks pictures powerbi lock airflow down test-source test-sample test-browser \
 	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
-	mutants bench events collections stream test-stream test-compose olap test-olap export test-export \
+	mutants bench events collections stream test-stream test-compose olap olap-build test-olap export test-export \
 	engines test-trino
 
 run: .venv
@@ -22,8 +22,8 @@ test: lint
 lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy & .venv/bin/sqlfluff lint dbt_project/models dbt_project/tests warehouse/migrations \
-		&& wait $$!
+	.venv/bin/mypy & .venv/bin/sqlfluff lint dbt_project/models dbt_project/tests olap_project/models \
+		warehouse/migrations && wait $$!
 
 # made from the lock file, and made anew when that changes; aside first, so that one that was
 # interrupted is never taken for whole
@@ -158,16 +158,22 @@ $(STREAM): Makefile | .venv
 
 stream: $(STREAM)
 
-# what the embedded ClickHouse needs, installed beside the project: its engine, and a client for tests
+# what ClickHouse needs, installed beside the project: its engine, and dbt-clickhouse with its client
 OLAP = .local/olap
 $(OLAP): Makefile | .venv
 	rm -rf $@
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ \
-		chdb-core==26.9.0 clickhouse-connect==1.12.0 certifi==2026.10.19.post1 urllib3==2.8.0 \
+		chdb-core==26.9.0 clickhouse-connect==1.12.0 dbt-clickhouse==1.10.3 \
+		certifi==2026.10.19.post1 urllib3==2.8.0 \
 		lz4==4.4.5 backports.zstd==1.8.0 || { rm -rf $@; exit 1; }
 	touch $@
 
 olap: $(OLAP)
+
+# the marts of ClickHouse, over what `run.py publish` has brought there (docs/olap.md)
+olap-build: .venv $(OLAP)
+	eval "$$(.venv/bin/python run.py env)" \
+		&& PYTHONPATH=$(OLAP) .venv/bin/dbt build --project-dir olap_project
 
 # tables published to the embedded ClickHouse: first loads, changes, kills, corruptions; minutes
 test-olap: .venv $(OLAP)

@@ -3,10 +3,11 @@
 import argparse
 import os
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 
 import embedded
-from commands.clickhouse import known_address
+from commands.clickhouse import ClickHouseChoice, choose
 from commands.endpoints import (
     EMBEDDED_ADDRESSES,
     Endpoints,
@@ -17,6 +18,7 @@ from commands.endpoints import (
 from commands.options import one_of
 from commands.sources import read_declarations
 from common import libpq
+from common.clickhouse_settings import SETTINGS as CLICKHOUSE_SETTINGS
 from common.errors import ExitCode, ServerError, SettingError
 from common.roles import OWNER, ROLES, role_setting
 from common.settings import (
@@ -28,6 +30,7 @@ from common.settings import (
     settings_of,
 )
 from embedded import postgresql
+from embedded.clickhouse import EXTRA
 from publishing.settings import read_publish_settings
 from warehouse.build import dbt_environment
 from warehouse.connection import PoolerSharesSessions, connect
@@ -36,10 +39,12 @@ EXAMPLES = """\
 eval "$(python run.py env)"                   then: dbt build, psql, mariadb
 eval "$(python run.py env --role analyst)"    then: psql"""
 
+ENGINE = EXTRA / "chdb"
+"""The engine of the embedded ClickHouse, which may have been removed since."""
 READ_SOURCES = (None, "loader", OWNER)
 """The roles for which the addresses of the sources are printed too; also if none is given."""
 READ_CLICKHOUSE = (None, "transformer", OWNER)
-"""The roles for which the address of ClickHouse is printed, if there is one."""
+"""The roles for which the address of ClickHouse is printed, whose account may write there."""
 OF_ADMIN = ("OPERATIONAL_ADMIN_USER", "OPERATIONAL_ADMIN_PASSWORD")
 """The account that may change the embedded source, which the owner alone is told."""
 
@@ -60,9 +65,7 @@ def call(options: argparse.Namespace) -> int:
     endpoints = prepare_endpoints(settings, ("",) if role in READ_SOURCES else ())
     if role:
         check_account(endpoints, role)
-    clickhouse = None
-    if role in READ_CLICKHOUSE:
-        clickhouse = known_address(read_publish_settings())
+    clickhouse = clickhouse_to_print() if role in READ_CLICKHOUSE else None
     print("\n".join(export_lines(endpoints, role, clickhouse)))
     # checked last: what is wrong here stops dbt, but not the other programs
     read_declarations(settings)
@@ -82,8 +85,21 @@ def check_account(endpoints: Endpoints, role: str) -> None:
         )
 
 
+def clickhouse_to_print() -> ClickHouseChoice | None:
+    """The ClickHouse that is set, or the embedded one, which is started; None if none was used.
+
+    Raises SettingError and ServerError.
+    """
+    chosen = choose(read_publish_settings())
+    if chosen.address:
+        return chosen
+    if embedded.known_clickhouse() is None or not ENGINE.is_dir():
+        return None
+    return replace(chosen, address=embedded.start_clickhouse())
+
+
 def export_lines(
-    endpoints: Endpoints, role: str | None = None, clickhouse: Address | None = None
+    endpoints: Endpoints, role: str | None = None, clickhouse: ClickHouseChoice | None = None
 ) -> list[str]:
     """A line with `unset`, and `export NAME=value` lines, each value quoted for the shell.
 
@@ -95,15 +111,15 @@ def export_lines(
         **dbt_environment(warehouse, endpoints.demo_switch),
         **settings_of("WAREHOUSE", warehouse),
         **_of_psql(warehouse),
+        **_of_clickhouse(clickhouse),
     }
-    if clickhouse:
-        values |= settings_of("CLICKHOUSE", clickhouse)
     if not endpoints.demo_switch:
         # nothing is switched off, and an empty value would hide that `.env` does it later
         del values["DEMO_DOMAINS"]
-    folders, addresses = [PROJECT / ".venv" / "bin"], [operational, warehouse, clickhouse]
+    folders = [PROJECT / ".venv" / "bin"]
     servers = endpoints.embedded
-    values[EMBEDDED_ADDRESSES] = " ".join(map(fingerprint, _embedded_of(servers, addresses)))
+    used = (operational, warehouse, clickhouse.address if clickhouse else None)
+    values[EMBEDDED_ADDRESSES] = " ".join(map(fingerprint, _embedded_ones(used, servers)))
     if servers:
         # the embedded psql was built without TLS
         useless = {postgresql.programs()} - {*postgresql.clients(warehouse)}
@@ -122,22 +138,20 @@ def export_lines(
     return [*lines, f'export PATH={shlex.quote(new)}:"$PATH"'] if new else lines
 
 
-def _embedded_of(
-    servers: embedded.Servers | None, addresses: Iterable[Address | None]
-) -> Iterator[Address]:
-    """Those of the addresses that belong to embedded servers."""
-    ours = [servers.operational, *warehouses_of(servers)] if servers else []
-    ours += [known] if (known := embedded.known_clickhouse()) else []
-    return (address for address in addresses if address in ours and address is not None)
-
-
 def _of_sources(endpoints: Endpoints) -> dict[str, str]:
-    """The settings of all sources."""
-    found = [endpoints.operational, *(source.address for source in endpoints.named.values())]
     values: dict[str, str] = {}
-    for address in found:
-        values |= settings_of(setting_of(address.source), address) if address else {}
+    named = [source.address for source in endpoints.named.values()]
+    for address in [endpoints.operational, *named] if endpoints.operational else named:
+        values |= settings_of(setting_of(address.source), address)
     return values
+
+
+def _embedded_ones(
+    used: Iterable[Address | None], servers: embedded.Servers | None
+) -> list[Address]:
+    ours = [embedded.known_clickhouse()]
+    ours += [servers.operational, *warehouses_of(servers)] if servers else []
+    return [address for address in used if address and address in ours]
 
 
 def _of_psql(warehouse: Address) -> dict[str, str]:
@@ -150,10 +164,20 @@ def _of_psql(warehouse: Address) -> dict[str, str]:
     }
 
 
+def _of_clickhouse(chosen: ClickHouseChoice | None) -> dict[str, str]:
+    """What olap_project reads."""
+    if chosen is None or chosen.address is None:
+        return {}
+    variables = settings_of("CLICKHOUSE", chosen.address)
+    return variables | ({"CLICKHOUSE_CLUSTER": chosen.cluster} if chosen.cluster else {})
+
+
 def _not_for(role: str | None, endpoints: Endpoints) -> list[str]:
     """What an `env` for somebody else may have set before."""
     sources = () if role in READ_SOURCES else ("", *endpoints.named)
     names = [setting_of(source, part) for source in sources for part in SOURCE_PARTS]
+    if role not in READ_CLICKHOUSE:
+        names += [name for name in CLICKHOUSE_SETTINGS if name.startswith("CLICKHOUSE_")]
     return names if role == OWNER else [*names, *OF_ADMIN]
 
 

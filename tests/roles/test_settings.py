@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.clickhouse import ClickHouseChoice
 from commands.endpoints import Endpoints
 from commands.env import check_account, export_lines
 from common.errors import SettingError
@@ -187,6 +188,24 @@ def test_env_tells_the_owner_alone_who_may_change_the_source(tmp_path: Path) -> 
         assert any(line.startswith("export OPERATIONAL_PASSWORD=") for line in lines)
         is_told = "export OPERATIONAL_ADMIN_PASSWORD=a" in lines
         assert is_told == (role == "owner")
+
+
+def test_env_tells_who_builds_how_to_reach_clickhouse(tmp_path: Path) -> None:
+    endpoints = endpoints_of(read(tmp_path, OWNER | ROLES))
+    address = Address("olap", 8123, "writer", "w", "shop")
+    chosen = ClickHouseChoice(address, "nodes", in_runs=True)
+    for role in (None, "transformer", "owner"):
+        _, *lines = export_lines(endpoints, role, chosen)
+        values = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        assert {name for name in values if name.startswith("CLICKHOUSE")} == {
+            *("CLICKHOUSE_HOST", "CLICKHOUSE_PORT", "CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD"),
+            *("CLICKHOUSE_DATABASE", "CLICKHOUSE_TLS", "CLICKHOUSE_TLS_CA", "CLICKHOUSE_CLUSTER"),
+        }
+        assert values["CLICKHOUSE_PASSWORD"] == "w"
+    for role in ("analyst", "loader", "backup"):
+        first, *lines = export_lines(endpoints, role)
+        assert {"CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD"} < {*first.split()}
+        assert not any("CLICKHOUSE" in line for line in lines)
 
 
 def test_role_without_an_account_is_not_printed_with_that_of_the_owner(tmp_path: Path) -> None:
