@@ -1,13 +1,8 @@
-{{
-    config(
-        order_by = ['transaction_date', 'user_id'],
-        partition_by = 'toYYYYMM(transaction_date)',
-    )
-}}
+{{ config(materialized = 'view') }}
 
-with transactions as (
+with daily_amounts as (
 
-    select * from {{ source('ewallet', 'dwh_fact_ewallet_transactions') }}
+    select * from {{ ref('dwh_sums_ewallet_daily_user_amounts') }}
 
 ),
 
@@ -15,18 +10,6 @@ users as (
 
     select * from {{ source('ewallet', 'dwh_dim_ewallet_users') }}
     where is_current or is_deleted
-
-),
-
-daily_amounts as (
-
-    select
-        transactions.transaction_date as transaction_date,
-        transactions.user_id as user_id,
-        count() as transaction_count,
-        sum(transactions.transaction_amount) as transaction_amount
-    from transactions
-    group by transactions.transaction_date, transactions.user_id
 
 ),
 

@@ -1,5 +1,6 @@
 """The marts of `olap_project`: what ClickHouse says, and what PostgreSQL says, row by row."""
 
+import json
 import secrets
 import sys
 from collections import Counter
@@ -26,12 +27,18 @@ if not (EXTRA / "chdb").is_dir():
     pytest.exit("the engine of ClickHouse is missing: make olap", returncode=2)
 
 DOMAINS = ("ecommerce", "ewallet", "sales")
-MARTS = sorted(path.stem for path in (PROJECT / "olap_project" / "models").rglob("dwh_mart_*.sql"))
+MODELS = sorted(path.stem for path in (PROJECT / "olap_project" / "models").rglob("*.sql"))
+MARTS = [name for name in MODELS if name.startswith("dwh_mart_")]
+SUMS = "dwh_sums_ewallet_daily_user_amounts"
 NUMBERS = {"smallint", "integer", "bigint", "numeric"}
-FIRST_MONTH_LEAVES = """
-    delete from sales.sales where created_at < (
+FIRST_MONTH = """
+    {verb} where transaction_time < (
         select last_day(first_at) + interval 1 day
-        from (select min(created_at) as first_at from sales.sales) as first_sale
+        from (
+            select min(transaction_time) as first_at
+            from ewallet.transactions
+            where status = 'SUCCESS'
+        ) as first_one
     )"""
 Row = tuple[object, ...]
 
@@ -49,7 +56,7 @@ class Marts:
         """A run, which publishes as its last step, and a build of the marts of ClickHouse."""
         done = self.command_line.run()
         assert done.returncode == 0, done.stdout + done.stderr
-        assert self.dbt("build").count("OK created sql") == len(MARTS)
+        assert self.dbt("build").count("OK created sql") == len(MODELS)
 
     def dbt(self, *arguments: str, **environment: str) -> str:
         """The output of dbt in olap_project, with what `env` prints, as `make olap-build`."""
@@ -95,6 +102,16 @@ class Marts:
                 found[mart] = ours.total()
         return found
 
+    def parts(self) -> dict[str, str]:
+        """The parts of each month of the sums that are built by months."""
+        with Client(self.clickhouse) as client:
+            found = client.rows(
+                "select partition_id, arrayStringConcat(arraySort(groupArray(name)))"
+                f" from system.parts where active and table = '{SUMS}'"
+                f" and database = '{self.clickhouse.database}_marts' group by partition_id"
+            )
+        return {str(month): str(parts) for month, parts in found}
+
     @staticmethod
     def counted(rows: list[Row] | list[list[object]], kinds: list[str]) -> Counter[Row]:
         """How often each row is there; numbers by their value."""
@@ -112,7 +129,9 @@ class Marts:
             operational_connection(self.servers.operational_root) as root,
             root.cursor() as cursor,
         ):
-            return cursor.execute(statement)
+            changed = cursor.execute(statement)
+            root.commit()
+            return changed
 
 
 @pytest.fixture
@@ -141,16 +160,44 @@ def marts(
 
 def test_every_mart_says_what_postgresql_says(marts: Marts) -> None:
     marts.run()
-    before = marts.compare()
+    before, first = marts.compare(), marts.parts()
     assert all(before.values()), before
-    # again, nothing is there twice
+    # again, nothing is there twice, and no month is made again
     marts.run()
     assert marts.compare() == before
+    assert marts.parts() == first
     for domain in DOMAINS:
         simulate(marts.servers, 300, 8, domain)
     marts.run()
     assert marts.compare() != before
-    # every row of a month is gone
-    assert marts.change(FIRST_MONTH_LEAVES)
+
+
+def test_month_is_built_again_if_its_rows_change_and_dropped_with_them(marts: Marts) -> None:
+    marts.run()
+    first = marts.parts()
+    assert marts.change(FIRST_MONTH.format(verb="update ewallet.transactions set amount = 7.01"))
     marts.run()
     marts.compare()
+    second = marts.parts()
+    changed = [month for month in first if first[month] != second[month]]
+    assert changed == [min(first)] and len(first) > 1
+    assert marts.change(FIRST_MONTH.format(verb="delete from ewallet.transactions"))
+    marts.run()
+    marts.compare()
+    del second[changed[0]]
+    assert marts.parts() == second
+
+
+def test_cluster_gets_replicated_tables_on_all_shards(marts: Marts) -> None:
+    told = marts.dbt(
+        *("ls", "--quiet", "--resource-type", "model", "--output", "json"),
+        *("--output-keys", "'name config'"),
+        CLICKHOUSE_CLUSTER="nodes",
+    )
+    kinds: Counter[str] = Counter()
+    for line in told.splitlines():
+        config = json.loads(line)["config"]
+        kinds[config["materialized"]] += 1
+        assert config["engine"] == "ReplicatedMergeTree"
+        assert config.get("incremental_strategy") in (None, "insert_overwrite")
+    assert kinds == {"distributed_table": 9, "distributed_incremental": 1, "view": 1}
