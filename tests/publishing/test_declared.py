@@ -30,6 +30,8 @@ def test_demo_publishes_its_star() -> None:
     assert {
         *("dwh_fact_sales", "dwh_dim_customers", "dwh_dim_products", "dwh_dim_dates"),
         *("dwh_fact_ewallet_transactions", "dwh_dim_ewallet_users", "dwh_dim_ewallet_merchants"),
+        *("dwh_fact_ecommerce_orders", "dwh_fact_ecommerce_order_items"),
+        *("dwh_dim_ecommerce_customers", "dwh_dim_ecommerce_products"),
         *("mrr_fact_ewallet_transactions", "mrr_fact_sales", "mrr_dim_media_files"),
     } == set(found)
     assert found["mrr_fact_sales"] == Published(
