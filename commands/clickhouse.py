@@ -43,11 +43,6 @@ def label_of(settings: PublishSettings) -> str:
     return f"{address.host}:{address.port}/{address.database}" if address else EMBEDDED
 
 
-def known_address(settings: PublishSettings) -> Address | None:
-    """The ClickHouse that is set, or that was started here before; None if there is neither."""
-    return choose(settings).address or embedded.known_clickhouse()
-
-
 @contextmanager
 def open_target(settings: PublishSettings) -> Iterator[Target]:
     """A connection to ClickHouse; the embedded one is started. Raises ServerError."""
