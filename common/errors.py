@@ -4,10 +4,10 @@ TidemarkError                    1  something failed
 ├── UsageError                   2  the command line contradicts itself
 │   └── SwitchedOff              2  a relation of a domain that is switched off is not purged
 ├── SettingError                 2  a setting is missing or wrong
-│   ├── WrongDeclaration         2  a declaration of what is published is wrong
+│   ├── WrongPublication         2  a declaration of what is published is wrong
 │   └── WrongDeclarations        2  a declaration of a table is wrong
 ├── ServerError                  1  a server cannot be reached, or refuses the connection
-│   ├── NotReached               1  ClickHouse cannot be reached
+│   ├── ClickHouseNotReached     1  ClickHouse cannot be reached
 │   └── PoolerSharesSessions     1  a pooler gives a client's transactions to several sessions
 ├── SourceChanged                1  the server is not the one that is mirrored
 ├── SourceBusy                   1  another command works on the tables of that source
@@ -18,9 +18,9 @@ TidemarkError                    1  something failed
 │   │   └── PersonReturned       1  it has rows of an erased person again
 │   ├── ValueRefused             1  a value does not fit the type that it is published with
 │   ├── TypeRefused              2  a column cannot be published as it is declared
-│   ├── Differs                  1  what is published differs from the warehouse
+│   ├── PublicationDiffers       1  what is published differs from the warehouse
 │   ├── NotErased                1  ClickHouse still has rows of an erased person
-│   ├── NotThere                 1  a table to publish has not been built yet
+│   ├── NotBuilt                 1  a table to publish has not been built yet
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   ├── RowsDiffer               1  after an import, the mirror has not what the export has
 │   └── DeletesRefused           4  the delete guard refused

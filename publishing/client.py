@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from common.settings import Address
 from common.tls import ssl_context
-from publishing.errors import ClickHouseError, NotReached
+from publishing.errors import ClickHouseError, ClickHouseNotReached
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 3600
@@ -81,7 +81,7 @@ class Client:
         self._connection = None
 
     def execute(self, statement: str) -> None:
-        """Run a statement that returns nothing. Raises ClickHouseError and NotReached."""
+        """Run a statement that returns nothing. Raises ClickHouseError and ClickHouseNotReached."""
         self._send(statement)
 
     def rows(self, statement: str) -> list[list[Any]]:
@@ -188,9 +188,9 @@ class Client:
     def _path(self, parameters: dict[str, str]) -> str:
         return "/?" + urlencode({**(self._settings or {}), **parameters})
 
-    def _not_reached(self, error: Exception) -> NotReached:
+    def _not_reached(self, error: Exception) -> ClickHouseNotReached:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return NotReached(
+        return ClickHouseNotReached(
             self.label,
             f"cannot be reached, or has closed the connection ({reason})",
             "Start it, or correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_TLS.",

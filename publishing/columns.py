@@ -6,7 +6,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from common.quoting import quoted
 from publishing.declared import Published
-from publishing.errors import NotThere, TypeRefused
+from publishing.errors import NotBuilt, TypeRefused
 from publishing.types import DateRange, Rule, rule_of
 
 VERSION, DELETED = "_tidemark_version", "_tidemark_deleted"
@@ -138,7 +138,7 @@ class Relation:
 
 
 def read_relation(cursor: Cursor, published: Published, dates: DateRange) -> Relation:
-    """The columns of a table as PostgreSQL has them now. Raises NotThere and TypeRefused."""
+    """The columns of a table as PostgreSQL has them now. Raises NotBuilt and TypeRefused."""
     cursor.execute(
         "select attname, case when coalesce(base.typtype, of_column.typtype) = 'e' then 'enum'"
         " else format_type(coalesce(base.oid, atttypid),"
@@ -151,7 +151,7 @@ def read_relation(cursor: Cursor, published: Published, dates: DateRange) -> Rel
     )
     found = cursor.fetchall()
     if not found:
-        raise NotThere(published.name)
+        raise NotBuilt(published.name)
     columns = []
     for name, kind, is_not_null, key_type in found:
         declared = published.types.get(name)

@@ -14,7 +14,7 @@ from common.settings import DBT_PROJECT
 from extract.declarations.entries import Entry, a_mysql_name
 from extract.declarations.project_file import demo_domains
 from extract.declarations.yaml_lines import Mapping, Sequence, read_yaml
-from publishing.errors import WrongDeclaration
+from publishing.errors import WrongPublication
 from publishing.types import DECIMAL
 
 KEYS = {"partition_by", "order_by", "types"}
@@ -41,7 +41,7 @@ class Published:
 
 
 def declared_publications(project: Path = DBT_PROJECT) -> list[Published]:
-    """Every table that is declared to be published. Raises WrongDeclaration for the first error."""
+    """Every table that is declared to be published. Raises WrongPublication for the first error."""
     faults: list[SettingError] = []
     demo = demo_domains(project)
     found: list[Published] = []
@@ -52,7 +52,7 @@ def declared_publications(project: Path = DBT_PROJECT) -> list[Published]:
             for schema, entry in _entries(content):
                 found += _published(entry, schema, domain, path.name, domain in demo, faults)
     if faults:
-        raise WrongDeclaration(faults[0].subject, faults[0].problem, faults[0].hint)
+        raise WrongPublication(faults[0].subject, faults[0].problem, faults[0].hint)
     return found
 
 

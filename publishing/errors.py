@@ -31,7 +31,7 @@ def _hint(code: int) -> str:
     return "The server's log has the statement and the whole message."
 
 
-class NotReached(ServerError):
+class ClickHouseNotReached(ServerError):
     """ClickHouse cannot be reached, or has closed the connection."""
 
 
@@ -52,11 +52,11 @@ class TypeRefused(TableError):
     exit_code = ExitCode.USAGE
 
 
-class WrongDeclaration(SettingError):
+class WrongPublication(SettingError):
     """A declaration of what is published is wrong."""
 
 
-class Differs(TableError):
+class PublicationDiffers(TableError):
     """What ClickHouse has differs from the warehouse, even after it was repaired, if it was."""
 
     def __init__(self, table: str, partitions: list[str], was_repaired: bool) -> None:
@@ -71,7 +71,7 @@ class Differs(TableError):
         )
 
 
-class NotThere(TableError):
+class NotBuilt(TableError):
     """The warehouse does not have the table yet."""
 
     def __init__(self, table: str) -> None:

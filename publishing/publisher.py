@@ -104,7 +104,7 @@ class Publisher:
         self._report = report
 
     def publish(self, tables: Collection[Published]) -> list[Outcome]:
-        """Publish the tables. Raises NotReached if ClickHouse cannot be reached at first."""
+        """Publish the tables. Raises ClickHouseNotReached if there is no answer at first."""
         target = self._target
         states = read_states(self._warehouse.connection, target.label)
         if self._wish.only_known:

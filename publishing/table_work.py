@@ -24,7 +24,7 @@ from publishing.comparing import (
     replace_partitions,
 )
 from publishing.digests import Digest, different
-from publishing.errors import Differs
+from publishing.errors import PublicationDiffers
 from publishing.loading import Key, Opening, load_ranges
 from publishing.state import (
     COMPARED_WITHIN,
@@ -197,7 +197,7 @@ class TableWork:
         if not all(one.is_equal for one in found):
             write_checked(self.connection, self.run_id, self.storage.relation.name, since, found)
             names = [str(one.partition) for one in found if not one.is_equal]
-            raise Differs(self.storage.relation.name, names, may_replace)
+            raise PublicationDiffers(self.storage.relation.name, names, may_replace)
         self._finish(state, found, since, rows, is_whole=True)
         return Done(how_if_replaced if differing else how, sent, rows, tuple(found))
 

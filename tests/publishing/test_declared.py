@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from publishing.declared import Published, declared_publications
-from publishing.errors import WrongDeclaration
+from publishing.errors import WrongPublication
 
 SOURCE = """\
 sources:
@@ -59,7 +59,7 @@ def test_table_of_the_mirror_is_ordered_by_its_key(tmp_path: Path) -> None:
     ids=["no mapping", "misspelled", "no list", "twice", "two months", "type", "types"],
 )
 def test_wrong_declaration_is_told_with_its_line(tmp_path: Path, publish: str, told: str) -> None:
-    with pytest.raises(WrongDeclaration) as caught:
+    with pytest.raises(WrongPublication) as caught:
         declared(tmp_path, SOURCE.format(publish=publish))
     assert str(caught.value).startswith("mrr_fact_shop_orders in _shop.yml line 7")
     assert told in str(caught.value)
@@ -67,7 +67,7 @@ def test_wrong_declaration_is_told_with_its_line(tmp_path: Path, publish: str, t
 
 def test_model_needs_an_order_and_is_of_dwh(tmp_path: Path) -> None:
     text = "models:\n  - name: {}\n    config: {{meta: {{publish: {{{}}}}}}}\n"
-    with pytest.raises(WrongDeclaration, match=r"publish.order_by is missing"):
+    with pytest.raises(WrongPublication, match=r"publish.order_by is missing"):
         declared(tmp_path / "a", text.format("dwh_fact_shop_orders", ""), "dwh/shop")
-    with pytest.raises(WrongDeclaration, match="Only tables of mrr and dwh are published"):
+    with pytest.raises(WrongPublication, match="Only tables of mrr and dwh are published"):
         declared(tmp_path / "b", text.format("stg_fact_orders", "order_by: [a]"), "stg/shop")

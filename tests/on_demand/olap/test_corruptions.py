@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from publishing.errors import Differs
+from publishing.errors import PublicationDiffers
 from tests.support.published import Shop
 
 CORRUPTIONS = int(os.environ.get("TIDEMARK_CORRUPTIONS", "1000"))
@@ -100,7 +100,7 @@ def test_difference_is_told_and_left_if_nothing_is_to_be_repaired(shop: Shop) ->
     shop.publish()
     shop.corrupt("alter table TABLE update label = 'x' where id = 7")
     outcome = shop.publish(must_compare=True, may_repair=False)
-    assert isinstance(outcome.error, Differs)
+    assert isinstance(outcome.error, PublicationDiffers)
     assert str(outcome.error) == (
         "mrr_orders: differs from ClickHouse in the partitions 202501\n"
         "HINT: Repair it with `python run.py publish --compare`, which replaces these partitions."
