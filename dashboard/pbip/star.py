@@ -8,7 +8,8 @@ test of a fact. In the model are
 - the views over the control tables.
 
 A dimension of which no fact knows is left out, and so is a mart whose metrics the facts have: the
-star answers what it was made for.
+star answers what it was made for. A model whose `config.meta` says `power_bi: false` is left out
+too, such as a fact that tells again what another one does.
 """
 
 import re
@@ -136,7 +137,9 @@ def star_of(manifest: Mapping[str, Any], marts: Mapping[str, str], details: Deta
     models = {
         node["name"]: node
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and KIND.match(node["name"])
+        if node["resource_type"] == "model"
+        and KIND.match(node["name"])
+        and node["config"]["meta"].get("power_bi", True)
     }
     references = sorted(_references(manifest, models))
     facts = [name for name in models if kind_of(name) == "fact"]

@@ -20,10 +20,6 @@ grant select (order_id, customer_id, customer_key, order_status, order_outcome, 
     on dwh.dwh_fact_ecommerce_orders to power_bi;
 grant select (review_id, product_id, customer_id, supplier_id, product_key, customer_key, rating, reviewed_date, reviewed_date_key)
     on dwh.dwh_fact_ecommerce_product_reviews to power_bi;
-grant select (document_key, element_position, entry_account, entry_amount, failed_column_count)
-    on dwh.dwh_fact_ewallet_document_entries to power_bi;
-grant select (document_key, document_id, transaction_id, user_id, merchant_id, transaction_status, transaction_amount, failed_column_count, transaction_date)
-    on dwh.dwh_fact_ewallet_document_transactions to power_bi;
 grant select (transaction_id, user_id, merchant_id, user_key, merchant_key, amount_category, transaction_amount, transaction_date, transaction_date_key)
     on dwh.dwh_fact_ewallet_transactions to power_bi;
 grant select (sale_id, customer_id, product_id, customer_key, product_key, sale_quantity, sold_date, sold_date_key)

@@ -88,7 +88,7 @@ def test_tree_of_errors_is_whole() -> None:
     """The docstring of common.errors names every class of error, below the one it is a kind of."""
     packages = (
         *("alerts", "backup", "commands", "common", "dashboard", "embedded", "extract"),
-        *("operational", "streaming", "privacy"),
+        *("operational", "streaming", "privacy", "events", "json_files", "mongodb", "publishing"),
     )
     for package in (*packages, "dashboard.pbip"):
         for module in iter_modules([str(PROJECT / package.replace(".", "/"))]):

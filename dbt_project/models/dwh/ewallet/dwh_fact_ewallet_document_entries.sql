@@ -5,6 +5,7 @@
         materialized = 'incremental',
         unique_key = ['document_key', 'element_position'],
         meta = {
+            'power_bi': false,
             'changes': [
                 {'table': 'mrr_fact_ewallet_transaction_documents', 'key': ['document_key']},
             ],

@@ -6,6 +6,7 @@
         unique_key = 'document_key',
         indexes = [{'columns': ['transaction_id']}, {'columns': ['user_id']}],
         meta = {
+            'power_bi': false,
             'changes': [
                 {'table': 'mrr_fact_ewallet_transaction_documents', 'key': ['document_key']},
             ],
