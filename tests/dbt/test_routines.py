@@ -120,6 +120,7 @@ def test_logs_are_purged_by_their_ages(logged: Warehouse) -> None:
     assert set(result) == {
         "dwh.run_log",
         "dwh.mirror_verification",
+        "dwh.publication_verification",
         "dwh.procedure_errors",
         "dwh.alert_incident",
         "dwh.daily_step_total",
