@@ -29,6 +29,9 @@ GRANTED = {
     "analyst": ((r"(dwh|control)\.", "select"),),
     "backup": (
         (r"control\.run_log$", "select insert update"),
+        (r"mrr_state\.export_position$", "select insert update delete"),
+        (r"mrr_state\.export_change$", "select delete"),
+        (r"mrr_state\.exported_table$", "select insert"),
         (r"(mrr|mrr_state|stg|dwh|control)\.", "select"),
     ),
 }
@@ -57,6 +60,7 @@ ON_SCHEMAS = {
 ACTS_AS_OWNER = {
     "loader": {"mrr_state.analyze_changes()", "mrr_state.drop_staging_views(regclass)"},
     "transformer": {"mrr_state.lock_changes()"},
+    "backup": {"mrr_state.lock_changes()"},
 }
 """The routines with the rights of the owner that a role may call."""
 

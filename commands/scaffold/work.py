@@ -23,7 +23,7 @@ NAMES_TOLD = 10
 KEPT = {
     *("common", "control", "mrr", "operations", "generic", "context", "history", "hooks"),
     *("increments", "marts", "masks", "materializations", "overrides", "roles", "routines"),
-    *("events", "selection", "tests", "logs", "target"),
+    *("documents", "events", "selection", "tests", "logs", "target"),
 }
 """Folders of Tidemark's own in `models/`, `tests/` and `macros/`, where domains have theirs too;
 and folders that dbt writes, which git ignores."""

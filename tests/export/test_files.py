@@ -149,12 +149,12 @@ def test_manifest_is_json_for_any_reader(exported: Path) -> None:
     assert content["tables"][0]["columns"][0]["name"] == 'na"me ø'
 
 
-@pytest.mark.parametrize("text", ["0", "366", "-1", "1.5", "a", "٣", "9" * 5000])
+@pytest.mark.parametrize("text", ["0", "31", "-1", "1.5", "a", "٣", "9" * 5000])
 def test_days_that_are_none_are_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(SettingError) as caught:
         read_export_settings({"PUBLISH_KEEP_DAYS": text}, tmp_path)
-    assert "PUBLISH_KEEP_DAYS: " in str(caught.value) and "from 1 to 365" in str(caught.value)
+    assert "PUBLISH_KEEP_DAYS: " in str(caught.value) and "from 1 to 30" in str(caught.value)
 
 
 def test_settings_have_defaults(tmp_path: Path) -> None:
-    assert vars(read_export_settings({}, tmp_path)) == {"directory": tmp_path, "keep_days": 30}
+    assert vars(read_export_settings({}, tmp_path)) == {"directory": tmp_path, "keep_days": 7}

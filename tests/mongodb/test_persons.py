@@ -73,6 +73,8 @@ ODD = (
     (b'{"_id": 6, "user_id": 7, "note": "\xff"}', "(erased)"),
 )
 """Documents that name the user 7, and what is left of them."""
+WITH_ID = 4
+"""So many of them have a usable `_id`."""
 
 
 def test_person_is_found_however_a_document_writes_the_key(empty: Collection) -> None:
@@ -81,7 +83,8 @@ def test_person_is_found_however_a_document_writes_the_key(empty: Collection) ->
         (found,) = rows_of_person(cursor, [place_of_persons()], "7", {})
         assert len(found.rows) == len(ODD)
         Erasure(cursor, "test").erase([place_of_persons()], KEYS)
-    assert [text for (text,) in empty.query(TEXTS)][:-1] == [left for _, left in ODD]
+    # of those without a usable `_id`, the key is made of the text
+    assert [text for (text,) in empty.query(TEXTS)][:-1] == [left for _, left in ODD[:WITH_ID]]
 
 
 def test_document_with_an_odd_key_names_nobody_once_it_is_imported(empty: Collection) -> None:

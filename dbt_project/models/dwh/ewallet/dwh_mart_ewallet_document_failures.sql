@@ -1,3 +1,6 @@
+-- A table: an analyst may not call the functions of `stg` that a view would.
+{{ config(materialized = 'table') }}
+
 with documents as (
 
     select * from {{ ref('stg_checked_ewallet_transaction_documents') }}
