@@ -9,7 +9,7 @@ from pathlib import Path
 
 from commands.choice import active_tables
 from commands.endpoints import Endpoints, prepare_endpoints
-from commands.options import add_accept_deletes, add_quiet, one_of
+from commands.options import add_accept_deletes, add_form, add_quiet
 from commands.progress import ProgressPrinter
 from commands.telling import tell
 from commands.working import work_on_warehouse
@@ -23,7 +23,6 @@ from mongodb.importing import Choices, Imported, import_documents
 from mongodb.landing import documents_of
 from mongodb.tables import create_collection_tables
 
-FORMS = [form.value for form in Form]
 EXAMPLES = """\
 python run.py collections transactions.jsonl         an export of the whole collection
 python run.py collections part1.jsonl part2.jsonl --collection transactions
@@ -40,14 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the collection, or its table in the mirror; default: the only one that is declared",
     )
-    parser.add_argument(
-        "--form",
-        choices=FORMS,
-        type=one_of("--form", FORMS),
-        metavar="FORM",
-        help="how each file holds its documents: lines (one in each) or array (--jsonArray);"
-        " default: as its first character says",
-    )
+    add_form(parser, "documents", "--jsonArray")
     parser.add_argument(
         "--partial",
         action="store_true",

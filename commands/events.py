@@ -8,7 +8,7 @@ from pathlib import Path
 from commands.choice import active_tables
 from commands.cluster import cluster_of
 from commands.endpoints import Endpoints, prepare_endpoints
-from commands.options import add_quiet, one_of
+from commands.options import add_form, add_quiet
 from commands.progress import ProgressPrinter
 from commands.telling import tell
 from commands.working import work_on_warehouse
@@ -27,7 +27,6 @@ from streaming.reading import read_to_the_end
 from streaming.settings import read_stream_settings
 from warehouse.persons import PersonPlace
 
-FORMS = [form.value for form in Form]
 EXAMPLES = """\
 python run.py events changes.jsonl
 python run.py events monday.json tuesday.json
@@ -37,14 +36,7 @@ python run.py                                 build the rows that the events say
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="*", metavar="FILE", help="a file of events; repeatable")
-    parser.add_argument(
-        "--form",
-        choices=FORMS,
-        type=one_of("--form", FORMS),
-        metavar="FORM",
-        help="how each file holds its events: lines (one in each) or array (one JSON array);"
-        " default: as its first character says",
-    )
+    add_form(parser, "events", "one JSON array")
     parser.add_argument(
         "--topic", metavar="NAME", help="instead of files: what this topic of Kafka has now"
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from common.errors import UsageError
 from common.suggestion import did_you_mean
+from json_files.files import Form
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +32,19 @@ def add_accept_deletes(parser: argparse.ArgumentParser) -> None:
 def add_quiet(parser: argparse.ArgumentParser, text: str) -> None:
     """The option that reduces the output of a command; `text` is what it still shows."""
     parser.add_argument("--quiet", action="store_true", help=f"show {text}")
+
+
+def add_form(parser: argparse.ArgumentParser, texts: str, array: str) -> None:
+    """The option that says how files of JSON hold their texts, such as events."""
+    forms = [form.value for form in Form]
+    parser.add_argument(
+        "--form",
+        choices=forms,
+        type=one_of("--form", forms),
+        metavar="FORM",
+        help=f"how each file holds its {texts}: lines (one in each) or array ({array});"
+        " default: as its first character says",
+    )
 
 
 def add_subject(parser: argparse.ArgumentParser) -> None:

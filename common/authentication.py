@@ -31,6 +31,7 @@ class Connection(pymysql.Connection):
         super().__init__(**options, auth_plugin_map=PLUGINS)
 
     def _get_server_information(self) -> None:
+        # the driver's types leave it out
         super()._get_server_information()  # type: ignore[misc]
         # to a server of this plugin, the driver would send the password unasked if it uses TLS
         if self._auth_plugin_name == "sha256_password" and not checks_certificate(self):

@@ -149,6 +149,7 @@ class _Body(io.RawIOBase):
         """True."""
         return True
 
+    # the types take any buffer; what reads this gives a memoryview
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Read some bytes; 0 at the end of the body. Raises ConnectionResetError if it is cut."""
         if self._is_chunked and not self._left and not self._is_at_end:

@@ -1,3 +1,4 @@
+-- As in dbt_project/macros/marts: a dbt project reads no macros of another one that it does not install.
 {% macro last_day_of_part(day, last_day) -%}
     {%- set lengths = var('reporting_period_days') -%}
     case
