@@ -26,7 +26,8 @@ MIRROR = (
     "transaction_id text primary key, user_id bigint, merchant_id bigint, amount numeric(10,2),"
     " status text, transaction_time timestamptz, updated_at timestamptz"
 )
-BUILT = ("--select", f"{FACT} {ENTRIES}")
+FAILURES = "dwh_mart_ewallet_document_failures"
+BUILT = ("--select", f"{FACT} {ENTRIES} {FAILURES}")
 
 
 def sample(number: int, **changed: Any) -> dict[str, Any]:

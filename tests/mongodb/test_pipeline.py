@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mongodb.importing import Choices
-from tests.mongodb.conftest import ENTRIES, FACT, TABLE, Collection, sample
+from tests.mongodb.conftest import ENTRIES, FACT, FAILURES, TABLE, Collection, sample
 
 CHECKED = "stg.stg_checked_ewallet_transaction_documents"
 REJECTED = "stg.stg_rejected_ewallet_transaction_documents"
@@ -92,7 +92,8 @@ def test_document_that_breaks_a_rule_is_set_aside_with_the_first_one(
 
 def test_failed_casts_are_counted_by_column(empty: Collection) -> None:
     empty.bring([sample(1, updated_at="x"), sample(2, updated_at="x", amount="x"), sample(3)])
-    assert empty.query("select * from dwh.dwh_mart_ewallet_document_failures order by 1") == [
+    empty.build()
+    assert empty.query(f"select * from dwh.{FAILURES} order by 1") == [
         ("transaction_amount", 1, 1),
         ("updated_at", 2, 1),
     ]
