@@ -25,7 +25,7 @@ from warehouse.connection import connect
 
 MEDIA = ExportRelation("mrr", "mrr_media", ("id",))
 TABLE = """
-create schema mrr;
+create schema if not exists mrr;
 create table mrr.mrr_media (
     id bigint primary key, s3_path text not null, format text, type integer, size_bytes bigint,
     price numeric(12, 2), is_public boolean, created_at timestamp, updated_at timestamptz
@@ -33,7 +33,7 @@ create table mrr.mrr_media (
 insert into mrr.mrr_media
 select n, '/bucket/' || md5(n::text) || '/' || n % 977 || '.jpg',
     (array['jpg', 'png', 'mp4', null])[n % 4 + 1], n % 5, n::bigint * 977 % 100000000,
-    (n % 100000) / 100.0, n % 3 = 0, timestamp '2021-01-01' + n * interval '1.000001 second',
+    (n % 100000) / 100.0, n % 3 = 0, timestamp '2021-01-01' + n * interval '13.000001 seconds',
     timestamptz '2022-01-01' + n * interval '1 second'
 from generate_series(1, {rows}) as n;
 vacuum analyze mrr.mrr_media
