@@ -121,7 +121,9 @@ def main() -> int:
         shutil.rmtree(HOME / "engines", ignore_errors=True)
     plain = min(median(seconds[name]) for name in FASTEST)
     for name, taken in seconds.items():
-        print(f"{name}: {median(taken):.2f} s, {plain / median(taken):.2f} of the fastest plain way")
+        print(
+            f"{name}: {median(taken):.2f} s, {plain / median(taken):.2f} of the fastest plain way"
+        )
     save("publishing", {"machine": began, "rows": options.rows, "seconds": seconds})
     return 0
 
@@ -168,9 +170,7 @@ def _plain(bench: Bench, source: str) -> float:
     storage = bench.storage()
     columns = ", ".join(storage.columns)
     begun = time.monotonic()
-    bench.client.execute(
-        f"insert into {storage.rows} ({columns}) select {columns} from {source}"
-    )
+    bench.client.execute(f"insert into {storage.rows} ({columns}) select {columns} from {source}")
     return time.monotonic() - begun
 
 

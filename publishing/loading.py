@@ -106,9 +106,10 @@ def _last_key(cursor: Cursor, relation: Relation, after: Key | None, rows: int) 
     """The key of the last row of the next range; None if fewer rows are left."""
     keys = ", ".join(column.source for column in relation.key)
     pairs = ", ".join(f"{_literal(column.name)}, {column.source}" for column in relation.key)
+    # the object is made of one row, not of each that is passed over
     cursor.execute(
-        f"select jsonb_build_object({pairs}) from {relation.source}"
-        f"{_between(relation.key, after, None)} order by {keys} limit 1 offset {rows - 1}"
+        f"select jsonb_build_object({pairs}) from (select {keys} from {relation.source}"
+        f"{_between(relation.key, after, None)} order by {keys} limit 1 offset {rows - 1}) as known"
     )
     found = cursor.fetchone()
     return found[0] if found else None
