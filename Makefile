@@ -202,10 +202,12 @@ $(ENGINES): Makefile | .venv
 		trino-sql-validator==0.23.0 || { rm -rf $@; exit 1; }
 	touch $@
 
-# a star join and a full scan by each of them, and an export beside DuckDB's copy; ten minutes
-engines: .venv $(EXPORT) $(ENGINES)
+# a star join and a full scan by each of them, an export beside DuckDB's copy, and publishing beside
+# plain ways to ClickHouse; ten minutes
+engines: .venv $(EXPORT) $(OLAP) $(ENGINES)
 	.venv/bin/python -m bench.engines
 	.venv/bin/python -m bench.export
+	.venv/bin/python -m bench.publishing
 
 test-trino: .venv $(ENGINES)
 	.venv/bin/python -m pytest tests/on_demand/test_trino.py
