@@ -178,8 +178,7 @@ def _leave_out_erased(mirror: CollectionMirror) -> int:
     columns = replace(DOCUMENT_TEXTS, key=("landed_number",))
     schema, _, name = LANDED.partition(".")
     landed = PersonPlace(schema, name, person.subject, person.column, person.erases_rows)
-    changed = leave_out_erased(mirror.cursor, landed, columns)
-    return changed if person.erases_rows else 0
+    return len(leave_out_erased(mirror.cursor, landed, columns).deleted)
 
 
 def _load(mirror: CollectionMirror) -> Applied:

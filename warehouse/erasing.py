@@ -213,26 +213,25 @@ class Erasure:
         return rows
 
     def _erase_from_texts(self, place: PersonPlace, texts: TextColumns, keys: Sequence[str]) -> int:
-        changed = LandedTexts(self.cursor, place, texts).erase(keys)
-        if place.erases_rows:
+        changed, deleted = LandedTexts(self.cursor, place, texts).erase(keys)
+        if deleted:
             noted = replace(place, column=texts.logged)
-            delete_notes(self.cursor, noted, [str(key) for key in changed])
+            delete_notes(self.cursor, noted, [str(key) for key in deleted])
             # the key of a deleted person must not be logged: models read such a table whole
             self.cursor.execute(
                 "insert into mrr_state.change_log (table_name, operation, run_id)"
-                " select %s, 'load', %s where %s",
-                (place.name, self.run_id, bool(changed)),
+                " values (%s, 'load', %s)",
+                (place.name, self.run_id),
             )
-        else:
-            self.cursor.execute(
-                "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
-                f" select %s, jsonb_build_object('{texts.logged}', logged), 'update', %s"
-                " from jsonb_array_elements(%s) as changed (logged)",
-                (place.name, self.run_id, json.dumps(list(dict.fromkeys(changed)))),
-            )
-        if changed:
+        self.cursor.execute(
+            "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+            f" select %s, jsonb_build_object('{texts.logged}', logged), 'update', %s"
+            " from jsonb_array_elements(%s) as changed (logged)",
+            (place.name, self.run_id, json.dumps(list(dict.fromkeys(changed)))),
+        )
+        if changed or deleted:
             renew_version(self.cursor, place.name)
-        return len(changed)
+        return len(changed) + len(deleted)
 
     def _row_key(self, place: PersonPlace) -> str:
         """The key of a mirrored row as jsonb, as it is in the change log."""

@@ -7,6 +7,7 @@ are no text. One that is no text, since it is not UTF-8 or too long, keeps its p
 it says.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -28,6 +29,13 @@ PLAIN_VALUE = (
 """Extended JSON writes a number as an object."""
 
 RowKey = tuple[Any, ...]
+
+
+class ErasedTexts(NamedTuple):
+    """How the change log names the rows whose texts were changed, and those that were deleted."""
+
+    changed: list[int | str]
+    deleted: list[int | str]
 
 
 class _OddText(NamedTuple):
@@ -80,13 +88,12 @@ class LandedTexts:
             conditions.append(among.decode())
         return f"({' or '.join(conditions) or 'false'})"
 
-    def erase(self, keys: Sequence[str]) -> list[int | str]:
+    def erase(self, keys: Sequence[str]) -> ErasedTexts:
         """Let the texts name nobody instead of the persons, or delete them if the place says so.
 
-        Rows that are known by their text are deleted too. Returns how the change log names each of
-        the others.
+        Rows whose key would still name a person are deleted too.
         """
-        self._delete_known_by_text(keys)
+        deleted = self._delete_known_by_person(keys)
         wanted = {canonical(key) for key in keys}
         logged = list(self._erase_odd(wanted))
         for pattern in self._patterns(wanted):
@@ -99,15 +106,22 @@ class LandedTexts:
                 f" returning {self._columns.logged}"
             )
             logged += [one for (one,) in self._cursor.fetchall()]
-        return logged
+        if self._place.erases_rows:
+            return ErasedTexts([], deleted + logged)
+        return ErasedTexts(logged, deleted)
 
-    def _delete_known_by_text(self, keys: Sequence[str]) -> None:
+    def _delete_known_by_person(self, keys: Sequence[str]) -> list[int | str]:
+        """Delete the rows whose key is made of their text, or has the field of the person."""
         known = self._columns.known_by_text
-        if known != "false":
-            self._cursor.execute(
-                f"delete from {self._place.relation} where {known} and {self._is_ours}"
-                f" and {self.naming(keys)}"
-            )
+        if known == "false":
+            return []
+        field = text_literal(json.dumps(self._place.column, ensure_ascii=False) + ":")
+        key = self._columns.logged
+        self._cursor.execute(
+            f"delete from {self._place.relation} where ({known} or strpos({key}, {field}) > 0)"
+            f" and {self._is_ours} and {self.naming(keys)} returning {key}"
+        )
+        return [one for (one,) in self._cursor.fetchall()]
 
     def _erase_odd(self, wanted: set[str]) -> Iterator[int | str]:
         for texts in self._named_in_odd(wanted):
@@ -193,11 +207,11 @@ class LandedTexts:
 
 def leave_out_erased(
     cursor: Cursor, place: PersonPlace, columns: TextColumns, where: str = "true"
-) -> int:
-    """Erase persons who were erased before from texts that have just landed; returns how many."""
+) -> ErasedTexts:
+    """Erase persons who were erased before from texts that have just landed."""
     landed = LandedTexts(cursor, place, columns, where)
     keys = landed.keys_of_erased()
-    return len(landed.erase(keys)) if keys else 0
+    return landed.erase(keys) if keys else ErasedTexts([], [])
 
 
 def _text_of(raw: memoryview) -> str:

@@ -38,6 +38,7 @@ class TextColumns:
     `key` identifies a row, and `logged` is the column by which the change log names it. If
     `has_decimals`, the models take 7.0 for the whole number 7. `known_by_text` is the condition on
     rows whose key is made of their text: what is erased from that could be guessed from the key.
+    If there is one, a key may have the field of the person too.
     """
 
     text: str

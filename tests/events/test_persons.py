@@ -78,7 +78,7 @@ def test_an_erased_person_is_named_by_no_event_and_the_others_stay(empty: EventW
     empty.land([*NAMED, *OTHERS])
     place = place_of_events()
     with empty.connection.cursor() as cursor:
-        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"])) == len(NAMED)
+        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"]).changed) == len(NAMED)
         (found,) = rows_of_person(cursor, [place], "7", {})
     assert found.rows == ()
     texts = {text for (text,) in empty.query(f"select event_text from mrr.{place.name}")}
@@ -112,7 +112,7 @@ def test_every_way_to_name_a_person_is_found_and_replaced(empty: EventWarehouse)
         condition = LandedTexts(cursor, place, EVENT_TEXTS).naming(["7"])
         numbers = f"select event_number from mrr.{place.name} where {condition}"
         assert {number for (number,) in empty.query(numbers)} == named
-        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"])) == len(named)
+        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"]).changed) == len(named)
     left = empty.query(f"select event_text from mrr.{place.name} order by event_number")
     for number, (text, (after,)) in enumerate(zip(texts, left, strict=True), 1):
         assert "7" not in named_by.keys(after), text
@@ -145,7 +145,7 @@ def test_refused_event_is_still_refused_without_the_person(empty: EventWarehouse
     )
     before = empty.query(reasons)
     with empty.connection.cursor() as cursor:
-        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"])) == len(events)
+        assert len(LandedTexts(cursor, place, EVENT_TEXTS).erase(["7"]).changed) == len(events)
     assert empty.query(reasons) == before
     assert [is_valid for _, is_valid in before].count(True) == 4
 

@@ -32,7 +32,7 @@ def test_erased_person_is_named_by_no_document_and_the_others_stay(empty: Collec
     assert BROKEN.decode() in before
     with empty.connection.cursor() as cursor:
         erased = Erasure(cursor, "test").erase([place_of_persons()], KEYS)
-        assert [(one.relation, one.rows) for one in erased] == [(f"mrr.{TABLE}", 2)]
+        assert [(one.relation, one.rows) for one in erased] == [(f"mrr.{TABLE}", 3)]
         (found,) = rows_of_person(cursor, [place_of_persons()], "7", {})
     assert found.rows == ()
     after = [text for (text,) in empty.query(TEXTS)]
@@ -42,7 +42,28 @@ def test_erased_person_is_named_by_no_document_and_the_others_stay(empty: Collec
     ]
     # the key of the broken one is made of its text, so it is deleted
     assert after[2:] == before[3:]
-    assert [operation for operation, _ in empty.changes()] == ["update"] * 2
+    assert [operation for operation, _ in empty.changes()] == ["load", "update", "update"]
+
+
+def test_document_whose_id_names_the_person_is_deleted_with_what_is_noted(
+    empty: Collection,
+) -> None:
+    compound = [sample(1, _id={"user_id": 7, "day": 1}), sample(2, _id={"user_id": 71, "day": 1})]
+    empty.bring(compound)
+    # entries of single documents
+    empty.bring([{**one, "status": "FAILED"} for one in compound])
+    with empty.connection.cursor() as cursor:
+        erased = Erasure(cursor, "test").erase([place_of_persons()], KEYS)
+        register(cursor, place_of_persons().subject, "7", [])
+    assert [one.rows for one in erased if one.relation == f"mrr.{TABLE}"] == [1]
+    assert empty.keys() == ['{"user_id":71,"day":1}']
+    assert empty.changes()[-1] == ("load", None)
+    assert not [noted for _, noted in empty.changes() if noted and "7," in noted]
+    # a later import brings it back as a document of nobody
+    # and stays so
+    imported = empty.bring(compound)
+    assert (imported.erased, empty.keys()) == (1, ['{"user_id":71,"day":1}'])
+    empty.query("delete from mrr_state.forgotten_person")
 
 
 def test_documents_that_are_the_person_are_deleted_and_stay_so(empty: Collection) -> None:
