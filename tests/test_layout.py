@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "run": {"common", "commands"},
     "bench": {
         *("common", "embedded", "warehouse", "backup", "extract", "operational", "events"),
-        "export",
+        *("export", "publishing"),
     },
 }
 """The packages that each package may import: every arrow points down."""
