@@ -32,7 +32,7 @@ def unread_changes(cursor: Cursor, relation: Relation, position: int) -> Unread:
     cursor.execute(
         "select count(distinct row_key), coalesce(bool_or(row_key is null), false)"
         " from mrr_state.change_log where table_name = %s and change_id > %s",
-        (relation.name, position),
+        (relation.published.log, position),
     )
     return Unread(*one_row(cursor))
 

@@ -13,6 +13,8 @@ VERSION, DELETED = "_tidemark_version", "_tidemark_deleted"
 """The columns of a versioned table that its view does not show."""
 NO_MONTH = 0
 """The partition of rows whose month is not known."""
+VERSION_TYPE, EVENT_VERSION_TYPE = "UInt64", "UInt128"
+"""The types of versions: of a publish, and of an event followed by a publish."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,10 @@ class Relation:
         """Whether changes arrive as new versions of rows; otherwise partitions are replaced."""
         return bool(self.published.key)
 
+    @property
+    def version_type(self) -> str:
+        return EVENT_VERSION_TYPE if self.published.events else VERSION_TYPE
+
     def __getitem__(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
@@ -156,7 +162,8 @@ def read_relation(cursor: Cursor, published: Published, dates: DateRange) -> Rel
     for name, kind, is_not_null, key_type in found:
         declared = published.types.get(name)
         rule = rule_of(published.name, name, kind, declared, dates)
-        is_nullable = not is_not_null and name not in published.key
+        # of an event that deletes a row nothing but the key is known
+        is_nullable = name not in published.key and (not is_not_null or bool(published.events))
         columns.append(Column(name, rule, is_nullable, key_type))
     relation = Relation(published, tuple(columns))
     _check_names(relation)

@@ -17,6 +17,7 @@ from publishing.digests import (
     source_digests,
     target_digests,
 )
+from publishing.event_versions import events_as_versions
 from publishing.sending import outs, send
 from publishing.state import Checked
 from publishing.storage import Storage
@@ -49,10 +50,13 @@ def replace_partitions(
     """
     for statement in storage.create_staged(2 * version + 1):
         client.execute(statement)
-    relation = storage.relation
-    query = f"select {outs(relation.columns, 'known')} from {relation.source} as known"
-    query += is_in(relation.source_partition("known"), partitions)
-    rows = send(cursor, client, relation, query, storage.staged, storage.columns)
+    relation, columns = storage.relation, storage.columns
+    if relation.published.events:
+        query, columns = events_as_versions(storage, version)
+    else:
+        query = f"select {outs(relation.columns, 'known')} from {relation.source} as known"
+        query += is_in(relation.source_partition("known"), partitions)
+    rows = send(cursor, client, relation, query, storage.staged, columns)
     pause_point("partitions staged")
     found = _partitions(client, storage, storage.staged)
     there = _partitions(client, storage, storage.rows)

@@ -12,6 +12,7 @@ from publishing.client import Client
 from publishing.columns import Relation, read_relation
 from publishing.declared import Published
 from publishing.errors import ClickHouseError
+from publishing.event_versions import check_events
 from publishing.loading import Opening
 from publishing.state import Checked, State, read_markers, read_states, write_state
 from publishing.storage import Place, Storage
@@ -153,6 +154,7 @@ class Publisher:
             cursor.execute("set local parallel_tuple_cost = 0; set local parallel_setup_cost = 0")
             cursor.execute("set local enable_sort = off")
             relation = read_relation(cursor, table, dates)
+            check_events(cursor, relation)
             storage = Storage(self._target.place, relation)
             state = self._state(storage, known, there)
             work = TableWork(

@@ -58,6 +58,7 @@ class Storage:
         published = self.relation.published
         facts = [(column.name, column.target_type) for column in self.relation.columns]
         shape = repr((facts, published.key, published.order_by, published.partition_by))
+        shape += repr(published.events) if published.events else ""
         return f"_{self.relation.name}_{sha256(shape.encode()).hexdigest()[:8]}"
 
     @property
@@ -118,6 +119,8 @@ class Storage:
             f"{column.target} {_changed_type(column, key)}" for column in self.relation.columns
         ]
         order = ", ".join(column.target for column in key)
+        if self.relation.published.events:
+            columns.append(f"{VERSION} {self.relation.version_type}")
         table = (
             f"({', '.join([*columns, f'{DELETED} UInt8'])})"
             f" engine = {self.place.engine('MergeTree')} order by ({order})"
@@ -163,7 +166,8 @@ class Storage:
         columns = [f"{column.target} {column.target_type}" for column in self.relation.columns]
         engine = self.place.engine("MergeTree")
         if self.relation.is_versioned:
-            columns += [f"{VERSION} UInt64 default {version}", f"{DELETED} UInt8 default 0"]
+            kind = self.relation.version_type
+            columns += [f"{VERSION} {kind} default {version}", f"{DELETED} UInt8 default 0"]
             engine = self.place.engine("ReplacingMergeTree", VERSION, DELETED)
         partition = ""
         if self.relation.published.partition_by:

@@ -25,6 +25,7 @@ from publishing.comparing import (
 )
 from publishing.digests import Digest, different
 from publishing.errors import PublicationDiffers
+from publishing.event_versions import EventChanges, built_to, state_of_states
 from publishing.loading import Key, Opening, load_ranges
 from publishing.state import (
     COMPARED_WITHIN,
@@ -85,6 +86,10 @@ class TableWork:
         if not self.storage.relation.is_versioned:
             return self._snapshot(state, since)
         is_unfinished = state.version != self.marker or state.read_to == FORGOTTEN
+        if self.storage.relation.published.events:
+            source_state = self._source_state()
+            is_unfinished = is_unfinished or source_state != state.source_state
+            state = replace(state, source_state=source_state)
         unread = unread_changes(self.cursor, self.storage.relation, state.read_to)
         is_replaced = is_unfinished or unread.is_whole or unread.keys > CHANGES_AT_ONCE
         must_compare = is_replaced or self.must_compare or self._is_in_doubt(state, since)
@@ -113,12 +118,15 @@ class TableWork:
         """Up to which change the table is published now; none is kept if it does not name rows."""
         if not self.storage.relation.is_versioned:
             return FORGOTTEN
-        return max(state.read_to, 0) if self.change is None else self.change
+        position = max(state.read_to, 0) if self.change is None else self.change
+        events = self.storage.relation.published.events
+        return min(position, built_to(self.cursor, events)) if events else position
 
     def _first(self, state: State, since: datetime) -> Done:
         """Load the table for the first time, or go on with it where it stopped."""
         state = self._begin(state)
-        if self.storage.relation.is_versioned:
+        relation = self.storage.relation
+        if relation.is_versioned and not relation.published.events:
             sent = self._load(state)
         else:
             sent = replace_partitions(self.cursor, self.client, self.storage, state.version)
@@ -147,7 +155,8 @@ class TableWork:
     def _follow(self, state: State, since: datetime, must_compare: bool) -> Done:
         """Publish what the log of changes names."""
         position, state = state.read_to, self._begin(state)
-        changes = Changes(self.cursor, self.client, self.storage, position, state.version)
+        kind = EventChanges if self.storage.relation.published.events else Changes
+        changes = kind(self.cursor, self.client, self.storage, position, state.version)
         sent = changes.apply()
         rows = self._rows()
         if must_compare or rows <= COMPARED_WHOLE_ROWS:
@@ -246,6 +255,8 @@ class TableWork:
         session ends, or after a second at most if it goes on working.
         """
         relation = self.storage.relation
+        if relation.published.events:
+            return state_of_states(self.cursor, relation.published.events)
         self.cursor.execute(
             "select concat_ws(' ', relation_state, partitions, rows_written,"
             " (select max(build_version) from mrr_state.built_node"

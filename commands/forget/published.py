@@ -1,6 +1,6 @@
 """Erases a person from the tables that were published to ClickHouse."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 
 from commands.clickhouse import label_of, open_target
@@ -8,6 +8,7 @@ from commands.endpoints import Endpoints
 from commands.publish import active_publications, publish_tables
 from commands.working import work_on_warehouse
 from common.settings import Settings
+from publishing.declared import Published
 from publishing.erasing import count_rows, erase_rows
 from publishing.publisher import Report, Wish
 from publishing.settings import PublishSettings
@@ -29,8 +30,9 @@ def erase_published(
     Returns how many rows each had. Raises ServerError, ClickHouseError and TableError: then the
     command is to be given again.
     """
-    by_name = {place.name: place for place in places if place.texts is None}
-    tables = [one for one in active_publications(settings) if one.name in by_name]
+    declared = active_publications(settings)
+    columns = columns_of_person(declared, places)
+    tables = [one for one in declared if one.name in columns]
     with closing(connect(endpoints.loader)) as connection:
         is_published = is_anything_published(connection, label_of(publishing))
     if not tables or not is_published:
@@ -38,7 +40,7 @@ def erase_published(
     found: dict[str, int] = {}
     with open_target(publishing) as target:
         for table in tables:
-            what = (target.client, target.place, table.name, by_name[table.name].column, key)
+            what = (target.client, target.place, table.name, columns[table.name], key)
             found[table.name] = count_rows(*what) if is_dry_run else erase_rows(*what)
     if not is_dry_run:
         with work_on_warehouse(endpoints, "publish", (), scope="forget") as work:
@@ -47,6 +49,16 @@ def erase_published(
                 if outcome.error:
                     raise outcome.error
     return {name: rows for name, rows in found.items() if rows}
+
+
+def columns_of_person(tables: Iterable[Published], places: Iterable[PersonPlace]) -> dict[str, str]:
+    """The published tables that have the person, by name, and their columns with the key.
+
+    A table that is made of events has the persons of their states.
+    """
+    columns = {place.name: place.column for place in places if place.texts is None}
+    names = {one.name: one.events.states if one.events else one.name for one in tables}
+    return {table: columns[name] for table, name in names.items() if name in columns}
 
 
 def elsewhere(endpoints: Endpoints, publishing: PublishSettings) -> list[str]:

@@ -1,5 +1,9 @@
 """What `publish` says where there is nothing to publish to, or nothing to publish."""
 
+from commands.forget.published import columns_of_person
+from extract.declarations import declared_tables
+from extract.declarations.person_places import places_of_persons
+from publishing.declared import declared_publications
 from tests.support.command_line import CommandLine, check_told
 
 
@@ -27,3 +31,13 @@ def test_table_that_is_not_published_is_told(command_line: CommandLine) -> None:
     done = command_line.run("publish", "--table", "dwh_fact_sale")
     check_told(done, 2, "table dwh_fact_sale: is not declared to be published")
     assert "HINT: Did you mean dwh_fact_sales?" in done.stderr
+
+
+def test_tables_of_a_person_are_found_also_if_they_are_made_of_events() -> None:
+    places = [one for one in places_of_persons(declared_tables()) if one.subject == "ewallet_user"]
+    assert columns_of_person(declared_publications(), places) == {
+        "dwh_dim_ewallet_users": "user_id",
+        "dwh_fact_ewallet_transactions": "user_id",
+        "dwh_mart_ewallet_event_transactions": "user_id",
+        "mrr_fact_ewallet_transactions": "user_id",
+    }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from publishing.declared import Published, declared_publications
+from publishing.declared import Events, Published, declared_publications
 from publishing.errors import WrongPublication
 
 SOURCE = """\
@@ -33,6 +33,7 @@ def test_demo_publishes_its_star() -> None:
         *("dwh_fact_ecommerce_orders", "dwh_fact_ecommerce_order_items"),
         *("dwh_dim_ecommerce_customers", "dwh_dim_ecommerce_products"),
         *("mrr_fact_ewallet_transactions", "mrr_fact_sales", "mrr_dim_media_files"),
+        "dwh_mart_ewallet_event_transactions",
     } == set(found)
     assert found["mrr_fact_sales"] == Published(
         "sales", "mrr", "mrr_fact_sales", ("id",), ("id",), "created_at", {}, True
@@ -62,6 +63,40 @@ def test_wrong_declaration_is_told_with_its_line(tmp_path: Path, publish: str, t
     with pytest.raises(WrongPublication) as caught:
         declared(tmp_path, SOURCE.format(publish=publish))
     assert str(caught.value).startswith("mrr_fact_shop_orders in _shop.yml line 7")
+    assert told in str(caught.value)
+
+
+def test_table_of_events_is_keyed_by_its_order_and_knows_their_log() -> None:
+    found = {one.name: one for one in declared_publications()}
+    events = found["dwh_mart_ewallet_event_transactions"]
+    assert events.key == events.order_by == ("transaction_id",)
+    assert events.events == Events(
+        *("stg_fact_ewallet_transaction_events", "dwh_mart_ewallet_transaction_states"),
+        *("version_at", "is_deleted", "mrr_fact_ewallet_transaction_events", ("landing_id",)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ("{from: stg_a, states: dwh_b, version: c}", "publish.events.deleted is missing"),
+        ("{from: stg_a, state: dwh_b}", '"state" is not known in publish.events'),
+        ("stg_a", 'publish.events is "stg_a"'),
+        (
+            "{from: stg_a, states: dwh_b, version: c, deleted: d}",
+            "stg_a, of which it is made, has no entry with `changes` of one table\nHINT: Give its",
+        ),
+        (
+            "{from: stg_a, states: dwh_b, version: c, deleted: d}, partition_by: d",
+            "cannot be given with publish.events\nHINT: Leave it out",
+        ),
+    ],
+    ids=["missing", "misspelled", "no mapping", "no log", "by months"],
+)
+def test_wrong_declaration_of_events_is_told(tmp_path: Path, events: str, told: str) -> None:
+    text = "models:\n  - name: dwh_a\n    config: {meta: {publish: {order_by: [a], events: %s}}}\n"
+    with pytest.raises(WrongPublication) as caught:
+        declared(tmp_path, text % events, "dwh/shop")
     assert told in str(caught.value)
 
 
