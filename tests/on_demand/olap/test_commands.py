@@ -7,8 +7,10 @@ import pytest
 import embedded
 from common.settings import Address
 from embedded.clickhouse import EXTRA
+from operational.connection import connection as operational_connection
+from operational.seed import seed
 from publishing.client import Client
-from tests.support.command_line import CommandLine
+from tests.support.command_line import DEMO, CommandLine
 from tests.support.servers import Query
 
 sys.path.append(str(EXTRA))
@@ -28,7 +30,7 @@ def published(
     }
     done = command_line.run()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 tables published" in done.stdout
+    assert "7 tables published" in done.stdout
     return command_line
 
 
@@ -44,7 +46,31 @@ def test_run_publishes_its_star(published: CommandLine, clickhouse: Address, que
     assert [(country, int(count)) for country, count in theirs] == query(statement.format("dwh."))
     assert query("select bool_and(is_equal) from dwh.publication_verification") == [(True,)]
     done = published.run()
-    assert "5 tables published, 0 rows sent" in done.stdout
+    assert "7 tables published, 0 rows sent" in done.stdout
+
+
+def test_history_has_every_version_there_too(
+    published: CommandLine, servers: embedded.Servers, clickhouse: Address, query: Query
+) -> None:
+    with operational_connection(servers.operational_root) as root, root.cursor() as cursor:
+        cursor.execute("select min(id), max(id) from sales.products")
+        first, last = cursor.fetchone()
+        cursor.execute("update sales.products set name = 'renamed' where id = %s", (first,))
+        cursor.execute("delete from sales.products where id = %s", (last,))
+        root.commit()
+        done = published.run()
+        seed(servers, [DEMO])
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    statement = (
+        "select product_id, count(*), count(dbt_valid_to) from {0}dwh_history_products"
+        " group by product_id order by product_id"
+    )
+    ours = query(statement.format("dwh."))
+    with Client(clickhouse) as client:
+        theirs = client.rows(statement.format(f"{clickhouse.database}."))
+    assert [tuple(map(int, row)) for row in theirs] == ours
+    # the row that changed has an open version, and the one that was deleted has none
+    assert {(first, 2, 1), (last, 1, 1)} <= set(ours)
 
 
 def test_verify_and_forget_reach_published_tables(
