@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from commands.choice import scope_of
 from commands.clickhouse import choose, label_of, open_target
 from commands.endpoints import Endpoints, prepare_endpoints
-from commands.options import add_choice, add_quiet
+from commands.options import add_choice, add_json, add_quiet
 from commands.progress import ProgressPrinter
 from commands.tables import PlainTable, show
 from commands.telling import tell
@@ -30,7 +30,8 @@ LOCK = "publish"
 EXAMPLES = """\
 python run.py publish                            all tables that are declared to be published
 python run.py publish --table mrr_fact_sales
-python run.py publish --compare                  compare every row, though nothing has changed"""
+python run.py publish --compare                  compare every row, though nothing has changed
+python run.py publish --json | jq '.result.tables[] | {table, how, is_equal}'"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--compare", action="store_true", help="compare every row, and replace what differs"
     )
     add_quiet(parser, "only failures")
+    add_json(parser)
 
 
 def call(options: argparse.Namespace) -> int:
@@ -59,12 +61,23 @@ def call(options: argparse.Namespace) -> int:
         if failed:
             work.step.status = "error"
             work.step.message = ", ".join(one.name for one in failed)
-    if not options.quiet:
+    if not options.quiet and not options.json:
         show(as_table(outcomes))
     for one in failed:
         assert one.error
         tell(one.error)
-    return ExitCode.FAILED if failed else ExitCode.DONE
+    exit_code = ExitCode.FAILED if failed else ExitCode.DONE
+    if options.json:
+        _write_document(outcomes, exit_code)
+    return exit_code
+
+
+def _write_document(outcomes: list[Outcome], exit_code: ExitCode) -> None:
+    from commands.documents import publish as shape
+    from commands.documents.document import Document, failures, write_document
+
+    told = failures(one.error for one in outcomes if one.error)
+    write_document(Document("publish", exit_code, shape.document(outcomes), told))
 
 
 def publish_tables(

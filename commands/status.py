@@ -20,6 +20,8 @@ from commands.telling import tell
 from common.durations import age, duration
 from common.errors import ExitCode, TidemarkError
 from common.settings import Address, Settings, read_settings
+from publishing.declared import declared_publications
+from publishing.status import PublicationStatus, line_of_publications, read_publications
 from streaming.statistics import read_statistics
 from warehouse.connection import connect, relation_exists
 from warehouse.marks import mirrored_tables
@@ -63,6 +65,9 @@ def call(options: argparse.Namespace) -> int:
         print(f"last backup  {backup_at}")
         verified = verified_backup(settings.backup.directory, found.verifications)
         print(f"last verified backup  {verified}")
+        for target in sorted({one.target for one in found.publications}):
+            of_target = [one for one in found.publications if one.target == target]
+            print(f"published to clickhouse {line_of_publications(target, of_target)}")
     else:
         print("nothing has run yet\nHINT: Start with `python run.py`.")
     if stream:
@@ -173,6 +178,7 @@ class Status:
     mirror: set[str] = field(default_factory=set)
     verifications: list[LoggedVerification] = field(default_factory=list)
     incidents: list[IncidentStatus] = field(default_factory=list)
+    publications: list[PublicationStatus] = field(default_factory=list)
 
 
 RUNS_SHOWN = 5
@@ -192,6 +198,7 @@ def status(warehouse: Address) -> Status:
             mirrored_tables(connection),
             logged_verifications(cursor),
             _incidents(cursor),
+            _publications(cursor),
         )
 
 
@@ -244,6 +251,15 @@ def _incidents(cursor: Cursor) -> list[IncidentStatus]:
         " where ended_at is null order by since, incident_id"
     )
     return [IncidentStatus(*row) for row in cursor.fetchall()]
+
+
+def _publications(cursor: Cursor) -> list[PublicationStatus]:
+    if not relation_exists(cursor, "mrr_state.publication"):
+        return []
+    logs: dict[str, str] = {}
+    with suppress(TidemarkError):
+        logs = {one.name: one.log for one in declared_publications()}
+    return read_publications(cursor, logs)
 
 
 def _sources(cursor: Cursor) -> list[SourceStatus]:

@@ -97,7 +97,7 @@ def _write_document(result: "VerifyResult", told: list[TidemarkError | str]) -> 
     from commands.documents import verify as shape
     from commands.documents.document import Document, failures, write_document
 
-    found = shape.document(result.tables, result.failed_tests)
+    found = shape.document(result.tables, result.failed_tests, result.published)
     write_document(Document("verify", result.exit_code, found, failures(told)))
 
 

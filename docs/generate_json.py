@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from commands.documents.doctor import DoctorDocument
 from commands.documents.document import Document, Failure
 from commands.documents.plan import PlanDocument
+from commands.documents.publish import PublishDocument
 from commands.documents.run import RunDocument
 from commands.documents.status import StatusDocument
 from commands.documents.verify import VerifyDocument
@@ -21,6 +22,7 @@ DOCUMENTS: dict[str, type] = {
     "status": StatusDocument,
     "plan": PlanDocument,
     "verify": VerifyDocument,
+    "publish": PublishDocument,
     "doctor": DoctorDocument,
 }
 """The dataclass of each command's result."""
@@ -37,9 +39,9 @@ HEAD = """\
 
 This page is generated from `commands/documents` by `python -m docs.generate_json`; do not edit it.
 
-With `--json`, a run, `status`, `plan`, `verify` and `doctor` write their result to standard output,
-as one JSON object on one line, and nothing else. Standard error and the exit code are as without
-it. A command that fails writes the object too, with the error in it.
+With `--json`, a run, `status`, `plan`, `verify`, `publish` and `doctor` write their result to
+standard output, as one JSON object on one line, and nothing else. Standard error and the exit code
+are as without it. A command that fails writes the object too, with the error in it.
 
 ```
 python run.py --json --quiet | jq -r '.result.tables[] | select(.error) | .table'
@@ -59,11 +61,13 @@ python run.py doctor --json --quiet | jq -r '.result.findings[] | .remedy'
 def page() -> str:
     """The whole page."""
     parts = [HEAD, *_section("The object", Document)]
+    told: set[Any] = {Failure}
     for name, shape in DOCUMENTS.items():
         heading = "`python run.py`" if name == "run" else f"`{name}`"
         parts += _section(f"The result of {heading}", shape)
         for part in dict.fromkeys(_parts(shape)):
-            if part is not Failure:
+            if part not in told:
+                told.add(part)
                 parts += _section(part.__name__, part, level=3)
     return "\n".join(parts)
 

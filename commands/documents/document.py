@@ -43,7 +43,9 @@ class Document:
     """What `--json` writes."""
 
     command: Annotated[
-        str, "`run`, `status`, `plan`, `verify` or `doctor`; or what was given, if it is no command"
+        str,
+        "`run`, `status`, `plan`, `verify`, `publish` or `doctor`; or what was given, if it is no"
+        " command",
     ]
     exit_code: Annotated[int, "the exit code of the command"]
     result: Annotated[Any, "the result, as below; null if the command has none, since it failed"]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from commands.documents.document import Failure
+from commands.documents.publish import PublishTable, published
 from commands.run.work import RunResult
 from extract.extraction import TableOutcome
 from extract.reading import Way
@@ -65,6 +66,9 @@ class RunDocument:
     ]
     nodes: Annotated[list[RunNode], "in the order in which they ended; empty if none was built"]
     unchanged_nodes: Annotated[int | None, "nodes that were left alone, since nothing changed"]
+    published: Annotated[
+        list[PublishTable], "tables that were published; empty if the run does not publish"
+    ]
 
 
 def document(result: RunResult) -> RunDocument:
@@ -83,6 +87,7 @@ def document(result: RunResult) -> RunDocument:
         sorted(result.advanced),
         [RunNode(one.name, one.unique_id, one.status, one.seconds, one.message) for one in nodes],
         result.left_alone.nodes if result.left_alone else None,
+        published(result.published),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from backup import Listed
 from commands.status import Status, TableStatus
+from publishing.status import PublicationStatus
 from streaming.statistics import Statistics
 
 
@@ -93,6 +94,27 @@ class StatusStream:
 
 
 @dataclass(frozen=True)
+class StatusPublication:
+    """A table that was published to ClickHouse."""
+
+    table: Annotated[str, "its name"]
+    target: Annotated[str, "the server and the database, or `embedded`"]
+    rows: Annotated[int | None, "rows that readers see there"]
+    published_at: Annotated[datetime, "when it was published last, also if nothing had changed"]
+    compared_at: Annotated[datetime | None, "when every row was compared last"]
+    is_equal: Annotated[bool | None, "whether both sides were equal when rows were compared last"]
+    checked_at: Annotated[datetime | None, "when that was"]
+    changes: Annotated[
+        int | None,
+        "changed keys, or landings of events, that are yet to be published; null if no log names"
+        " its changes",
+    ]
+    is_behind: Annotated[
+        bool, "whether there are such changes; without a log, whether it was built since"
+    ]
+
+
+@dataclass(frozen=True)
 class StatusDocument:
     """Everything is empty or null before the first run."""
 
@@ -110,6 +132,7 @@ class StatusDocument:
     ]
     incidents: Annotated[list[StatusIncident], "what alerts have found and is not over"]
     stream: Annotated[StatusStream | None, "the last consumer; null if there was none here"]
+    publications: Annotated[list[StatusPublication], "by target and name"]
 
 
 def document(
@@ -146,6 +169,7 @@ def document(
             for one in found.incidents
         ],
         _stream(stream),
+        [_publication(one) for one in found.publications],
     )
 
 
@@ -159,6 +183,13 @@ def _table(one: TableStatus, is_mirrored: bool | None) -> StatusTable:
         one.is_equal,
         one.verified_at,
         is_mirrored,
+    )
+
+
+def _publication(one: PublicationStatus) -> StatusPublication:
+    return StatusPublication(
+        *(one.table, one.target, one.rows, one.published_at, one.compared_at, one.is_equal),
+        *(one.checked_at, one.changes, one.is_behind),
     )
 
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Annotated
 
 from commands.documents.document import Failure
+from commands.documents.publish import PublishTable, published
 from extract.verifying import VerifiedTable
+from publishing.publisher import Outcome
 from warehouse.build import Node
 
 
@@ -46,13 +48,19 @@ class VerifyDocument:
 
     tables: Annotated[list[VerifyTable], "in the order of the declarations"]
     failed_tests: Annotated[list[VerifyTest], "tests of the history"]
+    published: Annotated[
+        list[PublishTable], "tables that were published before, compared with ClickHouse"
+    ]
 
 
-def document(tables: Iterable[VerifiedTable], failed: Iterable[Node]) -> VerifyDocument:
-    """These tables, and the tests of the history that failed."""
+def document(
+    tables: Iterable[VerifiedTable], failed: Iterable[Node], outcomes: Iterable[Outcome]
+) -> VerifyDocument:
+    """These tables, the tests of the history that failed, and the tables that were published."""
     return VerifyDocument(
         [_table(one) for one in tables],
         [VerifyTest(node.name, node.status, node.message) for node in failed],
+        published(outcomes),
     )
 
 

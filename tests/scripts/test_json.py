@@ -79,6 +79,7 @@ def test_status_before_the_first_run_is_empty(before: Json) -> None:
         "not_mirrored": [],
         "incidents": [],
         "stream": None,
+        "publications": [],
     }
 
 

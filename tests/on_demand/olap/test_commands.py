@@ -11,6 +11,7 @@ from operational.connection import connection as operational_connection
 from operational.seed import seed
 from publishing.client import Client
 from tests.support.command_line import DEMO, CommandLine
+from tests.support.json_documents import read_document
 from tests.support.servers import Query
 
 sys.path.append(str(EXTRA))
@@ -47,6 +48,48 @@ def test_run_publishes_its_star(published: CommandLine, clickhouse: Address, que
     assert query("select bool_and(is_equal) from dwh.publication_verification") == [(True,)]
     done = published.run()
     assert "7 tables published, 0 rows sent" in done.stdout
+
+
+def test_json_and_status_say_what_was_published(
+    published: CommandLine, clickhouse: Address, query: Query
+) -> None:
+    query(
+        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+        """ values ('mrr_fact_sales', '{"id": 1}', 'update', 'r')"""
+    )
+    told = published.run("status").stdout
+    place = f"{clickhouse.host}:{clickhouse.port}/{clickhouse.database}"
+    assert f"published to clickhouse {place}  7 tables, " in told
+    assert " UTC, all were equal, 1 of them behind, by 1 changes of the mirror" in told
+    result = read_document(published.run("status", "--json"))["result"]
+    found = {one["table"]: one for one in result["publications"]}
+    assert {one["target"] for one in found.values()} == {place}
+    assert [name for name, one in found.items() if one["is_behind"]] == ["mrr_fact_sales"]
+    assert (found["mrr_fact_sales"]["changes"], found["dwh_fact_sales"]["changes"]) == (1, None)
+
+    done = published.run("publish", "--json", "--quiet", "--compare")
+    assert done.returncode == 0, done.stderr
+    tables = {one["table"]: one for one in read_document(done)["result"]["tables"]}
+    assert tables["mrr_fact_sales"]["how"] == "changed"
+    assert tables["dwh_fact_sales"]["how"] == "compared"
+    assert {one["is_equal"] for one in tables.values()} == {True}
+    (rows,) = query("select count(*) from dwh.dwh_fact_sales")
+    assert (tables["dwh_fact_sales"]["rows"], tables["dwh_fact_sales"]["sent_rows"]) == (*rows, 0)
+    assert "nothing is waiting" in published.run("status").stdout
+
+    with Client(clickhouse) as client:
+        storage = client.value(
+            f"select name from system.tables where database = '{clickhouse.database}'"
+            " and match(name, '^_dwh_dim_products_[0-9a-f]{8}$')"
+        )
+        client.execute(f"truncate table {clickhouse.database}.{storage}")
+    done = published.run("verify", "--json", "--quiet")
+    document = read_document(done)
+    assert document["exit_code"] == done.returncode == 1
+    failed = [one for one in document["result"]["published"] if one["error"]]
+    assert [one["table"] for one in failed] == ["dwh_dim_products"]
+    assert failed[0]["error"] == document["errors"][0]
+    assert "different: dwh_dim_products" in published.run("status").stdout
 
 
 def test_history_has_every_version_there_too(
