@@ -25,6 +25,8 @@ from publishing.state import is_anything_published
 from warehouse.connection import connect
 
 Publish = Callable[[Endpoints, Work, Report], list[Outcome]]
+COMMON = "common"
+"""The folder of the models that belong to every domain."""
 LOCK = "publish"
 """Of two commands that publish, one holds it; runs go on meanwhile."""
 EXAMPLES = """\
@@ -112,15 +114,21 @@ def publish_tables(
         return publisher.publish(tables)
 
 
-def publishing_of_runs(settings: Settings) -> Publish | None:
-    """The last step of a run, if the settings ask for it. Raises SettingError."""
+def publishing_of_runs(settings: Settings, is_partial: bool) -> Publish | None:
+    """The last step of a run, if the settings ask for it. Raises SettingError.
+
+    A run that `is_partial` leaves out what no run has built yet.
+    """
     publishing = read_publish_settings()
     if not choose(publishing).in_runs:
         return None
     tables = active_publications(settings)
+    if not tables:
+        return None
+    wish = Wish(only_built=is_partial)
 
     def publish(endpoints: Endpoints, work: Work, report: Report) -> list[Outcome]:
-        return publish_tables(work, endpoints, publishing, tables, Wish(), report)
+        return publish_tables(work, endpoints, publishing, tables, wish, report)
 
     return publish
 
@@ -166,11 +174,15 @@ def chosen_publications(settings: Settings, options: argparse.Namespace) -> list
 
 
 def active_publications(settings: Settings) -> list[Published]:
-    """The declared tables without those of the demo that DEMO_DOMAINS switches off."""
+    """The declared tables without those of the demo that DEMO_DOMAINS switches off.
+
+    What belongs to every domain, such as the calendar, is left out if no domain publishes a table.
+    """
     kept = settings.demo_domains
-    return [
+    active = [
         one for one in declared_publications() if not one.demo or kept is None or one.domain in kept
     ]
+    return active if any(one.domain != COMMON for one in active) else []
 
 
 def _check(option: str, name: str, known: list[str]) -> None:

@@ -11,7 +11,7 @@ from extract.progress import Progress, ignore
 from publishing.client import Client
 from publishing.columns import Relation, read_relation
 from publishing.declared import Published
-from publishing.errors import ClickHouseError
+from publishing.errors import ClickHouseError, NotBuilt
 from publishing.event_versions import check_events
 from publishing.loading import Opening
 from publishing.state import Checked, State, read_markers, read_states, write_state
@@ -50,12 +50,14 @@ class Outcome:
 class Wish:
     """How to publish: whether every row is compared, and whether what differs is replaced.
 
-    `only_known` leaves out the tables that were not published before.
+    `only_known` leaves out the tables that were not published before, and `only_built` those that
+    are not in the warehouse.
     """
 
     must_compare: bool = False
     may_repair: bool = True
     only_known: bool = False
+    only_built: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class Publisher:
                     )
                 outcome = Outcome(table.name, done)
             except (TableError, ClickHouseError, ServerError) as error:
+                if self._wish.only_built and isinstance(error, NotBuilt):
+                    continue
                 outcome = Outcome(table.name, error=error)
             outcome = replace(outcome, seconds=time.monotonic() - started)
             outcomes.append(outcome)

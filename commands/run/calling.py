@@ -131,7 +131,7 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
         collection_tables=_names(active_tables(declared_collections(), settings)),
         steps_kept=timedelta(days=settings.log_days),
         published_kept=read_publish_settings().kept,
-        publish=publishing_of_runs(settings),
+        publish=publishing_of_runs(settings, is_partial=_scope(options) is not None),
         scope=_scope(options),
         part=part,
     )

@@ -1,6 +1,12 @@
 """What `publish` says where there is nothing to publish to, or nothing to publish."""
 
+from pathlib import Path
+
+import pytest
+
 from commands.forget.published import columns_of_person
+from commands.publish import active_publications
+from common.settings import read_settings
 from extract.declarations import declared_tables
 from extract.declarations.person_places import places_of_persons
 from publishing.declared import declared_publications
@@ -31,6 +37,20 @@ def test_table_that_is_not_published_is_told(command_line: CommandLine) -> None:
     done = command_line.run("publish", "--table", "dwh_fact_sale")
     check_told(done, 2, "table dwh_fact_sale: is not declared to be published")
     assert "HINT: Did you mean dwh_fact_sales?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("domains", "expected"), [("off", 0), ("media", 2)], ids=["none", "with the calendar"]
+)
+def test_calendar_is_published_with_tables_of_a_domain(domains: str, expected: int) -> None:
+    found = active_publications(read_settings({"DEMO_DOMAINS": domains}, Path("none")))
+    assert len(found) == expected
+    assert ("dwh_dim_dates" in [one.name for one in found]) is bool(expected)
+
+
+def test_without_a_table_to_publish_the_way_out_is_told(command_line: CommandLine) -> None:
+    done = command_line.run("publish", DEMO_DOMAINS="off")
+    check_told(done, 2, "published tables: none is declared", "HINT: Add `publish` to")
 
 
 def test_tables_of_a_person_are_found_also_if_they_are_made_of_events() -> None:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import embedded
-from common.settings import Address
+from common.settings import Address, settings_of
 from embedded.clickhouse import EXTRA
 from operational.connection import connection as operational_connection
 from operational.seed import seed
@@ -22,13 +22,7 @@ def published(
     servers: embedded.Servers, command_line: CommandLine, clickhouse: Address
 ) -> CommandLine:
     """The sales shop after a run that has published its star."""
-    command_line.environment |= {
-        "CLICKHOUSE_HOST": clickhouse.host,
-        "CLICKHOUSE_PORT": str(clickhouse.port),
-        "CLICKHOUSE_USER": clickhouse.user,
-        "CLICKHOUSE_PASSWORD": clickhouse.password,
-        "CLICKHOUSE_DATABASE": clickhouse.database,
-    }
+    command_line.environment |= settings_of("CLICKHOUSE", clickhouse)
     done = command_line.run()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "7 tables published" in done.stdout
@@ -48,6 +42,19 @@ def test_run_publishes_its_star(published: CommandLine, clickhouse: Address, que
     assert query("select bool_and(is_equal) from dwh.publication_verification") == [(True,)]
     done = published.run()
     assert "7 tables published, 0 rows sent" in done.stdout
+
+
+def test_partial_run_publishes_what_is_built(
+    servers: embedded.Servers, command_line: CommandLine, clickhouse: Address
+) -> None:
+    command_line.environment |= settings_of("CLICKHOUSE", clickhouse)
+    done = command_line.run("--table", "mrr_dim_products")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 tables published" in done.stdout
+    # without an option, what is missing is told
+    done = command_line.run("publish")
+    assert done.returncode == 1
+    assert "dwh_fact_sales: is not in the warehouse\nHINT: Build it first" in done.stderr
 
 
 def test_json_and_status_say_what_was_published(
