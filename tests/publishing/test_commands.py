@@ -57,6 +57,7 @@ def test_tables_of_a_person_are_found_also_if_they_are_made_of_events() -> None:
     places = [one for one in places_of_persons(declared_tables()) if one.subject == "ewallet_user"]
     assert columns_of_person(declared_publications(), places) == {
         "dwh_dim_ewallet_users": "user_id",
+        "dwh_fact_ewallet_document_transactions": "user_id",
         "dwh_fact_ewallet_transactions": "user_id",
         "dwh_mart_ewallet_event_transactions": "user_id",
         "mrr_fact_ewallet_transactions": "user_id",

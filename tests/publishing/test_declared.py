@@ -34,6 +34,7 @@ def test_demo_publishes_its_star() -> None:
         *("dwh_dim_ecommerce_customers", "dwh_dim_ecommerce_products"),
         *("mrr_fact_ewallet_transactions", "mrr_fact_sales", "mrr_dim_media_files"),
         *("dwh_mart_ewallet_event_transactions", "dwh_history_customers", "dwh_history_products"),
+        *("dwh_fact_ewallet_document_transactions", "dwh_fact_ewallet_document_entries"),
     } == set(found)
     assert found["mrr_fact_sales"] == Published(
         "sales", "mrr", "mrr_fact_sales", ("id",), ("id",), "created_at", {}, True

@@ -1,13 +1,15 @@
 """A table of the mirror with values of every type, its changes, and its publishing."""
 
 import json
+from contextlib import closing
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
 from common.settings import Address
-from publishing.declared import Published
+from publishing.declared import Published, declared_publications
 from publishing.publisher import Outcome, Publisher, Target, Warehouse, Wish
+from tests.support.dbt_warehouse import Warehouse as BuiltWarehouse
 from warehouse.connection import connect
 
 ORDERS = Published("shop", "mrr", "mrr_orders", ("id",), ("day", "id"), "day")
@@ -37,6 +39,23 @@ ROWS = r"""
         number * interval '1 month 2 days 0.5 seconds', time '23:59:59.5', gen_random_uuid(),
         array['a', null, 'b,''"\', number::text]
     from generate_series({first}, {last}) as number"""
+
+
+class PublishedWarehouse(BuiltWarehouse):
+    """A warehouse that dbt builds, and whose tables are published as they are declared."""
+
+    target: Target
+    published = 0
+
+    def publish_declared(self, *names: str, **wish: bool) -> list[Outcome]:
+        """Publish these tables."""
+        self.published += 1
+        tables = [one for one in declared_publications() if one.name in names]
+        with closing(connect(self.address)) as reader:
+            sides = Warehouse(
+                self.connection, reader, lambda: connect(self.address), f"run-{self.published:06}"
+            )
+            return Publisher(sides, self.target, Wish(**wish)).publish(tables)
 
 
 class Shop:

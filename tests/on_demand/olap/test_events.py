@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,16 +15,15 @@ from common.errors import TidemarkError
 from common.settings import Address
 from extract.declarations.person_places import places_of_landed
 from publishing.client import Client
-from publishing.declared import Published, declared_publications
 from publishing.erasing import erase_rows
-from publishing.publisher import Outcome, Publisher, Target, Wish
-from publishing.publisher import Warehouse as Sides
+from publishing.publisher import Outcome, Target
 from publishing.storage import Place
 from tests.events.conftest import STATES, TABLE, EventWarehouse, parsed, variables
 from tests.events.samples import event, random_events
 from tests.support.command_line import copy_of_project
+from tests.support.published import PublishedWarehouse
 from tests.support.servers import new_warehouse
-from warehouse.connection import connect, transaction
+from warehouse.connection import transaction
 from warehouse.erasing import Erasure
 
 NAME = "dwh_mart_ewallet_event_transactions"
@@ -43,25 +41,12 @@ THEIRS = (
 SEED = 20261128
 
 
-class PublishedEvents(EventWarehouse):
+class PublishedEvents(PublishedWarehouse, EventWarehouse):
     """A warehouse of events, and a database of ClickHouse."""
 
-    target: Target
-    published = 0
-
-    @property
-    def table(self) -> Published:
-        return next(one for one in declared_publications() if one.name == NAME)
-
-    def publish(self, table: Published | None = None, **wish: bool) -> Outcome:
+    def publish(self, **wish: bool) -> Outcome:
         """Publish the transactions of the events."""
-        self.published += 1
-        with closing(connect(self.address)) as reader:
-            sides = Sides(
-                self.connection, reader, lambda: connect(self.address), f"run-{self.published:06}"
-            )
-            outcome = Publisher(sides, self.target, Wish(**wish)).publish([table or self.table])[0]
-        return outcome
+        return self.publish_declared(NAME, **wish)[0]
 
     def check_equal(self) -> int:
         """See that a reader finds the same rows on both sides; returns how many."""
