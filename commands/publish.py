@@ -19,6 +19,7 @@ from common.log import is_json
 from common.settings import Settings, read_settings
 from common.suggestion import did_you_mean
 from publishing.declared import Published, declared_publications
+from publishing.dropping import drop_published, not_declared
 from publishing.publisher import Outcome, Publisher, Report, Warehouse, Wish
 from publishing.settings import PublishSettings, read_publish_settings
 from publishing.state import is_anything_published
@@ -29,10 +30,15 @@ COMMON = "common"
 """The folder of the models that belong to every domain."""
 LOCK = "publish"
 """Of two commands that publish, one holds it; runs go on meanwhile."""
+LEFT = """\
+published tables: no command publishes these any more, since they are not declared or are switched\
+ off: {}
+HINT: `python run.py publish --drop TABLE` drops one from ClickHouse."""
 EXAMPLES = """\
 python run.py publish                            all tables that are declared to be published
 python run.py publish --table mrr_fact_sales
 python run.py publish --compare                  compare every row, though nothing has changed
+python run.py publish --drop dwh_dim_shops       drop one that is not declared any more
 python run.py publish --json | jq '.result.tables[] | {table, how, is_equal}'"""
 
 
@@ -41,12 +47,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare", action="store_true", help="compare every row, and replace what differs"
     )
+    parser.add_argument(
+        "--drop",
+        metavar="TABLE",
+        help="drop a table from ClickHouse that is not declared to be published any more",
+    )
     add_quiet(parser, "only failures")
     add_json(parser)
 
 
 def call(options: argparse.Namespace) -> int:
     settings, publishing = read_settings(), read_publish_settings()
+    if options.drop:
+        return _drop(settings, publishing, options)
     tables = chosen_publications(settings, options)
     endpoints = prepare_endpoints(settings, ())
     wish = Wish(must_compare=options.compare)
@@ -58,6 +71,8 @@ def call(options: argparse.Namespace) -> int:
             lambda outcome: printer.print_line(line_of(outcome)), progress=printer.progress
         )
         outcomes = publish_tables(work, endpoints, publishing, tables, wish, report)
+        declared = {one.name for one in active_publications(settings)}
+        left = not_declared(work.connection, label_of(publishing), declared)
         work.step.rows = sum(one.done.sent for one in outcomes if one.done)
         failed = [one for one in outcomes if one.error]
         if failed:
@@ -68,18 +83,56 @@ def call(options: argparse.Namespace) -> int:
     for one in failed:
         assert one.error
         tell(one.error)
+    warnings = [LEFT.format(", ".join(left))] if left else []
+    for warning in warnings:
+        tell(warning, is_warning=True)
     exit_code = ExitCode.FAILED if failed else ExitCode.DONE
     if options.json:
-        _write_document(outcomes, exit_code)
+        _write_document(outcomes, left, exit_code, warnings)
     return exit_code
 
 
-def _write_document(outcomes: list[Outcome], exit_code: ExitCode) -> None:
+def _write_document(
+    outcomes: list[Outcome], left: list[str], exit_code: ExitCode, warnings: list[str]
+) -> None:
     from commands.documents import publish as shape
     from commands.documents.document import Document, failures, write_document
 
     told = failures(one.error for one in outcomes if one.error)
-    write_document(Document("publish", exit_code, shape.document(outcomes), told))
+    found = shape.document(outcomes, left)
+    write_document(Document("publish", exit_code, found, told, failures(warnings)))
+
+
+def _drop(settings: Settings, publishing: PublishSettings, options: argparse.Namespace) -> ExitCode:
+    """Drop a table from ClickHouse. Raises UsageError, AnotherRun and ServerError."""
+    if options.table or options.domain or options.compare:
+        hint = "Give it without --table, --domain and --compare."
+        raise UsageError("--drop", "contradicts other options", hint)
+    declared = {one.name for one in active_publications(settings)}
+    if options.drop in declared:
+        hint = "Remove `publish` from its entry in dbt's YAML first."
+        raise UsageError(f"--drop {options.drop}", "is declared to be published", hint)
+    endpoints = prepare_endpoints(settings, ())
+    with work_on_warehouse(endpoints, "publish", (), scope=f"--drop {options.drop}") as work:
+        known = not_declared(work.connection, label_of(publishing), declared)
+        if options.drop not in known:
+            hint = f"{did_you_mean(options.drop, known)}It takes: {', '.join(known) or 'none'}."
+            raise UsageError(f"--drop {options.drop}", "was not published before", hint)
+        _lock(work, endpoints)
+        with open_target(publishing) as target:
+            drop_published(work.connection, target, options.drop)
+    if options.json:
+        left = [one for one in known if one != options.drop]
+        _write_document([], left, ExitCode.DONE, [])
+    elif not options.quiet:
+        print(f"{options.drop} was dropped from ClickHouse")
+    return ExitCode.DONE
+
+
+def _lock(work: Work, endpoints: Endpoints) -> None:
+    """Let no other command publish meanwhile. Raises AnotherRun."""
+    if not work.lock.take(LOCK):
+        raise AnotherRun(f"warehouse {endpoints.loader}")
 
 
 def publish_tables(
@@ -102,8 +155,7 @@ def publish_tables(
         work.run_log.record("publish", outcome.name, status, outcome.seconds, sent, told)
         report.table(outcome)
 
-    if not work.lock.take(LOCK):
-        raise AnotherRun(f"warehouse {endpoints.loader}")
+    _lock(work, endpoints)
 
     def open_reader() -> Connection:
         return connect(endpoints.transformer)

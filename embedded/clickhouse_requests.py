@@ -26,6 +26,7 @@ WITH_DATA = re.compile(
 )
 OTHER_SOURCE = re.compile(r"\b(select|values|from\s+infile)\b", re.IGNORECASE)
 """What an INSERT has that brings no data of its own behind its format."""
+QUOTED = re.compile(r"`(?:\\.|[^`\\])*`|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 SELECT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|with)\b", re.IGNORECASE | re.DOTALL)
 FORMAT = re.compile(r"\bformat\s+(\w+)\s*(?:settings\b[^']*)?;?\s*\Z", re.IGNORECASE)
 
@@ -91,7 +92,9 @@ def read_request(parameters: dict[str, str], headers: Message, body: Iterator[by
 
 def _with_data(query: str) -> re.Match[str] | None:
     found = WITH_DATA.match(query)
-    return None if found is None or OTHER_SOURCE.search(found["insert"]) else found
+    if found is None or OTHER_SOURCE.search(QUOTED.sub("", found["insert"])):
+        return None
+    return found
 
 
 def _format_of(query: str, parameters: dict[str, str], headers: Message) -> str:

@@ -9,6 +9,8 @@ NAME_OF_CODE = re.compile(r"\(([A-Z][A-Z0-9_]+)\)\s*(?:\(version [^)]*\))?\s*$")
 WRONG_ACCOUNT = {192, 193, 194, 516}
 NO_PRIVILEGE = {164, 291, 497}
 NO_CLUSTER = {170, 139}
+NO_SPACE = {243}
+NO_MEMORY = {241}
 
 
 class ClickHouseError(TidemarkError):
@@ -28,6 +30,10 @@ def _hint(code: int) -> str:
         return "Grant the account what docs/publishing.md lists."
     if code in NO_CLUSTER:
         return "Correct CLICKHOUSE_CLUSTER; `select cluster from system.clusters` lists them."
+    if code in NO_SPACE:
+        return "Free disk space there; the next publish sends what is missing."
+    if code in NO_MEMORY:
+        return "Give the server more memory, or raise its max_memory_usage for this account."
     return "The server's log has the statement and the whole message."
 
 

@@ -11,7 +11,7 @@ from extract.progress import Progress, ignore
 from publishing.client import Client
 from publishing.columns import Relation, read_relation
 from publishing.declared import Published
-from publishing.errors import ClickHouseError, NotBuilt
+from publishing.errors import ClickHouseError, ClickHouseNotReached, NotBuilt
 from publishing.event_versions import check_events
 from publishing.loading import Opening
 from publishing.state import Checked, State, read_markers, read_states, write_state
@@ -107,7 +107,10 @@ class Publisher:
         self._report = report
 
     def publish(self, tables: Collection[Published]) -> list[Outcome]:
-        """Publish the tables. Raises ClickHouseNotReached if there is no answer at first."""
+        """Publish the tables, as long as ClickHouse answers.
+
+        Raises ClickHouseNotReached if there is no answer at first.
+        """
         target = self._target
         states = read_states(self._warehouse.connection, target.label)
         if self._wish.only_known:
@@ -120,7 +123,7 @@ class Publisher:
         change = last_change(self._warehouse.connection)
         outcomes = []
         for table in tables:
-            started = time.monotonic()
+            started, is_away = time.monotonic(), False
             self._warehouse.check()
             try:
                 with transaction(self._warehouse.reader):
@@ -137,10 +140,20 @@ class Publisher:
                 if self._wish.only_built and isinstance(error, NotBuilt):
                     continue
                 outcome = Outcome(table.name, error=error)
+                is_away = isinstance(error, ClickHouseNotReached) and not self._answers()
             outcome = replace(outcome, seconds=time.monotonic() - started)
             outcomes.append(outcome)
             self._report.table(outcome)
+            if is_away:
+                break
         return outcomes
+
+    def _answers(self) -> bool:
+        """Whether ClickHouse answers; it may have been restarted meanwhile."""
+        try:
+            return bool(self._target.client.value("select 1"))
+        except (ClickHouseError, ClickHouseNotReached):
+            return False
 
     def _publish(
         self,
@@ -176,6 +189,9 @@ class Publisher:
                 warehouse.check,
             )
             done = work.publish(state)
+            if table.name not in there:
+                # somebody has dropped it, or it was created just now
+                client.execute(storage.create_view())
         self._drop_others(relation, storage, there)
         return done
 

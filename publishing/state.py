@@ -137,7 +137,24 @@ def read_markers(client: Client, place: Place) -> dict[str, int]:
     return {table: int(version) for table, version in rows}
 
 
+def forget_state(connection: Connection, target: str, table: str) -> None:
+    """Remember nothing of a table at this target any longer."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from mrr_state.publication where target_name = %s and table_name = %s",
+            (target, table),
+        )
+
+
+def forget_marker(client: Client, place: Place, table: str) -> None:
+    """Delete what ClickHouse has noted of a table."""
+    client.execute(create_marker(place))
+    marker, name = place.qualified(MARKER), table.replace("\\", "\\\\").replace("'", "\\'")
+    client.execute(f"alter table {marker}{place.on_cluster} delete where table_name = '{name}'")
+
+
 def write_marker(client: Client, place: Place, table: str, version: int) -> None:
     """Note the version that a table has from now on."""
     with client.inserting(place.qualified(MARKER), ["table_name", "version"]) as file:
-        file.write(f"{table}\t{version}\n".encode())
+        name = table.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+        file.write(f"{name}\t{version}\n".encode())

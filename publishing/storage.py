@@ -185,12 +185,14 @@ class Storage:
         if self.place.cluster:
             # a key is in one shard, so that its versions meet; a partition of rows without one is
             # replaced on every shard
-            key = ", ".join(column.target for column in shard_by)
+            shard = f"cityHash64({', '.join(column.target for column in shard_by)})"
+            if any(column.is_nullable for column in shard_by):
+                shard = f"ifNull({shard}, 0)"
             database, cluster = target_name(self.place.database), target_name(self.place.cluster)
             yield (
                 f"create table if not exists {self.place.qualified(f'{name}_all')}"
                 f"{self.place.on_cluster} as {own} engine ="
-                f" Distributed({cluster}, {database}, {target_name(name)}, cityHash64({key}))"
+                f" Distributed({cluster}, {database}, {target_name(name)}, {shard})"
             )
 
 

@@ -82,6 +82,8 @@ POSITIONAL = {"events": "FILE", "scaffold": "DATABASE"}
         ("collections run.py --collection x", "collection x: not declared", "Declared: none."),
         ("collections run.py --partial --accept-deletes x=1", "--accept-deletes: contr", "It del"),
         ("simulate --documents x --hours", "simulate --documents: only single", "Leave out"),
+        ("publish --drop x --table y", "--drop: contradicts other options", "Give it without "),
+        ("publish --drop dwh_fact_sales", "--drop dwh_fact_sales: is declared to", "Remove `pub"),
         ("doctor --quiet --verbose", "--quiet: contradicts --verbose", "Give one of the two."),
     ],
     ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "",

@@ -33,12 +33,15 @@ class PublishTable:
 class PublishDocument:
     """What was published."""
 
-    tables: Annotated[list[PublishTable], "in the order of the declarations"]
+    tables: Annotated[list[PublishTable], "in the order of the declarations; none with `--drop`"]
+    not_declared: Annotated[
+        list[str], "tables in ClickHouse that are not published any more, for `--drop`"
+    ]
 
 
-def document(outcomes: Iterable[Outcome]) -> PublishDocument:
-    """What was done with these tables."""
-    return PublishDocument(published(outcomes))
+def document(outcomes: Iterable[Outcome], not_declared: list[str]) -> PublishDocument:
+    """What was done with these tables, and which others were published before."""
+    return PublishDocument(published(outcomes), not_declared)
 
 
 def published(outcomes: Iterable[Outcome]) -> list[PublishTable]:

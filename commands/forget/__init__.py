@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 
 from commands.endpoints import prepare_endpoints
-from commands.forget.published import elsewhere, erase_published
+from commands.forget.published import elsewhere, erase_published, may_have_person
 from commands.forget.work import Forgotten, Subject, forget, subject_of
 from commands.options import add_subject
 from commands.rebuilding import build_readers
@@ -48,6 +48,11 @@ def call(options: argparse.Namespace) -> int:
         settings, publishing, endpoints, of_kind, forgotten.key, options.dry_run
     )
     print("".join(f"{line}\n" for line in lines_of_published(published, options.dry_run)), end="")
+    for table in may_have_person(settings, publishing, endpoints):
+        print(
+            f"{table} in ClickHouse is not published any more, and may have the person:"
+            f" python run.py publish --drop {table}"
+        )
     for server in elsewhere(endpoints, publishing):
         print(
             f"{server} has tables that were published, and may have the person: set it, and forget"

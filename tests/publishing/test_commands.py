@@ -53,9 +53,11 @@ def test_without_a_table_to_publish_the_way_out_is_told(command_line: CommandLin
     check_told(done, 2, "published tables: none is declared", "HINT: Add `publish` to")
 
 
-def test_tables_of_a_person_are_found_also_if_they_are_made_of_events() -> None:
+def test_tables_of_a_person_are_found_if_made_of_events_or_declared_no_more() -> None:
     places = [one for one in places_of_persons(declared_tables()) if one.subject == "ewallet_user"]
-    assert columns_of_person(declared_publications(), places) == {
+    known = ["dwh_history_ewallet_users", "dwh_dim_gone"]
+    assert columns_of_person(declared_publications(), known, places) == {
+        "dwh_history_ewallet_users": "user_id",
         "dwh_dim_ewallet_users": "user_id",
         "dwh_fact_ewallet_document_transactions": "user_id",
         "dwh_fact_ewallet_transactions": "user_id",

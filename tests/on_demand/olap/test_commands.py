@@ -1,6 +1,10 @@
 """A run that publishes, `verify` and `forget` on published tables, and clients of others."""
 
+import os
+import re
+import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +14,10 @@ from embedded.clickhouse import EXTRA
 from operational.connection import connection as operational_connection
 from operational.seed import seed
 from publishing.client import Client
-from tests.support.command_line import DEMO, CommandLine
+from tests.support.command_line import DEMO, CommandLine, check_told
+from tests.support.held_command import HeldCommand
 from tests.support.json_documents import read_document
-from tests.support.servers import Query
+from tests.support.servers import TEST_SERVERS, Query
 
 sys.path.append(str(EXTRA))
 
@@ -109,6 +114,7 @@ def test_history_has_every_version_there_too(
         cursor.execute("delete from sales.products where id = %s", (last,))
         root.commit()
         done = published.run()
+        cursor.execute("drop database sales")
         seed(servers, [DEMO])
     assert done.returncode in (0, 3), done.stdout + done.stderr
     statement = (
@@ -155,6 +161,90 @@ def test_verify_and_forget_reach_published_tables(
         for table, column in tables:
             where = f"where `{column}` = {customer}"
             assert client.value(f"select count() from {database}.{table} {where}") == "0", table
+
+
+def test_table_that_is_declared_no_more_is_named_and_dropped(
+    published: CommandLine, clickhouse: Address, query: Query
+) -> None:
+    path = published.folder / "dbt_project/snapshots/sales/_sales__snapshots.yml"
+    text = path.read_text("utf-8")
+    path.write_text(re.sub(r"\n +publish: .*customer_id.*", "", text), "utf-8")
+    query(
+        "insert into mrr_state.publication (table_name, target_name, storage_name, is_loaded,"
+        " read_to, rows_version) select 'dwh_dim_gone', target_name, '_dwh_dim_gone_1a2b3c4d',"
+        " true, -1, 1 from mrr_state.publication limit 1"
+    )
+    done = published.run("publish")
+    assert done.returncode == 0, done.stderr
+    left = "dwh_dim_gone, dwh_history_customers\nHINT: `python run.py publish --drop TABLE`"
+    assert left in done.stderr
+    document = read_document(published.run("publish", "--json", "--quiet"))
+    assert document["result"]["not_declared"] == ["dwh_dim_gone", "dwh_history_customers"]
+    assert "not declared" in document["warnings"][0]["problem"]
+
+    # the person is erased there too
+    database = clickhouse.database
+    with Client(clickhouse) as client:
+        count = f"select count() from {database}.dwh_history_customers where customer_id = 2"
+        assert client.value(count) == "1"
+        done = published.run("forget", "--subject", "sales_customer:2")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "dwh_history_customers in ClickHouse  1 rows deleted" in done.stdout
+        assert "dwh_dim_gone in ClickHouse is not published any more, and may" in done.stdout
+        assert client.value(count) == "0"
+
+        check_told(published.run("publish", "--drop", "dwh_fact_sales"), 2, "is declared to be")
+        done = published.run("publish", "--drop", "dwh_history_customer")
+        check_told(done, 2, "was not published before\nHINT: Did you mean dwh_history_customers?")
+        for name in ("dwh_history_customers", "dwh_dim_gone"):
+            done = published.run("publish", "--drop", name)
+            assert (done.returncode, done.stdout) == (0, f"{name} was dropped from ClickHouse\n")
+        tables = client.rows(f"select name from system.tables where database = '{database}'")
+        assert not [name for (name,) in tables if "dwh_history_customers" in name]
+    assert published.run("publish").stderr.count("not declared") == 0
+
+
+def test_view_that_somebody_dropped_is_there_again(
+    published: CommandLine, clickhouse: Address
+) -> None:
+    with Client(clickhouse) as client:
+        client.execute(f"drop view {clickhouse.database}.dwh_fact_sales sync")
+        assert published.run("publish", "--quiet").returncode == 0
+        assert client.value(f"select count() > 0 from {clickhouse.database}.dwh_fact_sales") == 1
+
+
+def test_second_publish_at_once_is_refused_and_a_run_goes_on(
+    published: CommandLine, tmp_path: Path
+) -> None:
+    held = HeldCommand(published, tmp_path / "held", "proven", "publish", "--compare")
+    check_told(published.run("publish"), 75, "another")
+    done = published.run()
+    assert done.returncode == 0
+    assert "publish: another command publishes\nHINT: The next run publishes" in done.stderr
+    assert held.let_go().returncode == 0
+
+
+def test_clickhouse_that_goes_away_is_told_once_and_made_up_for(
+    published: CommandLine, clickhouse: Address, query: Query, tmp_path: Path
+) -> None:
+    query("update mrr.mrr_fact_sales set qty = qty + 1 where id = 1")
+    query(
+        "insert into mrr_state.change_log (table_name, row_key, operation, run_id)"
+        """ values ('mrr_fact_sales', '{"id": 1}', 'update', 'r')"""
+    )
+    held = HeldCommand(published, tmp_path / "held", "proven", "publish", "--compare")
+    os.kill(int((TEST_SERVERS / "clickhouse" / "front.pid").read_text()), signal.SIGKILL)
+    done = held.let_go()
+    assert done.returncode == 1
+    place = f"{clickhouse.host}:{clickhouse.port}/{clickhouse.database}"
+    assert done.stdout.count(f"{place}: ") == 1, done.stdout
+    assert "Traceback" not in done.stdout
+    assert embedded.start_clickhouse(TEST_SERVERS).port == clickhouse.port
+    assert published.run("publish").returncode == 0
+    with Client(clickhouse) as client:
+        ours = query("select sum(qty) from mrr.mrr_fact_sales")
+        theirs = client.value(f"select sum(qty) from {clickhouse.database}.mrr_fact_sales")
+        assert [(int(theirs),)] == ours
 
 
 def test_client_of_others_works_with_the_embedded_server(clickhouse: Address) -> None:

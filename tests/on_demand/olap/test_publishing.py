@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.published import MODEL, ORDERS, Shop
+from publishing.declared import Published
+from tests.support.published import MODEL, Shop
 from warehouse.positions import forget_read_changes
 
 
@@ -187,10 +188,24 @@ def test_value_that_does_not_fit_is_refused(
     shop.check_equal()
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["a`b", "a\\b", 'a"b', "a'b", "a.b", "%s", "{0}", "select", "values", "format", "a\tb", "a\nb"],
+)
+def test_names_that_need_quotes_are_published(shop: Shop, name: str) -> None:
+    table, column = (one.replace('"', '""') for one in (f"dwh_{name}", name))
+    shop.sql(f'create table dwh."{table}" ("{column}" text, other integer)')
+    shop.sql(f"insert into dwh.\"{table}\" values ('x', 1), (null, 2), ('x', 1)")
+    published = Published("shop", "dwh", f"dwh_{name}", (), (name,))
+    for how in ("loaded", "unchanged"):
+        outcome = shop.publish(published)
+        assert outcome.done and (outcome.done.how, outcome.done.rows) == (how, 3), outcome.error
+
+
 def test_declared_decimal_never_rounds(shop: Shop) -> None:
     shop.sql("create table dwh.dwh_rates (id integer not null, rate numeric)")
     shop.sql("insert into dwh.dwh_rates values (1, 1.25), (2, null), (3, -0.5)")
-    rates = type(ORDERS)("shop", "dwh", "dwh_rates", (), ("id",), None, {"rate": "Decimal(5, 2)"})
+    rates = Published("shop", "dwh", "dwh_rates", (), ("id",), None, {"rate": "Decimal(5, 2)"})
     assert shop.publish(rates).done.rows == 3
     for wrong in ("1.255", "1000", "'NaN'"):
         shop.sql(f"update dwh.dwh_rates set rate = {wrong} where id = 1")
