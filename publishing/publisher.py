@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from common.errors import ServerError, TableError, TidemarkError
 from extract.progress import Progress, ignore
 from publishing.client import Client
-from publishing.columns import Relation, read_relation
+from publishing.columns import read_relation
 from publishing.declared import Published
 from publishing.errors import ClickHouseError, ClickHouseNotReached, NotBuilt
 from publishing.event_versions import check_events
@@ -91,6 +91,17 @@ class Warehouse:
     check: Callable[[], None] = lambda: None
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is known before the first table, and the tables that are in ClickHouse."""
+
+    states: dict[str, State]
+    markers: dict[str, int]
+    dates: DateRange
+    there: set[str]
+    change: int | None
+
+
 class Publisher:
     """Publishes tables of a warehouse to a target."""
 
@@ -118,35 +129,33 @@ class Publisher:
         if not tables:
             return []
         target.client.execute(target.place.create_database())
-        markers = read_markers(target.client, target.place)
-        dates, there = self._dates(), self._tables_there()
-        change = last_change(self._warehouse.connection)
+        known = _Known(
+            states,
+            read_markers(target.client, target.place),
+            self._dates(),
+            self._tables_there(),
+            last_change(self._warehouse.connection),
+        )
         outcomes = []
         for table in tables:
-            started, is_away = time.monotonic(), False
-            self._warehouse.check()
-            try:
-                with transaction(self._warehouse.reader):
-                    done = self._publish(
-                        table,
-                        states.get(table.name),
-                        markers.get(table.name, 0),
-                        dates,
-                        there,
-                        change,
-                    )
-                outcome = Outcome(table.name, done)
-            except (TableError, ClickHouseError, ServerError) as error:
-                if self._wish.only_built and isinstance(error, NotBuilt):
-                    continue
-                outcome = Outcome(table.name, error=error)
-                is_away = isinstance(error, ClickHouseNotReached) and not self._answers()
-            outcome = replace(outcome, seconds=time.monotonic() - started)
+            outcome = self._outcome(table, known)
+            if self._wish.only_built and isinstance(outcome.error, NotBuilt):
+                continue
             outcomes.append(outcome)
             self._report.table(outcome)
-            if is_away:
+            if isinstance(outcome.error, ClickHouseNotReached) and not self._answers():
                 break
         return outcomes
+
+    def _outcome(self, table: Published, known: "_Known") -> Outcome:
+        started = time.monotonic()
+        self._warehouse.check()
+        try:
+            with transaction(self._warehouse.reader):
+                outcome = Outcome(table.name, self._publish(table, known))
+        except (TableError, ClickHouseError, ServerError) as error:
+            outcome = Outcome(table.name, error=error)
+        return replace(outcome, seconds=time.monotonic() - started)
 
     def _answers(self) -> bool:
         """Whether ClickHouse answers; it may have been restarted meanwhile."""
@@ -155,25 +164,17 @@ class Publisher:
         except (ClickHouseError, ClickHouseNotReached):
             return False
 
-    def _publish(
-        self,
-        table: Published,
-        known: State | None,
-        marker: int,
-        dates: DateRange,
-        there: set[str],
-        change: int | None,
-    ) -> Done:
+    def _publish(self, table: Published, known: "_Known") -> Done:
         warehouse, client = self._warehouse, self._target.client
         with warehouse.reader.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read read only")
             # the planner does not know that months are few: it would sort, or use no workers
             cursor.execute("set local parallel_tuple_cost = 0; set local parallel_setup_cost = 0")
             cursor.execute("set local enable_sort = off")
-            relation = read_relation(cursor, table, dates)
+            relation = read_relation(cursor, table, known.dates)
             check_events(cursor, relation)
             storage = Storage(self._target.place, relation)
-            state = self._state(storage, known, there)
+            state = self._state(storage, known)
             work = TableWork(
                 warehouse.connection,
                 cursor,
@@ -181,38 +182,37 @@ class Publisher:
                 Opening(warehouse.open_reader, lambda: Client(client.address)),
                 storage,
                 warehouse.run_id,
-                change,
-                marker,
+                known.change,
+                known.markers.get(table.name, 0),
                 self._wish.must_compare,
                 self._wish.may_repair,
                 self._report.progress,
                 warehouse.check,
             )
             done = work.publish(state)
-            if table.name not in there:
+            if table.name not in known.there:
                 # somebody has dropped it, or it was created just now
                 client.execute(storage.create_view())
-        self._drop_others(relation, storage, there)
+        self._drop_others(storage, known)
         return done
 
-    def _state(self, storage: Storage, known: State | None, there: set[str]) -> State:
+    def _state(self, storage: Storage, known: "_Known") -> State:
         """What is known of the storage, which is created if it is not there."""
         name, label = storage.relation.name, self._target.label
-        is_ours = known is not None and known.storage == storage.name
-        if storage.name in there:
+        before = known.states.get(name)
+        if storage.name in known.there:
             # of another warehouse, or of this one before it was restored: it is compared
             unknown = State(name, label, storage.name, is_loaded=True)
-            return known if known is not None and is_ours else unknown
-        version = known.version if known else 0
-        state = State(name, label, storage.name, version=version)
+            return before if before is not None and before.storage == storage.name else unknown
+        state = State(name, label, storage.name, version=before.version if before else 0)
         write_state(self._warehouse.connection, state)
         for statement in storage.create():
             self._target.client.execute(statement)
         return state
 
-    def _drop_others(self, relation: Relation, storage: Storage, there: set[str]) -> None:
+    def _drop_others(self, storage: Storage, known: "_Known") -> None:
         """Drop what the table had when it had other columns, and what a killed publish has left."""
-        for name in sorted(there):
+        for name in sorted(known.there):
             if storage.is_left_over(name):
                 self._target.client.execute(storage.drop(name))
 

@@ -7,6 +7,43 @@ from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
 
+PUBLICATIONS = """
+    select
+        publication.table_name, publication.target_name, publication.published_rows,
+        publication.updated_at, publication.compared_at,
+        verification.is_equal, verification.checked_at,
+        case when publication.read_to >= 0 then (
+            select count(distinct row_key) + count(*) filter (where row_key is null)
+            from mrr_state.change_log
+            where
+                change_id > publication.read_to
+                and table_name = coalesce(
+                    %s::jsonb ->> publication.table_name, publication.table_name
+                )
+        ) end,
+        coalesce((
+            select max(built_at) > publication.updated_at
+            from mrr_state.built_node
+            where split_part(unique_id, '.', 3) = publication.table_name
+        ), false)
+    from mrr_state.publication
+    left join lateral (
+        select bool_and(is_equal) as is_equal, max(checked_to) as checked_at
+        from dwh.publication_verification
+        where
+            publication_verification.table_name = publication.table_name
+            and run_id = (
+                select run_id
+                from dwh.publication_verification as newest
+                where newest.table_name = publication.table_name
+                order by checked_to desc
+                limit 1
+            )
+    ) as verification on true
+    where publication.is_loaded
+    order by publication.target_name, publication.table_name
+"""
+
 
 @dataclass(frozen=True)
 class PublicationStatus:
@@ -36,42 +73,7 @@ class PublicationStatus:
 def read_publications(cursor: Cursor, logs: Mapping[str, str]) -> list[PublicationStatus]:
     """The published tables, by target and name; `logs` has the names in the log of changes."""
     cursor.execute(
-        """
-        select
-            publication.table_name, publication.target_name, publication.published_rows,
-            publication.updated_at, publication.compared_at,
-            verification.is_equal, verification.checked_at,
-            case when publication.read_to >= 0 then (
-                select count(distinct row_key) + count(*) filter (where row_key is null)
-                from mrr_state.change_log
-                where
-                    change_id > publication.read_to
-                    and table_name = coalesce(
-                        %s::jsonb ->> publication.table_name, publication.table_name
-                    )
-            ) end,
-            coalesce((
-                select max(built_at) > publication.updated_at
-                from mrr_state.built_node
-                where split_part(unique_id, '.', 3) = publication.table_name
-            ), false)
-        from mrr_state.publication
-        left join lateral (
-            select bool_and(is_equal) as is_equal, max(checked_to) as checked_at
-            from dwh.publication_verification
-            where
-                publication_verification.table_name = publication.table_name
-                and run_id = (
-                    select run_id
-                    from dwh.publication_verification as newest
-                    where newest.table_name = publication.table_name
-                    order by checked_to desc
-                    limit 1
-                )
-        ) as verification on true
-        where publication.is_loaded
-        order by publication.target_name, publication.table_name
-        """,
+        PUBLICATIONS,
         (json.dumps(dict(logs)),),
     )
     return [PublicationStatus(*row) for row in cursor.fetchall()]
