@@ -75,11 +75,7 @@ class Changes:
     def digests(self) -> tuple[Digests, Digests]:
         """The digests of the changed keys' rows on both sides, by partition."""
         salt = new_salt()
-        changed = (
-            f"(with {self._changed()} select known.* from {self.relation.source} as known"
-            f" inner join changed using ({self._keys}))"
-        )
-        ours = source_digests(self.cursor, self.relation, salt, changed)
+        ours = source_digests(self.cursor, self.relation, salt, self._of_changed_keys())
         theirs = target_digests(self.client, self.storage, salt, f" where {self._is_changed()}")
         return ours, theirs
 
@@ -95,6 +91,13 @@ class Changes:
         """Drop the table in which the changes arrived."""
         for statement in self.storage.drop_beside("changes"):
             self.client.execute(statement)
+
+    def _of_changed_keys(self) -> str:
+        """PostgreSQL's rows with the changed keys."""
+        return (
+            f"(with {self._changed()} select known.* from {self.relation.source} as known"
+            f" inner join changed using ({self._keys}))"
+        )
 
     @property
     def _keys(self) -> str:

@@ -164,14 +164,25 @@ class EventChanges(Changes):
         """The only partition, in which a row may be gone."""
         return {0}
 
-    def _changed(self) -> str:
+    def _of_changed_keys(self) -> str:
+        """PostgreSQL's rows with the keys of the events.
+
+        The keys are constants: of a join, the planner might take both sides for a few rows.
+        """
         events = self.relation.published.events
         assert events
-        keys = ", ".join(f"event.{column.source}" for column in self.relation.key)
-        return (
-            f"changed as (select distinct {keys}{_from_events(self.relation, events)}"
-            f" where {self._unread()})"
+        self.cursor.execute(
+            f"select distinct {self._key_text('event')}{_from_events(self.relation, events)}"
+            f" where {self._unread()}"
         )
+        keys = [key for (key,) in self.cursor.fetchall()]
+        wanted = self.cursor.mogrify("%s::text[]", (keys,)).decode()
+        known = f"{self.relation.source} as known"
+        return f"(select known.* from {known} where {self._key_text('known')} = any({wanted}))"
+
+    def _key_text(self, relation: str) -> str:
+        keys = ", ".join(f"{relation}.{column.source}" for column in self.relation.key)
+        return f"jsonb_build_array({keys})::text"
 
     def _unread(self) -> str:
         """The condition that the log of changes names an event since the position."""
