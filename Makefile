@@ -6,7 +6,7 @@ PYTHON ?= python3
 .PHONY: run test lint docs masks pictures powerbi lock airflow down test-source test-sample test-browser \
 	test-slow test-readers test-poolers test-roles test-metrics test-powerbi test-hostile test-long drills \
 	mutants bench events collections stream test-stream test-compose olap olap-build test-olap export test-export \
-	engines test-trino
+	engines test-trino mongodb test-mongodb
 
 run: .venv
 	.venv/bin/python run.py
@@ -192,6 +192,27 @@ export: $(EXPORT)
 # exports of every type, in several states and of millions of rows, and read by others; minutes
 test-export: .venv $(EXPORT)
 	.venv/bin/python -m pytest -s tests/on_demand/export
+
+# what collections of a live MongoDB need, installed beside the project: its client
+MONGODB = .local/mongodb
+$(MONGODB): Makefile | .venv
+	rm -rf $@
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --target $@ \
+		pymongo==4.20.1 dnspython==2.9.2 || { rm -rf $@; exit 1; }
+	touch $@
+
+mongodb: $(MONGODB)
+
+# a server that speaks MongoDB's protocol, for tests only, in an environment of its own
+SECANTUS = .local/secantus
+$(SECANTUS)/bin/secantusd-py: Makefile
+	$(PYTHON) -m venv $(SECANTUS)
+	$(SECANTUS)/bin/python -m pip install --quiet --disable-pip-version-check SecantusDB==0.7.0b3
+	touch $@
+
+# collections of a live server: every type, accounts, TLS, losses, 200,000 documents; minutes
+test-mongodb: .venv $(MONGODB) $(SECANTUS)/bin/secantusd-py
+	.venv/bin/python -m pytest -s tests/on_demand/mongodb
 
 # engines to measure beside PostgreSQL, and a validator of Trino's SQL, installed beside the project
 ENGINES = .local/engines

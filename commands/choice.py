@@ -70,7 +70,7 @@ def active_tables(declared: Iterable[Declared], settings: Settings) -> list[Decl
 
 
 def accepted_deletes(
-    accepted: Iterable[tuple[str, int]], tables: list[MirroredTable]
+    accepted: Iterable[tuple[str, int]], tables: Iterable[MirroredTable | CollectionTable]
 ) -> dict[str, int]:
     """How many deletes of which table are accepted. Raises UsageError for any other table."""
     names = [table.name for table in tables]

@@ -1,43 +1,54 @@
-"""`collections`: import an export of a collection of MongoDB; the next run builds."""
+"""`collections`: import collections of MongoDB, of an export or a server; the next run builds."""
 
 import argparse
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from commands.choice import active_tables
 from commands.endpoints import Endpoints, prepare_endpoints
+from commands.importing import (
+    CollectionOutcome,
+    counts_of,
+    import_collection,
+    import_live,
+    line_of,
+)
 from commands.options import add_accept_deletes, add_form, add_quiet
 from commands.progress import ProgressPrinter
 from commands.telling import tell
 from commands.working import work_on_warehouse
-from common.errors import DeletesRefused, ExitCode, UsageError
+from common.errors import DeletesRefused, ExitCode, UsageError, code_of_refusals
 from common.settings import Settings, read_settings
 from common.suggestion import did_you_mean
 from extract.declarations import CollectionTable, declared_collections
-from extract.declarations.person_places import places_of_landed
 from json_files.files import Form
-from mongodb.importing import Choices, Imported, import_documents
+from mongodb.importing import Choices
 from mongodb.landing import documents_of
-from mongodb.tables import create_collection_tables
+from mongodb.settings import read_mongo_settings
 
 EXAMPLES = """\
 python run.py collections transactions.jsonl         an export of the whole collection
 python run.py collections part1.jsonl part2.jsonl --collection transactions
 python run.py collections changed.jsonl --partial    some documents; the others stay
+python run.py collections                            all collections of the server that is set
 python run.py                                        build the rows that the documents say"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", nargs="*", metavar="FILE", help="a file that mongoexport has written; repeatable"
+        "file",
+        nargs="*",
+        metavar="FILE",
+        help="a file that mongoexport has written; repeatable; default: the server of MONGODB_URI",
     )
     parser.add_argument(
         "--collection",
         metavar="NAME",
-        help="the collection, or its table in the mirror; default: the only one that is declared",
+        help="the collection, or its table in the mirror; default: of files the only one that is"
+        " declared, of a server all",
     )
     add_form(parser, "documents", "--jsonArray")
     parser.add_argument(
@@ -50,19 +61,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
+    settings, accepted = read_settings(), dict(options.accept_deletes)
+    if not options.file:
+        return _import_live(settings, options, accepted)
     paths = [Path(name) for name in options.file]
-    if not paths:
-        raise UsageError("FILE", "not given", "`python run.py collections --help` has an example.")
     _check_files(paths)
-    if options.partial and options.accept_deletes:
+    if options.partial and accepted:
         raise UsageError("--accept-deletes", "contradicts --partial", "It deletes nothing.")
-    settings = read_settings()
     table = _chosen_table(settings, options.collection)
-    accepted = dict(options.accept_deletes)
-    if set(accepted) - {table.name}:
-        other = next(name for name in accepted if name != table.name)
-        hint = f"Give it as {table.name}=COUNT."
-        raise UsageError(f"--accept-deletes {other}", "not a table of this command", hint)
+    _check_accepted(accepted, [table])
     form = Form(options.form) if options.form else None
     endpoints = prepare_endpoints(settings, ())
     choices = Choices(options.partial, accepted.get(table.name))
@@ -82,35 +89,61 @@ def import_files(
         work_on_warehouse(endpoints, "collections", ()) as work,
         ProgressPrinter(is_quiet=is_quiet) as printer,
     ):
-        create_collection_tables(work.connection, [table])
         started = time.monotonic()
-        person = next((place for place in places_of_landed() if place.name == table), None)
-        checked = replace(choices, check=work.lock.check)
-        found = documents_of(paths, form)
         try:
-            imported = import_documents(work.connection, table, found, work.run_id, person, checked)
+            found = partial(documents_of, paths, form)
+            imported = import_collection(work, table, found, choices)
         except DeletesRefused as refusal:
             work.step.status, work.step.message = "refused", refusal.problem
             work.step.is_own_failure = True
             tell(refusal)
             return refusal.exit_code
-        work.step.rows, work.step.message = imported.applied.rows, _counts(imported)
+        work.step.rows, work.step.message = imported.applied.rows, counts_of(imported)
         seconds = time.monotonic() - started
-        printer.print_line(f"{table}: {_counts(imported)}; {seconds:.1f} s")
+        printer.print_line(line_of(CollectionOutcome(table, seconds, imported)))
     return ExitCode.DONE
 
 
-def _counts(imported: Imported) -> str:
-    """Where the documents of an export went: none is lost."""
-    applied = imported.applied
-    erased = f" {imported.erased:,} of erased persons left out," if imported.erased else ""
-    return (
-        f"{imported.documents:,} documents in;{erased}"
-        f" {imported.documents - imported.erased - imported.quarantined:,} with a key and"
-        f" {imported.quarantined:,} in quarantine; {applied.inserted:,} inserted,"
-        f" {applied.updated:,} updated, {applied.deleted:,} deleted,"
-        f" {imported.unchanged:,} unchanged"
-    )
+def _import_live(
+    settings: Settings, options: argparse.Namespace, accepted: dict[str, int]
+) -> ExitCode:
+    """Import the collections of the server that is set, or one of them."""
+    mongodb = read_mongo_settings()
+    if mongodb is None:
+        hint = "Give the files of an export, or set MONGODB_URI to import from a server."
+        raise UsageError("FILE", "not given", hint)
+    for option, is_given in (("--partial", options.partial), ("--form", options.form)):
+        if is_given:
+            raise UsageError(option, "is for files", "Leave it out, or give the files.")
+    tables = active_tables(declared_collections(), settings)
+    if options.collection or not tables:
+        tables = [_chosen_table(settings, options.collection)]
+    _check_accepted(accepted, tables)
+    endpoints = prepare_endpoints(settings, ())
+    with (
+        work_on_warehouse(endpoints, "collections", ()) as work,
+        ProgressPrinter(is_quiet=options.quiet) as printer,
+    ):
+        outcomes = import_live(
+            work, mongodb, tables, accepted, lambda one: printer.print_line(line_of(one))
+        )
+        work.step.rows = sum(one.imported.applied.rows for one in outcomes if one.imported)
+        errors = [one.error for one in outcomes if one.error]
+        if errors:
+            work.step.status = "error"
+            work.step.message = ", ".join(one.name for one in outcomes if one.error)
+    for error in {str(one): one for one in errors}.values():
+        tell(error)
+    return code_of_refusals(errors)
+
+
+def _check_accepted(accepted: Iterable[str], tables: Sequence[CollectionTable]) -> None:
+    """Raise UsageError for deletes that are accepted of another table."""
+    names = [table.name for table in tables]
+    for name in accepted:
+        if name not in names:
+            hint = f"Give it as {names[0]}=COUNT."
+            raise UsageError(f"--accept-deletes {name}", "not a table of this command", hint)
 
 
 def _check_files(paths: Iterable[Path]) -> None:

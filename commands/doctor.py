@@ -12,9 +12,10 @@ from psycopg2.extensions import connection as Connection
 
 from alerts import AlertSettings, open_channels, read_alert_settings
 from backup import Leftovers, find_leftovers
-from commands.choice import chosen_tables
+from commands.choice import active_tables, chosen_tables
 from commands.clickhouse import choose
 from commands.endpoints import Endpoints, prepare_endpoints
+from commands.mongodb_findings import find_mongodb
 from commands.options import add_choice, add_json, add_quiet
 from commands.role_findings import find_roles
 from commands.sources import read_declarations, sources_of
@@ -23,10 +24,11 @@ from common.errors import ExitCode, TidemarkError
 from common.rows import one_row
 from common.settings import LOCAL, Address, read_settings, setting_of
 from common.tls import TlsMode, is_local
-from extract.declarations import MirroredTable
+from extract.declarations import MirroredTable, declared_collections
 from extract.failures import as_table_error
 from extract.mirror.shape import MIRROR_SCHEMA, VANISHED
 from extract.mysql.source import MySQLSource
+from mongodb.settings import read_mongo_settings
 from publishing.client import Client
 from publishing.settings import PublishSettings, read_publish_settings
 from warehouse.connection import connect
@@ -56,6 +58,8 @@ def call(options: argparse.Namespace) -> int:
     findings = list(examine(prepare_endpoints(settings, sources_of(tables)), tables))
     findings.append(examine_alerts(read_alert_settings()))
     findings += examine_clickhouse(read_publish_settings())
+    collections = active_tables(declared_collections(), settings)
+    findings += (Finding(*found) for found in find_mongodb(read_mongo_settings(), collections))
     shown = [one for one in findings if not (options.quiet and one.is_good)]
     if options.json:
         from commands.documents import doctor as shape

@@ -10,7 +10,8 @@ from psycopg2 import sql
 
 from commands.choice import active_tables
 from commands.endpoints import Endpoints
-from commands.run.work import Report, RunOptions, RunResult, run
+from commands.run.result import RunResult
+from commands.run.work import Report, RunOptions, run
 from commands.sources import read_declarations
 from common.errors import ExitCode, UsageError
 from common.settings import Address, Settings

@@ -23,6 +23,7 @@ TidemarkError                    1  something failed
 │   ├── NotBuilt                 1  a table to publish has not been built yet
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   ├── RowsDiffer               1  after an import, the mirror has not what the export has
+│   ├── NoCollection             1  the server has no collection of that name
 │   └── DeletesRefused           4  the delete guard refused
 ├── JsonFileError                1  a file of JSON texts cannot be read
 │   ├── NoArray                  1  it is no JSON array
@@ -38,6 +39,8 @@ TidemarkError                    1  something failed
 ├── AlertError                   1  an alert cannot be sent
 ├── ClickHouseError              1  ClickHouse refused a statement
 ├── StreamError                  1  a stream cannot be read or written
+├── MongoError                   1  a MongoDB cannot be read
+│   └── ReadingLost              1  it was lost while a collection was read
 ├── AnotherConsumer             75  another consumer writes to the same database
 ├── ProgramFailed                1  a program of PostgreSQL ended with an error
 ├── RepositoryInUse              1  another process uses the directory of backups

@@ -62,7 +62,7 @@ ROOMS = {
 """The rooms of extract, and what each may import beside the modules that all of them share."""
 SHARED = {
     *("column", "errors", "landed", "limits", "pieces", "progress", "ranges", "schema", "source"),
-    "table",
+    *("table", "throttle"),
 }
 """The modules of extract that know neither MySQL nor PostgreSQL's side, but for `table`'s words."""
 ROOMS_OF_BACKUP = {

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from commands.progress import ProgressPrinter, line_of
 from commands.run import output
-from commands.run.work import RunResult
+from commands.run.result import RunResult
 from commands.status import RunStatus, Status, TableStatus, as_tables, messages
 from commands.tables import show
 from common.errors import TableError

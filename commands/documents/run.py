@@ -6,7 +6,7 @@ from typing import Annotated
 
 from commands.documents.document import Failure
 from commands.documents.publish import PublishTable, published
-from commands.run.work import RunResult
+from commands.run.result import RunResult
 from extract.extraction import TableOutcome
 from extract.reading import Way
 

@@ -14,12 +14,15 @@ from commands.choice import (
     scope_of,
 )
 from commands.endpoints import Endpoints, prepare_endpoints
+from commands.importing import imports_of_runs
+from commands.importing import line_of as line_of_collection
 from commands.progress import ProgressPrinter
 from commands.publish import line_of, publishing_of_runs
 from commands.run import output
 from commands.run.metrics import Noted, written_at_the_end
 from commands.run.part import Part
-from commands.run.work import Report, RunOptions, RunResult, run
+from commands.run.result import RunResult
+from commands.run.work import Report, RunOptions, run
 from commands.sources import read_declarations
 from commands.tables import show
 from commands.telling import tell
@@ -32,6 +35,7 @@ from extract.declarations import (
     declared_collections,
     declared_event_tables,
 )
+from mongodb.settings import read_mongo_settings
 from publishing.settings import read_publish_settings
 from warehouse.build import Node
 from warehouse.selection import BuildAll
@@ -82,6 +86,7 @@ def _run(endpoints: Endpoints, what: RunOptions, options: argparse.Namespace) ->
             progress=printer.progress,
             node=print_node,
             published=lambda outcome: printer.print_line(line_of(outcome)),
+            collection=lambda outcome: printer.print_line(line_of_collection(outcome)),
         )
         return run(endpoints, what, report)
 
@@ -119,22 +124,32 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
     part = _part(options)
     declared = read_declarations(settings)
     tables = chosen_tables(declared, settings, options)
+    mongodb = read_mongo_settings() if part.reads else None
+    collections = _collections(settings, options) if mongodb else []
+    accepted = accepted_deletes(options.accept_deletes, [*tables, *collections])
     return RunOptions(
         tables,
         others=[one for one in active_tables(declared, settings) if one not in tables],
         full_refresh=options.full_refresh,
         build_all=_build_all(settings, options),
-        accepted_deletes=accepted_deletes(options.accept_deletes, tables),
+        accepted_deletes=accepted,
         accepted_sources=accepted_sources(options.accept_source, tables),
         declared=[table.name for table in declared],
         event_tables=_names(active_tables(declared_event_tables(), settings)),
         collection_tables=_names(active_tables(declared_collections(), settings)),
+        imports=imports_of_runs(mongodb, collections, accepted),
         steps_kept=timedelta(days=settings.log_days),
         published_kept=read_publish_settings().kept,
         publish=publishing_of_runs(settings, is_partial=_scope(options) is not None),
         scope=_scope(options),
         part=part,
     )
+
+
+def _collections(settings: Settings, options: argparse.Namespace) -> list[CollectionTable]:
+    """The collections that the run imports from the server that is set."""
+    tables = active_tables(declared_collections(), settings)
+    return [one for one in tables if not options.table and options.domain in (None, one.domain)]
 
 
 def _names(tables: Iterable[EventTable | CollectionTable]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 
-from commands.run.work import RunResult
+from commands.run.result import RunResult
 from commands.status import Status, status
 from commands.telling import tell
 from common.errors import ExitCode, TidemarkError

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from commands.run.work import RunResult
+from commands.run.result import RunResult
 from commands.tables import PlainTable
 from common.errors import TidemarkError
 from extract.extraction import TableOutcome
@@ -106,7 +106,8 @@ def last_line(result: RunResult) -> str:
         built = ", ".join(parts) or built
     return (
         f"run {result.run_id}  {result.rows_applied} rows applied{_moments(result)}"
-        f"{_marks(result)}  dbt: {built}{_published(result)}  {result.seconds:.1f} s"
+        f"{_collections(result)}{_marks(result)}  dbt: {built}{_published(result)}"
+        f"  {result.seconds:.1f} s"
     )
 
 
@@ -116,6 +117,14 @@ def _published(result: RunResult) -> str:
         return ""
     sent = sum(one.done.sent for one in result.published if one.done)
     return f"  {len(result.published)} tables published, {sent} rows sent"
+
+
+def _collections(result: RunResult) -> str:
+    """How many collections were imported from a server; empty if none was to be."""
+    if not result.collections:
+        return ""
+    done = [one for one in result.collections if one.imported]
+    return f"  {len(done)} of {len(result.collections)} collections imported"
 
 
 def _marks(result: RunResult) -> str:
@@ -146,7 +155,7 @@ def warnings(result: RunResult) -> list[str]:
 
 def failures(result: RunResult) -> Iterable[TidemarkError | str]:
     """What failed in a run, with a hint for each; the failure of a whole source appears once."""
-    yield from {str(one.error): one.error for one in result.tables if one.error}.values()
+    yield from {str(error): error for error in result.failed.values()}.values()
     if result.build_error:
         yield result.build_error
     if result.publish_error:

@@ -9,11 +9,13 @@ from datetime import timedelta
 from psycopg2.extensions import connection as Connection
 
 from commands.endpoints import Endpoints
+from commands.importing import CollectionOutcome, Import
 from commands.publish import Publish
 from commands.run.part import WHOLE, Part
+from commands.run.result import RunResult, failures_in, status_of
 from commands.sources import SourceBusy, open_source_of, source_by_source, sources_of
 from commands.working import Work, work_on_warehouse
-from common.errors import AnotherRun, ExitCode, TidemarkError, code_of_refusals
+from common.errors import AnotherRun, TidemarkError
 from events.tables import create_event_tables
 from extract.declarations import MirroredTable
 from extract.errors import NotMirrored
@@ -62,8 +64,9 @@ class RunOptions:
     `scope` are the options that restrict it to a part of its work, such as that and `--until stg`,
     for the run log. `declared` are the names of all declared tables; old records of other tables
     are deleted. `event_tables` are those in which events land, `collection_tables` those that have
-    collections. `steps_kept` is the age at which logs are purged, `published_kept` how long changes
-    are kept for tables that are published. `publish` publishes them, if a run does.
+    collections; `imports` imports those of a server, if one is set. `steps_kept` is the age at
+    which logs are purged, `published_kept` how long changes are kept for tables that are published.
+    `publish` publishes them, if a run does.
     """
 
     tables: list[MirroredTable]
@@ -75,6 +78,7 @@ class RunOptions:
     declared: list[str] | None = None
     event_tables: list[str] = field(default_factory=list)
     collection_tables: list[str] = field(default_factory=list)
+    imports: Import | None = None
     steps_kept: timedelta = STEPS_KEPT
     published_kept: timedelta = PUBLISHED_KEPT
     publish: Publish | None = None
@@ -88,59 +92,14 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """The result of a run. `build` is None if nothing could be built.
-
-    `advanced` are the tables whose marks advanced, which an earlier run may have read.
-    `left_alone` are the nodes that were not worked on. `warnings` are about failures that do not
-    affect the result.
-    """
-
-    run_id: str
-    seconds: float
-    tables: list[TableOutcome]
-    build: BuildResult | None
-    build_error: TidemarkError | None
-    advanced: list[str]
-    left_alone: LeftAlone | None = None
-    scope: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    published: list[Outcome] = field(default_factory=list)
-    publish_error: TidemarkError | None = None
-
-    @property
-    def exit_code(self) -> ExitCode:
-        errors = [outcome.error for outcome in self.tables if outcome.error]
-        code = code_of_refusals(errors)
-        if self.publish_error or any(one.error for one in self.published):
-            return ExitCode.FAILED
-        if self.build_error or code is ExitCode.FAILED or (self.build and self.build.failed):
-            return ExitCode.FAILED
-        if code:
-            return code
-        if self.build and self.build.failed_tests:
-            return ExitCode.TEST_FAILED
-        return ExitCode.DONE
-
-    @property
-    def has_changed(self) -> bool:
-        """Whether rows were applied, nodes built, or tables not read."""
-        is_built = self.build is not None and bool(self.build.nodes)
-        return is_built or any(table.error or table.applied.rows for table in self.tables)
-
-    @property
-    def rows_applied(self) -> int:
-        return sum(outcome.applied.rows for outcome in self.tables)
-
-
-@dataclass(frozen=True)
 class Report:
-    """Functions that are called with each table, progress report, built node, published table."""
+    """Functions that are called with each table, progress report, node, published table, import."""
 
     table: Callable[[TableOutcome], None] = lambda outcome: None
     progress: Callable[[Progress], None] = ignore
     node: Callable[[Node], None] = lambda node: None
     published: Callable[[Outcome], None] = lambda outcome: None
+    collection: Callable[[CollectionOutcome], None] = lambda outcome: None
 
 
 def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
@@ -161,9 +120,19 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
             report.table(outcome)
 
         tables = _mirror(endpoints, work, options, replace(report, table=report_table))
+        collections = options.imports(work, report.collection) if options.imports else []
         # a run that builds meanwhile deletes what is old itself
         with work.lock.building() if builds else work.lock.building_at_once() as is_alone:
-            result = RunResult(work.run_id, 0.0, tables, None, None, [], scope=options.scope)
+            result = RunResult(
+                work.run_id,
+                0.0,
+                tables,
+                None,
+                None,
+                [],
+                scope=options.scope,
+                collections=collections,
+            )
             if builds:
                 create_event_tables(work.connection, options.event_tables)
                 create_collection_tables(work.connection, options.collection_tables)
@@ -176,8 +145,8 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
             result = _publish(options.publish, endpoints, work, result, report)
         result = replace(result, seconds=time.monotonic() - started)
         work.step.rows = result.rows_applied
-        work.step.status = _status(result.exit_code)
-        work.step.message = _failures(result)
+        work.step.status = status_of(result)
+        work.step.message = failures_in(result)
         # all else that failed has a row of its own
         work.step.is_own_failure = bool(result.build_error or result.publish_error)
     return result
@@ -375,20 +344,3 @@ def _marks_to_advance(
 
 def _source_id(table: MirroredTable) -> str:
     return source_id(table.domain, table.name)
-
-
-def _status(code: ExitCode) -> str:
-    names = {ExitCode.DONE: "success", ExitCode.TEST_FAILED: "warning"}
-    names |= {ExitCode.REFUSED: "refused"}
-    return names.get(code, "error")
-
-
-def _failures(result: RunResult) -> str | None:
-    """One line that names what failed; None if nothing did."""
-    names = [outcome.name for outcome in result.tables if outcome.error]
-    if result.build:
-        names += [node.name for node in result.build.failed + result.build.failed_tests]
-    names += [one.name for one in result.published if one.error]
-    for error in (result.build_error, result.publish_error):
-        names += [error.problem] if error else []
-    return ", ".join(names) or None

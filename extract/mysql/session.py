@@ -23,7 +23,7 @@ from extract.mysql.errors import (
 )
 from extract.mysql.moment import AFTER_EACH, BEGIN, END, Moment, limited
 from extract.mysql.settings import STATEMENT_LIMITS, set_up
-from extract.mysql.throttle import Throttle
+from extract.throttle import Throttle
 
 log = get_logger(__name__)
 

@@ -7,7 +7,7 @@ import pytest
 from commands import dashboard as command
 from commands.endpoints import Endpoints
 from commands.run.calling import _draw
-from commands.run.work import RunResult
+from commands.run.result import RunResult
 from common.settings import Address
 from dashboard.writing import DashboardError
 from warehouse.build import BuildResult, Node

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.run.work import Report, RunOptions, RunResult, _build, _marks_to_advance
+from commands.run.result import RunResult
+from commands.run.work import Report, RunOptions, _build, _marks_to_advance
 from commands.working import Work
 from common import pause
 from common.errors import AnotherRun, DeletesRefused, ServerError, TableError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extract.mysql import throttle
+from extract import throttle
 
 
 class Clock:

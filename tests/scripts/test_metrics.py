@@ -24,7 +24,7 @@ from commands.run.metrics import (
     text_of,
     written_at_the_end,
 )
-from commands.run.work import RunResult
+from commands.run.result import RunResult
 from commands.status import Status, TableStatus
 from common.errors import TableError
 from common.settings import Address, read_settings

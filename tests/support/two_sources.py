@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 from commands.endpoints import Endpoints
 from commands.run import work
-from commands.run.work import Report, RunOptions, RunResult, run
+from commands.run.result import RunResult
+from commands.run.work import Report, RunOptions, run
 from common.settings import Address, SourceSettings
 from embedded import Servers
 from extract import extraction

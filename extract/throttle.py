@@ -36,15 +36,18 @@ class Throttle:
         finally:
             self._credit -= time.monotonic() - started
 
-    def wait(self, threads_running: Callable[[], int]) -> None:
-        """Wait until the share permits the next statement and the source is not busy."""
+    def wait(self, threads_running: Callable[[], int] | None = None) -> None:
+        """Wait until the share permits the next statement and the source is not busy.
+
+        How busy it is, is not asked if nothing can tell.
+        """
         now = time.monotonic()
         earned = (now - self._counted_at) * self._duty
         self._credit = min(BURST_SECONDS, self._credit + earned)
         self._counted_at = now
         if self._credit < 0 and self._duty < 1:
             time.sleep(-self._credit / self._duty)
-        if now - self._checked_at >= BUSY_CHECK_SECONDS:
+        if threads_running and now - self._checked_at >= BUSY_CHECK_SECONDS:
             self._wait_while_busy(threads_running)
             self._checked_at = time.monotonic()
 
