@@ -24,7 +24,7 @@ from pymongo.errors import (
 from common.errors import SettingError, TidemarkError
 from extract.throttle import Throttle
 from mongodb.bson_texts import documents_in, text_of
-from mongodb.document import Document, document
+from mongodb.document import DOCUMENT_BYTES, Document, document
 from mongodb.errors import MongoError, ReadingLost
 from mongodb.settings import HINT, MongoSettings
 
@@ -93,7 +93,7 @@ class LiveDatabase:
         for batch in self._batches(collection):
             for found in documents_in(batch):
                 try:
-                    yield document(text_of(found), name, NO_LINE)
+                    yield document(text_of(found)[: DOCUMENT_BYTES + 1], name, NO_LINE)
                 except InvalidBSON:
                     yield Document(found, name, NO_LINE, fault=NOT_BSON)
 
