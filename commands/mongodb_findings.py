@@ -25,7 +25,7 @@ def find_mongodb(
 
         with LiveDatabase(settings) as database:
             yield settings.subject, f"MongoDB {database.version()}", None
-            yield from _privileges(settings, database.writing_privileges())
+            yield from _roles(settings, database.writing_roles())
             known = database.collections()
             for table in tables:
                 if table.collection in known:
@@ -50,7 +50,7 @@ def _tls(settings: MongoSettings) -> Iterator[Found]:
         yield settings.subject, seen, "Set tls=true in MONGODB_URI."
 
 
-def _privileges(settings: MongoSettings, writing: set[str]) -> Iterator[Found]:
+def _roles(settings: MongoSettings, writing: set[str]) -> Iterator[Found]:
     if writing:
-        seen = f"may do more than read: {', '.join(sorted(writing))}"
-        yield settings.subject, seen, 'Use an account with the role "read" on this database alone.'
+        seen = f"the account may do more than read: {', '.join(sorted(writing))}"
+        yield settings.subject, seen, 'Use one with the role "read" on this database alone.'

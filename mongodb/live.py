@@ -38,8 +38,14 @@ NO_LINE = 0
 """A collection has no lines."""
 NOT_AUTHENTICATED, NOT_ALLOWED = (18, 8000), 13
 NOT_BSON = "document is no BSON that can be read"
-WRITING = frozenset(("insert", "update", "remove", "dropCollection", "dropDatabase", "createIndex"))
-"""Actions that an account that only reads has no right to."""
+WRITING = frozenset(
+    (
+        *("readWrite", "readWriteAnyDatabase", "dbAdmin", "dbAdminAnyDatabase", "dbOwner"),
+        *("userAdmin", "userAdminAnyDatabase", "clusterManager", "clusterAdmin", "hostManager"),
+        *("restore", "root", "__system"),
+    )
+)
+"""The roles of every server that do more than read."""
 
 
 class LiveDatabase:
@@ -72,16 +78,11 @@ class LiveDatabase:
         with _translated(self.settings):
             return int(self._database[collection].estimated_document_count())
 
-    def writing_privileges(self) -> set[str]:
-        """What the account may do in the database, or in all, beside reading. Raises MongoError."""
+    def writing_roles(self) -> set[str]:
+        """The account's roles that do more than read. Raises MongoError."""
         with _translated(self.settings):
-            found = self._client.admin.command("connectionStatus", showPrivileges=True)
-        return {
-            action
-            for privilege in found["authInfo"].get("authenticatedUserPrivileges", ())
-            if privilege["resource"].get("db", "") in ("", self.settings.database)
-            for action in privilege["actions"]
-        } & WRITING
+            found = self._client.admin.command("connectionStatus")
+        return {role["role"] for role in found["authInfo"]["authenticatedUserRoles"]} & WRITING
 
     def documents(self, collection: str) -> Iterator[Document]:
         """Each document of a collection, in the order in which the server has them.

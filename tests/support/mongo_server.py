@@ -1,5 +1,6 @@
 """A server that speaks MongoDB's protocol, in a process of its own: SecantusDB, for tests only."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ SHORT = "serverSelectionTimeoutMS=1500"
 ADMIN = ("admin", "s3cr3t")
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class MongoServer:
     """Started with options, stopped, killed, and started again, with what it has stored.
@@ -28,10 +35,21 @@ class MongoServer:
     """
 
     folder: Path
-    port: int
     options: tuple[str, ...] = ("--enable-test-commands",)
     tls: str = ""
+    port: int = field(default_factory=_free_port)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def __enter__(self) -> "MongoServer":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         command = [str(PROGRAM), "--host", "127.0.0.1", "--port", str(self.port)]

@@ -23,10 +23,8 @@ __all__ = ["documents_project", "documents_warehouse", "empty"]
 @pytest.fixture(scope="package")
 def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
     """A server without accounts."""
-    server = MongoServer(tmp_path_factory.mktemp("mongo"), 28_117)
-    server.start()
-    yield server
-    server.stop()
+    with MongoServer(tmp_path_factory.mktemp("mongo")) as server:
+        yield server
 
 
 @pytest.fixture
