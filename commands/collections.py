@@ -11,6 +11,7 @@ from commands.choice import active_tables
 from commands.endpoints import Endpoints, prepare_endpoints
 from commands.importing import (
     CollectionOutcome,
+    checked_mongo_settings,
     counts_of,
     import_collection,
     import_live,
@@ -27,7 +28,6 @@ from extract.declarations import CollectionTable, declared_collections
 from json_files.files import Form
 from mongodb.importing import Choices
 from mongodb.landing import documents_of
-from mongodb.settings import read_mongo_settings
 
 EXAMPLES = """\
 python run.py collections transactions.jsonl         an export of the whole collection
@@ -108,7 +108,7 @@ def _import_live(
     settings: Settings, options: argparse.Namespace, accepted: dict[str, int]
 ) -> ExitCode:
     """Import the collections of the server that is set, or one of them."""
-    mongodb = read_mongo_settings()
+    mongodb = checked_mongo_settings()
     if mongodb is None:
         hint = "Give the files of an export, or set MONGODB_URI to import from a server."
         raise UsageError("FILE", "not given", hint)

@@ -10,10 +10,10 @@ from common.log import get_logger
 from extract.declarations import CollectionTable
 from extract.declarations.person_places import places_of_landed
 from mongodb.document import Document
-from mongodb.errors import NoCollection, ReadingLost
+from mongodb.errors import MongoError, NoCollection, ReadingLost
 from mongodb.extra import use_extra
 from mongodb.importing import Choices, Imported, import_documents
-from mongodb.settings import MongoSettings
+from mongodb.settings import MongoSettings, read_mongo_settings
 from mongodb.tables import create_collection_tables
 
 log = get_logger(__name__)
@@ -55,6 +55,24 @@ def import_collection(work: Work, table: str, documents: Documents, choices: Cho
                 raise
             log.warning("%s: %s; it is read again", table, error.problem)
     raise AssertionError("the last attempt returns or raises")
+
+
+def checked_mongo_settings() -> MongoSettings | None:
+    """The settings of the server, after the client has read its address; None if none is set.
+
+    Raises SettingError. That the client is not installed is told by who needs it.
+    """
+    settings = read_mongo_settings()
+    if settings is None:
+        return None
+    try:
+        use_extra()
+        from mongodb.live import LiveDatabase  # which needs the client
+
+        with LiveDatabase(settings):
+            return settings
+    except MongoError:
+        return settings
 
 
 def imports_of_runs(

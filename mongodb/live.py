@@ -36,6 +36,8 @@ STALE_SECONDS = 120
 """A secondary that is behind by more than this is not read."""
 NO_LINE = 0
 """A collection has no lines."""
+REFUSED = "is refused by the client"
+"""That is all that is told: its message may have any part of the address."""
 NOT_AUTHENTICATED, NOT_ALLOWED = (18, 8000), 13
 NOT_BSON = "document is no BSON that can be read"
 WRITING = frozenset(
@@ -141,14 +143,15 @@ def _connect(settings: MongoSettings) -> "MongoClient[dict[str, Any]]":
         try:
             return MongoClient(settings.uri, **wanted)
         except UserWarning:
-            problem = "has an option that the client does not know"
+            problem = "has an option, or a value of one, that the client does not know"
             raise SettingError("MONGODB_URI", problem, HINT) from None
         except OSError as error:
             problem = f"names a file that cannot be read ({error.strerror})"
             raise SettingError("MONGODB_URI", problem, "Correct its path.") from None
-        except (InvalidURI, ConfigurationError, ValueError):
-            # the message may have any part of the address
-            raise SettingError("MONGODB_URI", "is refused by the client", HINT) from None
+        except ConfigurationError as error:
+            raise _translation(settings, error, is_begun=False) from None
+        except (InvalidURI, ValueError):
+            raise SettingError("MONGODB_URI", REFUSED, HINT) from None
 
 
 @contextmanager
@@ -161,8 +164,8 @@ def _translated(settings: MongoSettings, is_begun: bool = False) -> Iterator[Non
 
 
 def _translation(settings: MongoSettings, error: Exception, is_begun: bool) -> TidemarkError:
-    if isinstance(error, ConfigurationError):
-        return SettingError("MONGODB_URI", "is refused by the client", HINT)
+    if isinstance(error, ConfigurationError) and not settings.is_by_name:
+        return SettingError("MONGODB_URI", REFUSED, HINT)
     subject, told = settings.subject, _first_words(error)
     if isinstance(error, ExecutionTimeout):
         minutes = f"{settings.longest.total_seconds() / 60:.0f} minutes"
@@ -172,6 +175,9 @@ def _translation(settings: MongoSettings, error: Exception, is_begun: bool) -> T
         return ReadingLost(subject, told)
     if isinstance(error, OperationFailure):
         return _refusal(subject, error, told)
+    if isinstance(error, ConfigurationError):
+        hint = "See whether the name of MONGODB_URI resolves here, and correct its options."
+        return MongoError(subject, "the hosts of its name are not found, or refused", hint)
     hint = "Start it, or correct the hosts and the TLS of MONGODB_URI."
     if "SSL" in told or "certificate" in told:
         hint = "Name the authority of its certificate in MONGODB_URI: &tlsCAFile=FILE."

@@ -15,7 +15,7 @@ from common.tls import is_local
 
 URI = re.compile(
     r"(?P<scheme>mongodb(\+srv)?)://((?P<user>[^:/?@]*)(:[^/?@]*)?@)?(?P<hosts>[^/?@]+)"
-    r"/(?P<database>[^/?]+)(\?(?P<options>.*))?"
+    r"/(?P<database>[^/?.\\ \"$*<>:|]+)(\?(?P<options>.*))?"
 )
 HINT = (
     "Set mongodb://user:password@host/database; in account and password, write each character that"

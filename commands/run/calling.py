@@ -14,7 +14,7 @@ from commands.choice import (
     scope_of,
 )
 from commands.endpoints import Endpoints, prepare_endpoints
-from commands.importing import imports_of_runs
+from commands.importing import checked_mongo_settings, imports_of_runs
 from commands.importing import line_of as line_of_collection
 from commands.progress import ProgressPrinter
 from commands.publish import line_of, publishing_of_runs
@@ -35,7 +35,6 @@ from extract.declarations import (
     declared_collections,
     declared_event_tables,
 )
-from mongodb.settings import read_mongo_settings
 from publishing.settings import read_publish_settings
 from warehouse.build import Node
 from warehouse.selection import BuildAll
@@ -124,7 +123,7 @@ def _what_to_run(settings: Settings, options: argparse.Namespace) -> RunOptions:
     part = _part(options)
     declared = read_declarations(settings)
     tables = chosen_tables(declared, settings, options)
-    mongodb = read_mongo_settings() if part.reads else None
+    mongodb = checked_mongo_settings() if part.reads else None
     collections = _collections(settings, options) if mongodb else []
     accepted = accepted_deletes(options.accept_deletes, [*tables, *collections])
     return RunOptions(

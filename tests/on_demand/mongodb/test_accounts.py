@@ -129,7 +129,7 @@ def test_password_is_found_nowhere_but_where_it_is_set(
             (("doctor", "--verbose"), {}, 0),
             (("collections", "--verbose"), {"MONGODB_URI": closed_port, **no_file}, 1),
             (("collections", "--verbose"), {"MONGODB_URI": unescaped, **no_file}, 2),
-            (("collections", "--verbose"), {"MONGODB_URI": unknown, **no_file}, 1),
+            (("collections", "--verbose"), {"MONGODB_URI": unknown, **no_file}, 2),
             (("collections", "--verbose"), {"MONGODB_URI": "both"}, 2),
             (("collections", "--verbose"), {"LOG_FORMAT": "json"}, 0),
         ):
