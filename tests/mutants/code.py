@@ -1,4 +1,4 @@
-"""The modules of a checkout, and where each definition stands in them."""
+"""The modules and macros of a checkout, and where each definition stands in them."""
 
 import ast
 import re
@@ -11,7 +11,10 @@ NOT_MUTATED = {"bench", "tests"}
 
 
 class Code:
-    """The text of every module of the project's packages, with the spans of its definitions."""
+    """The text of every module of the project's packages, with the spans of its definitions.
+
+    A macro of dbt is one definition, by the name of its file below `macros`, with its folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         packages = [
@@ -27,6 +30,12 @@ class Code:
             for name, node in _definitions(ast.parse(text)):
                 span = (path, lines[_first_line(node) - 1], lines[node.end_lineno or 0])
                 self._spans.setdefault(name, []).append(span)
+
+        macros = folder / "dbt_project" / "macros"
+        for path in macros.rglob("*.sql"):
+            self.texts[path] = path.read_text(encoding="utf-8")
+            name = path.relative_to(macros).with_suffix("").as_posix()
+            self._spans[name] = [(path, 0, len(self.texts[path]))]
 
     def find(self, definition: str, text: str) -> Iterator[tuple[Path, int]]:
         """Where a text stands in the definitions of a name: module and position."""

@@ -6,6 +6,7 @@ from common.settings import PROJECT
 from tests.mutants import (
     of_the_comparison,
     of_the_digests,
+    of_the_documents,
     of_the_erasure,
     of_the_extraction,
     of_the_keys,
@@ -31,6 +32,7 @@ LISTS = (
     of_the_warehouse,
     of_the_selection,
     of_the_erasure,
+    of_the_documents,
 )
 MUTANTS = [mutant for module in LISTS for mutant in module.MUTANTS]
 
@@ -43,6 +45,7 @@ def problems_of_the_list() -> Iterator[str]:
     for mutant in MUTANTS:
         try:
             for path, text in mutant.apply(code).items():
-                compile(text, path, "exec")
+                if path.suffix == ".py":
+                    compile(text, path, "exec")
         except (NotInStep, SyntaxError) as problem:
             yield f"{mutant.name}: {problem}"

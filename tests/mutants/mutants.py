@@ -11,7 +11,8 @@ class Mutant:
     """One way to break a definition: `old` becomes `new`, and `breaks` says what that does.
 
     `definition` is the name of a function, a class or a constant of a module, `Class.method` for
-    a method; it is looked up in all modules, so that it may move from one to another.
+    a method; it is looked up in all modules, so that it may move from one to another; `folder/name`
+    is a macro.
     `also` are further changes (definition, old, new), where one alone would only be noise.
     `equivalent` is why no test can tell it from the original, for those of which that is true.
     """

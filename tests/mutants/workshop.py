@@ -102,6 +102,10 @@ FIRST = {
         *("tests/extract/test_erasing.py", "tests/extract/test_keys_of_persons.py"),
         *("tests/extract/test_forgotten.py", "tests/backup/test_persons.py"),
     ),
+    "documents": tuple(
+        f"tests/mongodb/test_{name}.py"
+        for name in ("document", "values", "files", "importing", "pipeline", "persons")
+    ),
     "run": (DECIDING, "tests/test_sources.py", "tests/test_run.py"),
     "selection": (SELECTION, "tests/extract/test_versions.py", POSITIONS, DECIDING),
     **dict.fromkeys(("transaction", "marks", "advance", "build"), (DECIDING,)),
