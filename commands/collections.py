@@ -110,7 +110,7 @@ def _import_live(
     """Import the collections of the server that is set, or one of them."""
     mongodb = checked_mongo_settings()
     if mongodb is None:
-        hint = "Give the files of an export, or set MONGODB_URI to import from a server."
+        hint = "Give it, or set MONGODB_URI; `python run.py collections --help` has an example."
         raise UsageError("FILE", "not given", hint)
     for option, is_given in (("--partial", options.partial), ("--form", options.form)):
         if is_given:

@@ -7,13 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from common import (
-    backup_settings,
-    clickhouse_settings,
-    export_settings,
-    mongodb_settings,
-    stream_settings,
-)
+from common import backup_settings, clickhouse_settings, export_settings, stream_settings
+from common import mongodb_settings as mongodb
 from common.backup_settings import BackupSettings, read_backup_settings
 from common.dotenv import read_dotenv
 from common.errors import SettingError
@@ -80,7 +75,7 @@ SETTINGS = {
     " off turns it off",
     **stream_settings.SETTINGS,
     **clickhouse_settings.SETTINGS,
-    **mongodb_settings.SETTINGS,
+    **mongodb.SETTINGS,
 }
 """Every setting and its meaning. A test compares the names with the table in the README."""
 

@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from common.settings import PROJECT
+from mongodb.settings import read_mongo_settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+NOWHERE = PROJECT / "no-such-file"
 OPTIONAL = [name for name, service in SERVICES.items() if "profiles" in service]
 
 
@@ -75,7 +77,20 @@ def test_what_a_service_names_exists(name: str) -> None:
     volumes = {volume.split(":")[0] for volume in service.get("volumes", [])}
     assert {one for one in volumes if not one.startswith(".")} <= set(COMPOSE["volumes"])
     assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
+    assert {one["source"] for one in service.get("configs", [])} <= set(COMPOSE["configs"])
     for other, how in service.get("depends_on", {}).items():
         assert how == {"condition": "service_healthy"}
         assert "healthcheck" in SERVICES[other]
         assert "profiles" not in SERVICES[other]
+
+
+def test_account_of_mongodb_is_that_of_the_settings_and_only_reads() -> None:
+    script = COMPOSE["configs"]["mongo_reader"]["content"]
+    (user,) = re.findall(r'user: "(\w+)"', script)
+    assert re.findall(r'role: "(\w+)", db: "(\w+)"', script) == [("read", "ewallet")]
+    text = (PROJECT / "compose.yaml").read_text("utf-8")
+    (address,) = re.findall(r"MONGODB_URI=(\S+),", text)
+    found = read_mongo_settings({"MONGODB_URI": address.replace("<password>", "x")}, NOWHERE)
+    assert found and found.place == f"{user}@127.0.0.1/ewallet"
+    assert found.options == {"authsource": "admin"}
+    assert not found.has_tls

@@ -119,20 +119,9 @@ def run(endpoints: Endpoints, options: RunOptions, report: Report) -> RunResult:
                 builder.start()
             report.table(outcome)
 
-        tables = _mirror(endpoints, work, options, replace(report, table=report_table))
-        collections = options.imports(work, report.collection) if options.imports else []
+        result = _read(endpoints, work, options, replace(report, table=report_table))
         # a run that builds meanwhile deletes what is old itself
         with work.lock.building() if builds else work.lock.building_at_once() as is_alone:
-            result = RunResult(
-                work.run_id,
-                0.0,
-                tables,
-                None,
-                None,
-                [],
-                scope=options.scope,
-                collections=collections,
-            )
             if builds:
                 create_event_tables(work.connection, options.event_tables)
                 create_collection_tables(work.connection, options.collection_tables)
@@ -164,6 +153,14 @@ def _publish(
         return replace(result, warnings=[*result.warnings, told])
     except TidemarkError as error:
         return replace(result, publish_error=error)
+
+
+def _read(endpoints: Endpoints, work: Work, options: RunOptions, report: Report) -> RunResult:
+    """The result of the run after it has read its tables, and the collections of a server."""
+    tables = _mirror(endpoints, work, options, report)
+    collections = options.imports(work, report.collection) if options.imports else []
+    scope = options.scope
+    return RunResult(work.run_id, 0.0, tables, None, None, [], scope=scope, collections=collections)
 
 
 def _mirror(

@@ -27,7 +27,7 @@ def test_without_an_address_there_is_no_server(tmp_path: Path) -> None:
         ("mongodb://reader:x%40y@h1:1,h2:2/shop?tls=true", "reader@h1:1,h2:2/shop", "shop"),
         ("mongodb://r%40d:@[::1]:27017/a%2Db", "r@d@[::1]:27017/a-b", "a-b"),
         ("mongodb+srv://u:p@cluster.example.com/shop", "u@cluster.example.com/shop", "shop"),
-        ("mongodb://%2Ftmp%2Fmongodb-27017.sock/shop", "/tmp/mongodb-27017.sock/shop", "shop"),
+        ("mongodb://%2Frun%2Fmongodb-27017.sock/shop", "/run/mongodb-27017.sock/shop", "shop"),
     ],
 )
 def test_place_has_everything_but_the_password(
@@ -43,7 +43,7 @@ def test_place_has_everything_but_the_password(
     [
         ("mongodb://127.0.0.1/s", False, False),
         ("mongodb://localhost:1,[::1]:2/s", False, False),
-        ("mongodb://%2Ftmp%2Fmongodb-27017.sock/s", False, False),
+        ("mongodb://%2Frun%2Fmongodb-27017.sock/s", False, False),
         ("mongodb://127.0.0.1/s?TLS=True", True, True),
         ("mongodb://127.0.0.1/s?tlsCAFile=x", True, True),
         ("mongodb://localhost,db.example.com/s", True, True),
