@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from common.errors import DeletesRefused
-from mongodb.document import HAS_NUL, NOT_JSON
-from mongodb.importing import Choices
+from mongodb.document import HAS_NUL, NOT_JSON, document
+from mongodb.importing import Choices, import_documents
 from mongodb.landing import DUPLICATE
 from tests.mongodb.conftest import TABLE, Collection, place_of_persons, sample
 from warehouse.persons import register
@@ -90,6 +90,15 @@ def test_first_of_two_documents_with_one_id_keeps_the_key(empty: Collection) -> 
     assert rows == [(False, None, 1), (True, DUPLICATE, 2), (True, DUPLICATE, 3)]
 
 
+def test_equal_documents_without_an_id_in_one_place_are_both_there(empty: Collection) -> None:
+    """As two elements of an array that stand in one line."""
+    found = [document(text, "f", 1) for text in (b'{"a":1}', b'{"a":1}', b'{"a":2}')]
+    for inserted in (3, 0):
+        imported = import_documents(empty.connection, TABLE, found, "test")
+        assert (imported.quarantined, imported.applied.rows) == (3, inserted)
+    assert counts(empty) == (3, 3)
+
+
 def test_quarantine_is_that_of_the_last_export(empty: Collection) -> None:
     empty.bring([sample(1), b"{", b"{"])
     assert counts(empty) == (3, 2)
@@ -108,6 +117,15 @@ def test_document_that_becomes_unreadable_is_an_update(empty: Collection) -> Non
     imported = empty.bring([sample(1, note="\0"), sample(2)])
     assert (imported.applied.updated, imported.quarantined) == (1, 1)
     assert empty.changes() == [("update", key(1))]
+
+
+def test_fault_that_is_found_anew_in_the_same_text_is_an_update(empty: Collection) -> None:
+    """As by a version that knows of one more."""
+    empty.bring([sample(1, note="\0"), sample(2)])
+    empty.query(f"update mrr.{TABLE} set fault = null")
+    imported = empty.bring([sample(1, note="\0"), sample(2)])
+    assert (imported.applied.updated, imported.quarantined) == (1, 1)
+    assert counts(empty) == (2, 1)
 
 
 def test_part_of_a_collection_deletes_nothing(empty: Collection) -> None:
@@ -165,6 +183,16 @@ def test_deletes_of_a_day_count_together(empty: Collection) -> None:
     empty.query("update dwh.mirror_verification set run_id = 'earlier'")
     with pytest.raises(DeletesRefused, match="at most 500 may"):
         empty.bring(sample(number) for number in range(1, 1_002))
+
+
+def test_version_of_the_mirror_is_another_only_after_a_change(empty: Collection) -> None:
+    version = "select mirror_version from mrr_state.mirror_version where table_name = %s"
+    empty.bring([sample(1)])
+    before = empty.query(version, TABLE)
+    empty.bring([sample(1)])
+    assert empty.query(version, TABLE) == before
+    empty.bring([sample(1), sample(2)])
+    assert empty.query(version, TABLE) != before
 
 
 def test_import_is_logged_as_a_comparison(empty: Collection) -> None:

@@ -64,7 +64,7 @@ MUTANTS = [
         "give_keys",
         "partition by file_name, line_number order by landed_number",
         "partition by file_name, line_number, landed_number",
-        "two documents without an id in one line stop the import",
+        "two equal documents without an id in one line stop the import",
     ),
     Mutant(
         "documents-key-without-text",
@@ -85,7 +85,7 @@ MUTANTS = [
         "_DIFFERS",
         "is distinct from",
         "<>",
-        "a document that becomes unreadable, or readable, is no change",
+        "a fault that is new, or gone, in the same text is no change",
     ),
     Mutant(
         "documents-fault-unnoticed",
