@@ -67,7 +67,7 @@ def checked_mongo_settings() -> MongoSettings | None:
         return None
     try:
         use_extra()
-        from mongodb.live import LiveDatabase  # which needs the client
+        from mongodb.live.reading import LiveDatabase  # which needs the client
 
         with LiveDatabase(settings):
             return settings
@@ -104,7 +104,7 @@ def import_live(
 
     try:
         use_extra()
-        from mongodb.live import LiveDatabase  # which needs the client
+        from mongodb.live.reading import LiveDatabase  # which needs the client
 
         with LiveDatabase(settings) as database:
             known = database.collections()

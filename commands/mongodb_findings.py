@@ -21,7 +21,7 @@ def find_mongodb(
     yield from _tls(settings)
     try:
         use_extra()
-        from mongodb.live import LiveDatabase  # which needs the client
+        from mongodb.live.reading import LiveDatabase  # which needs the client
 
         with LiveDatabase(settings) as database:
             yield settings.subject, f"MongoDB {database.version()}", None

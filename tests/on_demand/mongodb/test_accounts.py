@@ -13,7 +13,7 @@ from common.errors import SettingError
 from extract.declarations import declared_collections
 from mongodb.errors import MongoError
 from mongodb.extra import FOLDER
-from mongodb.live import LiveDatabase
+from mongodb.live.reading import LiveDatabase
 from mongodb.settings import MongoSettings
 from tests.mongodb.conftest import TABLE, Collection
 from tests.support.certificates import ELSEWHERE, Authority

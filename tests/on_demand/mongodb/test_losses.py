@@ -8,7 +8,7 @@ from commands.importing import ATTEMPTS
 from mongodb.document import Document
 from mongodb.errors import MongoError, ReadingLost
 from mongodb.importing import import_documents
-from mongodb.live import BATCH_DOCUMENTS, LiveDatabase
+from mongodb.live.reading import BATCH_DOCUMENTS, LiveDatabase
 from tests.mongodb.conftest import TABLE, Collection, place_of_persons
 from tests.on_demand.mongodb.test_values import bring
 from tests.support.command_line import CommandLine, check_told

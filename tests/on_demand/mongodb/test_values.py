@@ -22,10 +22,10 @@ from bson import (
 )
 from bson.codec_options import CodecOptions, DatetimeConversion
 
-from mongodb.bson_texts import CANONICAL, text_of
 from mongodb.document import DOCUMENT_BYTES, HAS_NUL, NOT_TEXT, TOO_LONG
 from mongodb.importing import Imported, import_documents
-from mongodb.live import NOT_BSON, LiveDatabase
+from mongodb.live.reading import NOT_BSON, LiveDatabase
+from mongodb.live.texts import CANONICAL, text_of
 from tests.mongodb.conftest import FACT, TABLE, Collection, place_of_persons, sample
 from tests.support.mongo_server import MongoServer
 

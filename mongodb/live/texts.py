@@ -1,7 +1,4 @@
-"""Documents in BSON, as a server sends them, and their texts in canonical Extended JSON.
-
-The client of MongoDB must be there to be imported.
-"""
+"""Documents in BSON, as a server sends them, and their texts in canonical Extended JSON."""
 
 from collections.abc import Iterator
 from struct import unpack_from

@@ -1,7 +1,6 @@
 """The collections of a server: each document once, as it was at some moment of the reading.
 
-The client of MongoDB must be there to be imported. No message has the address, which has a
-password.
+No message has the address, which has a password.
 """
 
 import warnings
@@ -23,9 +22,9 @@ from pymongo.errors import (
 
 from common.errors import SettingError, TidemarkError
 from extract.throttle import Throttle
-from mongodb.bson_texts import documents_in, text_of
 from mongodb.document import DOCUMENT_BYTES, Document, document
 from mongodb.errors import MongoError, ReadingLost
+from mongodb.live.texts import documents_in, text_of
 from mongodb.settings import HINT, MongoSettings
 
 BATCH_DOCUMENTS = 1_000
@@ -97,7 +96,7 @@ class LiveDatabase:
             for found in documents_in(batch):
                 try:
                     yield document(text_of(found)[: DOCUMENT_BYTES + 1], name, NO_LINE)
-                except InvalidBSON:
+                except (InvalidBSON, RecursionError):
                     yield Document(found, name, NO_LINE, fault=NOT_BSON)
 
     def _batches(self, collection: str) -> Iterator[bytes]:

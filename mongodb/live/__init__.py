@@ -1,0 +1,1 @@
+"""Collections of a live server. Its modules need the client that `make mongodb` installs."""
