@@ -1,6 +1,6 @@
 """A finding: something that is wrong, by a rule; and of what a check tells."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,8 +44,10 @@ class Scope:
     """The domain of each mirrored table, and the kind of each node of the dbt project, by name.
 
     A failure of anything else is no longer of interest to anybody. The nodes are None if they are
-    not known, since a file of the project has changed after a run has read it.
+    not known, since a file of the project has changed after a run has read it. `collections` are
+    the tables of the mirror that a run imports from a MongoDB.
     """
 
     tables: Mapping[str, str]
     nodes: Mapping[str, str] | None = None
+    collections: Collection[str] = ()

@@ -146,7 +146,7 @@ _FAILED_STEPS = f"""
         from dwh.run_log
         where
             run_log.status in ('error', 'refused')
-            and run_log.process in ('extract', 'dbt', 'verify')
+            and run_log.process in ('extract', 'collections', 'dbt', 'verify')
             and run_log.step <> run_log.process
             and run_log.started_at <= {NOT_IN_THE_FUTURE}
     ),
@@ -234,13 +234,16 @@ def _failed_steps(cursor: Cursor, scope: Scope) -> Iterator[Finding]:
             command = f"{SHELL}dbt build --select {step}"
             command = "python run.py verify" if is_of_verify else command
             yield from _failed_node(step, problem, command, since, scope)
-        elif step not in scope.tables:
+        elif step not in (scope.collections if process == "collections" else scope.tables):
             continue
         elif status == "refused":
             accepted = re.search(r"--accept-deletes \S+=\d+", message)
             option = accepted[0] if accepted else f"--table {step}"
             repair = f"verify --table {step} --repair " if process == "verify" else ""
             yield Finding("guard", step, problem, f"python run.py {repair}{option}", since)
+        elif process == "collections":
+            name = f"collections --collection {step}"
+            yield Finding("table", step, problem, f"python run.py {name}", since)
         elif process == "verify":
             name = f"verify --table {step}"
             yield Finding("run", name, problem, f"python run.py {name}", since)

@@ -29,6 +29,8 @@ from common.log import start_logging
 from common.rows import one_value
 from common.settings import LOCAL, PROJECT, SETTINGS, read_settings
 from common.stopping import Stopped
+from extract.declarations import declared_collections
+from mongodb.settings import read_mongo_settings
 from warehouse.build import Builder
 from warehouse.connection import connect, relation_exists
 
@@ -137,6 +139,7 @@ def _look() -> Iterator[Look]:
         settings = read_settings()
         endpoints = known_endpoints(settings)
         active = active_tables(read_declarations(settings), settings)
+        imported = active_tables(declared_collections(), settings) if read_mongo_settings() else []
         with (
             translated_errors(endpoints.loader),
             closing(connect(endpoints.loader)) as connection,
@@ -147,7 +150,9 @@ def _look() -> Iterator[Look]:
             with connection.cursor() as cursor:
                 cursor.execute("set statement_timeout = %s", (STATEMENT_TIMEOUT,))
                 _check_control_tables(cursor, endpoints)
-            yield Look(connection, Scope({table.name: table.domain for table in active}, nodes))
+            tables = {table.name: table.domain for table in active}
+            collections = [table.name for table in imported]
+            yield Look(connection, Scope(tables, nodes, collections))
     except TidemarkError:
         raise
     except Exception as error:

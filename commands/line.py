@@ -30,7 +30,7 @@ COMMANDS = {
     "dashboard": "write the dashboard, a file that opens in any browser",
     "scaffold": "write declarations and stg models of a database of your own, from its schema",
     "events": "land files of change events in the mirror, for the next run to build from",
-    "collections": "import exports of collections of MongoDB, for the next run to build from",
+    "collections": "import collections of MongoDB, for the next run to build from",
     "publish": "bring chosen tables to ClickHouse, and prove that they are equal",
     "simulate": "write inserts, updates and deletes to the embedded operational database",
     "stream": "send and receive the stream of customers, by Kafka",

@@ -67,6 +67,35 @@ def test_step_is_told_until_it_has_succeeded(
     assert found(upgraded) == []
 
 
+COLLECTION = "mrr_fact_documents"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "rule", "command"),
+    [
+        ("error", "mongodb h/shop: gone", "table", f"collections --collection {COLLECTION}"),
+        (
+            "refused",
+            REFUSAL.replace("mrr_fact_sales", COLLECTION),
+            "guard",
+            f"--accept-deletes {COLLECTION}=49",
+        ),
+    ],
+)
+def test_collection_is_told_until_it_is_imported_while_a_run_does_so(
+    checks: Checks, log: Log, status: str, message: str, rule: str, command: str
+) -> None:
+    log.add("collections", "collections", "error", "file: gone")
+    log.add("collections", COLLECTION, status, message)
+    assert checks.check().open == ()
+    checks.scope = Scope(TABLES, {}, [COLLECTION])
+    ((incident,),) = (checks.check().open,)
+    assert incident.finding.key == (rule, COLLECTION)
+    assert incident.finding.next_command == f"python run.py {command}"
+    log.add("collections", COLLECTION, "success")
+    assert checks.check().open == ()
+
+
 def test_what_nobody_mirrors_or_builds_any_more_is_not_told(upgraded: Connection, log: Log) -> None:
     log.add("extract", "mrr_dim_gone", "error", "no such table")
     log.add("dbt", "dwh_gone", "error", "no such column")

@@ -7,6 +7,7 @@ import pytest
 
 from common.errors import DeletesRefused
 from mongodb.document import HAS_NUL, NOT_JSON, document
+from mongodb.errors import RowsDiffer
 from mongodb.importing import Choices, import_documents
 from mongodb.landing import DUPLICATE
 from tests.mongodb.conftest import TABLE, Collection, place_of_persons, sample
@@ -201,6 +202,19 @@ def test_import_is_logged_as_a_comparison(empty: Collection) -> None:
         "select source_rows, mirror_rows, inserted, compared_rows, is_equal, method"
         " from dwh.mirror_verification"
     ) == [(2, 2, 2, 2, True, "every document")]
+
+
+def test_document_that_is_lost_on_the_way_is_noticed(empty: Collection) -> None:
+    empty.query(
+        f"create rule lost as on insert to mrr.{TABLE} where new.document_key = '{key(2)}'"
+        " do instead nothing"
+    )
+    try:
+        with pytest.raises(RowsDiffer, match="2 documents landed, and the mirror has 1"):
+            empty.bring([sample(1), sample(2)])
+    finally:
+        empty.query(f"drop rule lost on mrr.{TABLE}")
+    assert (empty.keys(), empty.changes()) == ([], [])
 
 
 def test_nothing_is_imported_if_the_lock_is_lost(empty: Collection) -> None:
