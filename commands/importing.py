@@ -9,6 +9,7 @@ from common.errors import DeletesRefused, TidemarkError
 from common.log import get_logger
 from extract.declarations import CollectionTable
 from extract.declarations.person_places import places_of_landed
+from extract.failures import DRIVER_ERRORS, as_table_error
 from mongodb.document import Document
 from mongodb.errors import MongoError, NoCollection, ReadingLost
 from mongodb.extra import use_extra
@@ -131,10 +132,10 @@ def _outcome(work: Work, table: str, documents: Documents, choices: Choices) -> 
     imported, failure = None, None
     try:
         imported = import_collection(work, table, documents, choices)
-    except TidemarkError as error:
+    except DRIVER_ERRORS as error:
         # without the lock, nobody knows what was wrong with the table
         work.lock.check()
-        failure = error
+        failure = as_table_error(table, error)
     return CollectionOutcome(table, time.monotonic() - started, imported, failure)
 
 

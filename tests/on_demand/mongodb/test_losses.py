@@ -109,3 +109,19 @@ def test_server_that_is_down_is_told(
     place = f"mongodb 127.0.0.1:{free_port}/shop: cannot be reached (127.0.0.1:{free_port}: "
     check_told(done, 1, place, "HINT: Start it, or correct the hosts")
     assert "Topology" not in done.stderr
+
+
+def test_warehouse_that_refuses_a_document_is_told_of_the_table(
+    filled: Collection, command_line: CommandLine
+) -> None:
+    before = filled.query(STATE), filled.changes()
+    filled.query(f"alter table mrr.{TABLE} add constraint none check (false) not valid")
+    try:
+        done = command_line.run("collections")
+        check_told(done, 1, f"{TABLE}: the warehouse says: new row for relation")
+    finally:
+        filled.query(f"alter table mrr.{TABLE} drop constraint none")
+    assert (filled.query(STATE), filled.changes()) == before
+    assert filled.query(
+        "select status from dwh.run_log where step = %s order by log_id desc limit 1", TABLE
+    ) == [("error",)]
