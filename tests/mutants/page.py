@@ -14,9 +14,10 @@ INTRODUCTION = """\
 # Mutants
 
 A test suite is worth what it notices. So the core of the mirror is broken by hand, in each way
-that [the tests must notice](../tests/mutants), one at a time, and the fast suite (`tests/extract`)
-runs until a test fails. `make mutants` does that in scratch copies with servers of their own, and
-writes this page, so it tells of the last time; the test that killed a mutant goes first the next.
+that [the tests must notice](../tests/mutants), one at a time, and the fast suite (`tests/extract`,
+and before it `tests/mongodb` for documents) runs until a test fails. `make mutants` does that in
+scratch copies with servers of their own, and writes this page, so it tells of the last time; the
+test that killed a mutant goes first the next.
 
 """
 EQUIVALENT = """
