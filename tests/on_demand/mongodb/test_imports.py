@@ -109,7 +109,7 @@ def test_guard_of_the_command_is_told_and_passed_once(
     assert empty.keys() == []
     logged = empty.query(
         "select status, rows_affected from dwh.run_log where step = %s order by log_id", TABLE
-    )
+    )[-4:]
     assert logged == [("success", 3), ("refused", 0), ("refused", 0), ("success", 3)]
 
 
