@@ -213,6 +213,20 @@ def test_accepted_deletes_stay_as_long_as_their_comparison(
     assert query("select table_name from mrr_state.accepted_deletes") == [("kept",)]
 
 
+def test_where_a_table_was_published_is_known_as_long_as_it_is_there(
+    connection: Connection, query: Query
+) -> None:
+    for table, is_loaded in (("published", True), ("begun", False)):
+        query(
+            "insert into mrr_state.publication (table_name, target_name, storage_name, is_loaded,"
+            " read_to, rows_version, updated_at)"
+            " values (%s, 'embedded', 's', %s, -1, 1, now() - interval '91 days')",
+            (table, is_loaded),
+        )
+    forget_old(connection, [])
+    assert query("select table_name from mrr_state.publication") == [("published",)]
+
+
 def test_caught_errors_are_kept_90_days(connection: Connection, query: Query) -> None:
     query(
         "insert into dwh.procedure_errors (procedure_name, error_code, error_message, occurred_at)"

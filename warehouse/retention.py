@@ -34,8 +34,8 @@ AGES = {
     "mrr_state.accepted_deletes": "old.accepted_at < clock_timestamp() - %(steps)s"
     " and not exists (select from dwh.mirror_verification as known"
     " where (known.table_name, known.run_id) = (old.table_name, old.run_id))",
-    # of a table that is published no more, or to a server that is not used any more
-    "mrr_state.publication": "old.updated_at < clock_timestamp() - %(steps)s",
+    # where rows were published, persons may be found: that is known as long as they are there
+    "mrr_state.publication": "old.updated_at < clock_timestamp() - %(steps)s and not old.is_loaded",
 }
 """Which rows of a table are deleted by their age, apart from the logs in `dwh`."""
 OF_UNDECLARED = (
