@@ -179,12 +179,14 @@ olap-build: .venv $(OLAP)
 test-olap: .venv $(OLAP)
 	.venv/bin/python -m pytest -s tests/on_demand/olap
 
-# what exports need, installed beside the project
+# what exports need, installed beside the project: Parquet, and Iceberg with its catalog
 EXPORT = .local/export
 $(EXPORT): Makefile | .venv
 	rm -rf $@
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --target $@ \
-		pyarrow==26.0.1 || { rm -rf $@; exit 1; }
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ \
+		pyarrow==26.0.1 pyiceberg==0.12.0 sqlalchemy==2.1.9 cachetools==8.0.2 mmh3==5.3.1 \
+		pyparsing==3.3.3 pyroaring==1.2.0 strictyaml==1.7.3 zstandard==0.25.0 \
+		|| { rm -rf $@; exit 1; }
 	touch $@
 
 export: $(EXPORT)
@@ -219,7 +221,8 @@ ENGINES = .local/engines
 $(ENGINES): Makefile | .venv
 	rm -rf $@
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --target $@ \
-		duckdb==1.5.5 duckdb-extension-postgres-scanner==1.5.5 chdb==4.4.0 \
+		duckdb==1.5.5 duckdb-extension-postgres-scanner==1.5.5 duckdb-extension-iceberg==1.5.5 \
+		duckdb-extension-avro==1.5.5 chdb==4.4.0 \
 		trino-sql-validator==0.23.0 || { rm -rf $@; exit 1; }
 	touch $@
 

@@ -13,18 +13,19 @@ from common.errors import ExitCode, UsageError
 from common.settings import Settings, read_settings
 from common.sizes import size_text
 from export.extra import use_extra
-from export.manifest import Manifest, ManifestTable, check_files, read_manifest
+from export.manifest import ICEBERG, PARQUET, Manifest, ManifestTable, check_files, read_manifest
 from export.relations import check_changes, find_relations
 from extract.declarations import MirroredTable
 from warehouse.exports import Run
 
-FORMATS = ("parquet",)
+FORMATS = (PARQUET, ICEBERG)
 LOCKED = "export"
 """What an export locks by name: there is one at a time."""
 EXAMPLES = """\
 python run.py export --format parquet                     every mirrored table
 python run.py export --format parquet --changes           what changed since the last export
 python run.py export dwh_fact_sales dwh_dim_customers --format parquet --output handed-over
+python run.py export --format iceberg --changes           append what changed to its tables
 python run.py export --check handed-over                  without the warehouse"""
 
 
@@ -37,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--domain", metavar="NAME", help="the mirrored tables of this domain")
     parser.add_argument(
-        "--format", type=one_of("--format", FORMATS), metavar="FORMAT", help="parquet"
+        "--format", type=one_of("--format", FORMATS), metavar="FORMAT", help="parquet or iceberg"
     )
     parser.add_argument(
         "--changes",
@@ -48,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="a new folder; default: one below EXPORT_DIRECTORY",
+        help="a new folder, of Iceberg for the manifest; default: one below EXPORT_DIRECTORY",
     )
     parser.add_argument(
         "--check", type=Path, metavar="FOLDER", help="check the files of an export by its manifest"
@@ -79,7 +80,7 @@ def export(
 ) -> tuple[Path, Manifest]:
     """Write these relations into a new folder. Raises TidemarkError, also if another one does."""
     # its packages are there only where exports are made
-    from export.exporting import Export, write_parquet
+    from export.exporting import Export, write_export
 
     with work_on_warehouse(
         endpoints, "export", sources=(LOCKED,), role="backup", scope=_scope(options)
@@ -96,8 +97,11 @@ def export(
             facts = (table.relation, "success", seconds, table.rows, message)
             work.run_log.record("export", *facts)
 
-        wanted = Export(relations, options.changes, folder, run)
-        manifest = write_parquet(endpoints.backup, work.connection, wanted, told)
+        wanted = Export(
+            *(relations, options.format, options.changes, folder),
+            *(settings.export.iceberg_directory, run),
+        )
+        manifest = write_export(endpoints.backup, work.connection, wanted, told)
         work.step.rows = manifest.rows
         work.step.message = f"{len(manifest.tables)} tables"
     return folder, manifest
@@ -109,7 +113,12 @@ def check(folder: Path) -> ExitCode:
 
     manifest = read_manifest(folder)
     for table in check_files(folder, manifest):
-        check_rows(folder, table)
+        if manifest.export_format == ICEBERG:
+            from export.iceberg_check import check_snapshot
+
+            check_snapshot(folder, table)
+        if table.file:
+            check_rows(folder, table)
         print(f"{table.relation}  {table.rows} rows, as PostgreSQL sent them")
     print(f"{folder}  {len(manifest.tables)} tables of {manifest.moment}, as the manifest says")
     return ExitCode.DONE
@@ -151,7 +160,7 @@ def _check(options: argparse.Namespace) -> None:
             hint = "Give the folder alone: its manifest says what is in it."
             raise UsageError("export --check", f"contradicts {other}", hint)
     elif not options.format:
-        hint = f"Give --format {FORMATS[0]}."
+        hint = f"Give --format {' or '.join(FORMATS)}."
         raise UsageError("export --format", "not given", hint)
     elif options.tables and options.domain:
         hint = "Give tables, or a domain."

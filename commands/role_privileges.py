@@ -31,7 +31,8 @@ GRANTED = {
         (r"control\.run_log$", "select insert update"),
         (r"mrr_state\.export_position$", "select insert update delete"),
         (r"mrr_state\.export_change$", "select delete"),
-        (r"mrr_state\.exported_table$", "select insert"),
+        (r"mrr_state\.iceberg_tables$", "select insert update"),
+        (r"mrr_state\.(exported_table|iceberg_namespace_properties)$", "select insert"),
         (r"(mrr|mrr_state|stg|dwh|control)\.", "select"),
     ),
 }

@@ -8,6 +8,7 @@ from common.clickhouse_settings import KEEP_DAYS, read_keep_days
 
 SETTINGS = {
     "EXPORT_DIRECTORY": "where `export` writes its folders; default .local/exports",
+    "ICEBERG_DIRECTORY": "where `export --format iceberg` keeps its tables; default .local/iceberg",
 }
 
 
@@ -16,10 +17,12 @@ class ExportSettings:
     """What the user has set for exports."""
 
     directory: Path
+    iceberg_directory: Path
     keep_days: int = KEEP_DAYS
 
 
-def read_export_settings(values: Mapping[str, str], directory: Path) -> ExportSettings:
-    """The settings of exports, which are in `directory` by default. Raises SettingError."""
-    written_in = Path(values.get("EXPORT_DIRECTORY") or directory).expanduser()
-    return ExportSettings(written_in, read_keep_days(values))
+def read_export_settings(values: Mapping[str, str], local: Path) -> ExportSettings:
+    """The settings of exports, which are below `local` by default. Raises SettingError."""
+    directory = Path(values.get("EXPORT_DIRECTORY") or local / "exports").expanduser()
+    iceberg = Path(values.get("ICEBERG_DIRECTORY") or local / "iceberg").expanduser()
+    return ExportSettings(directory, iceberg, read_keep_days(values))

@@ -189,7 +189,7 @@ def read_settings(
         snapshot_seconds=_snapshot_seconds(values),
         demo_domains=_demo_domains(values.get("DEMO_DOMAINS", "")),
         backup=read_backup_settings(values, LOCAL / "backups"),
-        export=read_export_settings(values, LOCAL / "exports"),
+        export=read_export_settings(values, LOCAL),
         builds_all_daily=_is(values, "BUILD_ALL", "daily"),
         log_days=_log_days(values),
         metrics_file=_metrics_file(values.get("METRICS_FILE", "")),

@@ -11,7 +11,7 @@ FOLDER = LOCAL / "export"
 
 def use_extra(folder: Path = FOLDER) -> None:
     """Let this process import the packages of the extra. Raises ExportError if it is missing."""
-    if not add_packages(folder, "pyarrow"):
+    if not add_packages(folder, "pyiceberg"):
         raise ExportError(
             "export", "its packages are not installed", "Install them with `make export`."
         )

@@ -12,6 +12,10 @@ from export.errors import DamagedExport
 
 FORMAT = 1
 NAME = "manifest.json"
+PARQUET = "parquet"
+ICEBERG = "iceberg"
+DATA = "data"
+"""The folder of the files, in that of a table of Iceberg."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,10 @@ class ManifestTable:
     """A table: its contents, its rows, and the digest of their canonical text.
 
     `contents` are `rows` or `changes`; these are those after the change `after_change`, up to
-    `to_change`. `sha256` and `bytes` are those of the file.
+    `to_change`. `sha256` and `bytes` are those of the file, which is in the folder of the manifest.
+
+    A table of Iceberg has its own folder, `location`, with the file in `data`; `metadata` and
+    `snapshot` say which state of the table this is. Without a change, it has no new file.
     """
 
     relation: str
@@ -48,6 +55,13 @@ class ManifestTable:
     bytes: int
     sha256: str
     columns: tuple[ManifestColumn, ...]
+    location: str = ""
+    metadata: str = ""
+    snapshot: int | None = None
+
+    def path(self, folder: Path) -> Path:
+        """The file of an export whose manifest is in a folder."""
+        return (Path(self.location) / DATA if self.location else folder) / self.file
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,7 @@ class Manifest:
     moment: str
     tables: tuple[ManifestTable, ...]
     format: int = FORMAT
+    export_format: str = PARQUET
 
     @property
     def rows(self) -> int:
@@ -94,7 +109,10 @@ def _table(content: dict[str, Any]) -> ManifestTable:
 def check_files(folder: Path, manifest: Manifest) -> Iterator[ManifestTable]:
     """The tables whose file is as it was written. Raises DamagedExport at the first that is not."""
     for table in manifest.tables:
-        path = folder / table.file
+        path = table.path(folder)
+        if not table.file and not table.rows:
+            yield table
+            continue
         if Path(table.file).name != table.file:
             raise DamagedExport(folder, NAME, f'"{table.file}" is not the name of a file')
         try:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ GROUP_ROWS = 1 << 18
 GROUP_BYTES = 64 << 20
 """A row group ends with this many rows or bytes: no more is kept in memory."""
 CHECKED_ROWS = 1 << 16
+OWNER_ONLY = 0o600
 SUFFIX = ".parquet"
 
 
@@ -43,12 +45,21 @@ class _Groups:
             self.writer.write_table(held, row_group_size=max(held.num_rows, 1))
 
 
-def write_rows(cursor: Cursor, selected: Selected, path: Path) -> tuple[int, str]:
-    """Write the selected rows to a new file; returns their number and digest."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def write_rows(
+    cursor: Cursor,
+    selected: Selected,
+    path: Path,
+    field_ids: Mapping[str, int] | None = None,
+    mode: int = OWNER_ONLY,
+) -> tuple[int, str]:
+    """Write the selected rows to a new file; returns their number and digest.
+
+    `field_ids` are the numbers by which a table of Iceberg knows its columns.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         with parquet.ParquetWriter(
-            file, schema_of(selected.columns), compression="zstd", store_schema=True
+            *(file, schema_of(selected.columns, field_ids)), compression="zstd", store_schema=True
         ) as writer:
             groups = _Groups(writer)
             stream = RowStream(selected.columns, groups.add)
@@ -66,7 +77,7 @@ def check_rows(folder: Path, table: ManifestTable) -> None:
     ]
     digest, rows = hashlib.sha256(), 0
     try:
-        with parquet.ParquetFile(folder / table.file) as file:
+        with parquet.ParquetFile(table.path(folder)) as file:
             if not file.schema_arrow.equals(schema_of(columns)):
                 raise DamagedExport(folder, table.file, "it has other columns than the manifest")
             for batch in file.iter_batches(CHECKED_ROWS):

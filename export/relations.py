@@ -1,7 +1,7 @@
 """The relations that are exported, and whether all of their rows are or what changed of them."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -18,6 +18,7 @@ MIRROR = "mrr"
 OPERATION = "tidemark_operation"
 CHANGE = "tidemark_change_id"
 """The columns that an export of changes has before those of the table."""
+INSERTED = "insert"
 LISTED = 10
 
 CHANGES = """
@@ -77,6 +78,9 @@ class Selected:
 
     columns: list[ExportColumn]
     statement: str
+
+
+Fitted = Callable[[list[ExportColumn]], list[ExportColumn]]
 
 
 def find_relations(
@@ -139,26 +143,54 @@ def contents_of(
     return Contents(after=position)
 
 
-def select_rows(cursor: Cursor, relation: ExportRelation) -> Selected:
-    """Every row of a relation."""
+def as_they_are(columns: list[ExportColumn]) -> list[ExportColumn]:
+    return columns
+
+
+def select_rows(
+    cursor: Cursor,
+    relation: ExportRelation,
+    fitted: Fitted = as_they_are,
+    change: int | None = None,
+) -> Selected:
+    """Every row of a relation, in columns that are `fitted` to where they are written.
+
+    With a change, each row has this number and an operation, as in an export of changes.
+    """
+    source = f"{relation.quoted} as exported"
     columns = columns_of(cursor, relation.quoted, relation.key)
-    columns = without_limits(cursor, columns, f"{relation.quoted} as exported")
-    return Selected(columns, _statement(columns, f"{relation.quoted} as exported"))
+    columns = fitted(without_limits(cursor, columns, source))
+    if change is not None:
+        check_names(relation, columns)
+        operation, number = column_of(OPERATION, "text"), column_of(CHANGE, "bigint")
+        columns = [
+            replace(operation, expression=text_literal(INSERTED)),
+            replace(number, expression=str(change)),
+            *columns,
+        ]
+    return Selected(columns, _statement(columns, source))
 
 
-def select_changes(cursor: Cursor, relation: ExportRelation, after: int, to: int) -> Selected:
+def check_names(relation: ExportRelation, columns: Sequence[ExportColumn]) -> None:
+    """Raise ExportError if a column has the name of one that exports of changes have."""
+    clash = {OPERATION, CHANGE} & {column.name for column in columns}
+    if clash:
+        raise ExportError(
+            f"table {relation}, column {clash.pop()}",
+            "an export of changes, and one to Iceberg, has a column of this name of its own",
+            "Export every row of the table with `--format parquet`, without --changes.",
+        )
+
+
+def select_changes(
+    cursor: Cursor, relation: ExportRelation, after: int, to: int, fitted: Fitted = as_they_are
+) -> Selected:
     """The rows that changed, as they are now, with an operation; of a deleted one its key.
 
     An `insert` is a row that was not there at `after`.
     """
     columns = columns_of(cursor, relation.quoted, relation.key)
-    clash = {OPERATION, CHANGE} & {column.name for column in columns}
-    if clash:
-        raise ExportError(
-            f"table {relation}, column {clash.pop()}",
-            "an export of changes has a column of this name of its own",
-            "Leave out --changes: each export then has every row of the table.",
-        )
+    check_names(relation, columns)
     changed = CHANGES.format(name=text_literal(relation.name), after=after, to=to)
     keys = {column.name: _key_value(column) for column in columns if column.is_key}
     match = " and ".join(f"mirror.{quoted(name)} = {sql}" for name, sql in keys.items())
@@ -182,7 +214,7 @@ def select_changes(cursor: Cursor, relation: ExportRelation, after: int, to: int
         ) as named
         left join {relation.quoted} as mirror on {match}
     ) as exported"""
-    columns = without_limits(cursor, columns, source)
+    columns = fitted(without_limits(cursor, columns, source))
     columns = [column_of(OPERATION, "text"), column_of(CHANGE, "bigint"), *columns]
     return Selected(columns, _statement(columns, f"{source} order by {quoted(CHANGE)}"))
 

@@ -1,7 +1,7 @@
 """Rows as they travel: CSV of PostgreSQL, in blocks of whole rows, parsed into tables of Arrow."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from export.columns import STRING, ExportColumn
 
 BLOCK = 8 << 20
 """How many bytes of text are parsed at once; a row that is longer is a block of its own."""
+FIELD_ID = "PARQUET:field_id"
 COPY = "copy ({}) to stdout (format csv, force_quote *)"
 
 TRAVELS = {
@@ -121,9 +122,12 @@ def parsed(block: bytes, columns: Sequence[ExportColumn]) -> Any:
     return pa.table(values, schema=schema_of(columns))
 
 
-def schema_of(columns: Sequence[ExportColumn]) -> Any:
-    """The schema of the file."""
-    return pa.schema([(column.name, arrow_type(column.parquet)) for column in columns])
+def schema_of(columns: Sequence[ExportColumn], field_ids: Mapping[str, int] | None = None) -> Any:
+    """The schema of the file, with the numbers of its columns if it has any."""
+    fields = [pa.field(column.name, arrow_type(column.parquet)) for column in columns]
+    if field_ids is not None:
+        fields = [field.with_metadata({FIELD_ID: str(field_ids[field.name])}) for field in fields]
+    return pa.schema(fields)
 
 
 def _value(travelled: Any, column: ExportColumn) -> Any:

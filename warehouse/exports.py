@@ -1,6 +1,6 @@
 """What exports have read of the change log, what is kept for the next one, and what they wrote."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,7 +36,7 @@ class ExportedTable:
 
 @dataclass(frozen=True)
 class EarlierExport:
-    """A folder that has rows of some relations, since a moment."""
+    """A folder that has rows of some relations, as of a moment and perhaps of others before it."""
 
     folder: str
     export_format: str
@@ -107,17 +107,18 @@ def begin_reading(cursor: Cursor, export_format: str, tables: Collection[str], r
     )
 
 
-def note_position(
-    cursor: Cursor, export_format: str, tables: Collection[str], change_id: int, run: Run
+def note_positions(
+    cursor: Cursor, export_format: str, positions: Mapping[str, int], run: Run
 ) -> None:
-    """Record that these tables were exported up to a change."""
+    """Record up to which change each of these tables was exported."""
     cursor.execute(
-        "update mrr_state.export_position set"
-        " change_id = case when reading_from >= 0 then %s else -1 end, reading_from = null,"
-        " run_id = %s, exported_at = clock_timestamp(),"
+        "update mrr_state.export_position as position set"
+        " change_id = case when reading_from >= 0 then noted.change_id else -1 end,"
+        " reading_from = null, run_id = %s, exported_at = clock_timestamp(),"
         " kept_until = clock_timestamp() + make_interval(days => %s)"
-        " where export_format = %s and table_name = any(%s)",
-        (change_id, run.run_id, run.keep_days, export_format, sorted(tables)),
+        " from unnest(%s::text[], %s::bigint[]) as noted (table_name, change_id)"
+        " where export_format = %s and position.table_name = noted.table_name",
+        (run.run_id, run.keep_days, list(positions), list(positions.values()), export_format),
     )
     _forget_exported(cursor)
 
@@ -144,10 +145,10 @@ def exports_of(
 ) -> list[EarlierExport]:
     """The exports of some relations, the newest first; those before a moment, if one is given."""
     cursor.execute(
-        "select folder, export_format, max(exported_at), array_agg(relation_name order by 1)"
+        "select folder, export_format, max(exported_at), array_agg(distinct relation_name)"
         " from mrr_state.exported_table where relation_name = any(%s)"
         " and (%s::timestamptz is null or exported_at < %s)"
-        " group by folder, export_format, run_id order by 3 desc",
+        " group by folder, export_format order by 3 desc",
         (sorted(relations), before, before),
     )
     return [
@@ -178,6 +179,16 @@ def carry_list_over(cursor: Cursor, replaced: str) -> None:
     cursor.execute(
         f"insert into mrr_state.exported_table select * from {current} on conflict do nothing"
     )
+
+
+def carry_catalog_over(cursor: Cursor, replaced: str) -> None:
+    """Keep the present catalog of Iceberg: an earlier one would name rows erased since."""
+    for table in ("iceberg_tables", "iceberg_namespace_properties"):
+        current, restored = quoted(replaced, table), quoted("mrr_state", table)
+        if relation_exists(cursor, current):
+            cursor.execute(f"create table if not exists {restored} (like {current} including all)")
+            cursor.execute(f"delete from {restored}")
+            cursor.execute(f"insert into {restored} select * from {current}")
 
 
 def _forget_exported(cursor: Cursor) -> None:

@@ -10,7 +10,7 @@ from backup.repository.manifest import Manifest, Mark
 from common.quoting import quoted
 from warehouse import marks
 from warehouse.connection import relation_exists
-from warehouse.exports import carry_list_over, export_all_again
+from warehouse.exports import carry_catalog_over, carry_list_over, export_all_again
 
 _MERGED = """
     create temporary table restored_rows on commit drop as
@@ -149,6 +149,7 @@ def keep(cursor: Cursor, replaced: Mapping[str, str]) -> None:
     if current := replaced.get("mrr_state"):
         _keep_alert_key(cursor, current, replaced.get("dwh", "dwh"))
         carry_list_over(cursor, current)
+        carry_catalog_over(cursor, current)
 
 
 def keep_journal(cursor: Cursor, current: str, journal: Journal) -> None:

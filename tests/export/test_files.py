@@ -157,4 +157,8 @@ def test_days_that_are_none_are_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_settings_have_defaults(tmp_path: Path) -> None:
-    assert vars(read_export_settings({}, tmp_path)) == {"directory": tmp_path, "keep_days": 7}
+    assert vars(read_export_settings({}, tmp_path)) == {
+        "directory": tmp_path / "exports",
+        "iceberg_directory": tmp_path / "iceberg",
+        "keep_days": 7,
+    }

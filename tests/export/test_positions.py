@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.export.conftest import Query
 from warehouse import exports
-from warehouse.exports import Run, begin_reading, export_all_again, note_position, positions_of
+from warehouse.exports import Run, begin_reading, export_all_again, note_positions, positions_of
 from warehouse.positions import forget_read_changes
 
 RUN = Run("20260101T000000-000000", 30)
@@ -17,7 +17,7 @@ Log = Callable[..., int]
 def export_to(connection: Connection, change: int, *tables: str, made_as: str = "parquet") -> None:
     with connection.cursor() as cursor:
         begin_reading(cursor, made_as, tables or ("items",), RUN)
-        note_position(cursor, made_as, tables or ("items",), change, RUN)
+        note_positions(cursor, made_as, dict.fromkeys(tables or ("items",), change), RUN)
 
 
 def position(connection: Connection) -> int:
@@ -85,7 +85,7 @@ def test_changes_are_kept_from_the_beginning_of_an_export(
         begin_reading(cursor, "parquet", ["items"], RUN)
         meanwhile = log("update", 1)
         forget_read_changes(connection, set())
-        note_position(cursor, "parquet", ["items"], before, RUN)
+        note_positions(cursor, "parquet", {"items": before}, RUN)
     assert (position(connection), kept(query)) == (before, [meanwhile])
 
 
@@ -95,7 +95,7 @@ def test_load_during_an_export_is_not_missed(connection: Connection, log: Log) -
         begin_reading(cursor, "parquet", ["items"], RUN)
         log("load")
         forget_read_changes(connection, set())
-        note_position(cursor, "parquet", ["items"], before, RUN)
+        note_positions(cursor, "parquet", {"items": before}, RUN)
     assert position(connection) == -1
 
 

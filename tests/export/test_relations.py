@@ -14,7 +14,7 @@ from export.relations import (
     select_changes,
 )
 from tests.export.conftest import ITEMS, Query
-from warehouse.exports import Run, begin_reading, note_position
+from warehouse.exports import Run, begin_reading, note_positions
 from warehouse.positions import forget_read_changes
 
 Log = Callable[..., int]
@@ -86,7 +86,7 @@ def test_changes_have_an_operation_and_the_row_as_it_is_now(
     read = log("insert", 1)
     with connection.cursor() as cursor:
         begin_reading(cursor, "parquet", ["items"], Run("run", 30))
-        note_position(cursor, "parquet", ["items"], read, Run("run", 30))
+        note_positions(cursor, "parquet", {"items": read}, Run("run", 30))
     query("insert into mrr.items values (1, 'new'), (2, ''), (4, null), (6, 'again')")
     for operation, key in (
         *(("update", 1), ("update", 1), ("insert", 2), ("update", 2), ("delete", 3)),

@@ -10,6 +10,8 @@
     grant insert, update, delete on mrr_state.export_position to {{ role }};
     grant delete on mrr_state.export_change to {{ role }};
     grant insert on mrr_state.exported_table to {{ role }};
+    grant insert, update on mrr_state.iceberg_tables to {{ role }};
+    grant insert on mrr_state.iceberg_namespace_properties to {{ role }};
     grant execute on function mrr_state.lock_changes() to {{ role }};
     {% for kind in ['tables', 'sequences'] -%}
         alter default privileges in schema mrr, mrr_state, stg, dwh

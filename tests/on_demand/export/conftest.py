@@ -8,7 +8,7 @@ import pytest
 import embedded
 from export.extra import FOLDER, use_extra
 from operational.connection import connection as operational_connection
-from tests.export.conftest import address, connection, query
+from tests.export.conftest import address, connection, log, query
 from tests.support.command_line import CommandLine, copy_of_project
 from tests.support.servers import new_warehouse, querying
 
@@ -16,7 +16,7 @@ use_extra()
 
 Query = Callable[..., list[tuple]]
 
-__all__ = ["address", "connection", "query"]
+__all__ = ["address", "connection", "log", "query"]
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from common.settings import Address
 from export import exporting, rows
 from export import parquet as module
 from export.errors import DamagedExport
-from export.exporting import Export, write_parquet
-from export.manifest import ManifestColumn, ManifestTable, sha256_of
+from export.exporting import Export, write_export
+from export.manifest import PARQUET, ManifestColumn, ManifestTable, sha256_of
 from export.parquet import check_rows, write_rows
 from export.relations import select_rows
 from tests.export.conftest import ITEMS
@@ -133,8 +133,8 @@ def test_position_that_is_given_up_meanwhile_is_not_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def exported(name: str) -> ManifestTable:
-        wanted = Export([ITEMS], True, tmp_path / name, Run(name, 30))
-        return write_parquet(address, connection, wanted, lambda table, seconds: None).tables[0]
+        wanted = Export([ITEMS], PARQUET, True, tmp_path / name, tmp_path, Run(name, 30))
+        return write_export(address, connection, wanted, lambda table, seconds: None).tables[0]
 
     def loaded_meanwhile(*arguments: object) -> None:
         begin_reading(*arguments)
