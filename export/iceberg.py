@@ -205,10 +205,20 @@ class IcebergTable:
                 for task in self.table.scan().plan_files():
                     snapshot.delete_data_file(task.file)
             if table.rows:
-                file = uri_of(self.location / DATA / table.file)
-                metadata, io = self._transaction.table_metadata, self._transaction._table.io
-                snapshot.append_data_file(parquet_file_to_data_file(io, metadata, file))
+                snapshot.append_data_file(self._data_file(table))
         self._transaction.commit_transaction()
+
+    def _data_file(self, table: ManifestTable) -> Any:
+        """The file as Iceberg knows it, with the bounds of its columns."""
+        file = uri_of(self.location / DATA / table.file)
+        metadata, io = self._transaction.table_metadata, self._transaction._table.io
+        try:
+            return parquet_file_to_data_file(io, metadata, file)
+        except (OverflowError, ValueError):
+            # a bound is a date that Python does not have: readers do without any
+            properties = {**metadata.properties, "write.metadata.metrics.default": "counts"}
+            metadata = metadata.model_copy(update={"properties": properties})
+            return parquet_file_to_data_file(io, metadata, file)
 
     def _remove_unless_committed(self, table: ManifestTable) -> None:
         """Remove the file of a commit that failed; leave it if nobody can say whether it did."""

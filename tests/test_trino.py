@@ -17,7 +17,12 @@ STATEMENTS = [
     for statement in sqlglot.parse(block, dialect="trino")
     if statement
 ]
-CONNECTORS = {"operational": "mysql", "warehouse": "postgresql", "lake": "iceberg"}
+CONNECTORS = {
+    "operational": "mysql",
+    "warehouse": "postgresql",
+    "exports": "iceberg",
+    "lake": "iceberg",
+}
 
 
 def known_tables() -> set[str]:
@@ -25,7 +30,11 @@ def known_tables() -> set[str]:
     models = DBT_PROJECT / "models" / "dwh"
     return (
         {f"operational.{table.source_table}" for table in tables}
-        | {f"warehouse.mrr.{table.name}" for table in tables}
+        | {
+            f"{catalog}.mrr.{table.name}"
+            for table in tables
+            for catalog in ("warehouse", "exports")
+        }
         | {f"warehouse.dwh.{path.stem}" for path in models.rglob("*.sql")}
     )
 
@@ -62,3 +71,17 @@ def test_variables_of_the_catalogs_are_settings() -> None:
     for name in ("operational", "warehouse"):
         text = CATALOGS[name].read_text(encoding="utf-8")
         assert set(re.findall(r"\$\{ENV:(\w+)\}", text)) <= set(SETTINGS)
+
+
+def test_catalog_of_exports_is_the_one_that_exports_write() -> None:
+    text = CATALOGS["exports"].read_text(encoding="utf-8")
+    named = set(re.findall(r"\$\{ENV:(\w+)\}", text))
+    assert named - set(SETTINGS) == {"EXPORTS_CATALOG_USER", "EXPORTS_CATALOG_PASSWORD"}
+    source = (PROJECT / "export" / "iceberg_catalog.py").read_text(encoding="utf-8")
+    for name, line in (
+        ("NAME", "iceberg.jdbc-catalog.catalog-name={}\n"),
+        ("SCHEMA", "?currentSchema={}&"),
+        ("URI", "default-warehouse-dir={}$"),
+    ):
+        (value,) = re.findall(rf'^{name} = "(.+)"$', source, re.MULTILINE)
+        assert line.format(value) in text, name

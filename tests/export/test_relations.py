@@ -145,4 +145,6 @@ def test_column_with_the_name_of_the_operation_is_refused(
     query("alter table mrr.items add column tidemark_operation text")
     with pytest.raises(TidemarkError) as caught:
         changes(connection, 0, 1)
-    assert "column tidemark_operation: an export of changes has a column" in str(caught.value)
+    assert "column tidemark_operation: an export of changes, and one to Iceberg, has" in str(
+        caught.value
+    )

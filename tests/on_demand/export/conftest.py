@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import embedded
+from common.settings import Address
 from export.extra import FOLDER, use_extra
 from operational.connection import connection as operational_connection
 from tests.export.conftest import address, connection, log, query
@@ -13,6 +15,9 @@ from tests.support.command_line import CommandLine, copy_of_project
 from tests.support.servers import new_warehouse, querying
 
 use_extra()
+
+# these need the packages of the extra
+from tests.on_demand.export.lake import Lake  # noqa: E402
 
 Query = Callable[..., list[tuple]]
 
@@ -50,3 +55,9 @@ def at_source(servers: embedded.Servers) -> Iterator[Callable[[str], None]]:
 def in_warehouse(shop: CommandLine) -> Iterator[Query]:
     with querying(shop.addresses[1]) as run:
         yield run
+
+
+@pytest.fixture
+def lake(address: Address, connection: Connection, query: Query, tmp_path: Path) -> Lake:
+    query("truncate mrr_state.iceberg_tables, mrr_state.iceberg_namespace_properties")
+    return Lake(address, connection, tmp_path)

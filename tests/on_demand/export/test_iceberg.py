@@ -4,11 +4,9 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
-from pyiceberg.table import StaticTable
 from pyiceberg.types import DecimalType, IntegerType, StringType
 
 from commands.export import check
@@ -16,51 +14,16 @@ from common.errors import TidemarkError
 from common.settings import Address
 from export import iceberg
 from export.errors import DamagedExport, ExportError
-from export.exporting import Export, write_export
 from export.iceberg_catalog import WarehouseCatalog
 from export.iceberg_check import check_snapshot
-from export.manifest import ICEBERG, PARQUET, ManifestTable, read_manifest
+from export.manifest import PARQUET
 from export.relations import ExportRelation
 from tests.export.conftest import ITEMS
-from warehouse.exports import Run
+from tests.on_demand.export.lake import Lake
 from warehouse.positions import forget_read_changes
 
 Query = Callable[..., list[tuple]]
 Log = Callable[..., int]
-
-
-class Lake:
-    """The exports of mrr.items into tables of Iceberg that are this test's own."""
-
-    def __init__(self, address: Address, connection: Connection, folder: Path) -> None:
-        self.address, self.connection, self.folder = address, connection, folder
-        self.number = 0
-
-    def export(
-        self, changes: bool = True, relation: ExportRelation = ITEMS, form: str = ICEBERG
-    ) -> ManifestTable:
-        self.number += 1
-        name = f"run{self.number}"
-        wanted = Export(
-            *([relation], form, changes, self.folder / name),
-            *(self.folder / "lake", Run(name, 30)),
-        )
-        manifest = write_export(self.address, self.connection, wanted, lambda table, seconds: None)
-        assert read_manifest(self.folder / name) == manifest
-        assert check(self.folder / name) == 0
-        return manifest.tables[0]
-
-    def state(self, table: ManifestTable) -> Any:
-        return StaticTable.from_metadata(table.metadata)
-
-    def rows(self, table: ManifestTable) -> list[dict]:
-        return self.state(table).scan().to_arrow().to_pylist()
-
-
-@pytest.fixture
-def lake(address: Address, connection: Connection, query: Query, tmp_path: Path) -> Lake:
-    query("truncate mrr_state.iceberg_tables, mrr_state.iceberg_namespace_properties")
-    return Lake(address, connection, tmp_path)
 
 
 def current(rows: list[dict]) -> dict[int, str]:
@@ -221,6 +184,19 @@ def test_table_that_others_have_changed_is_written_whole(
     new = lake.export()
     assert new.reason == "its table of Iceberg has no snapshot of an export"
     assert new.location == f"{back.location}-2" and current(lake.rows(new)) == in_mirror(query)
+
+
+def test_table_that_was_compacted_is_appended_to(
+    lake: Lake, address: Address, query: Query, log: Log
+) -> None:
+    query("insert into mrr.items values (1, 'a')")
+    lake.export()
+    table = WarehouseCatalog(address).load_table(("mrr", "items"))
+    table.overwrite(table.scan().to_arrow())
+    query("update mrr.items set name = 'b'")
+    log("update", 1)
+    after = lake.export()
+    assert (after.contents, current(lake.rows(after))) == ("changes", {1: "b"})
 
 
 def test_other_writer_in_between_is_told_and_nothing_is_added(
