@@ -53,10 +53,10 @@ def complete(aside: Path, folder: Path, manifest: Manifest) -> None:
         file.write(manifest.text())
         file.flush()
         os.fsync(file.fileno())
-    _sync(aside)
+    sync(aside)
     check_is_new(folder)
     aside.rename(folder)
-    _sync(folder.parent)
+    sync(folder.parent)
 
 
 def remove_left(directory: Path) -> None:
@@ -81,8 +81,9 @@ def cannot_be_written(folder: Path, error: OSError) -> ExportError:
     )
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Let a file or folder be on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -16,6 +16,7 @@ from common.pause import pause_point
 from common.settings import Address
 from export.columns import STRING, ExportColumn
 from export.errors import ExportError
+from export.folders import sync
 from export.iceberg_catalog import (
     WarehouseCatalog,
     found_in,
@@ -180,6 +181,7 @@ class IcebergTable:
         self.tables.note([table], self.location)
         if table.rows:
             self.path.rename(self.location / DATA / table.file)
+            sync(self.location / DATA)
         pause_point("iceberg committing")
         try:
             with told(self.relation):

@@ -1,6 +1,5 @@
 """The catalog of Iceberg in the warehouse: `mrr_state.iceberg_tables`, which Trino reads too."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +30,7 @@ from pyiceberg.types import (
 from common.settings import Address
 from export.columns import STRING, ExportColumn
 from export.errors import ExportError
+from export.folders import sync
 from export.relations import ExportRelation
 from warehouse.connection import connect
 
@@ -63,7 +63,7 @@ class WarehouseCatalog(SqlCatalog):  # type: ignore[misc]
         self.engine = sqlalchemy.create_engine(
             "postgresql+psycopg2://",
             creator=lambda: _connect(address),
-            poolclass=sqlalchemy.pool.NullPool,
+            pool_pre_ping=True,
             use_native_hstore=False,
         )
         self._schema_version = "v1"
@@ -98,11 +98,7 @@ class WarehouseCatalog(SqlCatalog):  # type: ignore[misc]
             ]
         folders = {path_of(name).parent for name in written}
         for path in [*map(path_of, written), *folders, path_of(metadata.location)]:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync(path)
 
 
 def found_in(catalog: WarehouseCatalog, relation: ExportRelation) -> Any:

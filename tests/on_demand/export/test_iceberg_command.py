@@ -12,11 +12,15 @@ import pytest
 from pyiceberg.table import StaticTable
 
 from common.errors import ExitCode
+from export.extra import FOLDER
+from tests.roles.conftest import built
 from tests.support.command_line import CommandLine
 
 Query = Callable[..., list[tuple]]
 Write = Callable[[str], None]
 CUSTOMERS = "mrr_dim_customers"
+
+__all__ = ["built"]
 
 
 def exported(shop: CommandLine, folder: str, *arguments: str) -> dict:
@@ -146,3 +150,13 @@ def test_every_mirrored_table_and_those_of_dwh(shop: CommandLine, in_warehouse: 
             ((count,),) = in_warehouse(f"select count(*) from {table['relation']}")
             found = StaticTable.from_metadata(table["metadata"]).scan().to_arrow()
             assert found.num_rows == count > 0
+
+
+def test_role_backup_may_write_them(built: CommandLine) -> None:
+    """Of a warehouse with an account for each role."""
+    (built.folder / ".local").mkdir(exist_ok=True)
+    (built.folder / ".local" / "export").symlink_to(FOLDER)
+    for number in range(2):
+        table = exported(built, f"run{number}", CUSTOMERS, "--changes")
+        assert table["contents"] == ("changes" if number else "rows")
+    exported(built, "again", CUSTOMERS)
