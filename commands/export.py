@@ -128,7 +128,9 @@ def as_lines(folder: Path, manifest: Manifest) -> Iterable[str]:
     """What was written, table by table, and why some of it is not what one may expect."""
     for table in manifest.tables:
         reason = f"  (every row: {table.reason})" if table.reason else ""
-        yield f"{table.relation}  {table.rows} {table.contents}  {size_text(table.bytes)}{reason}"
+        place = f"  {table.location}" if table.location else ""
+        size = size_text(table.bytes)
+        yield f"{table.relation}  {table.rows} {table.contents}  {size}{place}{reason}"
         for column in table.columns:
             if column.note:
                 yield f"  {column.name}  {column.note}"

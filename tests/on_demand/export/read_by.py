@@ -19,6 +19,13 @@ def by_pyarrow(asked: dict, name: str) -> Any:
     return parquet.read_table(asked["file"], columns=[name])
 
 
+def by_pyiceberg(asked: dict, name: str) -> Any:
+    from pyiceberg.table import StaticTable
+
+    table = StaticTable.from_metadata(asked["metadata"])
+    return table.scan(selected_fields=(name,)).to_arrow()
+
+
 def by_duckdb(asked: dict, name: str) -> Any:
     import duckdb
 
@@ -46,9 +53,12 @@ def main() -> None:
     from export.columns import ExportColumn
     from export.rows import arrow_type, canonical_text
 
-    read = {"pyarrow": by_pyarrow, "duckdb": by_duckdb, "clickhouse": by_clickhouse}[
-        asked["reader"]
-    ]
+    read = {
+        "pyarrow": by_pyarrow,
+        "pyiceberg": by_pyiceberg,
+        "duckdb": by_duckdb,
+        "clickhouse": by_clickhouse,
+    }[asked["reader"]]
     found = {}
     for name, postgresql, parquet in asked["columns"]:
         try:

@@ -98,6 +98,7 @@ def test_changes_are_applied_in_duckdb_as_the_page_says(
 
 
 NOT_EXACT = {
+    ("pyiceberg", ICEBERG): {},
     ("duckdb", PARQUET): {"numeric(65,30)": "overflow", "numeric(76,0)": "overflow"},
     ("duckdb", ICEBERG): {},
     ("clickhouse", PARQUET): {"date": "out of allowed Date32 range"},
@@ -121,7 +122,7 @@ def test_engines_find_every_value_but_those_that_the_page_names(
     folder = lake.folder / f"run{lake.number}"
     own = read_by("pyarrow", table, folder)
     assert not [found for found in own.values() if len(found) != 64]
-    for reader in ("duckdb", "clickhouse"):
+    for reader in (name for name, read in NOT_EXACT if read == form):
         found = read_by(reader, table, folder)
         others = {names[column]: value for column, value in found.items() if value != own[column]}
         expected = NOT_EXACT[reader, form]
