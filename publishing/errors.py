@@ -2,7 +2,10 @@
 
 import re
 
+import psycopg2
+
 from common.errors import ExitCode, ServerError, SettingError, TableError, TidemarkError
+from warehouse.failures import as_server_error
 
 CODE = re.compile(r"Code: (\d+)\.")
 NAME_OF_CODE = re.compile(r"\(([A-Z][A-Z0-9_]+)\)\s*(?:\(version [^)]*\))?\s*$")
@@ -82,6 +85,14 @@ class NotBuilt(TableError):
 
     def __init__(self, table: str) -> None:
         super().__init__(table, "is not in the warehouse", "Build it first: python run.py.")
+
+
+class NotRead(TableError):
+    """PostgreSQL refused a statement of the table's publishing."""
+
+    def __init__(self, table: str, error: psycopg2.Error) -> None:
+        told = as_server_error(error)
+        super().__init__(table, f"PostgreSQL refused to read it: {told.problem}", told.hint)
 
 
 class NotErased(TableError):

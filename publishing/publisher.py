@@ -4,14 +4,18 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from common.errors import ServerError, TableError, TidemarkError
+from common.log import get_logger
+from common.quoting import quoted
 from extract.progress import Progress, ignore
 from publishing.client import Client
 from publishing.columns import read_relation
 from publishing.declared import Published
-from publishing.errors import ClickHouseError, ClickHouseNotReached, NotBuilt
+from publishing.errors import ClickHouseError, ClickHouseNotReached, NotBuilt, NotRead
 from publishing.event_versions import check_events
 from publishing.loading import Opening
 from publishing.state import Checked, State, read_markers, read_states, write_state
@@ -20,6 +24,8 @@ from publishing.table_work import Done, TableWork
 from publishing.types import DateRange
 from warehouse.connection import transaction
 from warehouse.positions import last_change
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,11 @@ class Publisher:
                 outcome = Outcome(table.name, self._publish(table, known))
         except (TableError, ClickHouseError, ServerError) as error:
             outcome = Outcome(table.name, error=error)
+        except psycopg2.Error as error:
+            if self._warehouse.reader.closed or self._warehouse.connection.closed:
+                raise
+            log.error("%s", table.name, exc_info=error)
+            outcome = Outcome(table.name, error=NotRead(table.name, error))
         return replace(outcome, seconds=time.monotonic() - started)
 
     def _answers(self) -> bool:
@@ -167,7 +178,7 @@ class Publisher:
     def _publish(self, table: Published, known: "_Known") -> Done:
         warehouse, client = self._warehouse, self._target.client
         with warehouse.reader.cursor() as cursor:
-            cursor.execute("set transaction isolation level repeatable read read only")
+            _begin_snapshot(cursor, quoted(table.schema, table.name), table.name)
             # the planner does not know that months are few: it would sort, or use no workers
             cursor.execute("set local parallel_tuple_cost = 0; set local parallel_setup_cost = 0")
             cursor.execute("set local enable_sort = off")
@@ -229,3 +240,21 @@ class Publisher:
             f"select toString(toDate32('{wide.first}')), toString(toDate32('{wide.last}'))"
         )
         return wide if found == [[wide.first, wide.last]] else DateRange("1900-01-01", "2299-12-31")
+
+
+def _begin_snapshot(cursor: Cursor, relation: str, table: str) -> None:
+    """Let the transaction read one snapshot, in which the table has its rows. Raises NotBuilt.
+
+    One that is truncated or created again after the snapshot would have none in it.
+    """
+    cursor.execute("set transaction isolation level repeatable read read only")
+    cursor.execute("savepoint without_lock")
+    try:
+        # before the snapshot, which the first query takes
+        cursor.execute(f"lock table {relation} in access share mode")
+    except psycopg2.errors.UndefinedTable:
+        raise NotBuilt(table) from None
+    except psycopg2.errors.WrongObjectType:
+        # a materialized view, which cannot be locked
+        cursor.execute("rollback to without_lock")
+    cursor.execute("release without_lock")
