@@ -57,8 +57,7 @@ class Changes:
             self.client.execute(statement)
         key = self.relation.key
         values = [
-            f"changed.{column.source}" if column in key else column.out("known")
-            for column in self.relation.columns
+            column.out("changed" if column in key else "known") for column in self.relation.columns
         ]
         is_gone = f"(known.{key[0].source} is null)::integer"
         query = (
