@@ -106,8 +106,8 @@ def count_rows(cursor: Cursor, relation: Relation, partitions: Collection[int]) 
     """How many rows the warehouse has in these partitions."""
     partition = relation.source_partition("known")
     cursor.execute(
-        f"select {partition} as number, count(*) from {relation.source} as known"
-        f"{is_in(partition, partitions)} group by number"
+        f"select {partition}, count(*) from {relation.source} as known"
+        f"{is_in(partition, partitions)} group by 1"
     )
     return dict(cursor.fetchall())
 
@@ -118,8 +118,8 @@ def count_published(
     """How many current rows ClickHouse has in these partitions."""
     partition = storage.relation.target_partition
     rows = client.rows(
-        f"select {partition} as number, count() from {storage.current}"
-        f"{is_in(partition, partitions)} group by number"
+        f"select {partition}, count() from {storage.current}"
+        f"{is_in(partition, partitions)} group by {partition}"
     )
     return {int(number): int(count) for number, count in rows}
 

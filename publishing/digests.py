@@ -47,10 +47,11 @@ def source_digests(
     """The digests of the warehouse's rows, or of those of the relation `rows`, or of partitions."""
     where = is_in(relation.source_partition("known"), partitions)
     text = f"{text_literal(salt)} || {relation.source_text('known')}"
+    # by its position, since a column of the table may have any name
     cursor.execute(
-        f"select {relation.source_partition('known')} as partition, count(*),"
+        f"select {relation.source_partition('known')}, count(*),"
         f" sum(('x' || left(md5({text}), 16))::bit(64)::bigint)"
-        f" from {rows or relation.source} as known{where} group by partition"
+        f" from {rows or relation.source} as known{where} group by 1"
     )
     return {
         partition: Digest(count, int(total) % MODULUS)
@@ -63,9 +64,9 @@ def target_digests(client: Client, storage: Storage, salt: str, where: str = "")
     relation = storage.relation
     text = f"concat('{salt}', {relation.target_text})"
     rows = client.rows(
-        f"select {relation.target_partition} as partition_number, count(),"
+        f"select {relation.target_partition}, count(),"
         f" sum(reinterpretAsUInt64(reverse(substring(MD5({text}), 1, 8))))"
-        f" from {storage.current}{where} group by partition_number"
+        f" from {storage.current}{where} group by {relation.target_partition}"
     )
     return {int(partition): Digest(int(count), int(total)) for partition, count, total in rows}
 
