@@ -226,12 +226,16 @@ class TableWork:
         if not state.is_loaded or is_whole:
             self.client.execute(self.storage.create_view())
         pause_point("proven")
-        if state.version != self.marker:
-            write_marker(self.client, self.storage.place, table, state.version)
+        # one that ClickHouse has from elsewhere is that of these rows now, since all were compared
+        version = max(state.version, self.marker)
+        if version != self.marker:
+            write_marker(self.client, self.storage.place, table, version)
         pause_point("marker written")
         write_checked(self.connection, self.run_id, table, since, found)
         position = self._position(state)
-        state = replace(state, is_loaded=True, loaded_to=None, read_to=position, rows=rows)
+        state = replace(
+            state, version=version, is_loaded=True, loaded_to=None, read_to=position, rows=rows
+        )
         write_state(self.connection, state, is_compared=is_whole)
         pause_point("state written")
 
