@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import IO
 
 PART_BYTES = 1 << 20
-HEAD_BYTES = 1 << 16
+HEAD_BYTES = 1 << 20
 """So long, at most, is an INSERT before its data, if both are in the body."""
 DEFAULT_FORMAT = "TabSeparated"
 OF_PROTOCOL = {
