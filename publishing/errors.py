@@ -14,6 +14,8 @@ NO_PRIVILEGE = {164, 291, 497}
 NO_CLUSTER = {170, 139}
 NO_SPACE = {243}
 NO_MEMORY = {241}
+NO_COLUMN_NAME = {44}
+OTHER_COLUMNS = {16, 47, 122}
 
 
 class ClickHouseError(TidemarkError):
@@ -37,6 +39,13 @@ def _hint(code: int) -> str:
         return "Free disk space there; the next publish sends what is missing."
     if code in NO_MEMORY:
         return "Give the server more memory, or raise its max_memory_usage for this account."
+    if code in NO_COLUMN_NAME:
+        return "ClickHouse keeps the name of a column for itself: publish a view that renames it."
+    if code in OTHER_COLUMNS:
+        return (
+            "Somebody has altered the table there: drop the one whose name begins with _ and with"
+            " that of the published table. The next publish loads it anew."
+        )
     return "The server's log has the statement and the whole message."
 
 
@@ -93,6 +102,17 @@ class NotRead(TableError):
     def __init__(self, table: str, error: psycopg2.Error) -> None:
         told = as_server_error(error)
         super().__init__(table, f"PostgreSQL refused to read it: {told.problem}", told.hint)
+
+
+class NameTaken(TableError):
+    """ClickHouse has a table of somebody else where the view of a published one belongs."""
+
+    def __init__(self, table: str, database: str) -> None:
+        super().__init__(
+            table,
+            f"the database {database} has a table of this name, which was not published",
+            "Rename that table, or set CLICKHOUSE_DATABASE to a database for published tables.",
+        )
 
 
 class NotErased(TableError):

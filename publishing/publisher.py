@@ -15,7 +15,13 @@ from extract.progress import Progress, ignore
 from publishing.client import Client
 from publishing.columns import read_relation
 from publishing.declared import Published
-from publishing.errors import ClickHouseError, ClickHouseNotReached, NotBuilt, NotRead
+from publishing.errors import (
+    ClickHouseError,
+    ClickHouseNotReached,
+    NameTaken,
+    NotBuilt,
+    NotRead,
+)
 from publishing.event_versions import check_events
 from publishing.loading import Opening
 from publishing.state import Checked, State, read_markers, read_states, write_state
@@ -104,7 +110,7 @@ class _Known:
     states: dict[str, State]
     markers: dict[str, int]
     dates: DateRange
-    there: set[str]
+    there: dict[str, str]
     change: int | None
 
 
@@ -182,6 +188,8 @@ class Publisher:
             # the planner does not know that months are few: it would sort, or use no workers
             cursor.execute("set local parallel_tuple_cost = 0; set local parallel_setup_cost = 0")
             cursor.execute("set local enable_sort = off")
+            if known.there.get(table.name, "View") != "View":
+                raise NameTaken(table.name, self._target.place.database)
             relation = read_relation(cursor, table, known.dates)
             check_events(cursor, relation)
             storage = Storage(self._target.place, relation)
@@ -227,11 +235,13 @@ class Publisher:
             if storage.is_left_over(name):
                 self._target.client.execute(storage.drop(name))
 
-    def _tables_there(self) -> set[str]:
+    def _tables_there(self) -> dict[str, str]:
+        """The engine of each table of the database."""
         rows = self._target.client.rows(
-            f"select name from system.tables where database = '{self._target.place.database}'"
+            "select name, engine from system.tables"
+            f" where database = '{self._target.place.database}'"
         )
-        return {name for (name,) in rows}
+        return dict(rows)
 
     def _dates(self) -> DateRange:
         """The days that this server holds; older versions hold fewer."""
