@@ -121,7 +121,6 @@ class Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         parameters = dict(parse_qsl(address.query, keep_blank_values=True))
         self._is_answered = False
-        body = body_of(self)
         try:
             if not self._is_allowed(parameters):
                 message = "Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)"
@@ -129,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
             elif address.path == DATA_PATH:
                 self._answer(HTTPStatus.OK, str(self.server.folder).encode())
             else:
-                self._run(read_request(parameters, self.headers, body))
+                self._run(read_request(parameters, self.headers, body_of(self)))
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         except Exception as error:  # the engine's errors, and those of a wrong request
@@ -139,6 +138,9 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing: a request may have personal values."""
 
     def _is_allowed(self, parameters: dict[str, str]) -> bool:
+        # a page of another site in a browser that knows the password
+        if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            return False
         user = self.headers.get("X-ClickHouse-User") or parameters.pop("user", "")
         password = self.headers.get("X-ClickHouse-Key") or parameters.pop("password", "")
         kind, _, token = (self.headers.get("Authorization") or "").partition(" ")
@@ -149,7 +151,10 @@ class Handler(BaseHTTPRequestHandler):
         return hmac.compare_digest(given, ours)
 
     def _run(self, request: Request) -> None:
-        with self.server.connection(request.session, request.session_seconds) as connection:
+        is_read_only = self.command == "GET"
+        # a session could not be written to ever after
+        session = "" if is_read_only else request.session
+        with self.server.connection(session, request.session_seconds) as connection:
             if request.database:
                 name = request.database.replace("`", "``")
                 connection.query(f"use `{name}`", "TabSeparated")
@@ -158,6 +163,8 @@ class Handler(BaseHTTPRequestHandler):
                     raise ValueError("Code: 36. DB::Exception: not a setting. (BAD_ARGUMENTS)")
                 text = value.replace("\\", "\\\\").replace("'", "\\'")
                 connection.query(f"set {name} = '{text}'", "TabSeparated")
+            if is_read_only:
+                connection.query("set readonly = 2", "TabSeparated")
             if request.data is not None:
                 self._insert(connection, request)
             elif request.is_select and request.format in STREAMED:
@@ -220,7 +227,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("X-ClickHouse-Timezone", "UTC")
         for name, value in facts.items():
             if value:
-                self.send_header(name, value)
+                # a line break would begin another header
+                self.send_header(name, " ".join(value.split()))
         name = "Transfer-Encoding" if isinstance(length, str) else "Content-Length"
         self.send_header(name, str(length))
         if self.close_connection:

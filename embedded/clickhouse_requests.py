@@ -12,6 +12,8 @@ from typing import IO
 PART_BYTES = 1 << 20
 HEAD_BYTES = 1 << 20
 """So long, at most, is an INSERT before its data, if both are in the body."""
+LINE_BYTES = 1 << 10
+"""So long, at most, is the line with the size of a chunk."""
 DEFAULT_FORMAT = "TabSeparated"
 OF_PROTOCOL = {
     *("query", "database", "user", "password", "session_id", "session_timeout", "session_check"),
@@ -138,6 +140,17 @@ def _refused(encoding: str) -> Iterator[bytes]:
     yield b""
 
 
+def _size(text: str, base: int) -> int:
+    """How many bytes follow. Raises ValueError."""
+    try:
+        size = int(text, base)
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise ValueError("Code: 62. DB::Exception: the length of the body is wrong (SYNTAX_ERROR)")
+    return size
+
+
 class _Body(io.RawIOBase):
     """The body of a request, by its length or by its chunks."""
 
@@ -145,7 +158,8 @@ class _Body(io.RawIOBase):
         self._input = handler.rfile
         encoding = handler.headers.get("Transfer-Encoding") or ""
         self._is_chunked = encoding.lower() == "chunked"
-        self._left = 0 if self._is_chunked else int(handler.headers.get("Content-Length") or 0)
+        length = handler.headers.get("Content-Length") or "0"
+        self._left = 0 if self._is_chunked else _size(length, 10)
         self._is_at_end = False
 
     def readable(self) -> bool:
@@ -156,7 +170,8 @@ class _Body(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Read some bytes; 0 at the end of the body. Raises ConnectionResetError if it is cut."""
         if self._is_chunked and not self._left and not self._is_at_end:
-            self._left = int(self._input.readline().split(b";")[0], 16)
+            line = self._input.readline(LINE_BYTES).decode("latin-1")
+            self._left = _size(line.split(";")[0] if line.endswith("\n") else "", 16)
             if not self._left:
                 self._is_at_end = True
                 self._input.readline()
