@@ -42,8 +42,11 @@ def count_rows(client: Client, place: Place, table: str, column: str, key: str) 
 
 
 def _of_person(column: str, key: str) -> str:
-    literal = key.replace("\\", "\\\\").replace("'", "\\'")
-    return f"where toString({target_name(column)}) = '{literal}'"
+    # bytes are published without what PostgreSQL writes before their digits
+    texts = dict.fromkeys([key, key.removeprefix("\\x")])
+    escaped = (text.replace("\\", "\\\\").replace("'", "\\'") for text in texts)
+    literals = ", ".join(f"'{text}'" for text in escaped)
+    return f"where toString({target_name(column)}) in ({literals})"
 
 
 def _storages(client: Client, place: Place, table: str) -> list[tuple[str, bool]]:
