@@ -26,6 +26,17 @@ SETTINGS = {
     "wait_end_of_query": "1",
     # a NULL for a column that has none is an error, and no zero
     "input_format_null_as_default": "0",
+    # by default, older servers read a float quickly, and its last bit is another one
+    "precise_float_parsing": "1",
+    # the account may have others: then the text of COPY would be read as something else
+    "format_tsv_null_representation": "\\N",
+    "input_format_tsv_empty_as_default": "0",
+    "input_format_tsv_skip_first_lines": "0",
+    "input_format_allow_errors_num": "0",
+    "input_format_allow_errors_ratio": "0",
+    "bool_true_representation": "true",
+    "bool_false_representation": "false",
+    "data_type_default_nullable": "0",
     "max_partitions_per_insert_block": "0",
     "async_insert": "0",
     # rows of one block are one version: nothing to merge in them

@@ -105,7 +105,7 @@ class Warehouse:
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known before the first table, and the tables that are in ClickHouse."""
+    """What is known before the first table. `there` has the engine of each table in ClickHouse."""
 
     states: dict[str, State]
     markers: dict[str, int]
