@@ -75,10 +75,15 @@ def cannot_be_written(folder: Path, error: OSError) -> ExportError:
     """The error of a folder that cannot be written."""
     return ExportError(
         f"export {folder}",
-        f"cannot be written: {(error.strerror or str(error)).lower()}",
+        f"cannot be written: {reason_of(error)}",
         "Set EXPORT_DIRECTORY, or give --output, to a place with enough space that you may"
         " write to.",
     )
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says; a library may have words of its own around it."""
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
 
 
 def sync(path: Path) -> None:

@@ -16,7 +16,7 @@ from common.pause import pause_point
 from common.settings import Address
 from export.columns import STRING, ExportColumn
 from export.errors import ExportError
-from export.folders import sync
+from export.folders import reason_of, sync
 from export.iceberg_catalog import (
     WarehouseCatalog,
     found_in,
@@ -67,7 +67,7 @@ def iceberg_tables(
     except OSError as error:
         raise ExportError(
             f"tables of Iceberg in {directory}",
-            f"cannot be written: {(error.strerror or str(error)).lower()}",
+            f"cannot be written: {reason_of(error)}",
             "Set ICEBERG_DIRECTORY to a place with enough space that you may write to. A table"
             " that was made before stays where it is.",
         ) from None

@@ -267,7 +267,7 @@ def test_error_leaves_no_file(lake: Lake, query: Query, monkeypatch: pytest.Monk
     first = lake.export()
 
     def full(_self: object, _table: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left")
 
     monkeypatch.setattr("export.parquet._Groups.add", full)
     with pytest.raises(TidemarkError) as caught:
