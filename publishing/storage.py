@@ -54,9 +54,11 @@ class Storage:
 
     @property
     def name(self) -> str:
-        """The name of the table with the rows; another one if columns or keys change."""
+        """The name of the table with the rows; another one if columns, texts or keys change."""
         published = self.relation.published
-        facts = [(column.name, column.target_type) for column in self.relation.columns]
+        facts = [
+            (column.name, column.target_type, column.rule.out) for column in self.relation.columns
+        ]
         shape = repr((facts, published.key, published.order_by, published.partition_by))
         shape += repr(published.events) if published.events else ""
         return f"_{self.relation.name}_{sha256(shape.encode()).hexdigest()[:8]}"
@@ -151,7 +153,8 @@ class Storage:
 
     def is_left_over(self, name: str) -> bool:
         """Whether a table had these rows with other columns, or was left behind by a kill."""
-        found = re.fullmatch(rf"_{re.escape(self.relation.name)}_[0-9a-f]{{8}}(_[a-z_]+)?", name)
+        ending = r"[0-9a-f]{8}(_staged|_changes)?(_all)?"
+        found = re.fullmatch(rf"_{re.escape(self.relation.name)}_{ending}", name)
         return bool(found) and name not in (self.name, f"{self.name}_all")
 
     def drop(self, name: str) -> str:

@@ -84,6 +84,7 @@ def test_other_columns_are_another_storage() -> None:
     assert made.is_left_over(f"{made.name}_changes")
     assert not made.is_left_over(f"{made.name}_all")
     assert not made.is_left_over("_mrr_orders_lines_1a2b3c4d")
+    assert not made.is_left_over("_mrr_orders_20250101_abcdefab")
     assert not made.is_left_over("mrr_orders")
 
 

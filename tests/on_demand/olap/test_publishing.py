@@ -1,5 +1,7 @@
 """Published tables on the engine of ClickHouse: loads, changes, values, repairs, retention."""
 
+from dataclasses import replace
+
 import pytest
 
 from publishing.declared import Published
@@ -138,6 +140,16 @@ def test_other_columns_are_loaded_beside_the_old_ones(shop: Shop) -> None:
     assert (
         shop.target.client.value(f"select countIf(note = 'x') from {database}.mrr_orders") == "1000"
     )
+
+
+def test_other_text_of_the_same_type_is_loaded_beside_the_old_one(shop: Shop) -> None:
+    shop.publish()
+    declared = replace(ORDERS, types={"bytes": "String"})
+    assert shop.publish(declared).done.how == "loaded"
+    column = shop.target.client.value(
+        f"select bytes from {shop.target.place.database}.mrr_orders where id = 1"
+    )
+    assert column == shop.sql("select bytes::text from mrr.mrr_orders where id = 1")[0][0]
 
 
 def test_storage_that_is_gone_is_loaded_anew(shop: Shop) -> None:
