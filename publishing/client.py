@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from common.settings import Address
 from common.tls import ssl_context
-from publishing.errors import ClickHouseError, ClickHouseNotReached
+from publishing.errors import CODE, ClickHouseError, ClickHouseNotReached, NotClickHouse
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 3600
@@ -94,13 +94,19 @@ class Client:
         self._connection = None
 
     def execute(self, statement: str) -> None:
-        """Run a statement that returns nothing. Raises ClickHouseError and ClickHouseNotReached."""
+        """Run a statement that returns nothing.
+
+        Raises ClickHouseError, ClickHouseNotReached and NotClickHouse.
+        """
         self._send(statement)
 
     def rows(self, statement: str) -> list[list[Any]]:
         """The rows of a query. Numbers of 64 bits and more are texts."""
         text = self._send(f"{statement} format JSONCompactEachRow").decode()
-        return [json.loads(line) for line in text.split("\n") if line]
+        try:
+            return [json.loads(line) for line in text.split("\n") if line]
+        except ValueError:
+            raise NotClickHouse(self.label, HTTPStatus.OK) from None
 
     def value(self, statement: str) -> Any:
         """The only value of a query."""
@@ -165,7 +171,10 @@ class Client:
             self.close()
         if response.status != HTTPStatus.OK or response.getheader("X-ClickHouse-Exception-Code"):
             self.close()
-            raise ClickHouseError(self.label, text.decode(errors="replace"))
+            told = text.decode(errors="replace")
+            if not CODE.search(told):
+                raise NotClickHouse(self.label, response.status)
+            raise ClickHouseError(self.label, told)
         return text
 
     def _open(self) -> http.client.HTTPConnection:

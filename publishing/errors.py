@@ -53,6 +53,18 @@ class ClickHouseNotReached(ServerError):
     """ClickHouse cannot be reached, or has closed the connection."""
 
 
+class NotClickHouse(ClickHouseNotReached):
+    """What answers is no ClickHouse, or a proxy that cannot reach it."""
+
+    def __init__(self, server: str, status: int) -> None:
+        super().__init__(
+            server,
+            f"answers with the HTTP status {status}, but not as ClickHouse does",
+            "Set CLICKHOUSE_HOST and CLICKHOUSE_PORT to its HTTP interface, by default the port"
+            " 8123, or 8443 with TLS. If a proxy is before it, look into its log.",
+        )
+
+
 class ValueRefused(TableError):
     """A value of a column does not fit the type that the column is published with."""
 

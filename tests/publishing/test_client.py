@@ -11,7 +11,7 @@ import pytest
 
 from common.settings import Address
 from publishing.client import SETTINGS, Client
-from publishing.errors import ClickHouseError
+from publishing.errors import ClickHouseError, NotClickHouse
 
 
 class FalseServer(ThreadingHTTPServer):
@@ -22,6 +22,7 @@ class FalseServer(ThreadingHTTPServer):
         self.statements: list[str] = []
         self.paths: list[str] = []
         self.refused = 0
+        self.page = b""
         self.seconds = 0.0
 
 
@@ -36,9 +37,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.statements.append(statement)
         self.server.paths.append(self.path)
         if self.server.refused:
-            self.server.refused -= 1
-            self.send_response(500)
+            self.send_response(self.server.refused)
             self.end_headers()
+            self.wfile.write(self.server.page)
             return
         if "system.settings" not in statement:
             time.sleep(self.server.seconds)
@@ -77,9 +78,10 @@ def test_statement_may_take_longer_than_connecting_though_each_answer_is_the_las
 
 def test_settings_are_asked_again_after_an_error() -> None:
     with serving() as (server, client), client:
-        server.refused = 1
-        with pytest.raises(ClickHouseError):
+        server.refused, server.page = 500, b"Code: 241. DB::Exception: (MEMORY_LIMIT_EXCEEDED)"
+        with pytest.raises(ClickHouseError, match="code 241"):
             client.execute("select 1")
+        server.refused = 0
         client.execute("select 2")
         assert server.statements[-1] == "select 2"
         assert "transform_null_in=1" in server.paths[-1]
@@ -88,3 +90,11 @@ def test_settings_are_asked_again_after_an_error() -> None:
 def test_line_separators_in_a_value_end_no_row() -> None:
     with serving() as (_, client), client:
         assert client.rows("select name") == [["\u2028\x85"]]
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 502])
+def test_what_is_no_clickhouse_is_told(status: int) -> None:
+    with serving() as (server, client), client:
+        server.refused, server.page = status, b"<!DOCTYPE html>"
+        with pytest.raises(NotClickHouse, match=f"HTTP status {status}, but not as ClickHouse"):
+            client.execute("select 1")

@@ -53,14 +53,19 @@ def published_in_part(shop: Shop, table: Published) -> Outcome:
         ("mrr.positive", "number"),
     ],
 )
-def test_changes_arrive_by_a_key_of_every_type(shop: Shop, kind: str, value: str) -> None:
+def test_rows_arrive_by_a_key_of_every_type(
+    shop: Shop, kind: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publishing.loading.RANGE_ROWS", 1)
     shop.sql("create type mrr.mood as enum ('sad', 'a ''b')")
     shop.sql("create domain mrr.positive as bigint check (value > 0)")
     shop.sql(f"create table mrr.mrr_odd (k {kind} primary key, label text)")
     shop.sql(f"insert into mrr.mrr_odd select {value}, number from generate_series(1, 2) as number")
     types = {"k": "String"} if kind.startswith("character") else {}
     table = Published("shop", "mrr", "mrr_odd", ("k",), (), None, types)
-    assert shop.publish(table).done
+    loaded = shop.publish(table).done
+    assert loaded
+    assert (loaded.sent, sum(one.repaired_rows for one in loaded.checked)) == (2, 0)
     shop.sql("update mrr.mrr_odd set label = 'new' where label = '1'")
     shop.sql(CHANGED.format("'k', k", "true"))
     shop.sql("delete from mrr.mrr_odd where label = '2'")
