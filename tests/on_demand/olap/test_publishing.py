@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from publishing.declared import Published
-from tests.support.published import MODEL, Shop
+from tests.support.published import MODEL, ORDERS, Shop
 from warehouse.positions import forget_read_changes
 
 
