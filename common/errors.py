@@ -8,6 +8,7 @@ TidemarkError                    1  something failed
 │   └── WrongDeclarations        2  a declaration of a table is wrong
 ├── ServerError                  1  a server cannot be reached, or refuses the connection
 │   ├── ClickHouseNotReached     1  ClickHouse cannot be reached
+│   │   └── NotClickHouse        1  what answers there is no ClickHouse
 │   └── PoolerSharesSessions     1  a pooler gives a client's transactions to several sessions
 ├── SourceChanged                1  the server is not the one that is mirrored
 ├── SourceBusy                   1  another command works on the tables of that source
@@ -21,6 +22,8 @@ TidemarkError                    1  something failed
 │   ├── PublicationDiffers       1  what is published differs from the warehouse
 │   ├── NotErased                1  ClickHouse still has rows of an erased person
 │   ├── NotBuilt                 1  a table to publish has not been built yet
+│   ├── NotRead                  1  PostgreSQL cannot read a table to publish
+│   ├── NameTaken                1  ClickHouse has a table of somebody else with its name
 │   ├── RowsLost                 1  another number of rows was copied than read
 │   ├── RowsDiffer               1  after an import, the mirror has not what the export has
 │   ├── NoCollection             1  the server has no collection of that name
