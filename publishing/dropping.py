@@ -20,7 +20,7 @@ def drop_published(connection: Connection, target: Target, table: str) -> None:
     """
     client, place = target.client, target.place
     client.execute(f"drop view if exists {place.qualified(table)}{place.on_cluster} sync")
-    pattern = re.compile(rf"_{re.escape(table)}_[0-9a-f]{{8}}(_[a-z_]+)?")
+    pattern = re.compile(rf"_{re.escape(table)}_[0-9a-f]{{8}}(_staged|_changes)?(_all)?")
     rows = client.rows(f"select name from system.tables where database = '{place.database}'")
     # those of a cluster that refer to others go first
     for name in sorted((name for (name,) in rows if pattern.fullmatch(name)), reverse=True):

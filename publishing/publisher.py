@@ -22,7 +22,7 @@ from publishing.errors import (
     NotBuilt,
     NotRead,
 )
-from publishing.event_versions import check_events
+from publishing.event_versions import check_events, source_of
 from publishing.loading import Opening
 from publishing.state import Checked, State, read_markers, read_states, write_state
 from publishing.storage import Place, Storage
@@ -184,7 +184,7 @@ class Publisher:
     def _publish(self, table: Published, known: "_Known") -> Done:
         warehouse, client = self._warehouse, self._target.client
         with warehouse.reader.cursor() as cursor:
-            _begin_snapshot(cursor, quoted(table.schema, table.name), table.name)
+            _begin_snapshot(cursor, table)
             # the planner does not know that months are few: it would sort, or use no workers
             cursor.execute("set local parallel_tuple_cost = 0; set local parallel_setup_cost = 0")
             cursor.execute("set local enable_sort = off")
@@ -252,19 +252,24 @@ class Publisher:
         return wide if found == [[wide.first, wide.last]] else DateRange("1900-01-01", "2299-12-31")
 
 
-def _begin_snapshot(cursor: Cursor, relation: str, table: str) -> None:
+def _begin_snapshot(cursor: Cursor, table: Published) -> None:
     """Let the transaction read one snapshot, in which the table has its rows. Raises NotBuilt.
 
     One that is truncated or created again after the snapshot would have none in it.
     """
     cursor.execute("set transaction isolation level repeatable read read only")
-    cursor.execute("savepoint without_lock")
-    try:
-        # before the snapshot, which the first query takes
-        cursor.execute(f"lock table {relation} in access share mode")
-    except psycopg2.errors.UndefinedTable:
-        raise NotBuilt(table) from None
-    except psycopg2.errors.WrongObjectType:
-        # a materialized view, which cannot be locked
-        cursor.execute("rollback to without_lock")
-    cursor.execute("release without_lock")
+    relations = {table.name: quoted(table.schema, table.name)}
+    if table.events:
+        models = (table.events.source, table.events.states)
+        relations |= {model: source_of(model) for model in models}
+    for name, relation in relations.items():
+        cursor.execute("savepoint without_lock")
+        try:
+            # before the snapshot, which the first query takes
+            cursor.execute(f"lock table {relation} in access share mode")
+        except psycopg2.errors.UndefinedTable:
+            raise NotBuilt(name) from None
+        except psycopg2.errors.WrongObjectType:
+            # a materialized view, which cannot be locked
+            cursor.execute("rollback to without_lock")
+        cursor.execute("release without_lock")

@@ -4,9 +4,12 @@ import json
 from contextlib import closing
 from typing import Any
 
+import psycopg2
+import pytest
 from psycopg2.extensions import connection as Connection
 
 from common.settings import Address
+from publishing.columns import Relation, read_relation
 from publishing.declared import Published, declared_publications
 from publishing.publisher import Outcome, Publisher, Target, Warehouse, Wish
 from tests.support.dbt_warehouse import Warehouse as BuiltWarehouse
@@ -144,3 +147,24 @@ class Shop:
             json.dumps(pair) for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]
         ]
         assert not different, different[:3]
+
+
+def write_after_the_snapshot(
+    patched: pytest.MonkeyPatch, address: Address, statements: str
+) -> None:
+    """Let another session run these statements as soon as a publish has read its first table.
+
+    They are given up if they have to wait for a lock.
+    """
+
+    def read_and_write(*arguments: Any) -> Relation:
+        found = read_relation(*arguments)
+        with closing(connect(address)) as other, other.cursor() as cursor:
+            cursor.execute("set lock_timeout = '100ms'")
+            try:
+                cursor.execute(f"begin; {statements}; commit")
+            except psycopg2.errors.LockNotAvailable:
+                cursor.execute("rollback")
+        return found
+
+    patched.setattr("publishing.publisher.read_relation", read_and_write)

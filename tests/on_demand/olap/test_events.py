@@ -21,7 +21,7 @@ from publishing.storage import Place
 from tests.events.conftest import STATES, TABLE, EventWarehouse, parsed, variables
 from tests.events.samples import event, random_events
 from tests.support.command_line import copy_of_project
-from tests.support.published import PublishedWarehouse
+from tests.support.published import PublishedWarehouse, write_after_the_snapshot
 from tests.support.servers import new_warehouse
 from warehouse.connection import transaction
 from warehouse.erasing import Erasure
@@ -131,6 +131,21 @@ def test_only_new_events_are_sent(events: PublishedEvents) -> None:
     done = events.publish().done
     assert done and (done.how, done.sent, done.rows) == ("changed", 2, 49)
     assert events.check_equal() == 49
+
+
+def test_states_written_anew_after_the_snapshot_are_not_taken_for_empty(
+    events: PublishedEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.land([event(transaction_id=f"TX{n}") for n in range(50)])
+    events.build_states()
+    anew = (
+        f"create temporary table other as select * from dwh.{STATES};"
+        f" truncate dwh.{STATES}; insert into dwh.{STATES} select * from other"
+    )
+    write_after_the_snapshot(monkeypatch, events.address, anew)
+    done = events.publish().done
+    assert done and (done.sent, done.rows) == (50, 50)
+    assert events.check_equal() == 50
 
 
 def test_event_that_is_not_built_yet_waits(events: PublishedEvents) -> None:

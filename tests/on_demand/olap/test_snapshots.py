@@ -1,15 +1,9 @@
 """Tables that others change, or that PostgreSQL refuses to read, while they are published."""
 
-from contextlib import closing
-from typing import Any
-
-import psycopg2
 import pytest
 
-from publishing.columns import Relation, read_relation
 from publishing.declared import Published
-from tests.support.published import ORDERS, Shop
-from warehouse.connection import connect
+from tests.support.published import ORDERS, Shop, write_after_the_snapshot
 
 ANEW = {
     "created again": """
@@ -32,17 +26,7 @@ def test_table_written_anew_after_the_snapshot_is_not_taken_for_empty(
     if is_published:
         shop.publish()
 
-    def read_and_write_anew(*arguments: Any) -> Relation:
-        found = read_relation(*arguments)
-        with closing(connect(shop.address)) as other, other.cursor() as cursor:
-            cursor.execute("set lock_timeout = '100ms'")
-            try:
-                cursor.execute(f"begin; {ANEW[how]}; commit")
-            except psycopg2.errors.LockNotAvailable:
-                cursor.execute("rollback")
-        return found
-
-    monkeypatch.setattr("publishing.publisher.read_relation", read_and_write_anew)
+    write_after_the_snapshot(monkeypatch, shop.address, ANEW[how])
     shop.publish(must_compare=True)
     shop.check_equal()
 
