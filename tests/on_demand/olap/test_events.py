@@ -133,14 +133,14 @@ def test_only_new_events_are_sent(events: PublishedEvents) -> None:
     assert events.check_equal() == 49
 
 
-def test_states_written_anew_after_the_snapshot_are_not_taken_for_empty(
+def test_events_written_anew_after_the_snapshot_are_not_taken_for_none(
     events: PublishedEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events.land([event(transaction_id=f"TX{n}") for n in range(50)])
     events.build_states()
     anew = (
-        f"create temporary table other as select * from dwh.{STATES};"
-        f" truncate dwh.{STATES}; insert into dwh.{STATES} select * from other"
+        f"create temporary table other as select * from mrr.{TABLE}; truncate mrr.{TABLE};"
+        f" insert into mrr.{TABLE} overriding system value select * from other"
     )
     write_after_the_snapshot(monkeypatch, events.address, anew)
     done = events.publish().done
