@@ -20,6 +20,7 @@ from commands.telling import tell
 from common.durations import age, duration
 from common.errors import ExitCode, TidemarkError
 from common.settings import Address, Settings, read_settings
+from extract.declarations import declared_collections, declared_event_tables
 from publishing.declared import declared_publications
 from publishing.status import PublicationStatus, line_of_publications, read_publications
 from streaming.statistics import read_statistics
@@ -80,8 +81,14 @@ def call(options: argparse.Namespace) -> int:
 
 
 def mirrored(settings: Settings) -> set[str]:
-    """The tables that runs mirror. Raises WrongDeclarations."""
-    return {table.name for table in active_tables(read_declarations(settings), settings)}
+    """The tables that are mirrored, or in which events or documents land.
+
+    Raises WrongDeclarations.
+    """
+    names = {table.name for table in active_tables(read_declarations(settings), settings)}
+    names |= {table.name for table in active_tables(declared_event_tables(), settings)}
+    names |= {table.name for table in active_tables(declared_collections(), settings)}
+    return names
 
 
 def _write_document(found: "Status", settings: Settings) -> int:

@@ -84,3 +84,18 @@ def test_import_that_is_refused_is_logged_and_has_its_exit_code(
     done = command_line.run("collections", str(nothing), "--accept-deletes", f"{TABLE}=1")
     assert done.returncode == 0, done.stderr
     assert empty.keys() == []
+
+
+def test_status_does_not_call_a_collection_left_behind(
+    empty: Collection, command_line: CommandLine
+) -> None:
+    empty.bring([sample(1)])
+    assert f" {TABLE}" not in left_behind(command_line)
+    assert f" {TABLE}" in left_behind(command_line, DEMO_DOMAINS="media")
+
+
+def left_behind(command_line: CommandLine, **environment: str) -> str:
+    """The tables of which `status` says that no run mirrors them."""
+    done = command_line.run("status", **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.partition("no run mirrors these any more")[2]
