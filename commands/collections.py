@@ -129,12 +129,13 @@ def _import_live(
         )
         work.step.rows = sum(one.imported.applied.rows for one in outcomes if one.imported)
         errors = [one.error for one in outcomes if one.error]
+        code = code_of_refusals(errors)
         if errors:
-            work.step.status = "error"
+            work.step.status = "refused" if code is ExitCode.REFUSED else "error"
             work.step.message = ", ".join(one.name for one in outcomes if one.error)
     for error in {str(one): one for one in errors}.values():
         tell(error)
-    return code_of_refusals(errors)
+    return code
 
 
 def _check_accepted(accepted: Iterable[str], tables: Sequence[CollectionTable]) -> None:

@@ -111,6 +111,10 @@ def test_guard_of_the_command_is_told_and_passed_once(
         "select status, rows_affected from dwh.run_log where step = %s order by log_id", TABLE
     )[-4:]
     assert logged == [("success", 3), ("refused", 0), ("refused", 0), ("success", 3)]
+    commands = empty.query(
+        "select status from dwh.run_log where step = 'collections' order by log_id desc limit 3"
+    )
+    assert commands == [("success",), ("refused",), ("refused",)]
 
 
 def test_collection_that_is_not_there_is_told_and_the_mirror_stays(
