@@ -21,6 +21,8 @@ HINT = (
     "Set mongodb://user:password@host/database; in account and password, write each character that"
     " is no letter or digit as % and two digits: %40 for @."
 )
+NO_NAME = re.compile(r'[/\\. "$*<>:|?\0]')
+"""The characters that the name of a database cannot have."""
 OWN_DATABASES = ("admin", "config", "local")
 TRUE = "true"
 UNCHECKED = ("tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames")
@@ -88,6 +90,9 @@ def read_mongo_settings(
         problem = "is no address of a MongoDB with a database"
         raise SettingError("MONGODB_URI", problem, HINT)
     database = unquote(found["database"])
+    if NO_NAME.search(database):
+        problem = "has a database with a character that no name of one has"
+        raise SettingError("MONGODB_URI", problem, HINT)
     if database in OWN_DATABASES:
         problem = f'"{database}" is one of the server\'s own databases'
         hint = f"Set the one of the collections, and ?authSource={database} if it has the account."

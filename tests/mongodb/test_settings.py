@@ -72,6 +72,8 @@ def test_what_leaves_the_machine_is_encrypted_unless_the_address_says_otherwise(
         f"mongodb://u:{SECRET}/@h/shop",
         f"mongodb://u:{SECRET}@@h/shop",
         f"mongodb://u:{SECRET}@h/shop.orders",
+        f"mongodb://u:{SECRET}@h/shop%2Eorders",
+        f"mongodb://u:{SECRET}@h/shop%00",
         f"postgresql://u:{SECRET}@h/shop",
         f"u:{SECRET}@h/shop",
         f"mongodb://u:{SECRET}@h/admin",
