@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pyiceberg.exceptions import ValidationException
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
+from pyiceberg.table.update import ValidatableTableRequirement
 
 from common.pause import pause_point
 from common.settings import Address
@@ -106,6 +108,17 @@ class IcebergTables:
             number += 1
             folder = folder.with_name(f"{plain}-{number}")
         return folder
+
+
+class EndsAt(ValidatableTableRequirement):  # type: ignore[misc]
+    """What changes go on from: pyiceberg would add them to a table that was set back meanwhile."""
+
+    type: str = "tidemark-ends-at"
+    change: int
+
+    def validate(self, base_metadata: Any) -> None:
+        if base_metadata is not None and last_change(base_metadata) != self.change:
+            raise ValidationException(f"it does not end with the change {self.change} any more")
 
 
 @dataclass
@@ -208,6 +221,8 @@ class IcebergTable:
                     snapshot.delete_data_file(task.file)
             if table.rows:
                 snapshot.append_data_file(self._data_file(table))
+        if table.after_change is not None:
+            self._transaction._requirements += (EndsAt(change=table.after_change),)
         self._transaction.commit_transaction()
 
     def _data_file(self, table: ManifestTable) -> Any:
@@ -254,7 +269,10 @@ def _fitted(column: ExportColumn, is_text: bool) -> ExportColumn:
 
 
 def last_change(table: Any) -> int | None:
-    """Up to which change a table goes, by the newest snapshot of an export that it is built on."""
+    """Up to which change a table goes, by the newest snapshot of an export that it is built on.
+
+    Its metadata are enough.
+    """
     snapshot = table.current_snapshot()
     while snapshot is not None:
         noted = snapshot.summary.additional_properties.get(TO_CHANGE) if snapshot.summary else None

@@ -220,6 +220,32 @@ def test_other_writer_in_between_is_told_and_nothing_is_added(
     assert lake.rows(lake.export(changes=False))[0]["name"] == "a"
 
 
+def test_changes_are_not_added_to_a_table_that_was_set_back_meanwhile(
+    lake: Lake, address: Address, query: Query, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query("insert into mrr.items values (1, 'a')")
+    first = lake.export()
+    for key in (2, 3):
+        query("insert into mrr.items values (%s, 'b')", key)
+        log("insert", key)
+        if key == 2:
+            lake.export()
+
+    def set_back(name: str) -> None:
+        if name == "iceberg committing":
+            table = WarehouseCatalog(address).load_table(("mrr", "items"))
+            table.manage_snapshots().rollback_to_snapshot(first.snapshot).commit()
+
+    monkeypatch.setattr(iceberg, "pause_point", set_back)
+    with pytest.raises(ExportError, match="another writer has changed it meanwhile"):
+        lake.export()
+    monkeypatch.undo()
+    files = sorted(path.name for path in Path(first.location, "data").iterdir())
+    assert files == ["run1.parquet", "run2.parquet"]
+    whole = lake.export()
+    assert (whole.contents, current(lake.rows(whole))) == ("rows", in_mirror(query))
+
+
 def test_table_without_a_key_has_its_own_columns_alone(lake: Lake, query: Query) -> None:
     query("insert into mrr.items values (1, 'a')")
     keyless = replace(ITEMS, key=())
