@@ -108,20 +108,20 @@ def found_in(catalog: WarehouseCatalog, relation: ExportRelation) -> Any:
     except NoSuchTableError:
         return None
     except (OSError, ValueError) as error:
-        raise ExportError(
-            f"table {relation} of Iceberg",
-            f"its metadata cannot be read ({str(error).splitlines()[0]})",
-            "Put its folder back. If it is lost, delete the table's row from"
-            f" {SCHEMA}.iceberg_tables: the next export makes it again.",
-        ) from None
+        raise _unreadable(relation, error) from None
 
 
 @contextmanager
 def told(relation: ExportRelation) -> Iterator[None]:
-    """Raises ExportError if somebody else wrote to the table, and errors of the driver as such."""
+    """Raises ExportError if somebody else wrote to the table, or if a file of it is lost.
+
+    Errors of the driver are raised as such.
+    """
     try:
         yield
-    except (CommitFailedException, ValidationException) as error:
+    except FileNotFoundError as error:
+        raise _unreadable(relation, error) from None
+    except (CommitFailedException, NoSuchTableError, ValidationException) as error:
         raise ExportError(
             f"table {relation} of Iceberg",
             f"another writer has changed it meanwhile ({str(error).splitlines()[0]})",
@@ -129,6 +129,15 @@ def told(relation: ExportRelation) -> Iterator[None]:
         ) from None
     except sqlalchemy.exc.DBAPIError as error:
         raise (error.orig or error) from None
+
+
+def _unreadable(relation: ExportRelation, error: Exception) -> ExportError:
+    return ExportError(
+        f"table {relation} of Iceberg",
+        f"its metadata cannot be read ({str(error).splitlines()[0]})",
+        "Put its folder back. If it is lost, delete the table's row from"
+        f" {SCHEMA}.iceberg_tables: the next export makes it again.",
+    )
 
 
 def iceberg_type(column: ExportColumn) -> Any:

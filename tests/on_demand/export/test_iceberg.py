@@ -246,6 +246,41 @@ def test_changes_are_not_added_to_a_table_that_was_set_back_meanwhile(
     assert (whole.contents, current(lake.rows(whole))) == ("rows", in_mirror(query))
 
 
+def test_table_that_is_dropped_meanwhile_is_told(
+    lake: Lake, address: Address, query: Query, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query("insert into mrr.items values (1, 'a')")
+    lake.export()
+    log("update", 1)
+
+    def drop(name: str) -> None:
+        if name == "iceberg committing":
+            WarehouseCatalog(address).drop_table(("mrr", "items"))
+
+    monkeypatch.setattr(iceberg, "pause_point", drop)
+    with pytest.raises(ExportError, match="another writer has changed it meanwhile"):
+        lake.export()
+    monkeypatch.undo()
+    assert current(lake.rows(lake.export())) == in_mirror(query)
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_files_of_a_table_that_are_lost_are_told(
+    lake: Lake, query: Query, log: Log, changes: bool
+) -> None:
+    query("insert into mrr.items values (1, 'a')")
+    first = lake.export()
+    log("update", 1)
+    for path in Path(first.location, "metadata").glob("*.avro"):
+        path.unlink()
+    with pytest.raises(ExportError) as caught:
+        lake.export(changes)
+    assert str(caught.value).startswith("table mrr.items of Iceberg: its metadata cannot be read")
+    assert [path.name for path in Path(first.location, "data").iterdir()] == ["run1.parquet"]
+    query("delete from mrr_state.iceberg_tables")
+    assert current(lake.rows(lake.export(changes))) == in_mirror(query)
+
+
 def test_table_without_a_key_has_its_own_columns_alone(lake: Lake, query: Query) -> None:
     query("insert into mrr.items values (1, 'a')")
     keyless = replace(ITEMS, key=())
