@@ -84,6 +84,9 @@ class MirrorTable:
             return Applied()
         if shape.follow_key():
             self._forget_ranges()
+            if self.keys:
+                # earlier entries of the log name rows by the other key
+                self._log_load()
         shape.add_missing()
         shape.mark_vanished()
         if self._remember():

@@ -143,9 +143,13 @@ def test_declared_key_may_change(
     operational.execute("alter table items add unique (no)")
     items.extract_one(items.table("items"))
     items.extract_one(items.table("items", key=("no",)))
+    logged = "select operation, row_key from mrr_state.change_log order by change_id desc limit 1"
+    # the entries before name rows by the other key
+    assert query(logged) == [("load", None)]
     operational.execute("update items set id = 77 where no = 8")
     items.extract_one(items.table("items", key=("no",)))
     assert query("select id, no from mrr.items order by no") == [(3, 7), (77, 8), (1, 9)]
+    assert query(logged) == [("update", {"no": 8})]
 
 
 def test_numeric_cursor_reads_from_its_highest_value_less_the_overlap(
