@@ -73,9 +73,11 @@ def watching() -> Iterator[Watch]:
     watch = Watch()
     thread = threading.Thread(target=watch.run)
     thread.start()
-    yield watch
-    watch.end()
-    thread.join()
+    try:
+        yield watch
+    finally:
+        watch.end()
+        thread.join()
 
 
 def password_with(token: str) -> str:
