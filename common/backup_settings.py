@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.errors import SettingError
+from common.numbers import read_number
 
 MOST_JOBS = 64
 COPY_HOURS = 12
 JOBS = min(4, os.cpu_count() or 1)
+MOST, COUNT = 9999, "a count"
 """The default of how many tables are dumped at once; each needs a session of the warehouse."""
 
 PRIVATE_KEY = "AGE-SECRET-KEY-"
@@ -74,30 +76,19 @@ def read_backup_settings(values: Mapping[str, str], directory: Path) -> BackupSe
     identity = values.get("BACKUP_AGE_IDENTITY_FILE")
     return BackupSettings(
         directory=Path(values.get("BACKUP_DIRECTORY") or directory).expanduser(),
-        jobs=_count(values, "BACKUP_JOBS", JOBS, least=1, most=MOST_JOBS),
+        jobs=read_number(values, "BACKUP_JOBS", JOBS, range(1, MOST_JOBS + 1), COUNT),
         retention=Retention(
-            newest=_count(values, "BACKUP_KEEP", 7, least=1),
-            days=_count(values, "BACKUP_KEEP_DAYS", 0),
-            weeks=_count(values, "BACKUP_KEEP_WEEKS", 0),
-            months=_count(values, "BACKUP_KEEP_MONTHS", 0),
+            newest=read_number(values, "BACKUP_KEEP", 7, range(1, MOST + 1), COUNT),
+            days=read_number(values, "BACKUP_KEEP_DAYS", 0, range(MOST + 1), COUNT),
+            weeks=read_number(values, "BACKUP_KEEP_WEEKS", 0, range(MOST + 1), COUNT),
+            months=read_number(values, "BACKUP_KEEP_MONTHS", 0, range(MOST + 1), COUNT),
         ),
         copy_command=_words(values, "BACKUP_COPY_COMMAND"),
-        copy_seconds=_count(values, "BACKUP_COPY_HOURS", COPY_HOURS, least=1) * 3600.0,
+        copy_seconds=read_number(values, "BACKUP_COPY_HOURS", COPY_HOURS, range(1, MOST + 1), COUNT)
+        * 3600.0,
         recipients=_recipients(values, "BACKUP_AGE_RECIPIENT"),
         identity_file=Path(identity).expanduser() if identity else None,
     )
-
-
-def _count(
-    values: Mapping[str, str], name: str, default: int, least: int = 0, most: int = 9999
-) -> int:
-    text = values.get(name)
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        hint = f"Set a number from {least} to {most}."
-        raise SettingError(name, f'"{text}" is not a count', hint)
-    return int(text)
 
 
 def _words(values: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from common.errors import SettingError
+from common.numbers import read_number
 
 KEEP_DAYS = 7
 KEEP_DAYS_RANGE = range(1, 31)
@@ -28,12 +28,5 @@ SETTINGS = {
 
 def read_keep_days(values: Mapping[str, str]) -> int:
     """PUBLISH_KEEP_DAYS. Raises SettingError."""
-    text = values.get("PUBLISH_KEEP_DAYS") or str(KEEP_DAYS)
-    if not text.isascii() or not text.isdigit() or int(text[:9]) not in KEEP_DAYS_RANGE:
-        least, most = KEEP_DAYS_RANGE.start, KEEP_DAYS_RANGE.stop - 1
-        raise SettingError(
-            "PUBLISH_KEEP_DAYS",
-            f'"{text}" is not a number of days',
-            f"Set a number from {least} to {most}.",
-        )
-    return int(text)
+    days = "a number of days"
+    return read_number(values, "PUBLISH_KEEP_DAYS", KEEP_DAYS, KEEP_DAYS_RANGE, days)

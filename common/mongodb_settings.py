@@ -9,6 +9,6 @@ SETTINGS = {
     " that contains it); default: collections come as files",
     "MONGODB_DUTY": "the largest share of time, in percent, for which an import may keep that"
     f" server at work; default {DUTY}",
-    "MONGODB_MINUTES": "for how many minutes in all that server may work for an import of one"
+    "MONGODB_MINUTES": "for how many minutes in all that server may work for one reading of a"
     f" collection; default {MINUTES}",
 }

@@ -13,6 +13,7 @@ from common.backup_settings import BackupSettings, read_backup_settings
 from common.dotenv import read_dotenv
 from common.errors import SettingError
 from common.export_settings import ExportSettings, read_export_settings
+from common.numbers import read_number
 from common.roles import ROLE_SETTINGS, read_roles, with_owner, without_printed_account
 from common.secret_files import read_secret
 from common.tls import NO_TLS, Tls, is_local, read_tls
@@ -191,7 +192,7 @@ def read_settings(
         backup=read_backup_settings(values, LOCAL / "backups"),
         export=read_export_settings(values, LOCAL),
         builds_all_daily=_is(values, "BUILD_ALL", "daily"),
-        log_days=_log_days(values),
+        log_days=read_number(values, "RUN_LOG_DAYS", LOG_DAYS, LOG_DAYS_RANGE, "a number of days"),
         metrics_file=_metrics_file(values.get("METRICS_FILE", "")),
         sources=dict(_sources(values, places)),
         roles=read_roles(values, warehouse, read_password),
@@ -326,18 +327,6 @@ def _seconds(values: Mapping[str, str], name: str, default: float, most: int) ->
             name, f'"{text}" is not a time', f"Set a number of seconds from 0 to {most}."
         )
     return float(text)
-
-
-def _log_days(values: Mapping[str, str]) -> int:
-    text = values.get("RUN_LOG_DAYS") or str(LOG_DAYS)
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in LOG_DAYS_RANGE:
-        least, most = LOG_DAYS_RANGE.start, LOG_DAYS_RANGE.stop - 1
-        raise SettingError(
-            "RUN_LOG_DAYS",
-            f'"{text}" is not a number of days',
-            f"Set a number from {least} to {most}.",
-        )
-    return int(text)
 
 
 def _demo_domains(text: str) -> frozenset[str] | None:

@@ -110,6 +110,7 @@ class IcebergTables:
         return folder
 
 
+# its package has no types for the checker
 class EndsAt(ValidatableTableRequirement):  # type: ignore[misc]
     """What changes go on from: pyiceberg would add them to a table that was set back meanwhile."""
 
@@ -200,6 +201,7 @@ class IcebergTable:
             with told(self.relation):
                 self._commit(table)
         except Exception:
+            # whatever stopped it, which goes on: the file is of no use then
             self._remove_unless_committed(table)
             raise
         pause_point("iceberg committed")

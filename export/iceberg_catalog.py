@@ -54,6 +54,7 @@ TYPES = {
 """For a type of Parquet, that of Iceberg. Decimals have their own precision and scale."""
 
 
+# its package has no types for the checker
 class WarehouseCatalog(SqlCatalog):  # type: ignore[misc]
     """The catalog of pyiceberg by the connection of an export, with its TLS and its settings."""
 

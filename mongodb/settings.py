@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from common.errors import SettingError
 from common.mongodb_settings import DUTY, MINUTES, MINUTES_RANGE
+from common.numbers import read_number
 from common.settings import PROJECT, read_password, setting_values
 from common.tls import is_local
 
@@ -106,8 +107,8 @@ def read_mongo_settings(
         is_local=all(is_local(_host(one)) for one in found["hosts"].split(",")),
         is_by_name=found["scheme"].endswith("srv"),
         options={name.lower(): value for name, value in options},
-        duty=_number(values, "MONGODB_DUTY", DUTY, range(1, 101)) / 100,
-        longest=timedelta(minutes=_number(values, "MONGODB_MINUTES", MINUTES, MINUTES_RANGE)),
+        duty=read_number(values, "MONGODB_DUTY", DUTY, range(1, 101)) / 100,
+        longest=timedelta(minutes=read_number(values, "MONGODB_MINUTES", MINUTES, MINUTES_RANGE)),
     )
 
 
@@ -117,11 +118,3 @@ def _host(server: str) -> str:
         return server[1:].partition("]")[0]
     host = unquote(server)
     return host if host.startswith("/") else host.partition(":")[0]
-
-
-def _number(values: Mapping[str, str], name: str, default: int, allowed: range) -> int:
-    text = values.get(name) or str(default)
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in allowed:
-        hint = f"Set a number from {allowed.start} to {allowed.stop - 1}."
-        raise SettingError(name, f'"{text}" is not such a number', hint)
-    return int(text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common.errors import SettingError
+from common.numbers import read_number
 from common.settings import PROJECT, Address, read_address, read_password, setting_values
 from common.suggestion import did_you_mean
 from common.tls import is_local
@@ -70,9 +71,9 @@ def read_stream_settings(
     return StreamSettings(
         _cluster(values),
         _database(values),
-        _number(values, "STREAM_RATE", RATE, range(1, 1_000_001)),
-        _number(values, "STREAM_BROKEN_PERCENT", BROKEN_PERCENT, range(101)),
-        _number(values, "STREAM_RETRY_SECONDS", RETRY_SECONDS, range(1, 86_401)),
+        read_number(values, "STREAM_RATE", RATE, range(1, 1_000_001)),
+        read_number(values, "STREAM_BROKEN_PERCENT", BROKEN_PERCENT, range(101)),
+        read_number(values, "STREAM_RETRY_SECONDS", RETRY_SECONDS, range(1, 86_401)),
     )
 
 
@@ -195,11 +196,3 @@ def _database(values: Mapping[str, str]) -> Address | None:
                 "Create an account for the consumer alone; docs/streaming.md has its privileges.",
             )
     return replace(address, database=name or DATABASE)
-
-
-def _number(values: Mapping[str, str], name: str, default: int, allowed: range) -> int:
-    text = values.get(name) or str(default)
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in allowed:
-        hint = f"Set a number from {allowed.start} to {allowed.stop - 1}."
-        raise SettingError(name, f'"{text}" is not such a number', hint)
-    return int(text)

@@ -94,8 +94,11 @@ class Erasure:
             self._collect(place, columns, keys[place.subject])
         found = []
         for place, columns in present:
-            rows = self._erase_from(place, columns, keys[place.subject])
-            found.append(Erased(f"{place.schema}.{place.name}", rows, not place.erases_rows))
+            if place.texts:
+                found += self._erase_from_texts(place, place.texts, keys[place.subject])
+            else:
+                rows = self._erase_from(place, columns, keys[place.subject])
+                found.append(Erased(place.full_name, rows, not place.erases_rows))
         found += self._clean_logs()
         for erased in found:
             if erased.rows:
@@ -182,8 +185,6 @@ class Erasure:
     def _erase_from(
         self, place: PersonPlace, columns: Mapping[str, str], keys: Sequence[str]
     ) -> int:
-        if place.texts:
-            return self._erase_from_texts(place, place.texts, keys)
         where = of_persons(place, keys)
         changed = f"delete from {place.relation} where {where}"
         if not place.erases_rows:
@@ -212,7 +213,9 @@ class Erasure:
             renew_version(self.cursor, place.name)
         return rows
 
-    def _erase_from_texts(self, place: PersonPlace, texts: TextColumns, keys: Sequence[str]) -> int:
+    def _erase_from_texts(
+        self, place: PersonPlace, texts: TextColumns, keys: Sequence[str]
+    ) -> list[Erased]:
         changed, deleted = LandedTexts(self.cursor, place, texts).erase(keys)
         if deleted:
             noted = replace(place, column=texts.logged)
@@ -231,7 +234,9 @@ class Erasure:
         )
         if changed or deleted:
             renew_version(self.cursor, place.name)
-        return len(changed) + len(deleted)
+        found = Erased(place.full_name, len(changed), is_kept=True)
+        gone = Erased(place.full_name, len(deleted))
+        return [one for one in (found, gone) if one.rows]
 
     def _row_key(self, place: PersonPlace) -> str:
         """The key of a mirrored row as jsonb, as it is in the change log."""

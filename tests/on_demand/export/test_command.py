@@ -1,6 +1,5 @@
 """`export` as a user starts it: every row, then what changed, again after a kill, and `--check`."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -12,20 +11,11 @@ import pytest
 from pyarrow import parquet
 
 from tests.support.command_line import CommandLine
+from tests.support.exports import exported
 
 Query = Callable[..., list[tuple]]
 Write = Callable[[str], None]
 CUSTOMERS = "mrr_dim_customers"
-
-
-def exported(shop: CommandLine, folder: str, *arguments: str) -> dict:
-    """Export, check, and return the manifest."""
-    path = shop.folder / folder
-    done = shop.run("export", "--format", "parquet", "--output", str(path), *arguments)
-    assert done.returncode == 0, done.stderr
-    checked = shop.run("export", "--check", str(path))
-    assert checked.returncode == 0, checked.stderr
-    return json.loads((path / "manifest.json").read_text(encoding="utf-8"))
 
 
 def rows_of(shop: CommandLine, folder: str, name: str = CUSTOMERS) -> list[dict]:
@@ -35,8 +25,8 @@ def rows_of(shop: CommandLine, folder: str, name: str = CUSTOMERS) -> list[dict]
 def test_copy_that_follows_changes_is_equal_to_the_mirror(
     shop: CommandLine, at_source: Write, in_warehouse: Query
 ) -> None:
-    first = exported(shop, "first")
-    assert {table["contents"] for table in first["tables"]} == {"rows"}
+    first = exported(shop, "parquet", "first")
+    assert {table["contents"] for table in first} == {"rows"}
     copy = {row["id"]: row["name"] for row in rows_of(shop, "first")}
     for number, sql in enumerate(
         (
@@ -50,8 +40,8 @@ def test_copy_that_follows_changes_is_equal_to_the_mirror(
         assert shop.run().returncode == 0
         if number == 2:
             continue  # two runs between two exports
-        manifest = exported(shop, f"changes{number}", CUSTOMERS, "--changes")
-        assert manifest["tables"][0]["contents"] == "changes"
+        manifest = exported(shop, "parquet", f"changes{number}", CUSTOMERS, "--changes")
+        assert manifest[0]["contents"] == "changes"
         for row in rows_of(shop, f"changes{number}"):
             if row["tidemark_operation"] == "delete":
                 copy.pop(row["id"], None)
@@ -66,7 +56,7 @@ def test_copy_that_follows_changes_is_equal_to_the_mirror(
 def test_export_that_was_killed_loses_nothing(
     shop: CommandLine, at_source: Write, in_warehouse: Query, point: str, tmp_path: Path
 ) -> None:
-    exported(shop, "first", CUSTOMERS)
+    exported(shop, "parquet", "first", CUSTOMERS)
     at_source("insert into customers (id, name, country) values (990003, 'killed', 'X')")
     assert shop.run().returncode == 0
     pause = tmp_path / "pause"
@@ -84,30 +74,30 @@ def test_export_that_was_killed_loses_nothing(
     process.wait()
     assert (shop.folder / "killed").exists() == (point == "exported")
     assert shop.run().returncode == 0
-    exported(shop, "second", CUSTOMERS, "--changes")
+    exported(shop, "parquet", "second", CUSTOMERS, "--changes")
     assert [(row["tidemark_operation"], row["id"]) for row in rows_of(shop, "second")] == [
         ("insert", 990003)
     ]
     assert not list(shop.folder.glob(".*.partial"))
-    exported(shop, "third", CUSTOMERS, "--changes")
+    exported(shop, "parquet", "third", CUSTOMERS, "--changes")
     assert rows_of(shop, "third") == []
 
 
 def test_person_is_named_in_earlier_exports(shop: CommandLine, in_warehouse: Query) -> None:
-    exported(shop, "handed-over", CUSTOMERS)
+    exported(shop, "parquet", "handed-over", CUSTOMERS)
     done = shop.run("forget", "--subject", "sales_customer:1")
     assert done.returncode == 0, done.stderr
     assert f"export {shop.folder / 'handed-over'} of " in done.stdout
     assert f"may have the person (mrr.{CUSTOMERS})" in done.stdout
-    manifest = exported(shop, "after", CUSTOMERS, "--changes")
-    assert "it was loaded as a whole" in manifest["tables"][0]["reason"]
+    manifest = exported(shop, "parquet", "after", CUSTOMERS, "--changes")
+    assert "it was loaded as a whole" in manifest[0]["reason"]
     assert 1 not in {row["id"] for row in rows_of(shop, "after")}
     again = shop.run("forget", "--subject", "sales_customer:1").stdout
     assert "handed-over" in again and str(shop.folder / "after") not in again
 
 
 def test_log_says_what_was_exported(shop: CommandLine, in_warehouse: Query) -> None:
-    exported(shop, "first", CUSTOMERS, "dwh_dim_customers")
+    exported(shop, "parquet", "first", CUSTOMERS, "dwh_dim_customers")
     assert in_warehouse(
         "select step, status, scope, rows_affected > 0, error_message from dwh.run_log"
         " where process = 'export' order by log_id"

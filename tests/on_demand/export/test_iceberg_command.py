@@ -15,22 +15,13 @@ from common.errors import ExitCode
 from export.extra import FOLDER
 from tests.roles.conftest import built
 from tests.support.command_line import CommandLine
+from tests.support.exports import exported
 
 Query = Callable[..., list[tuple]]
 Write = Callable[[str], None]
 CUSTOMERS = "mrr_dim_customers"
 
 __all__ = ["built"]
-
-
-def exported(shop: CommandLine, folder: str, *arguments: str) -> dict:
-    """Export, check, and return what the manifest says of the first table."""
-    path = shop.folder / folder
-    done = shop.run("export", "--format", "iceberg", "--output", str(path), *arguments)
-    assert done.returncode == 0, done.stderr
-    checked = shop.run("export", "--check", str(path))
-    assert checked.returncode == 0, checked.stderr
-    return json.loads((path / "manifest.json").read_text(encoding="utf-8"))["tables"][0]
 
 
 def present(metadata: str) -> dict[int, str]:
@@ -66,7 +57,7 @@ def start(shop: CommandLine, folder: str, point: str, pause: Path) -> subprocess
 def test_killed_export_repeats_nothing_and_loses_nothing(
     shop: CommandLine, at_source: Write, in_warehouse: Query, point: str, tmp_path: Path
 ) -> None:
-    exported(shop, "first", CUSTOMERS)
+    exported(shop, "iceberg", "first", CUSTOMERS)
     at_source("insert into customers (id, name, country) values (990001, 'killed', 'X')")
     assert shop.run().returncode == 0
     process = start(shop, "killed", point, tmp_path / "pause")
@@ -74,7 +65,7 @@ def test_killed_export_repeats_nothing_and_loses_nothing(
     process.wait()
     at_source("update customers set name = 'later' where id = 990001")
     assert shop.run().returncode == 0
-    table = exported(shop, "second", CUSTOMERS, "--changes")
+    table = exported(shop, "iceberg", "second", CUSTOMERS, "--changes")[0]
     mirror = dict(in_warehouse(f"select id, name from mrr.{CUSTOMERS}"))
     assert (table["contents"], present(table["metadata"])) == ("changes", mirror)
     assert mirror[990001] == "later"
@@ -84,7 +75,7 @@ def test_killed_export_repeats_nothing_and_loses_nothing(
 def test_second_export_waits_for_no_other(
     shop: CommandLine, at_source: Write, tmp_path: Path
 ) -> None:
-    exported(shop, "first", CUSTOMERS)
+    exported(shop, "iceberg", "first", CUSTOMERS)
     at_source("insert into customers (id, name, country) values (990001, 'one', 'X')")
     assert shop.run().returncode == 0
     process = start(shop, "one", "iceberg committing", tmp_path / "pause")
@@ -99,21 +90,21 @@ def test_restore_is_followed_by_every_row(
 ) -> None:
     """What was exported after the backup is not in the warehouse any more, but with readers."""
     parquet = ("export", CUSTOMERS, "--format", "parquet", "--output")
-    first = exported(shop, "first", CUSTOMERS)
+    first = exported(shop, "iceberg", "first", CUSTOMERS)[0]
     assert shop.run(*parquet, str(shop.folder / "files")).returncode == 0
     backup = shop.run("backup")
     assert backup.returncode == 0, backup.stderr
     at_source("insert into customers (id, name, country) values (990001, 'after', 'X')")
     assert shop.run().returncode == 0
     assert shop.run("forget", "--subject", "sales_customer:1").returncode == 0
-    second = exported(shop, "second", CUSTOMERS, "--changes")
+    second = exported(shop, "iceberg", "second", CUSTOMERS, "--changes")[0]
     assert second["contents"] == "rows"
     assert 990001 in present(second["metadata"]) and 1 not in present(second["metadata"])
     restored = shop.run("restore")
     assert restored.returncode == 0, restored.stderr
     mirror = dict(in_warehouse(f"select id, name from mrr.{CUSTOMERS}"))
     assert 990001 not in mirror and 1 not in mirror
-    third = exported(shop, "third", CUSTOMERS, "--changes")
+    third = exported(shop, "iceberg", "third", CUSTOMERS, "--changes")[0]
     assert third["contents"] == "rows"
     assert "its changes since were not kept" in third["reason"]
     assert present(third["metadata"]) == mirror
@@ -125,7 +116,7 @@ def test_restore_is_followed_by_every_row(
     told = shop.run("forget", "--subject", "sales_customer:1").stdout
     assert f"export {first['location']} of " in told and str(shop.folder / "files") in told
     assert shop.run().returncode == 0
-    assert exported(shop, "fourth", CUSTOMERS, "--changes")["contents"] == "changes"
+    assert exported(shop, "iceberg", "fourth", CUSTOMERS, "--changes")[0]["contents"] == "changes"
 
 
 def test_directory_that_cannot_be_made_is_told(shop: CommandLine) -> None:
@@ -138,10 +129,10 @@ def test_directory_that_cannot_be_made_is_told(shop: CommandLine) -> None:
 
 
 def test_every_mirrored_table_and_those_of_dwh(shop: CommandLine, in_warehouse: Query) -> None:
-    exported(shop, "mrr")
-    exported(shop, "changes", "--changes")
-    exported(shop, "dwh", "dwh_dim_customers", "dwh_fact_sales")
-    exported(shop, "again", "dwh_dim_customers")
+    exported(shop, "iceberg", "mrr")
+    exported(shop, "iceberg", "changes", "--changes")
+    exported(shop, "iceberg", "dwh", "dwh_dim_customers", "dwh_fact_sales")
+    exported(shop, "iceberg", "again", "dwh_dim_customers")
     for name in ("mrr", "changes", "dwh", "again"):
         manifest = json.loads((shop.folder / name / "manifest.json").read_text(encoding="utf-8"))
         assert {table["contents"] for table in manifest["tables"]} == {
@@ -158,6 +149,6 @@ def test_role_backup_may_write_them(built: CommandLine) -> None:
     (built.folder / ".local").mkdir(exist_ok=True)
     (built.folder / ".local" / "export").symlink_to(FOLDER)
     for number in range(2):
-        table = exported(built, f"run{number}", CUSTOMERS, "--changes")
+        table = exported(built, "iceberg", f"run{number}", CUSTOMERS, "--changes")[0]
         assert table["contents"] == ("changes" if number else "rows")
-    exported(built, "again", CUSTOMERS)
+    exported(built, "iceberg", "again", CUSTOMERS)
