@@ -6,8 +6,8 @@ MUTANTS = [
     Mutant(
         "erasure-of-one-place",
         "Erasure.erase",
-        "        for place, columns in present:\n            rows =",
-        "        for place, columns in present[:1]:\n            rows =",
+        "        for place, columns in present:\n            if place.texts",
+        "        for place, columns in present[:1]:\n            if place.texts",
         "a person stays in every relation but the first",
     ),
     Mutant(
